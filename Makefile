@@ -1,0 +1,43 @@
+# `make demo` runs the main job on real guests, `make test` the tests, `make check` the linters.
+# Each sets up what it needs in .venv; PYTHON chooses the interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PACKAGES := polycall registry lua_runtime wasm_runtime interop
+
+.PHONY: demo test check format guests clean
+
+demo: $(VENV)/.runtime
+	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/04-orchestration/run.sh
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest --cov --cov-report=term -n 2 $(PYTEST_ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tests/guests/build.py --check
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+guests: $(VENV)/.dev
+	$(BIN)/python tests/guests/build.py
+
+$(VENV)/.runtime: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "polycall needs Python 3.11 or newer; say make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --editable .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.runtime
+	$(PIP) install 'pip>=25.1'
+	$(PIP) install --group dev
+	touch $@
+
+clean:
+	rm -rf $(VENV) .guests-tools .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist build

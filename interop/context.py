@@ -1,0 +1,144 @@
+"""The context of a call: what a nested call inherits from its caller."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from interop.errors import CancelledError, DeadlineError, DepthError, Frame
+
+if TYPE_CHECKING:
+    from interop.values import Value
+
+__all__ = ["DEFAULT_MAX_DEPTH", "NO_VALUES", "CallContext", "Cancellation"]
+
+DEFAULT_MAX_DEPTH = 32
+"""Hops of one chain. About 100 nested guest-host-guest hops overflow the native stack, which kills the process."""
+
+NO_VALUES: Mapping[str, Value] = MappingProxyType({})
+
+
+class Cancellation:
+    """A switch that stops a call chain from another thread; it goes on once and stays on."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+        self._lock = threading.Lock()
+        self._wakers: list[Callable[[], None]] = []
+
+    def cancel(self) -> None:
+        """Stops every call that runs or waits under this switch, and every later one."""
+        with self._lock:
+            self.cancelled = True
+            wakers, self._wakers = self._wakers, []
+        for wake in wakers:
+            wake()
+
+    def on_cancel(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Has `wake` called once, from the cancelling thread (at once if it is too late); returns how to call it off.
+
+        `wake` must not block and must not raise.
+        """
+        with self._lock:
+            if not self.cancelled:
+                self._wakers.append(wake)
+                return lambda: self._forget(wake)
+        wake()
+        return lambda: None
+
+    def _forget(self, wake: Callable[[], None]) -> None:
+        with self._lock:
+            if wake in self._wakers:
+                self._wakers.remove(wake)
+
+
+class CallContext:
+    """One frame of a call chain. Made by the dispatcher, read by runtimes, never changed by guests.
+
+    Attributes:
+        entry_id: The entry that runs in this frame, as text.
+        language: ``lua``, ``wasm`` or ``python``.
+        parent: The caller's frame, or None for a call from outside.
+        root: The outermost frame: the identity of the chain.
+        depth: 1 for a call from outside.
+        deadline: When the frame must have ended, in seconds of `time.monotonic`, or None; never after the caller's.
+        cancellation: The chain's switch, or None if nobody can cancel it.
+        values: What ``ctx.get`` sees: the caller's values, merged with the frame's own.
+    """
+
+    __slots__ = ("cancellation", "deadline", "depth", "entry_id", "language", "parent", "root", "values")
+
+    def __init__(
+        self,
+        entry_id: str,
+        language: str,
+        parent: CallContext | None = None,
+        *,
+        deadline: float | None = None,
+        cancellation: Cancellation | None = None,
+        values: Mapping[str, Value] | None = None,
+    ) -> None:
+        self.entry_id = entry_id
+        self.language = language
+        self.parent = parent
+        if parent is None:
+            self.root: CallContext = self
+            self.depth = 1
+            self.deadline = deadline
+            self.cancellation = cancellation
+            self.values = values or NO_VALUES
+            return
+        self.root = parent.root
+        self.depth = parent.depth + 1
+        inherited = parent.deadline
+        self.deadline = inherited if deadline is None or (inherited is not None and inherited < deadline) else deadline
+        self.cancellation = parent.cancellation
+        self.values = {**parent.values, **values} if values else parent.values
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the call may have to be interrupted: a runtime pays for interruption only then."""
+        return self.deadline is not None or self.cancellation is not None
+
+    def frames(self) -> tuple[Frame, ...]:
+        """Returns the chain up to this frame, outermost first."""
+        frames: list[Frame] = []
+        context: CallContext | None = self
+        while context is not None:
+            frames.append(Frame(context.entry_id, context.language))
+            context = context.parent
+        return tuple(reversed(frames))
+
+    def remaining_seconds(self) -> float | None:
+        """Returns the time left until the deadline (0 when it is past), or None without one."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def interruption(self) -> CancelledError | DeadlineError | None:
+        """Returns the error that must end this call now, or None while it may go on."""
+        if self.cancellation is not None and self.cancellation.cancelled:
+            return CancelledError("the call was cancelled", entry_id=self.entry_id)
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            return DeadlineError("the deadline of the call passed", entry_id=self.entry_id)
+        return None
+
+    def check(self, max_depth: int = DEFAULT_MAX_DEPTH) -> None:
+        """Raises if the call may not start: too deep, cancelled, or out of time.
+
+        Raises:
+            DepthError: The chain is longer than `max_depth`.
+            CancelledError: The chain was cancelled.
+            DeadlineError: There is no time left.
+        """
+        if self.depth > max_depth:
+            raise DepthError(
+                f"the call chain is deeper than {max_depth}",
+                entry_id=self.entry_id,
+                hint="two functions may be calling each other without end",
+            )
+        if self.deadline is not None or self.cancellation is not None:
+            interruption = self.interruption()
+            if interruption is not None:
+                raise interruption

@@ -1,0 +1,318 @@
+"""Every error that polycall raises, and the one table of exit codes, HTTP statuses and Lua kinds.
+
+Foreign exceptions (wasmtime's, lupa's, PyYAML's, the operating system's) are turned into these once, where they are
+met. An error that comes out of a call carries the frames of that call, outermost first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar, NamedTuple
+
+__all__ = [
+    "OUTCOMES",
+    "CallError",
+    "CancelledError",
+    "ConversionError",
+    "DeadlineError",
+    "DeclarationError",
+    "DepthError",
+    "Frame",
+    "GuestError",
+    "HashError",
+    "ImportDeniedError",
+    "InternalError",
+    "LimitError",
+    "MemoryLimitError",
+    "MissingExportError",
+    "NotFoundError",
+    "Outcome",
+    "PolycallError",
+    "PoolClosedError",
+    "PoolDeadlockError",
+    "PoolError",
+    "PreparationError",
+    "Problem",
+    "TrapError",
+]
+
+
+class Frame(NamedTuple):
+    """One hop of a cross-language call."""
+
+    entry_id: str
+    language: str
+
+    def __str__(self) -> str:
+        """Returns ``app:tax (lua)``."""
+        return f"{self.entry_id} ({self.language})"
+
+
+class PolycallError(Exception):
+    """The root of every error that polycall raises on purpose.
+
+    Attributes:
+        code: A stable, machine-readable name of the kind of failure; see ``docs/errors.md``.
+        message: What went wrong, without frames and hint.
+        entry_id: The entry that the failure is about, as text, or None.
+        hint: What would mend it, or None.
+        kind: The kind a Lua guest sees (``err:kind()``), one of spec's names such as ``NotFound``.
+        retryable: Whether the same call may succeed later; None where nobody said.
+        details: Plain values that a guest or host attached.
+        guest_traceback: The guest's own traceback as text, or None.
+        frames: The hops of the call that failed, outermost first; empty outside calls.
+    """
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        entry_id: str | None = None,
+        hint: str | None = None,
+        kind: str | None = None,
+        retryable: bool | None = None,
+        details: Any = None,
+        guest_traceback: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.entry_id = entry_id
+        self.hint = hint
+        self.kind = OUTCOMES[self.code].kind if kind is None else kind
+        self.retryable = retryable
+        self.details = details
+        self.guest_traceback = guest_traceback
+        self.frames: tuple[Frame, ...] = ()
+
+    def text(self, *, skip_frames: int = 0) -> str:
+        """Returns frames, message and hint on one line.
+
+        Args:
+            skip_frames: How many of the outermost frames to leave out: a guest that receives the error is told of the
+                frames below itself only.
+        """
+        frames = _joined(self.frames[skip_frames:])
+        head = f"{frames}: {self.message}" if frames else self.message
+        return f"{head} ({self.hint})" if self.hint else head
+
+    def __str__(self) -> str:
+        """Returns frames, message and hint on one line."""
+        return self.text()
+
+
+_SHOWN_FRAMES = 8
+
+
+def _joined(frames: Sequence[Frame]) -> str:
+    shown = [str(frame) for frame in frames]
+    if len(shown) > _SHOWN_FRAMES:  # endless recursion would fill the screen with its frames
+        half = _SHOWN_FRAMES // 2
+        shown[half:-half] = [f"({len(shown) - 2 * half} more)"]
+    return " -> ".join(shown)
+
+
+class Problem(NamedTuple):
+    """One thing wrong with a declaration.
+
+    Attributes:
+        file: The file, relative to the project folder.
+        line: 1-based line.
+        column: 1-based column, in characters.
+        path: The key's path, such as ``entries[2].pool.size``; empty for the file as a whole.
+        message: What is wrong and what was expected.
+        hint: What would mend it, or None.
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        """Returns ``file:line:column: path: message (hint)``."""
+        where = f"{self.file}:{self.line}:{self.column}: "
+        path = f"{self.path}: " if self.path else ""
+        return f"{where}{path}{self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class DeclarationError(PolycallError):
+    """The declarations of a project are wrong; every problem of the load is listed, in file order.
+
+    Attributes:
+        problems: All of them; never empty.
+    """
+
+    code = "declaration"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        head = f"{count} problem{'s' if count > 1 else ''} in the declarations"
+        super().__init__("\n  ".join([head + ":", *map(str, self.problems)]))
+
+
+class NotFoundError(PolycallError):
+    """No such entry, file, key or module."""
+
+    code = "not_found"
+
+
+class PreparationError(PolycallError):
+    """An entry cannot be made ready to call: its source does not compile, or does not fit its declaration."""
+
+    code = "preparation"
+
+
+class HashError(PreparationError):
+    """A binary is not the one that the entry declares."""
+
+    code = "hash"
+
+
+class MissingExportError(PreparationError):
+    """The method that an entry names is not there."""
+
+    code = "missing_export"
+
+
+class ImportDeniedError(PreparationError):
+    """A guest needs an import that its entry does not grant."""
+
+    code = "import_denied"
+
+
+class ConversionError(PolycallError):
+    """A value does not fit the type it is converted to.
+
+    Attributes:
+        path: Where in the arguments or the result, such as ``$.args[0].users[2].id``.
+        direction: ``lower`` (host to guest) or ``lift`` (guest to host).
+        expected: The type, as WIT or Lua writes it.
+        got: What stood there, abbreviated.
+    """
+
+    code = "conversion"
+
+    def __init__(self, path: str, direction: str, expected: str, got: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{path}: expected {expected}, got {got}", hint=hint)
+        self.path = path
+        self.direction = direction
+        self.expected = expected
+        self.got = got
+
+
+class CallError(PolycallError):
+    """A call was made and did not come back with a value."""
+
+    code = "call"
+
+
+class GuestError(CallError):
+    """The guest raised, or returned ``nil, err``."""
+
+    code = "guest_error"
+
+
+class TrapError(CallError):
+    """A WebAssembly guest trapped; its instance is discarded."""
+
+    code = "trap"
+
+
+class LimitError(CallError):
+    """A limit of the call was reached."""
+
+    code = "limit"
+
+
+class DeadlineError(LimitError):
+    """The call ran past its deadline and was stopped."""
+
+    code = "deadline"
+
+
+class MemoryLimitError(LimitError):
+    """The guest asked for more memory than its entry allows."""
+
+    code = "memory"
+
+
+class DepthError(LimitError):
+    """The chain of cross-language calls is deeper than allowed."""
+
+    code = "depth"
+
+
+class CancelledError(LimitError):
+    """The caller cancelled the call."""
+
+    code = "cancelled"
+
+
+class PoolError(CallError):
+    """No instance could be had."""
+
+    code = "pool"
+
+
+class PoolClosedError(PoolError):
+    """The registry, or the pool of this entry, is closed."""
+
+    code = "pool_closed"
+
+
+class PoolDeadlockError(PoolError):
+    """Waiting for an instance could never end: the calls that hold all of them wait, in turn, for this one."""
+
+    code = "pool_deadlock"
+
+
+class InternalError(PolycallError):
+    """A fault of polycall itself, or of an engine; please report it."""
+
+    code = "internal"
+
+
+class Outcome(NamedTuple):
+    """What an error code means outside Python.
+
+    Attributes:
+        exit_code: Of the command line.
+        http_status: Of an HTTP answer.
+        kind: What ``err:kind()`` says in Lua (specification: system facts 4.3).
+    """
+
+    exit_code: int
+    http_status: int
+    kind: str
+
+
+OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
+    {
+        "declaration": Outcome(3, 500, "Invalid"),
+        "not_found": Outcome(4, 404, "NotFound"),
+        "preparation": Outcome(5, 500, "Invalid"),
+        "hash": Outcome(5, 500, "Invalid"),
+        "missing_export": Outcome(5, 500, "Invalid"),
+        "import_denied": Outcome(5, 500, "PermissionDenied"),
+        "conversion": Outcome(6, 400, "Invalid"),
+        "call": Outcome(1, 500, "Internal"),
+        "guest_error": Outcome(1, 500, "Internal"),
+        "trap": Outcome(7, 500, "Internal"),
+        "limit": Outcome(8, 503, "Unavailable"),
+        "deadline": Outcome(8, 504, "Timeout"),
+        "memory": Outcome(8, 507, "Unavailable"),
+        "depth": Outcome(8, 508, "Internal"),
+        "cancelled": Outcome(130, 499, "Canceled"),
+        "pool": Outcome(9, 503, "Unavailable"),
+        "pool_closed": Outcome(9, 503, "Unavailable"),
+        "pool_deadlock": Outcome(9, 503, "Unavailable"),
+        "internal": Outcome(70, 500, "Internal"),
+    }
+)
+"""Code to exit code, HTTP status and Lua kind: the only such table."""

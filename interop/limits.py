@@ -1,0 +1,25 @@
+"""The limits an entry may declare, the same for both languages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from interop.fields import at_least, key
+
+__all__ = ["LimitsSpec"]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsSpec:
+    """What one call of an entry may use at most."""
+
+    max_execution_ms: int | None = key(
+        "How long one call may take, in milliseconds, waiting included; the caller's deadline applies as well.",
+        default=None,
+        check=at_least(0),
+    )
+    max_memory_bytes: int | None = key(
+        "How much memory one instance may hold, in bytes.",
+        default=None,
+        check=at_least(1),
+    )

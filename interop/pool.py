@@ -1,0 +1,335 @@
+"""The pool of an entry's instances: one implementation for both languages (specification: system facts 2.1)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
+from typing import Generic, NamedTuple, TypeVar
+
+from interop.context import CallContext
+from interop.errors import InternalError, PoolClosedError, PoolDeadlockError
+from interop.pool_spec import PoolPolicy
+from interop.protocols import Instance
+from interop.waiting import Waiter, WaitGraph
+
+__all__ = ["Pool", "PoolSnapshot"]
+
+I = TypeVar("I", bound=Instance)  # noqa: E741  # the protocol's initial, as in the signatures of this package
+
+_SHRINK_STEP_SECONDS = 0.5  # the tick of the controller in the system we re-implement
+_CHAINS_SHOWN = 4
+
+
+class PoolSnapshot(NamedTuple):
+    """What a pool looks like at one moment.
+
+    Attributes:
+        size: Instances there are, those being made or closed included.
+        idle: Those that wait for a call.
+        in_use: The others: with a call, being made, or being closed.
+        waiting: Calls that wait for an instance.
+        made: Instances made so far.
+        discarded: Instances closed so far.
+        peak: The largest size so far.
+    """
+
+    size: int
+    idle: int
+    in_use: int
+    waiting: int
+    made: int
+    discarded: int
+    peak: int
+
+
+class _Turn(Waiter, Generic[I]):
+    """A call that found no idle instance. It gets a slot, in which it makes one itself, or an instance given back."""
+
+    __slots__ = ("instance",)
+
+    def __init__(self, context: CallContext, holders: Collection[CallContext]) -> None:
+        super().__init__(context, holders)
+        self.instance: I | None = None
+
+
+class Pool(Generic[I]):
+    """Instances of one entry, each used by one call at a time.
+
+    A call takes the instance that was returned last (its memory is warm). If none is idle and there is room, the call
+    makes one itself, in its own thread and outside the lock; else it queues, first come, first served: what comes free
+    goes straight to the first in the queue, so nobody overtakes. A wait that could never end is refused (`WaitGraph`).
+
+    ``adaptive`` differs from ``lazy`` only in what it keeps: it starts with one instance and never drops below it, and
+    shrinks by one at a time. Both grow as soon as a call would have to wait: in a pool whose callers make the instances
+    themselves, growing later would only make calls wait for what they can have at once.
+
+    A slot is one of the `PoolPolicy.max_size` places. An instance fills it from before it is made until after it is
+    closed, so there are never more live ones than slots. An exception while an instance is made or waited for,
+    KeyboardInterrupt included, gives the slot back.
+
+    Attributes:
+        name: The entry whose instances these are, ``namespace:name``.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_closed",
+        "_discarded",
+        "_held",
+        "_idle",
+        "_keeps",
+        "_limit",
+        "_lock",
+        "_made",
+        "_make",
+        "_peak",
+        "_policy",
+        "_waiters",
+        "_waits",
+        "name",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        policy: PoolPolicy,
+        make: Callable[[], I],
+        waits: WaitGraph,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Makes an empty pool.
+
+        Args:
+            name: The entry whose instances these are, for messages.
+            policy: How many instances there are, and for how long.
+            make: Makes a fresh instance, hashed by identity; called in the thread of the call that needs it.
+            waits: Shared by all pools whose calls may call each other.
+            clock: Seconds, for `PoolPolicy.idle_seconds`.
+        """
+        self.name = name
+        self._policy = policy
+        self._limit = policy.max_size or sys.maxsize
+        self._make = make
+        self._clock = clock
+        self._waits = waits
+        self._lock = waits.lock
+        self._closed = False
+        self._keeps = policy.type != "inline"
+        # Idle instances and since when, the longest idle first. Empty while calls wait.
+        self._idle: list[tuple[I, float]] = []
+        # The frame that holds each slot in use; the key is the instance, or the turn of the call that is making it.
+        self._held: dict[I | _Turn[I], CallContext] = {}
+        self._waiters: deque[_Turn[I]] = deque()
+        self._made = self._discarded = self._peak = 0
+
+    def start(self) -> None:
+        """Makes the instances that the policy wants from the start: all of a static pool, one of an adaptive one.
+
+        Raises:
+            Exception: Whatever `make` raised; the instances made so far stay until `close`.
+        """
+        frame = self._own_frame()
+        with ExitStack() as taken:
+            for _ in range(self._policy.min_size):
+                taken.callback(self.give_back, self.check_out(frame))
+
+    def check_out(self, context: CallContext) -> I:
+        """Returns an instance that is the caller's alone until `give_back`; waits for one if all are in use.
+
+        Args:
+            context: The frame that will use the instance; what the guest calls must run in frames below it.
+
+        Raises:
+            PoolClosedError: The pool is closed, or was while the call waited.
+            PoolDeadlockError: The wait could never end, because the holders wait for this call.
+            DeadlineError: The call's deadline passed while it waited.
+            CancelledError: The call was cancelled while it waited.
+            Exception: Whatever `make` raised.
+        """
+        turn: _Turn[I] | None = None
+        try:
+            with self._lock:
+                idle = self._idle
+                if idle:
+                    instance = idle[-1][0]
+                    self._held[instance] = context
+                    del idle[-1]
+                    return instance
+                turn = _Turn(context, self._held.values())
+                self._line_up(turn)
+            return self._serve(turn)
+        except BaseException:
+            if turn is not None:
+                self._withdraw(turn)
+            raise
+
+    def give_back(self, instance: I) -> None:
+        """Takes an instance back: for the next call, or to close it if it is poisoned or the pool keeps none.
+
+        Raises:
+            InternalError: The instance is not checked out of this pool.
+        """
+        now = self._clock()
+        with self._lock:
+            held = self._held
+            if instance not in held:
+                raise InternalError(f'an instance was given back to the pool of "{self.name}" that had not been taken')
+            if self._keeps and not instance.poisoned:
+                if self._waiters:
+                    self._hand_over(instance)
+                else:
+                    del held[instance]
+                    self._idle.append((instance, now))
+                return
+        self._discard(instance)
+
+    def drop_idle(self, now: float) -> float | None:
+        """Closes instances that lay idle for too long, as far as the policy allows: an adaptive pool drops one a call.
+
+        Args:
+            now: The time, by the pool's clock.
+
+        Returns:
+            When there may be something to drop next; None if nothing is idle that could be dropped, for now.
+        """
+        policy, idle = self._policy, self._idle
+        with self._lock:
+            spare = max(0, min(len(idle), self._size() - policy.min_size))
+            overdue = sum(since + policy.idle_seconds <= now for _, since in idle[:spare])
+            dropped = self._take_idle(min(overdue, 1) if policy.type == "adaptive" else overdue)
+            more = spare > len(dropped)
+            following = max(idle[0][1] + policy.idle_seconds, now + _SHRINK_STEP_SECONDS) if more else None
+        self._discard_all(dropped)
+        return following
+
+    def close(self) -> None:
+        """Closes idle instances now and those in use when they are given back; calls that wait fail at once."""
+        with self._lock:
+            self._closed = True
+            self._keeps = False
+            while self._waiters:
+                self._next_in_line().notify()
+            idle = self._take_idle(len(self._idle))
+        self._discard_all(idle)
+
+    def snapshot(self) -> PoolSnapshot:
+        """Returns the pool's figures, all of the same moment."""
+        with self._lock:
+            return PoolSnapshot(
+                size=self._size(),
+                idle=len(self._idle),
+                in_use=len(self._held),
+                waiting=len(self._waiters),
+                made=self._made,
+                discarded=self._discarded,
+                peak=self._peak,
+            )
+
+    # A call that finds no idle instance: it lines up, is served, or withdraws.
+
+    def _line_up(self, turn: _Turn[I]) -> None:
+        if self._closed:
+            raise self._closed_error()
+        if len(self._held) < self._limit:  # nothing is idle, and nobody waits: a free slot goes to the first at once
+            self._grant_slot(turn)
+            self._peak = max(self._peak, self._size())
+            return
+        circle = self._waits.enter(turn)
+        if circle:
+            raise self._deadlock_error(circle)
+        self._waiters.append(turn)
+
+    def _serve(self, turn: _Turn[I]) -> I:
+        if not turn.notified:
+            turn.wait(turn.context, f'an instance of "{self.name}" (all {self._limit} are in use)')
+        return turn.instance if turn.instance is not None else self._make_for(turn)
+
+    def _make_for(self, turn: _Turn[I]) -> I:
+        if turn not in self._held:  # woken with neither slot nor instance
+            raise self._closed_error()
+        instance = self._make()
+        with self._lock:
+            self._held[instance] = turn.context
+            del self._held[turn]
+            turn.instance = instance
+            self._made += 1
+        return instance
+
+    def _withdraw(self, turn: _Turn[I]) -> None:
+        """Undoes whatever the turn has got so far: it may have been served at the very moment in which it failed."""
+        with self._lock:
+            self._waits.leave(turn)
+            if turn in self._waiters:
+                self._waiters.remove(turn)
+            if turn in self._held:
+                self._free(turn)
+        if turn.instance is not None:
+            self.give_back(turn.instance)
+
+    # What is passed on, with the lock held.
+
+    def _next_in_line(self) -> _Turn[I]:
+        turn = self._waiters.popleft()
+        self._waits.leave(turn)
+        return turn
+
+    def _grant_slot(self, turn: _Turn[I]) -> None:
+        self._held[turn] = turn.context
+        turn.notify()
+
+    def _hand_over(self, instance: I) -> None:
+        turn = self._next_in_line()
+        self._held[instance] = turn.context
+        turn.instance = instance
+        turn.notify()
+
+    def _free(self, key: I | _Turn[I]) -> None:
+        del self._held[key]
+        if self._waiters:
+            self._grant_slot(self._next_in_line())
+
+    # What is closed: it keeps its slot until it is.
+
+    def _take_idle(self, count: int) -> list[I]:
+        taken = [instance for instance, _ in self._idle[:count]]
+        self._held.update(dict.fromkeys(taken, self._own_frame()))
+        del self._idle[:count]
+        return taken
+
+    def _discard_all(self, instances: list[I]) -> None:
+        with ExitStack() as closing:  # closes every one of them, even if closing another fails
+            for instance in reversed(instances):
+                closing.callback(self._discard, instance)
+
+    def _discard(self, instance: I) -> None:
+        try:
+            instance.close()
+        finally:
+            with self._lock:
+                self._discarded += 1
+                self._free(instance)
+
+    def _size(self) -> int:
+        return len(self._idle) + len(self._held)
+
+    def _own_frame(self) -> CallContext:
+        return CallContext(self.name, "python")
+
+    def _closed_error(self) -> PoolClosedError:
+        hint = "its registry was closed, or the entry was replaced, before the call got an instance"
+        return PoolClosedError(f'the pool of "{self.name}" is closed', entry_id=self.name, hint=hint)
+
+    def _deadlock_error(self, circle: Sequence[Waiter]) -> PoolDeadlockError:
+        chains = [waiter.chain() for waiter in circle[:_CHAINS_SHOWN]]
+        if len(circle) > _CHAINS_SHOWN:
+            chains.append(f"and {len(circle) - _CHAINS_SHOWN} more")
+        return PoolDeadlockError(
+            f'no instance of "{self.name}" can come free: the calls that hold all {self._limit} of them '
+            f"would wait in a circle: {'; '.join(chains)}",
+            entry_id=self.name,
+            hint=f"raise pool.{'size' if self._policy.type == 'static' else 'max_size'} above {self._limit}, "
+            "or have these functions not call each other",
+        )

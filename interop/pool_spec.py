@@ -1,0 +1,73 @@
+"""The ``pool:`` key of an entry, and the policy it stands for (specification: system facts 2.1, differences 11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from interop.fields import at_least, key, one_of
+
+__all__ = ["PoolPolicy", "PoolSpec", "PoolType"]
+
+PoolType = Literal["inline", "lazy", "static", "adaptive"]
+
+_UNDECLARED_MAX = 100
+_LAZY_MAX = 16
+_ADAPTIVE_MAX = 16
+_STATIC_SIZE = 8
+_QUEUE_PER_WORKER = 64
+_IDLE_SECONDS = 30.0
+
+
+class PoolPolicy(NamedTuple):
+    """What a pool does.
+
+    Attributes:
+        type: The behaviour; see `PoolSpec`.
+        min_size: Instances kept even when idle.
+        max_size: Instances at most; callers beyond it wait. 0 for `inline`, which has no bound.
+        queue_size: Callers that may wait at once before the pool counts as overloaded (`adaptive` then grows faster).
+        idle_seconds: How long an instance above `min_size` may lie idle.
+    """
+
+    type: PoolType
+    min_size: int
+    max_size: int
+    queue_size: int
+    idle_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpec:
+    """How many instances of a function there are, and when they are made.
+
+    ``inline``: a fresh one for each call. ``lazy``: none to begin with, made on demand up to ``max_size``. ``static``:
+    a fixed number, made at the start. ``adaptive``: at least one, grows and shrinks under load. Without ``type`` the
+    other keys decide, and with no key at all it is lazy with a ``max_size`` of 100.
+    """
+
+    type: str = key("How instances are kept.", default="", check=one_of("", "inline", "lazy", "static", "adaptive"))
+    size: int = key("Instances of a static pool.", default=0, check=at_least(0))
+    workers: int = key("Instances of a static pool; wins over size.", default=0, check=at_least(0))
+    buffer: int = key("Callers that may queue for a static pool (default 64 a worker).", default=0, check=at_least(0))
+    max_size: int = key("Instances of a lazy or adaptive pool at most.", default=0, check=at_least(0))
+    warm_start: bool = key("Accepted for compatibility; a static pool always starts warm.", default=False)
+
+    def policy(self) -> PoolPolicy:
+        """Returns the behaviour that the keys stand for, with the defaults of the specification."""
+        kind = self.type or self._implied_type()
+        if kind == "inline":
+            return PoolPolicy("inline", 0, 0, 0, 0.0)
+        if kind == "static":
+            count = self.workers or self.size or _STATIC_SIZE
+            return PoolPolicy("static", count, count, self.buffer or count * _QUEUE_PER_WORKER, 0.0)
+        if kind == "adaptive":
+            most = self.max_size or _ADAPTIVE_MAX
+            return PoolPolicy("adaptive", 1, most, most * _QUEUE_PER_WORKER, _IDLE_SECONDS)
+        most = self.max_size or (_LAZY_MAX if self.type else _UNDECLARED_MAX)
+        return PoolPolicy("lazy", 0, most, most * _QUEUE_PER_WORKER, _IDLE_SECONDS)
+
+    def _implied_type(self) -> PoolType:
+        if self.workers:
+            return "static"
+        return "inline" if self.size and not self.max_size else "lazy"

@@ -1,0 +1,118 @@
+"""What the dispatcher and the runtimes expect of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from interop.context import CallContext
+from interop.values import Value
+
+__all__ = ["Function", "ImportNeed", "Instance", "Invoker", "Signature"]
+
+
+class Invoker(Protocol):
+    """The way up: how a guest's call to another entry leaves its runtime. The registry implements it."""
+
+    def call(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
+        """Calls an entry on behalf of a guest.
+
+        Args:
+            target: ``namespace:name``, in full.
+            arguments: Plain values.
+            caller: The frame of the calling guest; the callee's frame becomes its child.
+
+        Raises:
+            PolycallError: Whatever made the call fail, with its frames.
+        """
+        ...
+
+    def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
+        """Like `call`, with one text or byte string that the target reads in the way that fits its signature."""
+        ...
+
+
+class ImportNeed(NamedTuple):
+    """An interface that a guest imports.
+
+    Attributes:
+        name: As the guest writes it, version included.
+        group: The capability group that grants it, or None if polycall offers it in no group.
+        granted: Whether the entry grants that group.
+        available: Whether there is a host behind it.
+    """
+
+    name: str
+    group: str | None
+    granted: bool
+    available: bool
+
+
+class Signature(Protocol):
+    """What is known of a function's parameters and result."""
+
+    def __str__(self) -> str:
+        """Returns the signature as WIT writes it: ``func(a: s32, b: s32) -> s32``."""
+        ...
+
+
+class Instance(Protocol):
+    """One Lua state, or one WebAssembly store and instance. It serves one call at a time.
+
+    Attributes:
+        poisoned: True once a trap, a limit or a host failure left it in an unknown state: it must not be used again.
+    """
+
+    poisoned: bool
+
+    def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
+        """Runs the function; blocks the thread until it ends, fails or is interrupted.
+
+        Raises:
+            PolycallError: Mapped from whatever the engine said; frames are the dispatcher's to add.
+        """
+        ...
+
+    def close(self) -> None:
+        """Gives the engine's memory back; harmless when repeated."""
+        ...
+
+
+class Function(Protocol):
+    """An entry made ready to call: compiled and checked, without an instance.
+
+    Attributes:
+        entry_id: ``namespace:name``.
+        language: ``lua``, ``wasm`` or ``python``.
+        signature: What is known of parameters and result, or None (Lua has none).
+        imports: The interfaces that the guest imports, ordered; empty where a language has none.
+    """
+
+    entry_id: str
+    language: str
+
+    @property
+    def signature(self) -> Signature | None:
+        """What is known of parameters and result."""
+        ...
+
+    @property
+    def imports(self) -> Sequence[ImportNeed]:
+        """The interfaces that the guest imports."""
+        ...
+
+    def instantiate(self) -> Instance:
+        """Makes a fresh instance.
+
+        Raises:
+            PolycallError: The guest's own start-up code failed, or memory ran out.
+        """
+        ...
+
+    def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
+        """Returns the arguments that a payload of ``call-string`` or ``call-bytes`` stands for.
+
+        Raises:
+            ConversionError: The payload does not fit the signature.
+        """
+        ...

@@ -1,0 +1,182 @@
+"""Waiting, in one place: by deadline and cancellation, holding nothing but the waiting thread.
+
+`Wakeup` is the wait itself, for pools and for whatever else lets a call wait. `WaitGraph` knows which calls wait for
+something that other calls hold, and refuses the wait that would close a circle.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Sequence, Set
+from queue import Empty, SimpleQueue
+
+from interop.context import CallContext
+
+__all__ = ["WaitGraph", "Waiter", "Wakeup"]
+
+_NONE: frozenset[Waiter] = frozenset()
+
+
+class Wakeup:
+    """Lets one thread wait until another notifies it; it serves for one wait.
+
+    Attributes:
+        notified: Whether `notify` was called.
+    """
+
+    __slots__ = ("_wakes", "notified")
+
+    def __init__(self) -> None:
+        self.notified = False
+        # SimpleQueue.put never blocks and is reentrant: a signal handler may cancel the wait of its own thread.
+        self._wakes: SimpleQueue[None] = SimpleQueue()
+
+    def notify(self) -> None:
+        """Ends the wait, now or as soon as it begins; never blocks, harmless when repeated."""
+        self.notified = True
+        self._wake()
+
+    def wait(self, context: CallContext, what: str, until: float | None = None) -> bool:
+        """Blocks the thread until `notify`, the time `until`, the call's deadline or its cancellation.
+
+        Having been notified wins: what was waited for is there, even if the deadline passes at the same moment.
+
+        Args:
+            context: The call that waits.
+            what: What it waits for, as its error should put it: ``an instance of "app:tax"``.
+            until: When to stop waiting without an error, in seconds of `time.monotonic`; None for never.
+
+        Returns:
+            True when notified, False when the time is up.
+
+        Raises:
+            DeadlineError: The call's deadline passed first.
+            CancelledError: The call was cancelled first.
+        """
+        cancellation = context.cancellation
+        if cancellation is None:
+            return self._wait(context, what, until)
+        call_off = cancellation.on_cancel(self._wake)
+        try:
+            return self._wait(context, what, until)
+        finally:
+            call_off()
+
+    def _wait(self, context: CallContext, what: str, until: float | None) -> bool:
+        limits = [limit for limit in (context.deadline, until) if limit is not None]
+        end = min(limits, default=None)
+        while not self.notified:
+            interruption = context.interruption()
+            if interruption is not None:
+                message = f"{interruption.message} while it waited for {what}"
+                raise type(interruption)(message, entry_id=context.entry_id)
+            if until is not None and time.monotonic() >= until:
+                return False
+            self._sleep(end)
+        return True
+
+    def _wake(self) -> None:
+        self._wakes.put(None)
+
+    def _sleep(self, end: float | None) -> None:
+        timeout = None if end is None else min(max(0.0, end - time.monotonic()), threading.TIMEOUT_MAX)
+        try:
+            self._wakes.get(timeout=timeout)
+        except Empty:
+            return
+
+
+class Waiter(Wakeup):
+    """A call that waits until one of several holders lets go.
+
+    Attributes:
+        context: The frame that waits.
+        holders: The frames that hold what it waits for: a live view, read under `WaitGraph.lock`.
+    """
+
+    __slots__ = ("context", "holders")
+
+    def __init__(self, context: CallContext, holders: Collection[CallContext]) -> None:
+        super().__init__()
+        self.context = context
+        self.holders = holders
+
+    def chain(self) -> str:
+        """Returns the frames of the call, outermost first; the last one is what it waits for."""
+        return " -> ".join(map(str, self.context.frames()))
+
+
+class WaitGraph:
+    """Which calls wait for which, over all pools of a registry.
+
+    A frame cannot go on while a frame below it waits. So a wait can end if one of the holders can go on, and a holder
+    can go on if every wait at or below its frame can end. `enter` refuses a wait that cannot end. Whatever happens
+    later (another wait begins, a wait ends or is given up, a holder lets go) leaves the recorded waits able to end, so
+    the new wait is all that has to be checked: there is never a deadlock to be found afterwards.
+
+    Frames are compared, not chains: a chain whose Python function calls from several threads has a branch for each, and
+    a branch that waits does not hold up its siblings. Their common callers count as waiting for all of them.
+
+    Attributes:
+        lock: Guards the graph and everything that a `Waiter.holders` shows. One for all pools of a registry, because
+            whether a call may wait depends on the state of all of them. Never held while an instance is made or closed.
+    """
+
+    __slots__ = ("_below", "lock")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._below: dict[CallContext, set[Waiter]] = {}  # a frame -> the waits at or below it
+
+    def enter(self, waiter: Waiter) -> Sequence[Waiter]:
+        """Records a wait that is about to begin, unless it could never end; call it with the lock held.
+
+        Returns:
+            Nothing if the wait may begin; else the calls that would wait in a circle, `waiter` first, and the wait is
+            not recorded.
+        """
+        frame: CallContext | None = waiter.context
+        while frame is not None:
+            self._below.setdefault(frame, set()).add(waiter)
+            frame = frame.parent
+        circle = self._circle(waiter)
+        if circle:
+            self.leave(waiter)
+        return circle
+
+    def leave(self, waiter: Waiter) -> None:
+        """Forgets a wait that is over; call it with the lock held. Harmless when repeated."""
+        frame: CallContext | None = waiter.context
+        while frame is not None:
+            waits = self._below.get(frame)
+            if waits is not None:
+                waits.discard(waiter)
+                if not waits:
+                    del self._below[frame]
+            frame = frame.parent
+
+    def _circle(self, waiter: Waiter) -> list[Waiter]:
+        if self._can_end(waiter, _NONE):  # nearly always: some holder is running
+            return []
+        waiting = self._reached_from(waiter)
+        ending: set[Waiter] = set()
+        while found := [other for other in waiting if self._can_end(other, ending)]:
+            if waiter in found:
+                return []
+            ending.update(found)
+            waiting = [other for other in waiting if other not in ending]
+        return waiting
+
+    def _can_end(self, waiter: Waiter, ending: Set[Waiter]) -> bool:
+        return any(self._below.get(frame, _NONE) <= ending for frame in waiter.holders)
+
+    def _reached_from(self, waiter: Waiter) -> list[Waiter]:
+        reached = {waiter: None}  # a dict, for its order: the message names the call itself first
+        unseen = [waiter]
+        while unseen:
+            for frame in unseen.pop().holders:
+                new = self._below.get(frame, _NONE) - reached.keys()
+                reached.update(dict.fromkeys(new))
+                unseen.extend(new)
+        return list(reached)

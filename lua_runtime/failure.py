@@ -1,0 +1,132 @@
+"""From what Lua code brought out to a value or an error: the one place that knows the words of ``lua/calls.lua``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from interop.errors import ConversionError, GuestError, InternalError, MemoryLimitError, PolycallError
+from interop.json_text import encode_json
+from interop.values import Value
+from lua_runtime.engine import LuaError, LuaMemoryError
+from lua_runtime.session import Session
+from lua_runtime.values import lift
+
+__all__ = ["POISONING", "conclude", "memory_error", "raise_stopped", "raise_unforeseen"]
+
+POISONING = frozenset({b"stopped", b"memory"})
+"""Words after which a state must not be used again."""
+
+_OVERFLOW = "stack overflow"
+
+
+def conclude(answer: tuple[Any, ...], session: Session, more: Callable[[], Any]) -> Value:
+    """Returns the value that the answer says, or raises the error.
+
+    Args:
+        answer: A word and what belongs to it.
+        session: Of the state.
+        more: Gives the next piece of a long run.
+
+    Raises:
+        PolycallError: The guest failed, was stopped, or returned what cannot travel.
+    """
+    word = answer[0]
+    if word == b"value":
+        return lift(_whole(answer[1], answer[2:], more))
+    if word == b"failed":
+        _raise_failed(answer, session, more)
+    if word == b"raised":
+        _raise_table(answer, session, more)
+    if word == b"unfit":
+        path, expected, got = (_text(part) for part in answer[1:])
+        raise ConversionError(path, "lift", expected, got)
+    if word == b"memory":
+        raise memory_error(session)
+    raise_stopped(session)
+
+
+def _raise_failed(answer: tuple[Any, ...], session: Session, more: Callable[[], Any]) -> NoReturn:
+    _, text, kind, retryable, token, cause, trace, length, *details = answer
+    original = session.original(token)
+    if original is not None:
+        raise original
+    message = _text(text)
+    raise GuestError(
+        message,
+        entry_id=session.entry_id,
+        hint="a function may be calling itself without end" if _OVERFLOW in message else None,
+        kind=_text(kind) or "Internal",
+        retryable=retryable,
+        details=lift(_whole(length, details, more)) if length else None,
+        guest_traceback=_text(trace) if trace else None,
+    ) from session.original(cause)
+
+
+def _raise_table(answer: tuple[Any, ...], session: Session, more: Callable[[], Any]) -> NoReturn:
+    _, trace, length, *run = answer
+    value = lift(_whole(length, run, more))
+    raise GuestError(
+        _json_like(value),
+        entry_id=session.entry_id,
+        details=value,
+        guest_traceback=_text(trace) if trace else None,
+    )
+
+
+def _json_like(value: Value) -> str:
+    try:
+        return encode_json(value)
+    except ConversionError:
+        return repr(value)
+
+
+def memory_error(session: Session) -> MemoryLimitError:
+    """Returns the error for a state that could not allocate."""
+    if session.cap is None:
+        return MemoryLimitError("the guest asked for more memory than there is", entry_id=session.entry_id)
+    return MemoryLimitError(
+        f"the guest needs more than its {session.cap.limit_bytes} bytes of memory",
+        entry_id=session.entry_id,
+        hint="limits.max_memory_bytes allows more",
+    )
+
+
+def raise_stopped(session: Session) -> NoReturn:
+    """Raises what stopped the guest."""
+    failure, context = session.failure, session.context or session.starting
+    if failure is None:
+        failure = context.interruption() if context else None
+    if failure is None:
+        raise InternalError("a Lua guest was stopped for no known reason", entry_id=session.entry_id)
+    if isinstance(failure, Exception) and not isinstance(failure, PolycallError):
+        raise InternalError(f"a host function failed: {failure!r}", entry_id=session.entry_id) from failure
+    raise failure
+
+
+def raise_unforeseen(error: BaseException, session: Session) -> NoReturn:
+    """Raises what an exception means that came out of the engine instead of an answer.
+
+    The hook may fire in the host's own Lua code, outside of everything that turns errors into answers.
+    """
+    if isinstance(error, LuaMemoryError):
+        raise memory_error(session) from None
+    if isinstance(error, LuaError) and session.stopped:
+        raise_stopped(session)
+    if isinstance(error, Exception) and not isinstance(error, PolycallError):
+        raise InternalError(f"the Lua engine failed: {error}", entry_id=session.entry_id) from error
+    raise error
+
+
+def _whole(length: int, run: Sequence[Any], more: Callable[[], Any]) -> Sequence[Any]:
+    if len(run) == length:
+        return run
+    all_of_it: list[Any] = []
+    while len(all_of_it) < length:
+        piece = more()
+        all_of_it += piece if isinstance(piece, tuple) else (piece,)
+    return all_of_it
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="backslashreplace")

@@ -1,0 +1,78 @@
+"""One Lua state that serves calls, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from interop.context import CallContext
+from interop.errors import InternalError, PolycallError
+from interop.values import Value
+from lua_runtime.failure import POISONING, conclude, raise_unforeseen
+from lua_runtime.kernel import Kernel
+from lua_runtime.values import AT_ONCE, lift_scalar, lower, lower_scalars
+
+__all__ = ["LuaInstance"]
+
+
+class LuaInstance:
+    """A started Lua program.
+
+    Attributes:
+        poisoned: True after a limit or a host failure: the state must not be used again.
+    """
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.poisoned = False
+        self._kernel: Kernel | None = kernel
+
+    def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
+        """Runs the entry's function; see `interop.protocols.Instance`.
+
+        Raises:
+            GuestError: The function raised, or returned an error as its second value.
+            ConversionError: An argument or the result cannot travel.
+            LimitError: The deadline passed, the call was cancelled, or memory ran out; the instance is poisoned.
+            PolycallError: The error of a nested call that the function passed on.
+        """
+        kernel = self._kernel
+        if kernel is None or self.poisoned:
+            raise InternalError("a Lua instance was called after its end", entry_id=context.entry_id)
+        session = kernel.session
+        session.context = context
+        try:
+            answer = self._run(kernel, arguments, context.deadline is not None or context.cancellation is not None)
+            if type(answer) is not tuple:
+                return lift_scalar(answer)
+            self.poisoned = answer[0] in POISONING
+            return conclude(answer, session, kernel.more)
+        except PolycallError:
+            raise
+        except BaseException as error:  # noqa: BLE001  # the engine's, or KeyboardInterrupt: raised on as what it means
+            self.poisoned = True
+            raise_unforeseen(error, session)
+        finally:
+            session.end_call()
+
+    def _run(self, kernel: Kernel, arguments: Sequence[Value], guarded: bool) -> Any:
+        run = lower_scalars(arguments)
+        if run is None or len(run) > AT_ONCE:
+            return self._run_fed(kernel, arguments, guarded)
+        kernel.make_room(run)
+        return kernel.enter_guarded(*run) if guarded else kernel.enter(*run)
+
+    def _run_fed(self, kernel: Kernel, arguments: Sequence[Value], guarded: bool) -> Any:
+        """Hands the arguments over in pieces, then makes the call: for tables."""
+        run: list[Any] = []
+        for index, argument in enumerate(arguments):
+            run += lower(argument, f"$.args[{index}]", kernel.session.marks)
+        for start in range(0, len(run), AT_ONCE):
+            kernel.make_room(run)
+            kernel.feed(*run[start : start + AT_ONCE])
+        return (kernel.enter_fed_guarded if guarded else kernel.enter_fed)(len(arguments))
+
+    def close(self) -> None:
+        """Gives the state's memory back; harmless when repeated."""
+        kernel, self._kernel = self._kernel, None
+        if kernel is not None:
+            kernel.release()

@@ -1,0 +1,144 @@
+"""One Lua state with the host's Lua code in it, before and after a guest's chunk is started."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from interop.context import CallContext
+from interop.errors import PreparationError
+from interop.limits import LimitsSpec
+from interop.protocols import Invoker
+from interop.source import SourceText
+from lua_runtime.engine import LuaFunctionHandle, MemoryCap, State
+from lua_runtime.failure import memory_error
+from lua_runtime.modules import MODULES
+from lua_runtime.modules.logger import line_writer
+from lua_runtime.scripts import bytecode
+from lua_runtime.session import Session
+from lua_runtime.values import LIST, RECORD, Marks, lower
+
+__all__ = ["CompiledChunk", "Kernel"]
+
+_START_SECONDS = 10.0
+"""How long start-up code may run when the entry declares no limit of its own: it computes, it cannot call or wait."""
+
+_HAND_OUT = b"""
+local kernel = ...
+return kernel.IN_LIST, kernel.IN_RECORD, kernel.enter, kernel.enter_guarded, kernel.enter_fed, kernel.enter_fed_guarded,
+    kernel.feed, kernel.more, kernel.start, kernel.define, kernel.compile
+"""
+# False, not nil: lupa looks "debug" up in each call, outside of protection, so the name must exist and cost no memory.
+_SHUT = b"python = nil debug = false"
+
+
+class CompiledChunk(NamedTuple):
+    """The chunk of one entry or library.
+
+    Attributes:
+        entry_id: Whose it is.
+        code: Bytecode that `Kernel.compile` made.
+        modules: Host modules that its `require` gives.
+        imports: Alias to the id of the library that its `require` gives.
+    """
+
+    entry_id: str
+    code: bytes
+    modules: tuple[str, ...]
+    imports: Mapping[str, str]
+
+
+class Kernel:
+    """A state, its session, and handles on the host's Lua functions in it; see ``lua/calls.lua`` for what they do.
+
+    Attributes:
+        session: What the host functions of the state share.
+        start_seconds: How long start-up code may run.
+    """
+
+    def __init__(self, entry_id: str, invoker: Invoker, limits: LimitsSpec, modules: Iterable[str]) -> None:
+        self.session = Session(entry_id, invoker)
+        self.start_seconds = (limits.max_execution_ms or 0) / 1000 or _START_SECONDS
+        self._state = State(counted=limits.max_memory_bytes is not None)
+        if limits.max_memory_bytes is not None:
+            self.session.cap = MemoryCap(self._state, limits.max_memory_bytes)
+        handles = self._boot(modules)
+        self.session.marks = Marks(*handles[:2])
+        self.enter: LuaFunctionHandle
+        (
+            self.enter,
+            self.enter_guarded,
+            self.enter_fed,
+            self.enter_fed_guarded,
+            self.feed,
+            self.more,
+            self._start,
+            self._define,
+            self._compile,
+        ) = handles[2:]
+
+    def _boot(self, modules: Iterable[str]) -> Any:
+        """Runs the host's Lua code, each file building on the ones before; the order is that of their needs."""
+        session, run = self.session, self._state.run
+        restore = None if session.cap is None else session.cap.restore
+        kernel = run(b"return {}")
+        run(bytecode("trace"), kernel)
+        run(bytecode("guard"), kernel, session.expired)
+        run(bytecode("errors"), kernel)
+        run(bytecode("values"), kernel, LIST, RECORD, session.collect, session.more, restore)
+        run(bytecode("library"), kernel)
+        run(bytecode("environment"), kernel, line_writer(session))
+        run(bytecode("calls"), kernel, restore)
+        for name in modules:
+            run(bytecode(name), kernel, *MODULES[name](session))
+        handles = run(_HAND_OUT, kernel)
+        run(_SHUT)
+        return handles
+
+    def compile(self, source: SourceText) -> bytes:
+        """Compiles a guest's text.
+
+        Raises:
+            PreparationError: A syntax error, as ``file:line: message``.
+        """
+        answer = self._compile(source.aligned().encode(errors="surrogateescape"), source.name.encode())
+        if isinstance(answer, tuple):
+            raise PreparationError(answer[1].decode(errors="backslashreplace"), entry_id=self.session.entry_id)
+        code: bytes = answer
+        return code
+
+    def start(self, chunks: Iterable[CompiledChunk], method: str) -> Any:
+        """Makes the chunks known, runs the entry's own and looks up its method.
+
+        Returns:
+            ``b"started"``, or the words of ``lua/calls.lua`` that say why not.
+        """
+        session = self.session
+        for chunk in chunks:
+            self.feed(*lower(list(chunk.modules), "$", session.marks), *lower(dict(chunk.imports), "$", session.marks))
+            self._define(chunk.entry_id.encode(), chunk.code)
+        deadline = time.monotonic() + self.start_seconds
+        session.starting = CallContext(session.entry_id, "lua", deadline=deadline)
+        if session.cap is not None:
+            session.cap.begin()
+        return self._start(session.entry_id.encode(), method.encode())
+
+    def make_room(self, run: Iterable[Any]) -> None:
+        """Lets a run in, whatever the state holds already, unless the run alone is more than it may hold.
+
+        Raises:
+            MemoryLimitError: It is.
+        """
+        cap = self.session.cap
+        if cap is None:
+            return
+        if sum(len(item) for item in run if type(item) is bytes) > cap.limit_bytes:
+            raise memory_error(self.session)
+        cap.lift()
+
+    def release(self) -> None:
+        """Breaks the ring of references between the state and its host functions, so that memory goes back at once."""
+        self.session.marks = None
+        if self.session.cap is not None:
+            self.session.cap.release()

@@ -1,0 +1,133 @@
+-- The way in: runs the entry's function and brings its result or its failure out as data.
+local kernel, restore_limit = ...
+local error, next, pcall, type, tostring, xpcall = error, next, pcall, type, tostring, xpcall
+local sort, unpack, utf8_len = table.sort, table.unpack, utf8.len
+local frames, render, located = kernel.frames, kernel.render, kernel.located
+local arm, disarm, is_stopping, read_fed = kernel.arm, kernel.disarm, kernel.is_stopping, kernel.read_fed
+local flatten, leave, parts, IS_SCALAR, NO_MEMORY =
+  kernel.flatten, kernel.leave, kernel.error_parts, kernel.IS_SCALAR, kernel.NO_MEMORY
+
+local method
+local last_trace
+
+local function on_error(value)
+  if is_stopping() then return value end
+  local found = frames(2)
+  last_trace = render(found)
+  return type(value) == "string" and located(value, 2, found) or value
+end
+
+local function fatal(value)
+  if is_stopping() then return "stopped" end
+  if value == NO_MEMORY then return "memory" end
+end
+
+-- For what is no answer of the guest. Two values, because a single one would be a result.
+local function unwound(value)
+  local word = fatal(value)
+  if word then return word, true end
+  -- An exception that arose in Python outside of our reach (Lupa raises it again), or a fault of ours.
+  error(value, 0)
+end
+
+local function failed(own, trace)
+  local text, kind = own.text or own.message, own.kind
+  if own.details == nil then return "failed", text, kind, own.retryable, own.token, own.cause, trace, 0 end
+  local ran, fits, run, length = pcall(flatten, "$.details", own.details)
+  if not ran then return unwound(fits) end
+  if not fits then run, length = {}, 0 end
+  return "failed", text, kind, own.retryable, own.token, own.cause, trace, leave(run, length)
+end
+
+local function raised(value)
+  local trace = last_trace
+  last_trace = nil
+  kernel.unwound()
+  if fatal(value) or type(value) == "userdata" then return unwound(value) end
+  if parts[value] then return failed(parts[value], trace) end
+  if type(value) == "table" then
+    local ran, fits, run, length = pcall(flatten, "$", value)
+    if not ran then return unwound(fits) end
+    if fits then return "raised", trace, leave(run, length) end
+    value = "a table that is neither an error object nor plain values was raised"
+  end
+  return failed({ message = tostring(value), kind = "Internal" }, trace)
+end
+
+local function returned_error(err)
+  local own = parts[err]
+  if own then return failed(own, own.trace or own.frames and render(own.frames)) end
+  return failed({ message = err, kind = "Internal" })
+end
+
+local function result(value)
+  local ran, fits, run, length, got = pcall(flatten, "$.result", value)
+  if not ran then return unwound(fits) end
+  if not fits then return "unfit", run, length, got end
+  return "value", leave(run, length)
+end
+
+-- One scalar is the answer itself; everything else is a word and what the word says.
+local function finish(ok, value, err)
+  if not ok then return raised(value) end
+  if err ~= nil and (parts[err] or type(err) == "string") then return returned_error(err) end
+  if IS_SCALAR[type(value)] then return value end
+  return result(value)
+end
+
+local function enter(...)
+  if restore_limit then restore_limit() end
+  return finish(xpcall(method, on_error, ...))
+end
+
+local function fed_method(amount) return method(read_fed(amount)) end
+
+local function enter_fed(amount)
+  if restore_limit then restore_limit() end
+  return finish(xpcall(fed_method, on_error, amount))
+end
+
+kernel.enter, kernel.enter_fed = enter, enter_fed
+
+function kernel.enter_guarded(...)
+  arm()
+  return disarm(enter(...))
+end
+
+function kernel.enter_fed_guarded(amount)
+  arm()
+  return disarm(enter_fed(amount))
+end
+
+-- Start-up -----------------------------------------------------------------------------------------------------------
+
+local function function_names(exports)
+  local names = {}
+  for name, value in next, exports do
+    if type(name) == "string" and type(value) == "function" and utf8_len(name) and #names < 100 then
+      names[#names + 1] = name
+    end
+  end
+  sort(names)
+  return unpack(names)
+end
+
+local function run_chunk(id, name)
+  local exports = kernel.programs[id]()
+  if type(exports) == "function" then return exports, exports end
+  return exports, type(exports) == "table" and exports[name] or nil
+end
+
+local function started(ok, exports, found)
+  if not ok then return raised(exports) end
+  if type(found) ~= "function" then
+    return "missing", type(exports), function_names(type(exports) == "table" and exports or {})
+  end
+  method = found
+  return "started"
+end
+
+function kernel.start(id, name)
+  arm()
+  return disarm(started(xpcall(run_chunk, on_error, id, name)))
+end

@@ -1,0 +1,17 @@
+-- The module `ctx`: the values that came with the call (specification: system facts 4.4).
+local kernel, get, all = ...
+local type = type
+local receive, new_error = kernel.receive, kernel.new_error
+
+local ctx = {}
+
+function ctx.get(key)
+  if type(key) ~= "string" or key == "" then
+    return nil, new_error({ message = "ctx.get expects the name of a value", kind = "Invalid" })
+  end
+  return receive(get(key))
+end
+
+function ctx.all() return receive(all()) end
+
+kernel.offer("ctx", ctx)

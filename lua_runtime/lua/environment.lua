@@ -1,0 +1,65 @@
+-- Each chunk's own globals, and `require`: what the chunk's entry declares and nothing else.
+local kernel, write_line = ...
+local error, load, pairs, tostring, type, select = error, load, pairs, tostring, type, select
+local concat, dump, sort = table.concat, string.dump, table.sort
+local globals, always, receive, read_fed = kernel.globals, kernel.always, kernel.receive, kernel.read_fed
+
+local modules = {} -- name -> what `require` gives
+local programs = {} -- entry id -> how to run its chunk
+local loaded = {} -- entry id -> what its chunk returned
+
+function globals.print(...)
+  local shown = {}
+  for at = 1, select("#", ...) do shown[at] = tostring((select(at, ...))) end
+  receive(write_line(concat(shown, "\t")))
+end
+
+local function load_library(id)
+  if loaded[id] == nil then
+    local value = programs[id]()
+    loaded[id] = value == nil or value
+  end
+  return loaded[id]
+end
+
+local function not_found(name, id, declared, imports)
+  local names = {}
+  for module in pairs(declared) do names[#names + 1] = module end
+  for alias in pairs(imports) do names[#names + 1] = alias end
+  sort(names)
+  local list = #names > 0 and id .. " declares: " .. concat(names, ", ") or id .. " declares none"
+  local advice = modules[name] and "; add it to its modules" or ""
+  return "module '" .. name .. "' not found (" .. list .. advice .. ")"
+end
+
+local function requirer(id, declared, imports)
+  return function(name)
+    if type(name) ~= "string" then error("require expects the name of a module, got a " .. type(name), 2) end
+    if always[name] then return always[name] end
+    if declared[name] then return modules[name] end
+    if imports[name] then return load_library(imports[name]) end
+    error(not_found(name, id, declared, imports), 2)
+  end
+end
+
+-- Takes a fed list of module names and a fed record of aliases to entry ids.
+function kernel.define(id, code)
+  local names, imports = read_fed(2)
+  local declared, environment = {}, {}
+  for _, name in pairs(names) do declared[name] = true end
+  for name, value in pairs(globals) do environment[name] = value end
+  environment._G = environment
+  environment.require = requirer(id, declared, imports)
+  programs[id] = load(code, id, "b", environment)
+end
+
+-- Bytecode comes only from here, so that no guest's bytes are ever run as such.
+function kernel.compile(text, name)
+  local chunk, message = load(text, "@" .. name, "t")
+  if not chunk then return nil, message end
+  return dump(chunk)
+end
+
+function kernel.offer(name, module) modules[name] = kernel.seal(module, name) end
+
+kernel.programs = programs

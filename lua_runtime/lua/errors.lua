@@ -1,0 +1,107 @@
+-- Error objects (specification: system facts 4.3). What they hold lies outside of them, so a guest can forge none.
+local kernel = ...
+local error, tostring, type = error, tostring, type
+local frames, render = kernel.frames, kernel.render
+
+local KINDS = {
+  UNKNOWN = "", NOT_FOUND = "NotFound", ALREADY_EXISTS = "AlreadyExists", INVALID = "Invalid",
+  PERMISSION_DENIED = "PermissionDenied", UNAVAILABLE = "Unavailable", INTERNAL = "Internal", CANCELED = "Canceled",
+  CONFLICT = "Conflict", TIMEOUT = "Timeout", RATE_LIMITED = "RateLimited",
+}
+
+local parts = setmetatable({}, { __mode = "k" })
+local methods = {}
+
+local function part(err)
+  return parts[err] or error("expected an error object: write err:kind(), not err.kind()", 3)
+end
+
+function methods.kind(err) return part(err).kind end
+function methods.message(err) return part(err).message end
+function methods.retryable(err) return part(err).retryable end
+function methods.details(err) return part(err).details end
+function methods.stack(err)
+  local own = part(err)
+  return own.trace or (own.frames and render(own.frames))
+end
+
+local function text(value)
+  local own = parts[value]
+  return own and (own.text or own.message) or tostring(value)
+end
+
+local metatable = {
+  __index = methods,
+  __newindex = function() error("an error object cannot be changed", 2) end,
+  __tostring = text,
+  __concat = function(left, right) return text(left) .. text(right) end,
+  __metatable = false,
+}
+
+-- own: message, text (with the context of wraps), kind, retryable, details, frames or trace, token and cause (the
+-- host's numbers of the error that this one is, or was wrapped from).
+local function new_error(own)
+  local err = setmetatable({}, metatable)
+  parts[err] = own
+  return err
+end
+
+local function optional(name, value, expected)
+  if value ~= nil and type(value) ~= expected then
+    error("errors.new: " .. name .. " must be a " .. expected .. ", got " .. type(value), 3)
+  end
+  return value
+end
+
+local errors = {}
+for name, kind in pairs(KINDS) do errors[name] = kind end
+
+function errors.new(about)
+  if type(about) == "string" then about = { message = about } end
+  if type(about) ~= "table" or type(about.message) ~= "string" then
+    error("errors.new expects a message, or a table with message and perhaps kind, retryable, details", 2)
+  end
+  return new_error({
+    message = about.message,
+    kind = optional("kind", about.kind, "string") or "",
+    retryable = optional("retryable", about.retryable, "boolean"),
+    details = optional("details", about.details, "table"),
+    frames = frames(2),
+  })
+end
+
+function errors.wrap(inner, context)
+  local own = parts[inner]
+  if not own and type(inner) ~= "string" or type(context) ~= "string" then
+    error("errors.wrap expects an error or a string, and a text that tells what was being done", 2)
+  end
+  own = own or { message = inner, kind = "", frames = frames(2) }
+  return new_error({
+    message = own.message,
+    text = context .. ": " .. (own.text or own.message),
+    kind = own.kind,
+    retryable = own.retryable,
+    details = own.details,
+    frames = own.frames,
+    trace = own.trace,
+    cause = own.token or own.cause,
+  })
+end
+
+function errors.is(value, kind)
+  local own = parts[value]
+  return own ~= nil and own.kind == kind
+end
+
+function errors.call_stack(err)
+  local copy = {}
+  for at, frame in ipairs(part(err).frames or {}) do
+    copy[at] = { source = frame.source, line = frame.line, name = frame.name }
+  end
+  return { frames = copy }
+end
+
+kernel.error_parts = parts
+kernel.error_text = text
+kernel.new_error = new_error
+kernel.errors = errors

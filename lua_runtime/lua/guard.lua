@@ -1,0 +1,125 @@
+-- Stopping a guest: a count hook asks the host, and whatever could catch the error that unwinds passes it on.
+local kernel, expired = ...
+local error, type = error, type
+local pcall, xpcall, sethook = pcall, xpcall, debug.sethook
+local create, resume, close, status = coroutine.create, coroutine.resume, coroutine.close, coroutine.status
+
+local STOPPED, NO_MEMORY = "the call was stopped", "not enough memory"
+-- A check costs about as much as 50 instructions, so this makes it cheap and still comes many times a millisecond.
+local INSTRUCTIONS = 10000
+
+-- These C functions keep a buffer of a kilobyte on the native stack while they call back, and 32 states may be nested in
+-- one chain of calls: Lua's own limit of 200 levels is too much for them.
+local MOST_NESTED = 16
+
+local stopping = false -- goes on once: such a state is discarded
+local nested = 0 -- calls of `limit_nesting` functions that have not returned
+local armed = false
+local hooked = setmetatable({}, { __mode = "k" })
+
+local function stop()
+  stopping = true
+  error(STOPPED, 0)
+end
+
+local function hook()
+  -- After the first time the host is not asked again: nothing the guest runs while it unwinds may last.
+  if stopping or expired() then stop() end
+end
+
+local function is_fatal(caught)
+  -- A userdata is an exception that arose in Python outside of our reach, such as KeyboardInterrupt.
+  return caught == NO_MEMORY or type(caught) == "userdata"
+end
+
+-- Every way of catching an error ends here; `before` is what `nested` was when it began.
+local function caught(before, ok, ...)
+  nested = before
+  -- At the end of the C stack the hook itself fails, with an error like any other: so each caught error is a check.
+  if stopping or (armed and not ok and expired()) then stop() end
+  if not ok and is_fatal((...)) then error((...), 0) end
+  return ok, ...
+end
+
+-- A coroutine does not share its creator's hook.
+local function arm_coroutine(thread)
+  if (hooked[thread] or false) ~= armed and type(thread) == "thread" then
+    hooked[thread] = armed
+    if armed then sethook(thread, hook, "", INSTRUCTIONS) else sethook(thread) end
+  end
+end
+
+local function wrapped(thread, before, ok, ...)
+  if ok and not stopping then return ... end
+  caught(before, ok, ...)
+  -- Not before `caught`: a coroutine that a hook stopped would run its __close handlers with hooks off.
+  local closed, other = caught(before, close(thread))
+  error(closed and (...) or other, 0)
+end
+
+kernel.stop = stop
+
+function kernel.arm()
+  armed = true
+  sethook(hook, "", INSTRUCTIONS)
+end
+
+function kernel.disarm(...)
+  sethook()
+  armed = false
+  return ...
+end
+
+function kernel.is_stopping() return stopping end
+
+local function returned(...)
+  nested = nested - 1
+  return ...
+end
+
+function kernel.limit_nesting(name, plain)
+  return function(...)
+    if nested == MOST_NESTED then error(name .. ": more than " .. MOST_NESTED .. " calls inside of each other", 2) end
+    nested = nested + 1
+    return returned(plain(...))
+  end
+end
+
+function kernel.unwound() nested = 0 end
+
+kernel.NO_MEMORY = NO_MEMORY
+
+function kernel.pcall(...) return caught(nested, pcall(...)) end
+
+function kernel.xpcall(body, handler, ...)
+  if type(handler) ~= "function" then error("bad argument #2 to 'xpcall' (function expected)", 2) end
+  -- A handler runs where the error was raised: in a hook, that is with hooks off.
+  local function checked(value)
+    if stopping or is_fatal(value) then return value end
+    return handler(value)
+  end
+  return caught(nested, xpcall(body, checked, ...))
+end
+
+kernel.coroutine = {
+  create = create,
+  status = status,
+  yield = coroutine.yield,
+  running = coroutine.running,
+  isyieldable = coroutine.isyieldable,
+  resume = function(thread, ...)
+    arm_coroutine(thread)
+    return caught(nested, resume(thread, ...))
+  end,
+  close = function(thread)
+    arm_coroutine(thread)
+    return caught(nested, close(thread))
+  end,
+  wrap = function(body)
+    local thread = create(body)
+    return function(...)
+      arm_coroutine(thread)
+      return wrapped(thread, nested, resume(thread, ...))
+    end
+  end,
+}

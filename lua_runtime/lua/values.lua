@@ -1,0 +1,241 @@
+-- Values cross as flat runs of scalars: a table is a mark, its count, and its items (or its keys and items). Lupa then
+-- never makes a proxy of a table, which would be slow, and would allocate where Lua cannot report that memory ran out.
+local kernel, OUT_LIST, OUT_RECORD, collect, more, restore_limit = ...
+local error, next, type, rawlen, rawget = error, next, type, rawlen, rawget
+local select, unpack, utf8_len, math_type, min = select, table.unpack, utf8.len, math.type, math.min
+local pcall = pcall
+local parts, new_error, stop = kernel.error_parts, kernel.new_error, kernel.stop
+
+local MOST_NESTING = 128 -- as in interop.values
+local MOST_RESULTS = 8000 -- values in one crossing; Lua's stack is the bound
+local MOST_ARGUMENTS = 128 -- Lupa copies the arguments once for each argument
+local IN_LIST, IN_RECORD = {}, {}
+local UNFIT = {}
+local IS_SCALAR = { ["nil"] = true, boolean = true, number = true, string = true }
+
+-- Guest to host ------------------------------------------------------------------------------------------------------
+
+local out, count -- the run being written
+local trail = {} -- the keys from the top to the table being written
+local unfit -- what stood in the way: path, expected, got
+
+local function path_of(base, depth)
+  for at = 1, depth do
+    local key = trail[at]
+    base = base .. (type(key) == "number" and "[" .. key - 1 .. "]" or "." .. key)
+  end
+  return base
+end
+
+local function refuse(depth, expected, got)
+  unfit = { depth, expected, got }
+  error(UNFIT, 0)
+end
+
+local function article(value)
+  if parts[value] then return "an error object (return it as the second value)" end
+  return "a " .. type(value)
+end
+
+local write_table
+
+local function write(value, depth)
+  local kind = type(value)
+  if kind == "table" then return write_table(value, depth) end
+  if not IS_SCALAR[kind] then refuse(depth, "a plain value", article(value)) end
+  count = count + 1
+  out[count] = value
+end
+
+local function write_list(list, length, depth)
+  count = count + 2
+  out[count - 1], out[count] = OUT_LIST, length
+  for at = 1, length do
+    trail[depth + 1] = at
+    local item = rawget(list, at)
+    if item == nil then refuse(depth, "a sequence or string keys", "a sequence with holes") end
+    write(item, depth + 1)
+  end
+end
+
+local function write_record(record, length, depth)
+  count = count + 2
+  out[count - 1], out[count] = OUT_RECORD, length
+  for key, item in next, record do
+    if not utf8_len(key) then refuse(depth, "keys in UTF-8", "a key that is not") end
+    count = count + 1
+    out[count] = key
+    trail[depth + 1] = key
+    write(item, depth + 1)
+  end
+end
+
+-- How many keys there are in all and how many of them are strings.
+local function survey(value)
+  local all, strings = 0, 0
+  for key in next, value do
+    all = all + 1
+    if type(key) == "string" then strings = strings + 1 end
+  end
+  return all, strings
+end
+
+local function describe_keys(value, strings)
+  if strings > 0 then return "a table with both" end
+  for key in next, value do
+    if math_type(key) ~= "integer" then return "a table with a key that is a " .. type(key) end
+  end
+  return "a table with gaps between its integer keys"
+end
+
+function write_table(value, depth)
+  if depth >= MOST_NESTING then refuse(0, "at most " .. MOST_NESTING .. " levels of nesting", "more (is it cyclic?)") end
+  if parts[value] then refuse(depth, "a plain value", article(value)) end
+  local all, strings = survey(value)
+  if strings == 0 and all == rawlen(value) then return write_list(value, all, depth) end
+  if strings == all then return write_record(value, all, depth) end
+  refuse(depth, "a sequence or string keys", describe_keys(value, strings))
+end
+
+local function write_all(...)
+  out, count = {}, 0
+  for at = 1, select("#", ...) do
+    trail[0] = at
+    write((select(at, ...)), 0)
+  end
+end
+
+-- Returns true with the run and its length, or false with path, expected and got; raises what must unwind the call.
+local function flatten(base, ...)
+  local ok, problem = pcall(write_all, ...)
+  local run, length = out, count
+  out = nil
+  if ok then return true, run, length end
+  if problem ~= UNFIT then error(problem, 0) end
+  if base == "$.args" then base = "$.args[" .. trail[0] - 1 .. "]" end
+  return false, path_of(base, unfit[1]), unfit[2], unfit[3]
+end
+
+-- Host to guest ------------------------------------------------------------------------------------------------------
+
+local run, at -- the run being read
+
+local function read()
+  local item = run[at]
+  at = at + 1
+  if item ~= IN_LIST and item ~= IN_RECORD then return item end
+  local built, length = {}, run[at]
+  at = at + 1
+  if item == IN_LIST then
+    for index = 1, length do built[index] = read() end
+    return built
+  end
+  for _ = 1, length do
+    local key = run[at]
+    at = at + 1
+    built[key] = read()
+  end
+  return built
+end
+
+local function read_from(source)
+  run, at = source, 1
+  local value = read()
+  run = nil
+  return value
+end
+
+local fed, fed_length = {}, 0
+
+function kernel.feed(...)
+  if restore_limit then restore_limit() end
+  local length = select("#", ...)
+  local piece = { ... }
+  for index = 1, length do fed[fed_length + index] = piece[index] end
+  fed_length = fed_length + length
+end
+
+function kernel.read_fed(amount)
+  run, at = fed, 1
+  fed, fed_length = {}, 0
+  local values = {}
+  for index = 1, amount do values[index] = read() end
+  run = nil
+  return unpack(values, 1, amount)
+end
+
+-- Calls of host functions --------------------------------------------------------------------------------------------
+
+local function append(target, length, ...)
+  local added = select("#", ...)
+  local piece = { ... }
+  for index = 1, added do target[length + index] = piece[index] end
+  return length + added, added
+end
+
+local function whole(...)
+  local all = { ... }
+  local length, added = select("#", ...), nil
+  repeat
+    length, added = append(all, length, more())
+    if restore_limit then restore_limit() end
+  until added == 0
+  return all
+end
+
+local function failure(message, kind, retryable, token, trace, ...)
+  local details
+  if select("#", ...) > 0 then details = read_from({ ... }) end
+  return new_error({
+    message = message, kind = kind, retryable = retryable, token = token, trace = trace, details = details,
+  })
+end
+
+-- What a host function returns: one scalar; or nil, a word, and what the word says.
+local function receive(value, word, ...)
+  if restore_limit then restore_limit() end
+  if word == nil then return value end
+  if word == "value" then return read_from({ ... }) end
+  if word == "error" then return nil, failure(...) end
+  if word == "long" then return read_from(whole(...)) end
+  return stop()
+end
+
+-- Calls a host function with a string and a flat run.
+local function hand_over(host, first, flat, length)
+  local sent = 0
+  while length - sent > MOST_ARGUMENTS do
+    collect(unpack(flat, sent + 1, sent + MOST_ARGUMENTS))
+    sent = sent + MOST_ARGUMENTS
+  end
+  return receive(host(first, unpack(flat, sent + 1, length)))
+end
+
+local function misfit(kind, path, expected, got)
+  return new_error({ message = path .. ": expected " .. expected .. ", got " .. got, kind = kind })
+end
+
+-- Calls a host function with a string and values of any shape.
+local function send(host, first, ...)
+  local ok, flat, length, got = flatten("$.args", ...)
+  if not ok then return nil, misfit("Invalid", flat, length, got) end
+  return hand_over(host, first, flat, length)
+end
+
+-- A long run leaves in several crossings.
+local leaving, left, leaving_length
+
+function kernel.more()
+  local first, last = left + 1, min(left + MOST_RESULTS, leaving_length)
+  left = last
+  return unpack(leaving, first, last)
+end
+
+function kernel.leave(flat, length)
+  if length <= MOST_RESULTS then return length, unpack(flat, 1, length) end
+  leaving, left, leaving_length = flat, 0, length
+  return length
+end
+
+kernel.IN_LIST, kernel.IN_RECORD, kernel.IS_SCALAR = IN_LIST, IN_RECORD, IS_SCALAR
+kernel.flatten, kernel.misfit, kernel.hand_over, kernel.receive, kernel.send = flatten, misfit, hand_over, receive, send

@@ -1,0 +1,25 @@
+"""The modules of the host that a Lua entry may list under ``modules:``; each has a Lua half of its name in ``lua/``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from lua_runtime.modules import ctx, funcs, json, logger
+from lua_runtime.session import Session
+
+__all__ = ["ALWAYS_THERE", "MODULES"]
+
+MODULES: Mapping[str, Callable[[Session], tuple[Callable[..., Any], ...]]] = MappingProxyType(
+    {
+        "ctx": ctx.host_functions,
+        "funcs": funcs.host_functions,
+        "json": json.host_functions,
+        "logger": logger.host_functions,
+    }
+)
+"""Name to what makes its host functions for a session."""
+
+ALWAYS_THERE = frozenset({"coroutine", "errors", "math", "os", "string", "table", "utf8"})
+"""Globals that `require` gives as well; listing them under ``modules:`` is allowed and changes nothing."""

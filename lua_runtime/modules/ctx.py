@@ -1,0 +1,29 @@
+"""The module ``ctx``: the values that came with the call (specification: system facts 4.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from interop.context import NO_VALUES
+from interop.ids import suggestion
+from lua_runtime.session import Session
+
+__all__ = ["host_functions"]
+
+
+def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
+    """Returns what ``lua/ctx.lua`` calls."""
+
+    def get(key: bytes) -> Any:
+        values = session.context.values if session.context else NO_VALUES
+        name = key.decode(errors="backslashreplace")
+        if name in values:
+            return session.answer(values[name])
+        near = suggestion(name, values)
+        return session.refuse(f'the call carries no value "{name}"' + (f" ({near})" if near else ""), "NotFound")
+
+    def everything() -> Any:
+        return session.answer(dict(session.context.values) if session.context else {})
+
+    return session.safe(get), session.safe(everything)

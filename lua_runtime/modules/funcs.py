@@ -1,0 +1,36 @@
+"""The module ``funcs``: calls of other entries (specification: system facts 2.13, 4.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lua_runtime.session import Session
+
+__all__ = ["host_functions"]
+
+
+def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
+    """Returns what ``lua/funcs.lua`` calls."""
+    call = session.invoker.call
+
+    def invoke(target: bytes, *run: object) -> Any:
+        try:
+            context = session.context
+            if context is None:
+                return session.refuse("funcs.call works only in a call of the entry, not at start-up", "Invalid")
+            name = target.decode()
+            colon = name.find(":")
+            if colon <= 0 or colon == len(name) - 1:
+                return _refuse_name(session, name, "name" if colon > 0 else "namespace")
+            return session.answer(call(name, session.received(run), context))
+        except UnicodeDecodeError:
+            return session.refuse("the function ID is not UTF-8", "Invalid")
+        except BaseException as error:  # noqa: BLE001  # nothing may be raised into Lua
+            return session.failed(error)
+
+    return (invoke,)
+
+
+def _refuse_name(session: Session, name: str, missing: str) -> tuple[Any, ...]:
+    return session.refuse(f'{missing} required in function ID: write "namespace:name", not "{name}"', "Invalid")

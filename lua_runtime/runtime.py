@@ -1,0 +1,162 @@
+"""From a resolved Lua entry to a function that can be called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+from interop.errors import DeadlineError, MissingExportError, PolycallError, PreparationError
+from interop.ids import suggestion
+from interop.protocols import Invoker, Signature
+from interop.values import Value
+from lua_runtime.failure import conclude, raise_unforeseen
+from lua_runtime.instance import LuaInstance
+from lua_runtime.kernel import CompiledChunk, Kernel
+from lua_runtime.modules import ALWAYS_THERE, MODULES
+from lua_runtime.spec import LuaProgram
+
+__all__ = ["LuaFunction", "LuaRuntime"]
+
+
+class LuaFunction:
+    """A Lua entry made ready to call; see `interop.protocols.Function`.
+
+    Attributes:
+        entry_id: ``namespace:name``.
+        language: ``lua``.
+        signature: None: Lua functions declare none.
+    """
+
+    language = "lua"
+    signature: Signature | None = None
+
+    def __init__(self, program: LuaProgram, method: str, invoker: Invoker) -> None:
+        """Compiles and starts the program once; `LuaRuntime.prepare` tells what can go wrong."""
+        self.entry_id = program.entry_id
+        self._method = method
+        self._invoker = invoker
+        self._limits = program.limits
+        programs = list(_with_imports(program))
+        self._modules = sorted({name for each in programs for name in each.modules} & MODULES.keys())
+        kernel = self._kernel()
+        self._chunks = [_compiled(kernel, each) for each in programs]
+        self._started = [self._start(kernel)]
+
+    def instantiate(self) -> LuaInstance:
+        """Makes a started instance.
+
+        Raises:
+            PreparationError: The start-up code failed.
+            LimitError: The start-up code took too long or too much memory.
+        """
+        try:
+            return self._started.pop()  # the one that preparing made; list.pop is atomic
+        except IndexError:
+            return self._start(self._kernel())
+
+    def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
+        """Returns the payload as the only argument."""
+        return [payload]
+
+    def _kernel(self) -> Kernel:
+        return Kernel(self.entry_id, self._invoker, self._limits, self._modules)
+
+    def _start(self, kernel: Kernel) -> LuaInstance:
+        try:
+            answer = kernel.start(self._chunks, self._method)
+            if answer != b"started":
+                self._raise_not_started(kernel, answer)
+            return LuaInstance(kernel)
+        except BaseException as error:  # noqa: BLE001  # the engine's, or KeyboardInterrupt: raised on
+            try:
+                raise_unforeseen(error, kernel.session)
+            finally:
+                kernel.release()
+
+    def _raise_not_started(self, kernel: Kernel, answer: Any) -> NoReturn:
+        word, *about = answer
+        if word == b"missing":
+            raise _missing(self.entry_id, self._method, *(part.decode() for part in about))
+        if word == b"stopped" and kernel.session.failure is None:
+            raise DeadlineError(
+                f"the start-up code ran longer than {kernel.start_seconds:g} s",
+                entry_id=self.entry_id,
+                hint="what stands outside of functions runs once for each instance: move the work into the function",
+            )
+        try:
+            conclude(answer, kernel.session, kernel.more)
+        except PolycallError as error:
+            if word not in (b"failed", b"raised"):
+                raise
+            raise PreparationError(
+                error.message, entry_id=self.entry_id, hint=error.hint, guest_traceback=error.guest_traceback
+            ) from error
+        raise PreparationError("the chunk did not start", entry_id=self.entry_id)
+
+
+class LuaRuntime:
+    """Prepares Lua entries."""
+
+    def __init__(self, invoker: Invoker) -> None:
+        """Makes a runtime.
+
+        Args:
+            invoker: How guests reach other entries.
+        """
+        self._invoker = invoker
+
+    def prepare(self, program: LuaProgram) -> LuaFunction:
+        """Compiles an entry and its libraries, and starts the entry once to see that it works.
+
+        Raises:
+            PreparationError: A syntax error, a module that does not exist, or a failure of the start-up code.
+            MissingExportError: The chunk does not return the method.
+            LimitError: The start-up code took too long or too much memory.
+        """
+        if program.method is None:
+            raise PreparationError(
+                "a library cannot be called", entry_id=program.entry_id, hint="import it in a function.lua entry"
+            )
+        for each in _with_imports(program):
+            _check_modules(each)
+        return LuaFunction(program, program.method, self._invoker)
+
+
+def _with_imports(program: LuaProgram) -> Iterator[LuaProgram]:
+    """Yields a program and, once each, everything it imports, directly or not."""
+    seen: set[str] = set()
+    waiting = [program]
+    while waiting:
+        each = waiting.pop()
+        if each.entry_id not in seen:
+            seen.add(each.entry_id)
+            yield each
+            waiting += each.imports.values()
+
+
+def _compiled(kernel: Kernel, program: LuaProgram) -> CompiledChunk:
+    imports = {alias: library.entry_id for alias, library in program.imports.items()}
+    return CompiledChunk(program.entry_id, kernel.compile(program.source), program.modules, imports)
+
+
+def _check_modules(program: LuaProgram) -> None:
+    known = sorted({*MODULES, *ALWAYS_THERE})
+    for name in program.modules:
+        if name not in known:
+            raise PreparationError(
+                f'there is no module "{name}"; the modules are {", ".join(known)}',
+                entry_id=program.entry_id,
+                hint=suggestion(name, known),
+            )
+
+
+def _missing(entry_id: str, method: str, returned: str, *functions: str) -> MissingExportError:
+    if returned != "table":
+        found = f"the file returns {'nothing' if returned == 'nil' else f'a {returned}'}"
+    else:
+        found = f"the functions there are: {', '.join(functions)}" if functions else "no functions are in it"
+    return MissingExportError(
+        f'the method "{method}" is not a function in what the file returns; {found}',
+        entry_id=entry_id,
+        hint=suggestion(method, functions) or f"end the file with: return {{ {method} = {method} }}",
+    )

@@ -1,0 +1,20 @@
+"""The host's own Lua code: package data under ``lua/``, compiled once per process."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from lua_runtime.engine import State
+
+__all__ = ["bytecode"]
+
+_DUMP = b"local text, name = ... return string.dump(assert(load(text, name, 't')), true)"
+
+
+@cache
+def bytecode(name: str) -> bytes:
+    """Returns ``lua/<name>.lua`` compiled. Without line numbers: guests' errors must not point into host code."""
+    text = files("lua_runtime").joinpath("lua", f"{name}.lua").read_bytes()
+    code: bytes = State(counted=False).run(_DUMP, text, f"={name}".encode())
+    return code

@@ -1,0 +1,168 @@
+"""The host's side of one Lua state: what its host functions know and how they answer."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from interop.context import CallContext
+from interop.errors import CancelledError, ConversionError, DeadlineError, PolycallError
+from interop.protocols import Invoker
+from interop.values import Value
+from lua_runtime.engine import MemoryCap
+from lua_runtime.values import AT_ONCE, Marks, lift_all, lower, lower_scalars
+
+__all__ = ["Session"]
+
+
+class Session:
+    """What the host functions of one state share.
+
+    A host function never raises: it returns one scalar, or None, a word and what the word says (see ``receive`` in
+    ``lua/values.lua``). `answer`, `refuse` and `failed` make such returns.
+
+    Attributes:
+        entry_id: The entry whose state this is.
+        invoker: The way to other entries.
+        context: The frame of the running call; None outside calls, also while the chunk starts.
+        starting: The frame that bounds start-up code; nested calls are not possible from it.
+        failure: What must be raised when the guest has been unwound, if its own interruption does not say it.
+        stopped: Whether the guest was told to end.
+        marks: Of this state; None once it is closed.
+        cap: The memory limit, or None.
+    """
+
+    def __init__(self, entry_id: str, invoker: Invoker) -> None:
+        self.entry_id = entry_id
+        self.invoker = invoker
+        self.context: CallContext | None = None
+        self.starting: CallContext | None = None
+        self.failure: BaseException | None = None
+        self.stopped = False
+        self.marks: Marks | None = None
+        self.cap: MemoryCap | None = None
+        self._kept: dict[int, PolycallError] = {}
+        self._tokens = itertools.count(1)
+        self._collected: list[Any] = []
+        self._leaving: list[Any] = []
+
+    def end_call(self) -> None:
+        """Forgets what belonged to the call that ended."""
+        self.context = None
+        if self._kept:
+            self._kept.clear()
+
+    # What Lua calls ------------------------------------------------------------------------------------------------
+
+    def expired(self) -> bool:
+        """Says whether the running guest must stop; asked by the count hook."""
+        try:
+            context = self.context or self.starting
+            if context is None:
+                return False
+            late = context.deadline is not None and time.monotonic() >= context.deadline
+            self.stopped = late or (context.cancellation is not None and context.cancellation.cancelled)
+            return self.stopped
+        except BaseException as error:  # noqa: BLE001  # KeyboardInterrupt, most likely: kept and raised after unwinding
+            self.failure, self.stopped = error, True
+            return True
+
+    def collect(self, *piece: object) -> None:
+        """Takes a piece of a long run; the rest comes with the call itself."""
+        self._collected += piece
+
+    def more(self) -> tuple[Any, ...]:
+        """Gives the next piece of a long answer; an empty one at the end."""
+        piece, self._leaving = self._leaving[:AT_ONCE], self._leaving[AT_ONCE:]
+        self.lift_cap()
+        return tuple(piece)
+
+    # For host functions --------------------------------------------------------------------------------------------
+
+    def safe(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Returns a host function that answers with `failed` where `function` raises."""
+
+        def host_function(*arguments: Any) -> Any:
+            try:
+                return function(*arguments)
+            except BaseException as error:  # noqa: BLE001  # nothing may be raised into Lua
+                return self.failed(error)
+
+        return host_function
+
+    def received(self, run: Sequence[Any]) -> list[Value]:
+        """Returns the values that a host function was called with."""
+        if self._collected:
+            run = [*self._collected, *run]
+            self._collected = []
+        return lift_all(run)
+
+    def answer(self, value: Value) -> Any:
+        """Returns what a host function returns to give a value.
+
+        Raises:
+            ConversionError: Lua cannot hold the value.
+        """
+        self.lift_cap()
+        scalars = lower_scalars((value,))
+        if scalars is not None:
+            return scalars[0]
+        run = lower(value, "$.result", self.marks)
+        if len(run) > AT_ONCE:
+            self._leaving = run[AT_ONCE:]
+            return (None, b"long", *run[:AT_ONCE])
+        return (None, b"value", *run)
+
+    def refuse(self, message: str, kind: str) -> tuple[Any, ...]:
+        """Returns what a host function returns to give ``nil, err``."""
+        self.lift_cap()
+        return (None, b"error", _bytes(message), _bytes(kind), None, None, None)
+
+    def failed(self, error: BaseException) -> tuple[Any, ...]:
+        """Returns what a host function returns when it met an exception.
+
+        An error of a call becomes an error object, unless the time of the guest is up as well. Anything else ends the
+        guest and is raised again outside of it.
+        """
+        if not isinstance(error, PolycallError):
+            return self._stop(error)
+        interruption = self.context.interruption() if self.context and self.context.guarded else None
+        if interruption is not None:
+            return self._stop(error if isinstance(error, (DeadlineError, CancelledError)) else interruption)
+        return self._told(error)
+
+    def original(self, token: int | None) -> PolycallError | None:
+        """Returns the error of this call that an error object stands for; None for one of an earlier call."""
+        return None if token is None else self._kept.get(token)
+
+    def lift_cap(self) -> None:
+        """Makes room for what the host is about to push; Lua's side applies the limit again."""
+        if self.cap is not None:
+            self.cap.lift()
+
+    def _stop(self, failure: BaseException) -> tuple[Any, ...]:
+        self.failure, self.stopped = failure, True
+        self.lift_cap()
+        return (None, b"stop")
+
+    def _told(self, error: PolycallError) -> tuple[Any, ...]:
+        token = next(self._tokens)
+        self._kept[token] = error
+        text = error.text(skip_frames=self.context.depth if self.context else 0)
+        trace = error.guest_traceback and _bytes(error.guest_traceback)
+        self.lift_cap()
+        return (None, b"error", _bytes(text), _bytes(error.kind), error.retryable, token, trace, *self._details(error))
+
+    def _details(self, error: PolycallError) -> list[Any]:
+        """Returns details as a run; none where Lua cannot hold them or they are huge: the error itself matters more."""
+        try:
+            run = [] if error.details is None else lower(error.details, "$.details", self.marks)
+        except ConversionError:
+            return []
+        return run if len(run) <= AT_ONCE else []
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="backslashreplace")

@@ -1,0 +1,80 @@
+"""The Lua entry kinds as declared, and as resolved for the runtime (specification: system facts 1.6, 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from interop.fields import key
+from interop.ids import EntryId
+from interop.limits import LimitsSpec
+from interop.pool_spec import PoolSpec
+from interop.source import SourceText
+
+__all__ = ["KINDS", "LuaFunctionSpec", "LuaLibrarySpec", "LuaProgram"]
+
+_NO_IMPORTS: Mapping[str, EntryId] = MappingProxyType({})
+_IMPORTABLE = ("library.lua", "function.lua")
+
+
+def _bare_module_name(value: str) -> str | None:
+    return None if value and ":" not in value else 'the plain name of a module, such as "json"'
+
+
+@dataclass(frozen=True, slots=True)
+class LuaFunctionSpec:
+    """``function.lua``: a Lua function that can be called by its id."""
+
+    source: SourceText = key("Lua 5.4 text, or file:// and its path; it returns a table of functions, or one.", non_empty=True)
+    method: str = key("The function in the returned table to call.", non_empty=True)
+    modules: tuple[str, ...] = key(
+        "Modules of the host that `require` may load.", default=(), element_check=_bare_module_name
+    )
+    imports: Mapping[str, EntryId] = key(
+        "Alias to library entry; `require(alias)` gives what the library returns.",
+        default=_NO_IMPORTS,
+        refers_to=_IMPORTABLE,
+    )
+    pool: PoolSpec = key("How instances are kept.", default=PoolSpec())
+    limits: LimitsSpec = key("What a call may use at most.", default=LimitsSpec())
+
+
+@dataclass(frozen=True, slots=True)
+class LuaLibrarySpec:
+    """``library.lua``: Lua code that other Lua entries import."""
+
+    source: SourceText = key("Lua 5.4 text, or file:// and its path; what it returns is the library.", non_empty=True)
+    modules: tuple[str, ...] = key(
+        "Modules of the host that `require` may load.", default=(), element_check=_bare_module_name
+    )
+    imports: Mapping[str, EntryId] = key(
+        "Alias to library entry; `require(alias)` gives what the library returns.",
+        default=_NO_IMPORTS,
+        refers_to=_IMPORTABLE,
+    )
+
+
+KINDS: Mapping[str, type] = MappingProxyType({"function.lua": LuaFunctionSpec, "library.lua": LuaLibrarySpec})
+"""Kind to the dataclass of its keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class LuaProgram:
+    """A Lua entry with every reference resolved: what the runtime prepares.
+
+    Attributes:
+        entry_id: ``namespace:name``.
+        source: Its text.
+        method: The function to call, or None for a library.
+        modules: Host modules that its `require` may load.
+        imports: Alias to the imported program; acyclic.
+        limits: What a call may use.
+    """
+
+    entry_id: str
+    source: SourceText
+    method: str | None
+    modules: tuple[str, ...] = ()
+    imports: Mapping[str, LuaProgram] = field(default_factory=dict)
+    limits: LimitsSpec = field(default_factory=LimitsSpec)

@@ -1,0 +1,180 @@
+"""Plain values to flat runs of scalars for Lua, and back.
+
+A run holds a table as a mark, its count, and its items, or its keys and items; ``lua/values.lua`` is the other half.
+
+What does not survive the way to Lua and back: None in a list is a hole (at the end it is lost, elsewhere the table is
+no sequence any more and cannot come back), a None in a dict is no key at all, an empty dict comes back as an empty
+list, bytes that are UTF-8 come back as str, and dict keys come back sorted, for a Lua table has no order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from interop.errors import ConversionError, InternalError
+from interop.values import MAX_NESTING, Value, describe
+
+__all__ = ["AT_ONCE", "LIST", "RECORD", "Mark", "Marks", "lift", "lift_all", "lift_scalar", "lower", "lower_scalars"]
+
+AT_ONCE = 8000
+"""Scalars of a run that cross together: Lua's stack is the bound."""
+
+_AS_THEY_ARE = frozenset({type(None), bool, float, bytes})
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+
+
+class Mark:
+    """What stands before a table in a run that comes from Lua; it reaches Lua as an object nobody there can open."""
+
+    __slots__ = ()
+
+
+LIST = Mark()
+RECORD = Mark()
+
+
+class Marks(NamedTuple):
+    """What stands before a table in a run that goes to Lua: tables of that state."""
+
+    list: object
+    record: object
+
+
+class _UnfitError(Exception):
+    """A value that Lua cannot hold; gathers its path on the way up."""
+
+    def __init__(self, expected: str, got: str) -> None:
+        self.expected = expected
+        self.got = got
+        self.path = ""
+
+
+def lower_scalars(values: Sequence[Value]) -> list[Any] | None:
+    """Returns the values as lupa takes them, or None if one of them needs `lower`: the fast way for most calls."""
+    run: list[Any] = []
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            try:
+                run.append(value.encode())  # type: ignore[union-attr]  # narrowed by type()
+            except UnicodeEncodeError:
+                return None
+        elif kind in _AS_THEY_ARE or (kind is int and _SMALLEST <= value <= _LARGEST):  # type: ignore[operator]  # same
+            run.append(value)
+        else:
+            return None
+    return run
+
+
+def lower(value: Value, path: str, marks: Marks | None) -> list[Any]:
+    """Returns a value as a run for Lua.
+
+    Args:
+        value: Plain value.
+        path: Where it stands, such as ``$.args[0]``.
+        marks: Of the state that will read the run.
+
+    Raises:
+        ConversionError: An integer beyond 64 bits, text with lone surrogates, or nesting over `MAX_NESTING`.
+        InternalError: The state is closed.
+    """
+    if marks is None:
+        raise InternalError("a value was on its way into a Lua state that is closed")
+    run: list[Any] = []
+    try:
+        _lower(value, run, marks, 0)
+    except _UnfitError as unfit:
+        raise ConversionError(path + unfit.path, "lower", unfit.expected, unfit.got) from None
+    return run
+
+
+def _lower_scalar(value: bool | int | float | str | bytes | None) -> Any:
+    if type(value) is str:
+        try:
+            return value.encode()
+        except UnicodeEncodeError:
+            raise _UnfitError("text without lone surrogates", describe(value)) from None
+    if type(value) is int and not _SMALLEST <= value <= _LARGEST:
+        raise _UnfitError("an integer of 64 bits with sign", describe(value))
+    return value
+
+
+def _lower(value: Value, run: list[Any], marks: Marks, depth: int) -> None:
+    if not isinstance(value, (list, dict)):
+        run.append(_lower_scalar(value))
+        return
+    if depth >= MAX_NESTING:
+        raise _UnfitError(f"at most {MAX_NESTING} levels of nesting", "more (is it cyclic?)")
+    key: int | str = 0
+    try:
+        if isinstance(value, list):
+            run += (marks.list, len(value))
+            for key, item in enumerate(value):  # noqa: B007  # the key is for the path of a failure
+                _lower(item, run, marks, depth + 1)
+        else:
+            run += (marks.record, len(value))
+            for key, item in value.items():
+                run.append(_lower_scalar(key))
+                _lower(item, run, marks, depth + 1)
+    except _UnfitError as unfit:
+        unfit.path = (f"[{key}]" if isinstance(key, int) else f".{key}") + unfit.path
+        raise
+
+
+def lift_all(run: Sequence[Any]) -> list[Value]:
+    """Returns the values of a run that came from Lua."""
+    values: list[Value] = []
+    for item in run:
+        kind = type(item)
+        if kind is bytes:
+            values.append(_text(item))
+        elif kind is Mark:
+            return _lift_deep(run)
+        else:
+            values.append(item)
+    return values
+
+
+def _lift_deep(run: Sequence[Any]) -> list[Value]:
+    values = []
+    rest = iter(run)
+    for item in rest:
+        values.append(_lift(item, rest.__next__))
+    return values
+
+
+def lift_scalar(item: Any) -> Value:
+    """Returns a single scalar that came from Lua."""
+    value: Value = _text(item) if type(item) is bytes else item
+    return value
+
+
+def lift(run: Sequence[Any]) -> Value:
+    """Returns the one value of a run that came from Lua."""
+    take = iter(run).__next__
+    return _lift(take(), take)
+
+
+def _lift(item: Any, take: Callable[[], Any]) -> Value:
+    if type(item) is bytes:
+        return _text(item)
+    if item is LIST:
+        return [_lift(take(), take) for _ in range(take())]
+    if item is RECORD:
+        pairs = [(take().decode(), _lift(take(), take)) for _ in range(take())]
+        return dict(sorted(pairs, key=_first))
+    scalar: Value = item
+    return scalar
+
+
+def _first(pair: tuple[str, Value]) -> str:
+    return pair[0]
+
+
+def _text(data: bytes) -> str | bytes:
+    """Returns str if the bytes are UTF-8: Lua has one type for both."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data

@@ -1,0 +1,71 @@
+"""polycall: a registry of functions written in Lua or compiled to WebAssembly, which call each other.
+
+>>> import polycall
+>>> with polycall.load("shop") as registry:           # doctest: +SKIP
+...     registry.call("shop:checkout", {"items": []})
+"""
+
+from __future__ import annotations
+
+from interop.context import Cancellation
+from interop.errors import (
+    CallError,
+    CancelledError,
+    ConversionError,
+    DeadlineError,
+    DeclarationError,
+    DepthError,
+    Frame,
+    GuestError,
+    HashError,
+    ImportDeniedError,
+    InternalError,
+    LimitError,
+    MemoryLimitError,
+    MissingExportError,
+    NotFoundError,
+    PolycallError,
+    PoolClosedError,
+    PoolDeadlockError,
+    PoolError,
+    PreparationError,
+    Problem,
+    TrapError,
+)
+from interop.ids import EntryId
+from interop.values import Value
+from polycall._version import __version__
+from registry.entries import Entry
+from registry.registry import Registry, load
+
+__all__ = [
+    "CallError",
+    "Cancellation",
+    "CancelledError",
+    "ConversionError",
+    "DeadlineError",
+    "DeclarationError",
+    "DepthError",
+    "Entry",
+    "EntryId",
+    "Frame",
+    "GuestError",
+    "HashError",
+    "ImportDeniedError",
+    "InternalError",
+    "LimitError",
+    "MemoryLimitError",
+    "MissingExportError",
+    "NotFoundError",
+    "PolycallError",
+    "PoolClosedError",
+    "PoolDeadlockError",
+    "PoolError",
+    "PreparationError",
+    "Problem",
+    "Registry",
+    "TrapError",
+    "Value",
+    "__version__",
+    "load",
+]

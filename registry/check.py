@@ -1,0 +1,107 @@
+"""Everything that can be known of a project without calling anything in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from interop.errors import (
+    HashError,
+    ImportDeniedError,
+    MissingExportError,
+    NotFoundError,
+    PolycallError,
+    Problem,
+)
+from interop.protocols import Function, ImportNeed
+from registry.data_kinds import FsDirectorySpec
+from registry.entries import Entry
+from registry.filesystems import FileSystems
+from registry.index import Index
+
+__all__ = ["Finding", "check_index"]
+
+_KEYS: tuple[tuple[type[PolycallError], str], ...] = (
+    (MissingExportError, "method"),
+    (HashError, "hash"),
+    (ImportDeniedError, "imports"),
+    (NotFoundError, "path"),
+)
+"""The key that an error of preparing is most likely mended at."""
+
+
+class Finding(NamedTuple):
+    """One thing that `check` found.
+
+    Attributes:
+        severity: An error stops an entry from running; a warning does not.
+        code: The code of the error, or ``warning``.
+        problem: Where it is and what it is.
+    """
+
+    severity: Literal["error", "warning"]
+    code: str
+    problem: Problem
+
+    def __str__(self) -> str:
+        """Returns ``file:line:column: error: message (hint)``."""
+        found = self.problem
+        where = f"{found.file}:{found.line}:{found.column}: {self.severity}: "
+        path = f"{found.path}: " if found.path else ""
+        return where + path + found.message + (f" ({found.hint})" if found.hint else "")
+
+
+def check_index(index: Index, prepare: Callable[[Entry], Function | None]) -> list[Finding]:
+    """Prepares every entry and says what is wrong or odd, in the order of the files.
+
+    Args:
+        index: The entries.
+        prepare: Compiles and checks an entry; gives None for one that is not called.
+    """
+    findings = [Finding("warning", "warning", warning) for warning in index.warnings]
+    file_systems = FileSystems(index)
+    for entry in index:
+        findings += _check_entry(entry, file_systems, prepare)
+    return sorted(findings, key=lambda finding: finding.problem[:3])
+
+
+def _check_entry(
+    entry: Entry, file_systems: FileSystems, prepare: Callable[[Entry], Function | None]
+) -> Iterator[Finding]:
+    try:
+        if isinstance(entry.spec, FsDirectorySpec):
+            if not entry.spec.auto_init:  # a folder that will be made when it is first used is no problem
+                file_systems.get(entry.id)
+            return
+        function = prepare(entry)
+    except PolycallError as error:
+        yield _error(entry, error)
+        return
+    if function is not None:
+        yield from _denied(entry, function.imports)
+
+
+def _error(entry: Entry, error: PolycallError) -> Finding:
+    key = next((key for family, key in _KEYS if isinstance(error, family)), "")
+    if isinstance(entry.spec, FsDirectorySpec):
+        key = "directory"
+    location = entry.where(key)
+    return Finding("error", error.code, Problem(*location, "", f"{entry.id}: {error.message}", error.hint))
+
+
+def _denied(entry: Entry, imports: Sequence[ImportNeed]) -> Iterable[Finding]:
+    missing = sorted({need.group for need in imports if need.group and not need.granted})
+    if missing:
+        message = f"the guest imports from {', '.join(missing)}, which its entry does not grant"
+        yield _warning(entry, message, "a call to them fails; add them to imports if it needs them")
+    absent = [need.name for need in imports if need.granted and not need.available]
+    if absent:
+        message = f"polycall has no host for {', '.join(absent)} yet"
+        yield _warning(entry, message, "a call to them fails")
+    unknown = [need.name for need in imports if need.group is None]
+    if unknown:
+        yield _warning(entry, f"nobody offers the imports {', '.join(unknown)}", "a call to them fails")
+
+
+def _warning(entry: Entry, message: str, hint: str) -> Finding:
+    return Finding("warning", "warning", Problem(*entry.where("imports"), "", f"{entry.id}: {message}", hint))

@@ -1,0 +1,7 @@
+"""The command line: one file for each command."""
+
+from __future__ import annotations
+
+from registry.cli.main import main
+
+__all__ = ["main"]

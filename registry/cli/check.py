@@ -1,0 +1,57 @@
+"""``polycall check``: what is wrong with a project, without running it."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from interop.errors import DeclarationError
+from registry.check import Finding
+from registry.cli.session import Session
+
+__all__ = ["check"]
+
+_FOUND_ERRORS = 1
+
+
+@click.command(short_help="Check the project without running it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def check(session: Session, as_json: bool) -> int:
+    """Check everything that can be known without calling anything: declarations, sources, binaries, exports, imports.
+
+    The exit code is 1 if there are errors; warnings alone leave it at 0.
+    """
+    findings, entries = _findings(session)
+    errors = sum(finding.severity == "error" for finding in findings)
+    if as_json:
+        click.echo(json.dumps([_row(finding) for finding in findings], indent=2, ensure_ascii=False))
+    else:
+        for finding in findings:
+            click.echo(str(finding))
+        click.echo(_summary(errors, len(findings) - errors, entries))
+    return _FOUND_ERRORS if errors else 0
+
+
+def _findings(session: Session) -> tuple[list[Finding], int]:
+    try:
+        registry = session.load()
+    except DeclarationError as error:
+        return [Finding("error", error.code, problem) for problem in error.problems], 0
+    with registry:
+        return registry.check(), len(registry)
+
+
+def _summary(errors: int, warnings: int, entries: int) -> str:
+    if not errors and not warnings:
+        return f"no problems in {_count(entries, 'entry', 'entries')}"
+    return f"{_count(errors, 'error', 'errors')}, {_count(warnings, 'warning', 'warnings')}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+def _row(finding: Finding) -> dict[str, str | int | None]:
+    return {"severity": finding.severity, "code": finding.code, **finding.problem._asdict()}

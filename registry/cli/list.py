@@ -1,0 +1,39 @@
+"""``polycall list``: the entries of a project."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from registry.cli.session import Session
+from registry.entries import Entry
+
+__all__ = ["list_entries"]
+
+
+@click.command("list", short_help="List the entries of the project.")
+@click.option("-n", "--namespace", help="Only this namespace and those below it.")
+@click.option("-k", "--kind", help='Only this kind, such as "function.lua" or "function.*".')
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def list_entries(session: Session, namespace: str | None, kind: str | None, as_json: bool) -> None:
+    """List the entries of the project: id, kind, and what they say of themselves."""
+    with session.load() as registry:
+        entries = registry.find(namespace=namespace, kind=kind)
+    if as_json:
+        click.echo(json.dumps([_row(entry) for entry in entries], indent=2, ensure_ascii=False))
+        return
+    id_width = max((len(str(entry.id)) for entry in entries), default=0)
+    kind_width = max((len(entry.kind) for entry in entries), default=0)
+    for entry in entries:
+        click.echo(f"{entry.id!s:{id_width}}  {entry.kind:{kind_width}}  {_comment(entry)}".rstrip())
+
+
+def _row(entry: Entry) -> dict[str, str]:
+    return {"id": str(entry.id), "kind": entry.kind, "comment": _comment(entry), "file": str(entry.location)}
+
+
+def _comment(entry: Entry) -> str:
+    text = next((entry.meta[name] for name in ("comment", "description", "title") if entry.meta.get(name)), "")
+    return " ".join(str(text).split())

@@ -1,0 +1,22 @@
+"""Where the log goes when polycall runs as a command."""
+
+from __future__ import annotations
+
+import logging
+
+__all__ = ["configure_logging"]
+
+
+def configure_logging(verbosity: int) -> None:
+    """Sends the log to stderr.
+
+    Args:
+        verbosity: 0 shows warnings, 1 also what guests print and log, 2 everything.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger("polycall")
+    root.handlers = [handler]
+    root.propagate = False
+    root.setLevel(logging.DEBUG if verbosity > 1 else logging.WARNING)
+    logging.getLogger("polycall.entry").setLevel(logging.DEBUG if verbosity else logging.WARNING)

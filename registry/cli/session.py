@@ -1,0 +1,27 @@
+"""What the options before the command say, handed to every command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry.registry import Registry, load
+
+__all__ = ["Session"]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The options that all commands share.
+
+    Attributes:
+        project: The project folder.
+        debug: Whether errors show Python tracebacks.
+    """
+
+    project: Path
+    debug: bool
+
+    def load(self) -> Registry:
+        """Loads the project."""
+        return load(self.project)

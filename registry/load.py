@@ -1,0 +1,83 @@
+"""From a project folder to its index: the story of a load, told once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from interop.errors import DeclarationError, NotFoundError, Problem
+from interop.ids import suggestion
+from registry.declarations import declare
+from registry.discovery import discover
+from registry.entries import Entry
+from registry.entry_file import EntryFile, read_entry_file
+from registry.file_sources import FileSources
+from registry.index import Index
+from registry.paths import is_file, is_folder
+from registry.problems import Report, in_reading_order
+from registry.references import by_id, cycle_problems, reference_problems
+
+__all__ = ["load_index"]
+
+
+def load_index(path: str | os.PathLike[str]) -> Index:
+    """Reads all entry files of a project.
+
+    Args:
+        path: The project folder.
+
+    Raises:
+        DeclarationError: The declarations are wrong; every problem of every file is listed.
+        NotFoundError: There is no such folder.
+    """
+    root = _project_folder(Path(path))
+    sources, problems = discover(root)
+    reports = [Report(source.name) for source in sources]
+    read = (read_entry_file(source, report) for source, report in zip(sources, reports, strict=True))
+    files = [file for file in read if file is not None]
+    entries, problems_of_all = _link(files, _declare(files, root))
+    problems += [problem for report in reports for problem in report.problems] + problems_of_all
+    if problems:
+        raise DeclarationError(in_reading_order(problems))
+    warnings = [warning for report in reports for warning in report.warnings]
+    return Index(entries, root, in_reading_order(warnings) if files else [*warnings, _nothing_found()])
+
+
+def _declare(files: list[EntryFile], root: Path) -> list[Entry]:
+    texts = FileSources(root)
+    entries: list[Entry] = []
+    for file in files:
+        texts.expand(file)
+        entries += declare(file)
+    return entries
+
+
+def _link(files: list[EntryFile], declared: list[Entry]) -> tuple[list[Entry], list[Problem]]:
+    entries, problems = by_id(declared)
+    unknown = {file.namespace for file in files if not file.complete}
+    problems += reference_problems(entries, unknown)
+    problems += cycle_problems(entries)
+    return list(entries.values()), problems
+
+
+def _project_folder(path: Path) -> Path:
+    if "\0" in str(path):
+        raise NotFoundError(f"{str(path)!r} is no path: it holds a NUL character")
+    root = Path(os.path.realpath(path))
+    if is_folder(root):
+        return root
+    if is_file(root):
+        raise NotFoundError(f"{path} is a file; expected a project folder", hint=f"give its folder: {path.parent}")
+    raise NotFoundError(f"there is no project folder {path}", hint=_near_folder(root))
+
+
+def _near_folder(root: Path) -> str | None:
+    try:
+        return suggestion(root.name, [member.name for member in root.parent.iterdir() if member.is_dir()])
+    except OSError:
+        return None
+
+
+def _nothing_found() -> Problem:
+    message = "there are no entries: no YAML or JSON file here has a namespace"
+    return Problem(".", 1, 1, "", message, "polycall init makes a project")

@@ -1,0 +1,255 @@
+"""The registry: what `polycall.load` returns."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from interop.context import DEFAULT_MAX_DEPTH, Cancellation
+from interop.errors import Problem
+from interop.ids import EntryId
+from interop.protocols import Function
+from interop.values import Value, plain
+from registry.check import Finding, check_index
+from registry.dispatcher import Dispatcher, is_callable
+from registry.entries import Entry
+from registry.load import load_index
+from registry.python_functions import PYTHON_KIND, PythonFunction, current_context
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+__all__ = ["Registry", "load"]
+
+Body = TypeVar("Body", bound=Callable[..., object])
+
+_ASYNC_THREADS = 64
+
+
+def load(
+    path: str | PathLike[str] = ".",
+    *,
+    cache_directory: str | PathLike[str] | None = None,
+    max_depth: int = DEFAULT_MAX_DEPTH,
+) -> Registry:
+    """Reads the entry files of a project folder.
+
+    Args:
+        path: The folder.
+        cache_directory: Where compiled WebAssembly is kept between runs; by default ``polycall`` in the user's cache
+            folder, or what ``POLYCALL_CACHE_DIR`` says.
+        max_depth: How many hops a chain of calls may have, 1 to 32.
+
+    Returns:
+        The registry. Nothing is compiled yet: an entry is prepared when it is first called.
+
+    Raises:
+        DeclarationError: The entry files are wrong; all problems are listed.
+        NotFoundError: There is no such folder.
+    """
+    if not 1 <= max_depth <= DEFAULT_MAX_DEPTH:
+        raise ValueError(f"max_depth is {max_depth}; it must be 1 to {DEFAULT_MAX_DEPTH}")
+    directory = None if cache_directory is None else Path(cache_directory)
+    return Registry(Dispatcher(load_index(Path(path)), cache_directory=directory, max_depth=max_depth))
+
+
+class Registry:
+    """The entries of a project, and the calls to them. Safe to use from many threads at once.
+
+    Use it as a context manager, or call `close`: it owns instances and threads.
+    """
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._lock = threading.Lock()
+        self._threads: ThreadPoolExecutor | None = None
+
+    def call(
+        self,
+        target: str,
+        /,
+        *arguments: object,
+        timeout: float | None = None,
+        values: Mapping[str, object] | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Value:
+        """Calls a function in this thread and returns its result.
+
+        Args:
+            target: ``namespace:name``.
+            *arguments: None, bool, int, float, str, bytes, and lists and dicts of them.
+            timeout: Seconds that the call and all that it calls may take, or None for no limit but the entries' own.
+            values: What ``ctx.get`` gives to every function of the chain.
+            cancellation: A switch by which another thread can stop the call.
+
+        Returns:
+            Plain values. ``{"ok": ...}`` and ``{"err": ...}`` are a WIT ``result``: values, not failures.
+
+        Raises:
+            PolycallError: The call failed; ``docs/errors.md`` lists the classes.
+            ValueError: The timeout is negative or not a number.
+        """
+        return self._dispatcher.call_from_outside(
+            target,
+            [plain(argument, f"$.args[{index}]") for index, argument in enumerate(arguments)],
+            parent=current_context(),
+            deadline=None if timeout is None else _deadline(timeout),
+            cancellation=cancellation,
+            values=None if values is None else _context_values(values),
+        )
+
+    async def call_async(
+        self,
+        target: str,
+        /,
+        *arguments: object,
+        timeout: float | None = None,
+        values: Mapping[str, object] | None = None,
+    ) -> Value:
+        """Like `call`, on a worker thread. Cancelling the awaiting task stops the guest as well.
+
+        Raises:
+            PolycallError: The call failed.
+            asyncio.CancelledError: The task was cancelled.
+        """
+        import asyncio  # noqa: PLC0415  # a command that only lists must not pay for it
+
+        cancellation = Cancellation()
+        work = functools.partial(
+            self.call, target, *arguments, timeout=timeout, values=values, cancellation=cancellation
+        )
+        context = contextvars.copy_context()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor(), context.run, work)
+        except asyncio.CancelledError:
+            cancellation.cancel()
+            raise
+
+    def _executor(self) -> ThreadPoolExecutor:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # as above
+
+        with self._lock:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(_ASYNC_THREADS, thread_name_prefix="polycall")
+            return self._threads
+
+    def function(self, entry_id: str, *, meta: Mapping[str, Any] | None = None) -> Callable[[Body], Body]:
+        """Registers a Python callable as an entry of kind ``function.python``; for use as a decorator.
+
+        Args:
+            entry_id: ``namespace:name``; it must be free.
+            meta: Metadata of the entry.
+
+        Returns:
+            A decorator that returns the callable unchanged.
+
+        Raises:
+            ValueError: The id is taken or malformed.
+            TypeError: The callable is async.
+        """
+        parsed = EntryId.parse(entry_id)
+
+        def register(body: Body) -> Body:
+            entry = Entry.of_python(parsed, PYTHON_KIND, meta or {}, body)
+            self._dispatcher.add_python(PythonFunction(entry_id, body), entry)
+            return body
+
+        return register
+
+    def get(self, entry_id: str) -> Entry:
+        """Returns an entry.
+
+        Raises:
+            NotFoundError: There is none of that id; near names are in the hint.
+        """
+        return self._dispatcher.index.get(entry_id)
+
+    def find(
+        self, *, namespace: str | None = None, kind: str | None = None, meta: Mapping[str, Any] | None = None
+    ) -> list[Entry]:
+        """Returns the entries that fit every filter given, in the order of their ids; see `Index.find`."""
+        return self._dispatcher.index.find(namespace=namespace, kind=kind, meta=meta)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Iterates over all entries in the order of their ids."""
+        return iter(self._dispatcher.index)
+
+    def __len__(self) -> int:
+        """Returns the number of entries."""
+        return len(self._dispatcher.index)
+
+    def __contains__(self, entry_id: object) -> bool:
+        """Says whether there is an entry of that id (text or `EntryId`)."""
+        return entry_id in self._dispatcher.index
+
+    @property
+    def root(self) -> Path:
+        """The project folder."""
+        return self._dispatcher.index.root
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is odd about the declarations without being wrong."""
+        return self._dispatcher.index.warnings
+
+    def prepare(self, entry_id: str) -> Function:
+        """Makes an entry ready to call, which happens by itself at its first call, and says what is known of it.
+
+        Raises:
+            PreparationError: It cannot be made ready.
+        """
+        return self._dispatcher.route(entry_id).function
+
+    def callable(self, entry_id: str) -> bool:
+        """Says whether an entry is of a kind that can be called.
+
+        Raises:
+            NotFoundError: There is no such entry.
+        """
+        return is_callable(self.get(entry_id))
+
+    def check(self) -> list[Finding]:
+        """Compiles and checks every entry without calling any, and returns what is wrong or odd."""
+        return check_index(self._dispatcher.index, self._dispatcher.inspect)
+
+    def close(self) -> None:
+        """Closes idle instances, refuses new calls and waits for those of `call_async`. Harmless when repeated.
+
+        A call that is under way in another thread goes on; its instance is closed when it ends.
+        """
+        self._dispatcher.close()
+        with self._lock:
+            threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.shutdown(wait=True)
+
+    def __enter__(self) -> Self:
+        """Returns the registry."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the registry."""
+        self.close()
+
+
+def _deadline(timeout: float) -> float:
+    if not timeout >= 0 or math.isinf(timeout):
+        raise ValueError(f"timeout is {timeout}; it must be a number of seconds from 0 on, or None")
+    return time.monotonic() + timeout
+
+
+def _context_values(values: Mapping[str, object]) -> dict[str, Value]:
+    checked = plain(dict(values), "$.values")
+    if not isinstance(checked, dict):
+        raise TypeError("values must be a mapping")
+    return checked

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from projects import write_project
+
+INDEX = """
+namespace: app
+entries:
+  - name: echo
+    kind: function.lua
+    source: "return { echo = function(...) return ... end }"
+    method: echo
+  - name: length
+    kind: function.lua
+    source: "return { length = function(text) return #text end }"
+    method: length
+  - name: spin-lua
+    kind: function.lua
+    source: |
+      return { spin = function() print("spinning") while true do end end }
+    method: spin
+  - name: spin-wasm
+    kind: function.wat
+    source: '(module (func (export "spin") (loop br 0)))'
+    method: spin
+    wit: "spin: func()"
+  - name: fail
+    kind: function.lua
+    source: |
+      local function inner() error("no rate") end
+      return { fail = function() inner() end }
+    method: fail
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_project(tmp_path, index=INDEX)
+
+
+def polycall(project: Path, *arguments: str, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "polycall", "-C", str(project), *arguments],
+        input=given, capture_output=True, check=False, timeout=60,
+        stdin=subprocess.DEVNULL if given is None else None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "output"),
+    [
+        (["app:echo", '"text"'], b"text\n"),
+        (["app:echo", "--string", "text"], b"text\n"),
+        (["app:echo", "--string", "5"], b"5\n"),
+        (["app:echo", "5"], b"5\n"),
+        (["app:echo", "2.0"], b"2.0\n"),
+        (["app:echo", "true"], b"true\n"),
+        (["app:echo", "null"], b""),
+        (["app:echo", "--json", "null"], b"null\n"),
+        (["app:echo", "--json", '"text"'], b'"text"\n'),
+        (["app:echo", '{"a": [1, "\u00e9"]}'], '{\n  "a": [\n    1,\n    "é"\n  ]\n}\n'.encode()),
+        (["app:length", "--string", "--", "-x"], b"2\n"),
+    ],
+)
+def test_arguments_are_json_or_text_and_results_are_printed(project: Path, arguments: list[str], output: bytes) -> None:
+    result = polycall(project, "call", *arguments)
+    assert (result.stdout, result.stderr, result.returncode) == (output, b"", 0)
+
+
+def test_an_argument_may_come_from_standard_input(project: Path) -> None:
+    assert polycall(project, "call", "app:echo", "-", given=b'{"a": 1}').stdout == b'{\n  "a": 1\n}\n'
+    assert polycall(project, "call", "app:echo", "--string", "-", given=b"a\nb").stdout == b"a\nb\n"
+
+
+def test_bytes_go_in_from_a_file_and_come_out_unchanged(project: Path) -> None:
+    data = bytes(range(256))
+    (project / "data.bin").write_bytes(data)
+    assert polycall(project, "call", "app:echo", "--bytes-file", str(project / "data.bin")).stdout == data
+
+
+def test_an_argument_that_is_not_json_says_so_and_what_to_do(project: Path) -> None:
+    result = polycall(project, "call", "app:echo", "hello")
+    assert result.returncode == 2
+    assert b"argument 1 is not JSON: 'hello'" in result.stderr
+    assert b"use --string" in result.stderr
+
+
+def test_an_error_shows_message_hint_and_guest_traceback_but_no_python(project: Path) -> None:
+    result = polycall(project, "call", "app:fail")
+    assert result.returncode == 1
+    assert result.stderr.decode().splitlines()[0] == "error: app:fail (lua): _index.yaml:25: no rate"
+    assert b"_index.yaml:25: in" in result.stderr
+    assert b"Traceback (most recent call last)" not in result.stderr
+    missing = polycall(project, "call", "app:fial")
+    assert missing.returncode == 4
+    assert missing.stderr.decode() == 'error: there is no entry app:fial\nhint: did you mean "app:fail"?\n'
+
+
+def test_debug_shows_the_python_traceback(project: Path) -> None:
+    result = polycall(project, "--debug", "call", "app:fail")
+    assert result.returncode == 1
+    assert b"Traceback (most recent call last)" in result.stderr
+    assert b"GuestError" in result.stderr
+
+
+@pytest.mark.parametrize("target", ["app:spin-lua", "app:spin-wasm"])
+def test_a_timeout_stops_the_call(project: Path, target: str) -> None:
+    result = polycall(project, "call", target, "--timeout", "0.05")
+    assert result.returncode == 8
+    assert b"deadline" in result.stderr
+
+
+def test_ctrl_c_ends_a_call_cleanly(project: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "polycall", "-C", str(project), "-v", "call", "app:spin-lua"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "NO_COLOR": "1"},
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert b"spinning" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout, stderr) == (130, b"", b"\ninterrupted\n")
+
+
+def test_what_a_guest_prints_goes_to_the_log_not_to_the_result(project: Path) -> None:
+    say = "  - {name: say, kind: function.lua, method: say, source: 'return {say=function() print(1, 2) end}'}"
+    write_project(project, index=f"{INDEX}{say}\n")
+    quiet, loud = polycall(project, "call", "app:say"), polycall(project, "-v", "call", "app:say")
+    assert (quiet.stdout, quiet.stderr) == (b"", b"")
+    assert (loud.stdout, loud.stderr) == (b"", b"INFO polycall.entry.app:say: 1\t2\n")
+
+
+def test_json_output_is_json(project: Path) -> None:
+    assert json.loads(polycall(project, "call", "--json", "app:echo", "[1, 2.5, null]").stdout) == [1, 2.5]

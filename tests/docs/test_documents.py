@@ -1,0 +1,118 @@
+"""Runs every fenced block of the README and of docs/.
+
+Each document gets an empty folder of its own, in which its blocks run in order:
+
+- ``file=NAME`` behind the language: the block is written to that file.
+- ``console``: lines that begin with ``$ `` are run by sh; what follows must be their output (stdout and stderr; ``...``
+  stands for anything). ``in=repository`` runs them in the project's own folder.
+- ``python``: runs; all such blocks of a document share their names. ``pycon`` is checked as a doctest.
+- ``text`` is for the eye: diagrams and forms, nothing that could be run.
+"""
+
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCUMENTS = [
+    REPOSITORY / "README.md",
+    REPOSITORY / "CONTRIBUTING.md",
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
+    *sorted((REPOSITORY / "examples").glob("*/README.md")),
+]
+_FENCE = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+_ANY_FENCE = re.compile(r"^\s*```", re.MULTILINE)
+
+
+class Block(NamedTuple):
+    language: str
+    options: dict[str, str]
+    body: str
+    line: int
+
+
+def blocks(text: str) -> Iterator[Block]:
+    for match in _FENCE.finditer(text):
+        language, *options = match["info"].split()
+        pairs = dict(option.split("=", 1) for option in options)
+        yield Block(language, pairs, match["body"], text.count("\n", 0, match.start()) + 1)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_every_block_of_the_document_does_what_it_says(document: Path, tmp_path: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    found = list(blocks(text))
+    assert 2 * len(found) == len(_ANY_FENCE.findall(text)), "a fence has no language, or is not closed"
+    names: dict[str, Any] = {}
+    home = document.parent if document.parent.parent.name == "examples" else tmp_path
+    for block in found:
+        place = REPOSITORY if block.options.get("in") == "repository" else home
+        _run(block, place, names, f"{document.name}:{block.line}")
+
+
+def _run(block: Block, place: Path, names: dict[str, Any], where: str) -> None:
+    if "file" in block.options:
+        path = place / block.options["file"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.body, encoding="utf-8")
+    elif block.language == "console":
+        _run_console(block, place, where)
+    elif block.language == "pycon":
+        _run_doctest(block, place, names, where)
+    elif block.language == "python":
+        _in_folder(place, lambda: exec(compile(block.body, where, "exec"), names))
+    else:
+        assert block.language == "text", f"{where}: nobody runs a block of {block.language}"
+
+
+def _run_console(block: Block, place: Path, where: str) -> None:
+    commands = re.split(r"^\$ ", block.body, flags=re.MULTILINE)
+    assert not commands[0].strip(), f"{where}: a console block begins with $"
+    for command in commands[1:]:
+        lines = command.split("\n")
+        length = next(index for index, line in enumerate(lines, 1) if not line.endswith("\\"))
+        script, expected = "\n".join(lines[:length]), "\n".join(lines[length:])
+        if script.startswith("make ") and script != "make demo":
+            assert script in (REPOSITORY / ".ci" / "run").read_text(), f"{where}: CI runs {script}, not this test"
+            continue
+        result = subprocess.run(
+            ["sh", "-c", script], cwd=place, env=_environment(), text=True, check=False, timeout=120,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        if "output" in block.options:
+            continue
+        checker = doctest.OutputChecker()
+        message = f"{where}: $ {script}\nexpected:\n{expected}\ngot:\n{result.stdout}"
+        assert checker.check_output(expected.rstrip() + "\n", result.stdout.rstrip() + "\n", doctest.ELLIPSIS), message
+
+
+def _environment() -> dict[str, str]:
+    tools = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": tools + os.pathsep + os.environ["PATH"], "NO_COLOR": "1"}
+
+
+def _run_doctest(block: Block, place: Path, names: dict[str, Any], where: str) -> None:
+    test = doctest.DocTestParser().get_doctest(block.body, names, where, where, block.line)
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS)
+    report: list[str] = []
+    _in_folder(place, lambda: runner.run(test, out=report.append, clear_globs=False))
+    names.update(test.globs)
+    assert not runner.failures, "".join(report)
+
+
+def _in_folder(place: Path, action: Any) -> None:
+    before = Path.cwd()
+    os.chdir(place)
+    try:
+        action()
+    finally:
+        os.chdir(before)

@@ -1,0 +1,326 @@
+"""Rebuilds the committed WebAssembly guests from their sources.
+
+The examples and tests run components written in C and JavaScript whose binaries are committed, so that nobody needs
+a compiler to use or to test polycall. This script is how those binaries come about: `make guests` runs it. It needs
+network access, Node.js and npm, and installs the pinned tools (`requirements.txt`, `package-lock.json`) into the
+folder `.guests-tools` of the project, which keeps itself out of version control.
+
+    python tests/guests/build.py                  rebuild every guest
+    python tests/guests/build.py pricing caller   rebuild some
+    python tests/guests/build.py --check          compare binaries and sources with hashes.json
+
+`hashes.json` holds the SHA-256 of every binary and of the sources that it was built from. `--check` needs no tools;
+where they are installed it rebuilds as well, and says whether the result is byte-identical. C guests are. JavaScript
+guests are not: the tool stores a snapshot of the started QuickJS engine, with the random seeds of that moment.
+
+The WAT files beside this script need no build: wasmtime reads them as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NotRequired, TypedDict
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+TOOLS = ROOT / ".guests-tools"
+HASHES = HERE / "hashes.json"
+
+FUNCS_WIT = "wasm_runtime/wit/funcs.wit"
+EXAMPLE = "examples/04-orchestration"
+C_HEADERS = (f"{EXAMPLE}/guests/component.h", f"{EXAMPLE}/guests/funcs.h")
+
+C_FLAGS = (
+    "-target", "wasm32-freestanding",
+    "-mcpu=mvp+bulk_memory",  # bulk_memory: memcpy is one instruction, no libc
+    "-std=c17", "-Os", "-Wall", "-Wextra", "-Werror",
+    "-g1",  # without it the linker drops the names of functions; all else of it is stripped later
+    "-nostdlib", "-Wl,--no-entry", "-Wl,-z,stack-size=8192",
+)  # fmt: skip
+JS_FLAGS = ("--backend", "quickjs", "--backend-qjs-disable-async")
+
+
+class Hashes(TypedDict):
+    """What hashes.json says about one binary."""
+
+    sha256: str
+    sources: NotRequired[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """One committed binary and where it comes from.
+
+    Attributes:
+        name: What to call it on the command line.
+        language: The toolchain that builds it.
+        source: Its source file, relative to the project.
+        wit: The file that declares its world, relative to the project.
+        world: The name of that world.
+        output: The committed binary, relative to the project.
+        flags: Further flags of the toolchain.
+    """
+
+    name: str
+    language: Literal["c", "js"]
+    source: str
+    wit: str
+    world: str
+    output: str
+    flags: tuple[str, ...] = ()
+
+    def hash_sources(self) -> dict[str, str]:
+        """Returns the SHA-256 of every file that the binary depends on, by path."""
+        headers = C_HEADERS if self.language == "c" else ()
+        paths = (self.source, *headers, self.wit, FUNCS_WIT)
+        # As text, so that a checkout with other line ends has the same hashes.
+        return {path: sha256((ROOT / path).read_text("utf-8").encode()) for path in sorted(paths)}
+
+
+GUESTS = (
+    Guest(
+        name="pricing",
+        language="c",
+        source=f"{EXAMPLE}/guests/pricing/pricing.c",
+        wit=f"{EXAMPLE}/guests/pricing/world.wit",
+        world="pricing",
+        output=f"{EXAMPLE}/assets/pricing.wasm",
+    ),
+    Guest(
+        name="receipt",
+        language="js",
+        source=f"{EXAMPLE}/guests/receipt/receipt.js",
+        wit=f"{EXAMPLE}/guests/receipt/world.wit",
+        world="receipt",
+        output=f"{EXAMPLE}/assets/receipt.wasm",
+        # It needs no WASI; without this flag it would import all of it.
+        flags=("--backend-qjs-stub-wasi",),
+    ),
+    Guest(
+        name="caller",
+        language="c",
+        source="tests/guests/caller/caller.c",
+        wit="tests/guests/wit/world.wit",
+        world="caller",
+        output="tests/guests/bin/caller.wasm",
+    ),
+    Guest(
+        name="js-caller",
+        language="js",
+        source="tests/guests/js-caller/js-caller.js",
+        wit="tests/guests/wit/world.wit",
+        world="js-caller",
+        output="tests/guests/bin/js-caller.wasm",
+        # With its WASI imports: what the toolchain makes of any program.
+    ),
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: The arguments, without the program name; those of the process if None.
+
+    Returns:
+        The exit code: 1 if `--check` found a difference, else 0.
+    """
+    parser = argparse.ArgumentParser(description="Rebuild the committed WebAssembly guests from their sources.")
+    parser.add_argument("names", nargs="*", metavar="guest", help=", ".join(guest.name for guest in GUESTS))
+    parser.add_argument("--check", action="store_true", help="compare with hashes.json instead of rebuilding")
+    options = parser.parse_args(arguments)
+    guests = [guest for guest in GUESTS if guest.name in options.names] if options.names else list(GUESTS)
+    if unknown := set(options.names) - {guest.name for guest in guests}:
+        parser.error(f"no such guest: {', '.join(sorted(unknown))}")
+    return check(guests) if options.check else rebuild(guests)
+
+
+def rebuild(guests: list[Guest]) -> int:
+    """Builds `guests`, writes the binaries, and brings hashes.json and the declared hashes up to date."""
+    install_tools()
+    hashes = read_hashes()
+    built = [(guest, build(guest)) for guest in guests]  # all or, if one fails, none
+    for guest, binary in built:
+        output = ROOT / guest.output
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_bytes(binary)
+        old = hashes.get(guest.output)
+        hashes[guest.output] = {"sha256": sha256(binary), "sources": guest.hash_sources()}
+        print(f"{guest.output}: {len(binary)} bytes, sha256:{sha256(binary)}")
+        if old is not None:
+            redeclare(old["sha256"], sha256(binary))
+    HASHES.write_text(json.dumps(hashes, indent=2, sort_keys=True) + "\n", "utf-8")
+    return 0
+
+
+def check(guests: list[Guest]) -> int:
+    """Compares binaries and sources with hashes.json; where tools are installed, rebuilds and compares the bytes."""
+    hashes = read_hashes()
+    problems = [problem for guest in guests for problem in find_problems(guest, hashes.get(guest.output))]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if not problems:
+        print(f"{len(guests)} guests match hashes.json")
+    if tools_are_current():
+        for guest in guests:
+            print(compare_with_rebuild(guest))
+    return 1 if problems else 0
+
+
+def find_problems(guest: Guest, recorded: Hashes | None) -> list[str]:
+    """Lists, one line each, where a binary or its sources differ from what hashes.json has recorded."""
+    output = ROOT / guest.output
+    if recorded is None:
+        return [f"{guest.output}: not in hashes.json; run make guests"]
+    if not output.is_file():
+        return [f"{guest.output}: missing; run make guests"]
+    problems = []
+    if (actual := sha256(output.read_bytes())) != recorded["sha256"]:
+        problems.append(f"{guest.output}: expected sha256:{recorded['sha256']}, got sha256:{actual}")
+    then, now = recorded.get("sources", {}), guest.hash_sources()
+    changed = sorted(path for path in then.keys() | now.keys() if then.get(path) != now.get(path))
+    problems += [f"{guest.output}: {path} changed since it was built; run make guests" for path in changed]
+    return problems
+
+
+def compare_with_rebuild(guest: Guest) -> str:
+    """Rebuilds one guest in a temporary folder and says how it differs from the committed binary."""
+    committed, rebuilt = (ROOT / guest.output).read_bytes(), build(guest)
+    if committed == rebuilt:
+        return f"{guest.output}: a rebuild is byte-identical"
+    different = sum(a != b for a, b in zip(committed, rebuilt, strict=False)) + abs(len(committed) - len(rebuilt))
+    why = " (expected: QuickJS's random seeds are part of it)" if guest.language == "js" else ""
+    return f"{guest.output}: a rebuild differs in {different} of {len(committed)} bytes{why}"
+
+
+def build(guest: Guest) -> bytes:
+    """Builds one guest in a temporary folder with the installed tools.
+
+    Every path that a tool gets to see is relative to that folder, so none ends up in the binary.
+    """
+    with tempfile.TemporaryDirectory(prefix="guest-") as folder:
+        work = Path(folder)
+        dependencies = work / "wit" / "deps"
+        dependencies.mkdir(parents=True)
+        shutil.copy(ROOT / guest.wit, work / "wit" / "world.wit")
+        shutil.copy(ROOT / FUNCS_WIT, dependencies)
+        component = build_c(guest, work) if guest.language == "c" else build_js(guest, work)
+        return component.read_bytes()
+
+
+def build_c(guest: Guest, work: Path) -> Path:
+    """Compiles C to a core module, adds its world, and wraps it into a component."""
+    core, typed, linked, component = (work / f"{name}.wasm" for name in ("core", "typed", "linked", "component"))
+    run(tool("python"), "-m", "ziglang", "cc", *C_FLAGS, *guest.flags, guest.source, "-o", core, cwd=ROOT)
+    run(tool("wasm-tools"), "component", "embed", "wit", core, "--world", guest.world, "-o", typed, cwd=work)
+    run(tool("wasm-tools"), "component", "new", typed, "-o", linked, cwd=work)
+    # Without options it leaves the names of functions, which make the backtrace of a trap readable.
+    run(tool("wasm-tools"), "strip", linked, "-o", component, cwd=work)
+    return component
+
+
+def build_js(guest: Guest, work: Path) -> Path:
+    """Bundles JavaScript, its world and the QuickJS engine into a component."""
+    source = shutil.copy(ROOT / guest.source, work)
+    linked, component = work / "linked.wasm", work / "component.wasm"
+    jco = (tool("jco"), "componentize", Path(source).name, "--wit", "wit", "--world-name", guest.world)
+    run(*jco, *JS_FLAGS, *guest.flags, "-o", linked.name, cwd=work)
+    run(tool("wasm-tools"), "strip", "--all", linked, "-o", component, cwd=work)
+    return component
+
+
+def install_tools() -> None:
+    """Installs the pinned tools into `.guests-tools`, unless they are there already.
+
+    Raises:
+        SystemExit: npm is not installed.
+    """
+    if tools_are_current():
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SystemExit("building the JavaScript guests needs Node.js 20 or later and npm on the PATH")
+    shutil.rmtree(TOOLS, ignore_errors=True)
+    TOOLS.mkdir()
+    (TOOLS / ".gitignore").write_text("*\n", "utf-8")
+    venv.create(TOOLS / "venv", with_pip=True)
+    run(tool("python"), "-m", "pip", "install", "--quiet", "-r", HERE / "requirements.txt", cwd=TOOLS)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, TOOLS)
+    # Not `npm ci`: it insists on a lock entry for the optional binaries of every other platform.
+    run(npm, "install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", cwd=TOOLS)
+    (TOOLS / "stamp").write_text(pins(), "utf-8")
+
+
+def tools_are_current() -> bool:
+    """Whether `.guests-tools` is complete and holds the versions that are pinned now."""
+    stamp = TOOLS / "stamp"
+    return stamp.is_file() and stamp.read_text("utf-8") == pins()
+
+
+def pins() -> str:
+    """Returns a digest of the files that pin the tools."""
+    names = ("requirements.txt", "package-lock.json")
+    return sha256("".join((HERE / name).read_text("utf-8") for name in names).encode())
+
+
+def tool(name: str) -> Path:
+    """Returns the path of an installed tool: `python`, `wasm-tools` or `jco`."""
+    scripts, suffix = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
+    if name == "jco":
+        return TOOLS / "node_modules" / ".bin" / ("jco.cmd" if os.name == "nt" else "jco")
+    return TOOLS / "venv" / scripts / f"{name}{suffix}"
+
+
+def run(*command: str | Path, cwd: Path) -> None:
+    """Runs a tool, and shows what it wrote only if it fails.
+
+    Raises:
+        SystemExit: The tool failed.
+    """
+    cache = str(TOOLS / "zig-cache")
+    environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    done = subprocess.run(
+        command, cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout}\nfailed with exit code {done.returncode}")
+
+
+def redeclare(old: str, new: str) -> None:
+    """Replaces `old` by `new` in the entry files and pages that declare the hash of a rebuilt binary."""
+    if old == new:
+        return
+    for folder in ("examples", "tests", "docs"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            # As bytes: some test files are not text on purpose.
+            if path.suffix in {".yaml", ".yml", ".md"} and old.encode() in (content := path.read_bytes()):
+                path.write_bytes(content.replace(old.encode(), new.encode()))
+                print(f"{path.relative_to(ROOT)}: hash updated")
+
+
+def read_hashes() -> dict[str, Hashes]:
+    """Returns what hashes.json has recorded, by the path of the binary."""
+    if not HASHES.is_file():
+        return {}
+    recorded: dict[str, Hashes] = json.loads(HASHES.read_text("utf-8"))
+    return recorded
+
+
+def sha256(data: bytes) -> str:
+    """Returns the SHA-256 of `data` in lower-case hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Lua entries for tests: prepared from text, with a fake of our own `Invoker` protocol as the way to other entries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+
+from interop.context import CallContext, Cancellation
+from interop.errors import NotFoundError
+from interop.limits import LimitsSpec
+from interop.source import SourceText
+from interop.values import Value
+from lua_runtime import LuaProgram
+from lua_runtime.runtime import LuaFunction, LuaRuntime
+
+Target = Callable[[Sequence[Value], CallContext], Value]
+
+MODULES = ("ctx", "funcs", "json", "logger")
+
+
+class FakeInvoker:
+    """Calls the targets it was given, each in a frame below its caller's."""
+
+    def __init__(self, targets: Mapping[str, Target] | None = None) -> None:
+        self.targets = dict(targets or {})
+
+    def call(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
+        if target not in self.targets:
+            raise NotFoundError(f"no entry {target}", entry_id=target)
+        frame = CallContext(target, "lua", caller)
+        frame.check()
+        return self.targets[target](arguments, frame)
+
+    def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
+        return self.call(target, [payload], caller)
+
+
+def program(
+    text: str,
+    *,
+    entry_id: str = "app:main",
+    method: str | None = "main",
+    modules: Sequence[str] = MODULES,
+    imports: Mapping[str, LuaProgram] | None = None,
+    limits: LimitsSpec | None = None,
+    first_line: int = 1,
+) -> LuaProgram:
+    source = SourceText(text, f"lua/{entry_id.partition(':')[2]}.lua", first_line)
+    return LuaProgram(entry_id, source, method, tuple(modules), imports or {}, limits or LimitsSpec())
+
+
+def prepare(lua: LuaProgram, targets: Mapping[str, Target] | None = None) -> LuaFunction:
+    return LuaRuntime(FakeInvoker(targets)).prepare(lua)
+
+
+def body(text: str) -> str:
+    """Returns a chunk whose function `main` has the body given, which begins on line 2."""
+    return f"return {{ main = function(...)\n{text}\nend }}"
+
+
+def context(
+    *,
+    deadline: float | None = None,
+    cancellation: Cancellation | None = None,
+    values: Mapping[str, Value] | None = None,
+) -> CallContext:
+    return CallContext("app:main", "lua", deadline=deadline, cancellation=cancellation, values=values)
+
+
+def run(
+    text: str,
+    *arguments: Value,
+    targets: Mapping[str, Target] | None = None,
+    modules: Sequence[str] = MODULES,
+    limits: LimitsSpec | None = None,
+    frame: CallContext | None = None,
+) -> Value:
+    """Runs the body of a function once, in a fresh state."""
+    function = prepare(program(body(text), modules=modules, limits=limits), targets)
+    with closing(function.instantiate()) as instance:
+        return instance.call(arguments, frame or context())

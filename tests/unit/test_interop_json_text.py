@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interop.errors import ConversionError
+from interop.json_text import decode_json, encode_json
+from interop.values import Value
+from strategies import plain_values
+
+
+@given(plain_values(with_bytes=False, allow_nan=False))
+def test_json_reads_back_what_it_wrote(value: Value) -> None:
+    assert decode_json(encode_json(value)) == value
+
+
+@given(st.one_of(st.text(), st.binary()))
+def test_no_text_makes_anything_but_a_value_or_our_error(text: str | bytes) -> None:
+    with suppress(ConversionError):
+        decode_json(text)
+
+
+def test_json_is_compact_and_keeps_every_script() -> None:
+    assert encode_json({"naïve": [1, None, True], "空": "é"}) == '{"naïve":[1,null,true],"空":"é"}'
+
+
+def test_what_json_cannot_say_becomes_null_or_text() -> None:
+    assert encode_json([math.nan, math.inf, -math.inf, b"text"]) == '[null,null,null,"text"]'
+
+
+def test_bytes_that_are_no_text_are_refused_with_their_path() -> None:
+    with pytest.raises(ConversionError, match=r"\$\.a\[0\]: expected text for JSON, got 1 bytes that are not UTF-8"):
+        encode_json({"a": [b"\xff"]})
+
+
+def test_integers_of_64_bits_are_exact_and_wider_ones_become_floats() -> None:
+    text = f"[{2**64 - 1},{-(2**63)},{2**64},{'9' * 5000}]"
+    assert decode_json(text) == [2**64 - 1, -(2**63), float(2**64), math.inf]
+
+
+@pytest.mark.parametrize("text", ["[" * 200 + "]" * 200, "[" * 100_000])
+def test_deep_nesting_is_refused(text: str) -> None:
+    with pytest.raises(ConversionError):
+        decode_json(text)
+
+
+def test_deep_values_are_refused_on_the_way_out() -> None:
+    value: Value = []
+    for _ in range(200):
+        value = [value]
+    with pytest.raises(ConversionError, match="levels of nesting"):
+        encode_json(value)
+
+
+def test_a_syntax_error_says_where_it_is() -> None:
+    with pytest.raises(ConversionError, match="line 2 column 1"):
+        decode_json("[1,\n")
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", b"\xff"])
+def test_what_is_not_json_is_refused(text: str | bytes) -> None:
+    with pytest.raises(ConversionError, match="expected JSON text"):
+        decode_json(text)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections import OrderedDict
+from decimal import Decimal
+from enum import IntEnum
+
+import pytest
+from hypothesis import given
+
+from interop.errors import ConversionError
+from interop.values import MAX_NESTING, Value, describe, plain
+from strategies import plain_values
+
+
+@given(plain_values())
+def test_a_plain_value_passes_unchanged(value: Value) -> None:
+    assert plain(value) == value
+
+
+class _Level(IntEnum):
+    HIGH = 3
+
+
+class _Text(str):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    ("given_value", "expected"),
+    [
+        ((1, (2,)), [1, [2]]),
+        (bytearray(b"x"), b"x"),
+        (memoryview(b"x"), b"x"),
+        (OrderedDict(a=(1,)), {"a": [1]}),
+        (_Level.HIGH, 3),
+        ([_Text("x")], ["x"]),
+    ],
+)
+def test_relatives_of_plain_types_become_plain(given_value: object, expected: Value) -> None:
+    result = plain(given_value)
+    assert result == expected
+    assert type(result) is type(expected)
+
+
+def test_nothing_of_the_callers_containers_is_kept() -> None:
+    inner: list[Value] = [1]
+    outer: list[Value] = [inner]
+    result = plain(outer)
+    inner.append(2)
+    assert result == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (Decimal(1), r"^\$: expected None, bool, int, float, str, bytes, list or dict, got a Decimal"),
+        ({"a": [object()]}, r"^\$\.a\[0\]: expected .*, got a object"),
+        ({1: 2}, r"^\$: expected str keys, got the key 1"),
+    ],
+)
+def test_what_no_guest_has_is_refused_with_its_path(value: object, message: str) -> None:
+    with pytest.raises(ConversionError, match=message):
+        plain(value)
+
+
+def test_a_cyclic_value_is_refused() -> None:
+    cyclic: list[object] = []
+    cyclic.append(cyclic)
+    with pytest.raises(ConversionError, match=f"at most {MAX_NESTING} levels of nesting"):
+        plain(cyclic)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "nothing (None)"),
+        (True, "true"),
+        (-1, "-1"),
+        (2.5, "2.5"),
+        ("x", '"x"'),
+        ("x" * 99, '"' + "x" * 40 + '..."'),
+        (b"abc", "3 bytes"),
+        ([1, 2], "a list of 2"),
+        ({}, "an empty record"),
+        ({"a": 1, "b": 2, "c": 3, "d": 4}, "a record with the keys a, b, c, ..."),
+        (Decimal(1), "a Decimal"),
+    ],
+)
+def test_values_are_described_briefly(value: object, text: str) -> None:
+    assert describe(value) == text

@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+
+import pytest
+
+from interop.context import CallContext
+from interop.errors import ConversionError, DeadlineError, GuestError, InternalError, NotFoundError, PolycallError
+from interop.values import Value
+from lua_guests import body, context, prepare, program, run
+
+
+def failure(text: str, **options: object) -> GuestError:
+    with pytest.raises(GuestError) as caught:
+        run(text, **options)  # type: ignore[arg-type]  # passed through
+    return caught.value
+
+
+def test_a_raised_string_is_an_internal_error_in_the_users_file_and_line() -> None:
+    error = failure("\nerror('boom')")
+    assert (error.message, error.kind, error.entry_id) == ("lua/main.lua:3: boom", "Internal", "app:main")
+
+
+def test_lines_of_inline_text_are_those_of_the_file_it_stands_in() -> None:
+    function = prepare(program(body("error('boom')"), first_line=41))
+    with closing(function.instantiate()) as instance, pytest.raises(GuestError, match=r"^lua/main\.lua:42: boom$"):
+        instance.call([], context())
+
+
+def test_the_traceback_names_the_guests_functions_and_nothing_of_the_host() -> None:
+    text = """
+local function rate(code)
+  error("no rate for " .. code)
+end
+local lib = {}
+function lib.apply(code)
+  rate(code)
+  return 1
+end
+return { main = function()
+  pcall(function() end)
+  local r = lib.apply("XX")
+  return r
+end }"""
+    with closing(prepare(program(text)).instantiate()) as instance, pytest.raises(GuestError) as caught:
+        instance.call([], context())
+    assert caught.value.guest_traceback == (
+        "lua/main.lua:3: in function 'rate'\n"
+        "lua/main.lua:7: in function 'apply'\n"
+        "lua/main.lua:12: in function <lua/main.lua:10>"
+    )
+
+
+def test_errors_of_library_functions_carry_their_name_and_the_guests_line() -> None:
+    error = failure("local s = string.find(nil, 'x')\nreturn s")
+    assert error.message == "lua/main.lua:2: bad argument #1 to 'find' (string expected, got nil)"
+    error = failure("local s = table.concat({ 1, {} })\nreturn s")
+    assert error.message.startswith("lua/main.lua:2: invalid value (table) at index 2")
+
+
+@pytest.mark.parametrize(("raised", "message"), [("42", "42"), ("nil", "nil"), ("true", "true"), ("2.5", "2.5")])
+def test_a_raised_value_that_is_no_text_becomes_its_text(raised: str, message: str) -> None:
+    assert failure(f"error({raised})").message == message
+
+
+def test_a_raised_table_becomes_json_text_and_details() -> None:
+    error = failure("error({ code = 5, why = { 'a', 'b' } })")
+    assert error.message == '{"code":5,"why":["a","b"]}'
+    assert error.details == {"code": 5, "why": ["a", "b"]}
+    assert error.guest_traceback == "lua/main.lua:2: in function <lua/main.lua:1>"
+
+
+def test_a_raised_table_that_cannot_travel_is_still_an_error() -> None:
+    assert "neither an error object nor plain values" in failure("error({ print })").message
+
+
+@pytest.mark.parametrize("end", ["return nil, err", "error(err)", "return 'ignored', err"])
+def test_an_error_object_keeps_what_it_says_whether_returned_or_raised(end: str) -> None:
+    text = f"""
+      local err = errors.new({{ message = "no rate", kind = errors.NOT_FOUND, retryable = true, details = {{ id = 7 }} }})
+      {end}"""
+    error = failure(text)
+    assert (error.message, error.kind, error.retryable, error.details) == ("no rate", "NotFound", True, {"id": 7})
+    assert error.guest_traceback is not None
+    assert "lua/main.lua:" in error.guest_traceback
+
+
+def test_a_returned_string_is_an_internal_error_as_it_stands() -> None:
+    error = failure("return nil, 'bad input'")
+    assert (error.message, error.kind) == ("bad input", "Internal")
+
+
+def test_an_unknown_kind_is_internal_outside() -> None:
+    assert failure("return nil, errors.new('x')").kind == "Internal"
+
+
+def test_false_retryable_is_not_lost() -> None:
+    assert failure("return nil, errors.new({ message = 'x', retryable = false })").retryable is False
+
+
+def test_an_endless_recursion_is_an_error_with_a_hint() -> None:
+    error = failure("local function f() return 1 + f() end return f()")
+    assert "stack overflow" in error.message
+    assert "calling itself without end" in str(error)
+    assert error.guest_traceback is not None
+    assert len(error.guest_traceback.splitlines()) < 20
+
+
+def test_an_endless_recursion_through_callbacks_is_an_error() -> None:
+    nested = "local function f() return (string.gsub('a', 'a', f)) end return f()"
+    assert "more than 16 calls inside of each other" in failure(nested).message
+    sorted_ = "local function f() table.sort({ 1, 2 }, f) end return f()"
+    assert "stack overflow" in failure(sorted_).message
+
+
+class Targets:
+    """Entries that fail, and the errors they failed with."""
+
+    def __init__(self) -> None:
+        self.raised: list[PolycallError] = []
+
+    def deadline(self, _arguments: Sequence[Value], frame: CallContext) -> Value:
+        error = DeadlineError("too late", entry_id=frame.entry_id)
+        error.frames = frame.frames()
+        self.raised.append(error)
+        raise error
+
+    def guest(self, _arguments: Sequence[Value], frame: CallContext) -> Value:
+        error = GuestError("no rate", kind="NotFound", retryable=True, details={"code": "XX"}, guest_traceback="tax:1")
+        error.frames = frame.frames()
+        self.raised.append(error)
+        raise error
+
+    def table(self) -> dict[str, object]:
+        return {"app:late": self.deadline, "app:tax": self.guest}
+
+
+def passed_on(text: str, targets: Targets) -> PolycallError:
+    with pytest.raises(PolycallError) as caught:
+        run(f"local funcs = require('funcs')\n{text}", targets=targets.table())  # type: ignore[arg-type]  # our methods
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "return funcs.call('app:late')",
+        "local _, err = funcs.call('app:late') error(err)",
+        "local _, err = funcs.call('app:late') return nil, err",
+        "local ok, err = pcall(function() local _, e = funcs.call('app:late') error(e) end) return nil, err",
+    ],
+)
+def test_a_nested_error_passed_on_comes_out_as_the_same_object(text: str) -> None:
+    targets = Targets()
+    assert passed_on(text, targets) is targets.raised[0]
+
+
+def test_a_wrapped_nested_error_comes_out_with_context_and_with_the_original_as_its_cause() -> None:
+    targets = Targets()
+    error = passed_on("local _, err = funcs.call('app:tax') return nil, errors.wrap(err, 'checkout')", targets)
+    assert isinstance(error, GuestError)
+    assert error.message == "checkout: app:tax (lua): no rate"
+    assert (error.kind, error.retryable, error.details) == ("NotFound", True, {"code": "XX"})
+    assert error.__cause__ is targets.raised[0]
+
+
+def test_an_error_kept_over_calls_is_no_longer_the_hosts_object() -> None:
+    text = """
+      local kept
+      return { main = function(first)
+        if first then kept = select(2, require('funcs').call('app:late')) return 1 end
+        require('funcs').call('app:tax')
+        return nil, kept
+      end }"""
+    targets = Targets()
+    with closing(prepare(program(text), targets.table()).instantiate()) as instance:  # type: ignore[arg-type]  # ours
+        assert instance.call([True], context()) == 1
+        with pytest.raises(GuestError, match="too late") as caught:
+            instance.call([False], context())
+    assert caught.value.kind == "Timeout"
+
+
+def test_what_a_guest_sees_of_a_nested_error() -> None:
+    text = """
+      local value, err = require('funcs').call('app:tax')
+      return { tostring(value), err:kind(), err:message(), tostring(err:retryable()), err:details().code, err:stack() }"""
+    assert run(text, targets=Targets().table()) == [  # type: ignore[arg-type]  # our methods
+        "nil", "NotFound", "app:tax (lua): no rate", "true", "XX", "tax:1",
+    ]  # fmt: skip
+
+
+def test_a_fault_of_the_host_ends_the_guest_and_poisons_its_state() -> None:
+    def broken(_arguments: Sequence[Value], _frame: CallContext) -> Value:
+        raise ZeroDivisionError("a fault of ours")
+
+    text = "pcall(require('funcs').call, 'app:broken') while true do pcall(error) end"
+    with closing(prepare(program(body(text)), {"app:broken": broken}).instantiate()) as instance:
+        with pytest.raises(InternalError, match="ZeroDivisionError") as caught:
+            instance.call([], context())
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
+        assert instance.poisoned
+
+
+def test_a_keyboard_interrupt_in_a_host_function_unwinds_the_guest_and_is_raised_as_itself() -> None:
+    def interrupted(_arguments: Sequence[Value], _frame: CallContext) -> Value:
+        raise KeyboardInterrupt
+
+    text = "while true do pcall(require('funcs').call, 'app:wait') end"
+    with closing(prepare(program(body(text)), {"app:wait": interrupted}).instantiate()) as instance:
+        with pytest.raises(KeyboardInterrupt):
+            instance.call([], context())
+        assert instance.poisoned
+
+
+def test_an_error_of_a_call_without_frames_is_told_as_it_is() -> None:
+    assert run("return select(2, require('funcs').call('app:nowhere')):message()") == "no entry app:nowhere"
+    with pytest.raises(NotFoundError):
+        run("return require('funcs').call('app:nowhere')")
+
+
+def test_details_that_lua_cannot_hold_are_left_out_of_the_error() -> None:
+    def huge(_arguments: Sequence[Value], _frame: CallContext) -> Value:
+        raise GuestError("x", details={"n": 2**80})
+
+    assert run("return select(2, require('funcs').call('app:x')):details()", targets={"app:x": huge}) is None
+
+
+def test_a_result_that_lua_cannot_hold_is_an_error_the_guest_sees() -> None:
+    text = "local _, err = require('funcs').call('app:big') return { err:kind(), err:message() }"
+    kind, message = run(text, targets={"app:big": lambda *_: {"n": 2**64 - 1}})  # type: ignore[misc]  # a list of two
+    assert kind == "Invalid"
+    assert "$.result.n: expected an integer of 64 bits" in str(message)
+
+
+def test_arguments_that_cannot_travel_are_an_error_the_guest_sees() -> None:
+    text = "local _, err = require('funcs').call('app:x', 1, { f = print }) return { err:kind(), err:message() }"
+    assert run(text) == ["Invalid", "$.args[1].f: expected a plain value, got a function"]
+
+
+def test_a_conversion_error_is_not_a_guest_error() -> None:
+    with pytest.raises(ConversionError):
+        run("return print")

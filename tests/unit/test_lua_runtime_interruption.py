@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import closing
+
+import pytest
+
+from interop.context import CallContext, Cancellation
+from interop.errors import CancelledError, DeadlineError, GuestError, LimitError, MemoryLimitError
+from interop.limits import LimitsSpec
+from interop.values import Value
+from lua_guests import MODULES, body, context, prepare, program, run
+
+# Each is a way of keeping control that a guest might try; "FOREVER" stands for a loop without end.
+STUBBORN = {
+    "a plain loop": "FOREVER",
+    "pcall around the loop": "while true do pcall(function() FOREVER end) end",
+    "xpcall whose handler loops": "return xpcall(function() FOREVER end, function() FOREVER end)",
+    "xpcall in a loop": "while true do xpcall(function() FOREVER end, print) end",
+    "a __close handler": "local x <close> = setmetatable({}, { __close = function() FOREVER end }) FOREVER",
+    "nested __close handlers": """
+        local closing = { __close = function() local y <close> = setmetatable({}, { __close = function() FOREVER end })
+        FOREVER end }
+        local x <close>, z = setmetatable({}, closing), 1
+        FOREVER""",
+    "a coroutine": "coroutine.wrap(function() FOREVER end)() return 1",
+    "a coroutine under pcall": "pcall(coroutine.wrap(function() FOREVER end)) return 1",
+    "coroutine.resume": "coroutine.resume(coroutine.create(function() FOREVER end)) return 1",
+    "a coroutine in a coroutine": """
+        local inner = coroutine.create(function() FOREVER end)
+        coroutine.resume(coroutine.create(function() coroutine.resume(inner) end)) return 1""",
+    "a coroutine with __close under wrap": """
+        pcall(coroutine.wrap(function()
+          local x <close> = setmetatable({}, { __close = function() FOREVER end }) FOREVER
+        end)) return 1""",
+    "coroutine.close of a stopped coroutine": """
+        local co = coroutine.create(function()
+          local x <close> = setmetatable({}, { __close = function() FOREVER end }) coroutine.yield() end)
+        coroutine.resume(co) coroutine.close(co) return 1""",
+    "xpcall in a coroutine": """
+        pcall(coroutine.wrap(function() xpcall(function() FOREVER end, function() FOREVER end) end)) return 1""",
+    "a comparator": "pcall(table.sort, { 1, 2, 3 }, function() FOREVER end) return 1",
+    "a gsub callback": "pcall(string.gsub, 'aaa', 'a', function() FOREVER end) return 1",
+    "an __index function": "return setmetatable({}, { __index = function() FOREVER end }).x",
+    "an __eq function": "local m = { __eq = function() FOREVER end } return setmetatable({}, m) == setmetatable({}, m)",
+    "a __tostring function": "print(setmetatable({}, { __tostring = function() FOREVER end })) return 1",
+    "an iterator": "for _ in function() FOREVER end do end return 1",
+    "a __concat of two": "return setmetatable({}, { __concat = function() FOREVER end }) .. 'x'",
+    "a result without end": "local t = {} for _ = 1, 50 do t = { t, t } end return t",
+    "an argument without end": "local t = {} for _ = 1, 50 do t = { t, t } end return require('funcs').call('app:x', t)",
+    "json without end": "local t = {} for _ = 1, 50 do t = { t, t } end return require('json').encode(t)",
+    "a loop where the C stack leaves the hook no room": """
+        local function sink(n)
+          if n == 0 then FOREVER end
+          return setmetatable({}, { __index = function() return sink(n - 1) end }).x
+        end
+        while true do for n = 195, 199 do pcall(sink, n) end end""",
+    "recursion under pcall": "local function f() pcall(f) f() end while true do pcall(f) end",
+}
+
+
+@pytest.mark.parametrize("text", STUBBORN.values(), ids=STUBBORN.keys())
+def test_no_guest_outlives_its_deadline(text: str) -> None:
+    chunk = body(text.replace("FOREVER", "while true do end"))
+    with closing(prepare(program(chunk)).instantiate()) as instance:
+        start = time.monotonic()
+        with pytest.raises(DeadlineError) as caught:
+            instance.call([], context(deadline=start + 0.03))
+        assert time.monotonic() - start < 2
+        assert instance.poisoned
+        assert caught.value.entry_id == "app:main"
+
+
+def test_a_guest_that_ends_in_time_is_not_disturbed() -> None:
+    text = "local n = 0 for i = 1, 200000 do n = n + 1 end local ok, e = pcall(error, 'x') return { n, ok, e }"
+    with closing(prepare(program(body(text))).instantiate()) as instance:
+        for _ in range(3):
+            assert instance.call([], context(deadline=time.monotonic() + 60)) == [200000, False, "x"]
+        assert not instance.poisoned
+
+
+def test_cancelling_from_another_thread_stops_the_guest() -> None:
+    cancellation = Cancellation()
+    reached = threading.Event()
+
+    def reach(_arguments: Sequence[Value], _frame: CallContext) -> Value:
+        reached.set()
+        return None
+
+    def cancel() -> None:
+        assert reached.wait(10)
+        cancellation.cancel()
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    with pytest.raises(CancelledError):
+        run(
+            "require('funcs').call('app:reach') while true do pcall(function() while true do end end) end",
+            targets={"app:reach": reach},
+            frame=context(cancellation=cancellation),
+        )
+    canceller.join()
+
+
+def test_a_nested_deadline_cannot_be_swallowed_once_the_callers_own_has_passed() -> None:
+    nested: list[DeadlineError] = []
+
+    def late(_arguments: Sequence[Value], frame: CallContext) -> Value:
+        assert frame.deadline is not None
+        while time.monotonic() < frame.deadline:
+            pass
+        nested.append(DeadlineError("the callee was late", entry_id=frame.entry_id))
+        raise nested[0]
+
+    text = "local v, err = require('funcs').call('app:late') return 'swallowed'"
+    with pytest.raises(DeadlineError) as caught:
+        run(text, targets={"app:late": late}, frame=context(deadline=time.monotonic() + 0.02))
+    assert caught.value is nested[0]
+
+
+def test_a_nested_deadline_of_the_callee_alone_can_be_handled() -> None:
+    def late(_arguments: Sequence[Value], frame: CallContext) -> Value:
+        raise DeadlineError("the callee had less time", entry_id=frame.entry_id)
+
+    text = "local v, err = require('funcs').call('app:late') return err:kind()"
+    assert run(text, targets={"app:late": late}, frame=context(deadline=time.monotonic() + 60)) == "Timeout"
+
+
+def test_a_coroutine_made_in_an_unguarded_call_is_interrupted_in_a_guarded_one() -> None:
+    text = """
+      local co
+      return { main = function(first)
+        if first then
+          co = coroutine.create(function() coroutine.yield() while true do end end)
+          coroutine.resume(co)
+          return "made"
+        end
+        coroutine.resume(co)
+        return "swallowed"
+      end }"""
+    with closing(prepare(program(text)).instantiate()) as instance:
+        assert instance.call([True], context()) == "made"
+        with pytest.raises(DeadlineError):
+            instance.call([False], context(deadline=time.monotonic() + 0.03))
+
+
+def test_a_coroutine_made_in_a_guarded_call_is_not_stopped_by_the_old_deadline() -> None:
+    text = """
+      local co
+      return { main = function(first)
+        if first then
+          co = coroutine.wrap(function() coroutine.yield() for _ = 1, 300000 do end return "done" end)
+          co()
+          return "made"
+        end
+        return co()
+      end }"""
+    with closing(prepare(program(text)).instantiate()) as instance:
+        deadline = time.monotonic() + 0.2
+        assert instance.call([True], context(deadline=deadline)) == "made"
+        while time.monotonic() < deadline:
+            pass
+        assert instance.call([False], context()) == "done"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "table.move({}, 1, 1 << 60, 2)",
+        "table.insert(setmetatable({}, { __len = function() return 1 << 60 end }), 1, 2)",
+        "table.remove(setmetatable({}, { __len = function() return 1 << 60 end }), 1)",
+        "table.concat(setmetatable({}, { __len = function() return 1 << 60 end, __index = function() return '' end }))",
+        "table.sort(setmetatable({}, { __len = function() return 1 << 30 end }))",
+        "string.rep('', 1 << 62)",
+        "string.rep('x', 1 << 40)",
+        "('x'):rep(1 << 40)",
+        "string.rep('x', 1 << 30, 'separator')",
+        "table.unpack({}, 1, 1 << 30)",
+    ],
+)
+def test_library_functions_that_would_run_or_allocate_without_end_are_errors_or_return_at_once(text: str) -> None:
+    start = time.monotonic()
+    try:
+        run(f"local r = {text} return 'returned'")
+    except GuestError as error:
+        assert error.message.startswith("lua/main.lua:2: ")
+    assert time.monotonic() - start < 2
+
+
+MEMORY = LimitsSpec(max_memory_bytes=3_000_000)
+HUNGRY = {
+    "a table that grows": "EAT",
+    "a table that grows under pcall": "while true do pcall(function() EAT end) end",
+    "in a coroutine": "coroutine.resume(coroutine.create(function() EAT end)) return 1",
+    "under xpcall": "return xpcall(function() EAT end, function() return 'swallowed' end)",
+    "one string": "return pcall(string.rep, 'x', 10000000)",
+    "doubling a string": "local s = 'x' while true do s = s .. s end",
+    "keys": "local t = {} for i = 1, math.huge do t['k' .. i] = i end",
+    "closures": "local t = {} for i = 1, math.huge do t[i] = function() return i end end",
+    "the result": "local t = {} for i = 1, 60000 do t[i] = 'x' .. i end local u = {} for i = 1, 50 do u[i] = t end return u",
+    "decoded json": "local t = {} for i = 1, math.huge do t[i] = require('json').decode('[[1],[2],[3],[4],[5]]') end",
+}
+
+
+@pytest.mark.parametrize("text", HUNGRY.values(), ids=HUNGRY.keys())
+def test_no_guest_gets_more_memory_than_its_limit(text: str) -> None:
+    chunk = body(text.replace("EAT", "local t = {} while true do t[#t + 1] = { #t } end"))
+    with closing(prepare(program(chunk, limits=MEMORY)).instantiate()) as instance:
+        with pytest.raises(MemoryLimitError, match=r"3000000 bytes of memory \(limits\.max_memory_bytes allows more\)"):
+            instance.call([], context())
+        assert instance.poisoned
+
+
+def test_memory_is_used_up_to_the_limit_without_harm() -> None:
+    text = "local t = {} for i = 1, 20000 do t[i] = { i } end return #t"
+    assert run(text, limits=MEMORY) == 20000
+
+
+def test_garbage_does_not_count() -> None:
+    with closing(prepare(program(body("return #(('x'):rep(1000000) .. ...)"), limits=MEMORY)).instantiate()) as instance:
+        for _ in range(20):
+            assert instance.call(["y"], context()) == 1_000_001
+
+
+def test_arguments_larger_than_the_limit_are_refused_and_leave_the_instance_whole() -> None:
+    with closing(prepare(program(body("return #(...)"), limits=MEMORY)).instantiate()) as instance:
+        for argument in ("x" * 4_000_000, b"x" * 4_000_000, ["x" * 2_000_000, "y" * 2_000_000]):
+            with pytest.raises(MemoryLimitError):
+                instance.call([argument], context())
+            assert not instance.poisoned
+        assert instance.call(["x" * 1_000_000], context()) == 1_000_000
+
+
+def test_a_host_value_that_fills_the_state_ends_the_guest_and_not_the_process() -> None:
+    for size in (2_900_000, 3_000_000, 30_000_000):
+        with pytest.raises(MemoryLimitError):
+            run(
+                "local t = { require('funcs').call('app:big') } return #t[1] .. t[1]",
+                targets={"app:big": lambda *_, size=size: "x" * size},  # type: ignore[misc]  # bound per loop
+                limits=MEMORY,
+            )
+
+
+@pytest.mark.parametrize("kind", range(1, 8))
+def test_calls_of_the_host_near_the_memory_limit_never_end_the_process(kind: int) -> None:
+    """An allocation that fails while the host pushes a value would abort; so every distance to the limit is tried."""
+    text = """
+      local funcs, json, logger, ctx = require('funcs'), require('json'), require('logger'), require('ctx')
+      return { main = function(fill, kind)
+        local kept = {}
+        for i = 1, fill do kept[i] = { i } end
+        for i = 1, 40 do
+          local r
+          if kind == 1 then r = funcs.call('app:echo', 'str' .. i .. ('y'):rep(i * 20))
+          elseif kind == 2 then r = funcs.call('app:echo', { a = i, b = { ('z'):rep(i) } })
+          elseif kind == 3 then r = json.decode('{"a":[1,2,"' .. ('w'):rep(i * 10) .. '"]}')
+          elseif kind == 4 then r = json.encode({ i, ('q'):rep(i) })
+          elseif kind == 5 then r = select(2, funcs.call('nocolon' .. i))
+          elseif kind == 6 then logger:debug('x' .. i, { a = i })
+          else r = ctx.all() end
+          kept[#kept + 1] = r or 0
+        end
+        return #kept
+      end }"""
+    limit = 150_000
+    lua = program(text, modules=MODULES, limits=LimitsSpec(max_memory_bytes=limit))
+    function = prepare(lua, {"app:echo": lambda given, _frame: given[0]})
+    outcomes = set()
+    for fill in [*range(0, limit // 70, 60), *range(limit // 90, limit // 72, 7)]:
+        with closing(function.instantiate()) as instance:
+            try:
+                instance.call([fill, kind], context(values={"key": "v" * 100}))
+                outcomes.add("fits")
+            except LimitError:
+                outcomes.add("full")
+    assert outcomes == {"fits", "full"}
+
+
+def test_a_memory_limit_and_a_deadline_apply_together() -> None:
+    with pytest.raises(DeadlineError):
+        run("while true do end", limits=MEMORY, frame=context(deadline=time.monotonic() + 0.02))
+    with pytest.raises(MemoryLimitError):
+        run("local t = {} while true do t[#t + 1] = {} end", limits=MEMORY, frame=context(deadline=time.monotonic() + 60))
+
+
+def test_deep_callbacks_in_a_long_chain_of_calls_do_not_overflow_the_native_stack() -> None:
+    """Each hop fills as much of the native stack as Lua allows before it makes the next call."""
+    text = """
+      local funcs = require('funcs')
+      local reply
+      local function nest(n)
+        if n == 0 then reply = { funcs.call('app:main') } return end
+        STEP
+      end
+      return { main = function()
+        for n = 195, 1, -1 do
+          reply = nil
+          pcall(nest, n)
+          if reply then break end
+        end
+        return reply[1], reply[2]
+      end }"""
+    for step in (
+        "string.gsub('a', 'a', function() nest(n - 1) end)",
+        "pcall(nest, n - 1)",
+        "coroutine.wrap(nest)(n - 1)",
+        "table.sort({ 1, 2 }, function() nest(n - 1) end)",
+        "string.format('%s', setmetatable({}, { __tostring = function() nest(n - 1) return '' end }))",
+        "local _ = setmetatable({}, { __index = function() nest(n - 1) end }).x",
+    ):
+        targets: dict[str, object] = {}
+        function = prepare(program(text.replace("STEP", step)), targets)  # type: ignore[arg-type]  # filled below
+
+        def again(arguments: Sequence[Value], frame: CallContext, function: object = function) -> Value:
+            with closing(function.instantiate()) as instance:  # type: ignore[attr-defined]  # a LuaFunction
+                result: Value = instance.call(arguments, frame)
+                return result
+
+        function._invoker.targets["app:main"] = again  # type: ignore[attr-defined]  # our fake
+        with closing(function.instantiate()) as instance, pytest.raises(LimitError, match="deeper than 32"):
+            instance.call([], context())

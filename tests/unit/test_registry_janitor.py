@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import threading
+
+from interop.pool import Pool
+from interop.pool_spec import PoolPolicy
+from interop.waiting import WaitGraph
+from registry.janitor import Janitor
+
+
+class _Pool(Pool["object"]):  # type: ignore[type-var]  # it never has an instance
+    def __init__(self) -> None:
+        super().__init__("app:x", PoolPolicy("lazy", 0, 1, 1, 30.0), object, WaitGraph())
+        self.looked_at = threading.Event()
+
+    def drop_idle(self, now: float) -> float | None:
+        self.looked_at.set()
+        return None
+
+
+def test_the_janitor_looks_at_every_pool_in_its_care_until_it_is_closed() -> None:
+    janitor, pools = Janitor(tick_seconds=0.001), [_Pool(), _Pool()]
+    for pool in pools:
+        janitor.watch(pool)
+    assert all(pool.looked_at.wait(10) for pool in pools)
+    janitor.close()
+    janitor.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "polycall-janitor"]
+
+
+def test_a_closed_janitor_starts_no_thread() -> None:
+    janitor = Janitor()
+    janitor.close()
+    janitor.watch(_Pool())
+    assert not [thread for thread in threading.enumerate() if thread.name == "polycall-janitor"]

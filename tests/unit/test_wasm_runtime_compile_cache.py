@@ -1,0 +1,290 @@
+"""Programs: verified, compiled once, kept on disk between runs."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import wasmtime
+from wasm_guests import call, open_runtime
+
+from interop.errors import HashError, NotFoundError, PreparationError
+from interop.source import SourceText
+from wasm_runtime import BinaryFile, WasmProgram, programs
+from wasm_runtime.compile_cache import CompileCache, default_cache_directory
+from wasm_runtime.runtime import WasmRuntime
+
+TEXT = '(component (core module $m (func (export "f") (result i32) (i32.const {}))) (core instance $i (instantiate $m)) \
+(func (export "f") (result u32) (canon lift (core func $i "f"))))'
+
+
+class Compilations:
+    """Counts what is read and compiled."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.compiled = 0
+        self.read = 0
+        counter = self
+
+        class Counting(wasmtime.component.Component):  # type: ignore[misc, name-defined]  # no stub for the submodule
+            def __init__(self, engine: wasmtime.Engine, wasm: bytes) -> None:
+                counter.compiled += 1
+                super().__init__(engine, wasm)
+
+        read_bytes = Path.read_bytes
+
+        def counting_read(path: Path) -> bytes:
+            counter.read += path.suffix == ".wasm"
+            return read_bytes(path)
+
+        monkeypatch.setattr(programs, "Component", Counting)
+        monkeypatch.setattr(Path, "read_bytes", counting_read)
+
+
+@pytest.fixture
+def compilations(monkeypatch: pytest.MonkeyPatch) -> Compilations:
+    return Compilations(monkeypatch)
+
+
+def binary(folder: Path, number: int = 1) -> BinaryFile:
+    path = folder / f"guest{number}.wasm"
+    path.write_bytes(wasmtime.wat2wasm(TEXT.format(number)))
+    return BinaryFile(path, f"assets:/guest{number}.wasm", "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def run(runtime: WasmRuntime, code: BinaryFile | SourceText) -> object:
+    return call(runtime.prepare(WasmProgram("app:f", code, "f")).instantiate())
+
+
+def test_a_binary_is_read_and_compiled_once_however_many_entries_name_it(
+    tmp_path: Path, compilations: Compilations
+) -> None:
+    code = binary(tmp_path)
+    compilations.read = 0
+    with open_runtime(tmp_path / "cache") as runtime:
+        functions = [runtime.prepare(WasmProgram(f"app:f{index}", code, "f")) for index in range(10)]
+        assert [call(function.instantiate()) for function in functions] == [1] * 10
+    assert (compilations.read, compilations.compiled) == (1, 1)
+
+
+def test_threads_that_prepare_the_same_binary_compile_it_once(tmp_path: Path, compilations: Compilations) -> None:
+    code = binary(tmp_path)
+    barrier = threading.Barrier(4)
+    kept: list[object] = []
+    with open_runtime(tmp_path / "cache") as runtime:
+
+        def prepare() -> None:
+            barrier.wait()
+            kept.append(runtime.prepare(WasmProgram("app:f", code, "f")))
+
+        threads = [threading.Thread(target=prepare) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(kept) == 4
+    assert compilations.compiled == 1
+
+
+def test_a_second_start_compiles_nothing(tmp_path: Path, compilations: Compilations) -> None:
+    code = binary(tmp_path)
+    for _ in range(2):
+        with open_runtime(tmp_path / "cache") as runtime:
+            assert run(runtime, code) == 1
+            assert run(runtime, SourceText(TEXT.format(1), "guest.wat")) == 1
+    assert compilations.compiled == 1
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    code = binary(tmp_path)
+    with open_runtime(tmp_path / "cache") as runtime:
+        assert run(runtime, code) == 1
+        changed = binary(tmp_path, 22)
+        shutil.copy(changed.path, code.path)
+        assert run(runtime, BinaryFile(code.path, code.name, changed.hash)) == 22
+        with pytest.raises(HashError):
+            run(runtime, code)
+
+
+def test_a_binary_with_another_hash_is_not_run(tmp_path: Path) -> None:
+    code = binary(tmp_path)
+    wrong = "sha256:" + "0" * 64
+    with open_runtime(tmp_path / "cache") as runtime, pytest.raises(HashError) as caught:
+        run(runtime, BinaryFile(code.path, code.name, wrong))
+    assert str(caught.value) == (
+        f"assets:/guest1.wasm: expected {wrong}, got {code.hash} "
+        "(if the file was rebuilt on purpose, write the new hash into the entry)"
+    )
+    assert caught.value.entry_id == "app:f"
+
+
+def test_the_hash_may_be_in_capital_letters(tmp_path: Path) -> None:
+    code = binary(tmp_path)
+    with open_runtime(tmp_path / "cache") as runtime:
+        assert run(runtime, BinaryFile(code.path, code.name, "sha256:" + code.hash[7:].upper())) == 1
+
+
+def test_a_missing_file_and_an_unreadable_one_are_told(tmp_path: Path) -> None:
+    code = binary(tmp_path)
+    with open_runtime(tmp_path / "cache") as runtime:
+        with pytest.raises(NotFoundError, match="assets:/guest1.wasm: no such file"):
+            run(runtime, BinaryFile(tmp_path / "gone.wasm", code.name, code.hash))
+        with pytest.raises(PreparationError, match="cannot be read: Is a directory"):
+            run(runtime, BinaryFile(tmp_path, code.name, code.hash))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not WebAssembly: it begins with b''"),
+        (b"#!/bin/sh\n", "is not WebAssembly: it begins with b'#!/bin/s'"),
+        (b"\0asm\x01\0\0\0\x01\xff", "does not compile: failed to parse WebAssembly module: unexpected end-of-file"),
+        (b"\0asm\x0d\0\x01\0junk", "does not compile: failed to parse WebAssembly module"),
+    ],
+)
+def test_a_file_that_is_no_good_webassembly_is_told(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "bad.wasm"
+    path.write_bytes(content)
+    code = BinaryFile(path, "assets:/bad.wasm", "sha256:" + hashlib.sha256(content).hexdigest())
+    with open_runtime(tmp_path / "cache") as runtime, pytest.raises(PreparationError) as caught:
+        run(runtime, code)
+    assert f"assets:/bad.wasm {message}" in str(caught.value)
+
+
+def test_a_mistake_in_text_is_told_with_the_users_file_and_line(tmp_path: Path) -> None:
+    source = SourceText("(module\n  (func (i32.ad)))", "app/_index.yaml", first_line=12)
+    with open_runtime(tmp_path) as runtime, pytest.raises(PreparationError) as caught:
+        run(runtime, source)
+    assert str(caught.value) == "app/_index.yaml:13:10: unknown operator or unexpected token"
+
+
+def test_text_that_assembles_and_does_not_validate_is_told(tmp_path: Path) -> None:
+    with open_runtime(tmp_path) as runtime, pytest.raises(PreparationError, match="m.wat does not compile: .*mismatch"):
+        run(runtime, SourceText("(module (func (result i32)))", "m.wat"))
+
+
+# --- the files ----------------------------------------------------------------------------------------------------------
+
+
+def cached_file(folder: Path) -> Path:
+    (file,) = folder.glob("*.compiled")
+    return file
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "foreign"])
+def test_a_damaged_file_is_never_given_to_the_engine(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture, compilations: Compilations
+) -> None:
+    cache = tmp_path / "cache"
+    code = binary(tmp_path)
+    with open_runtime(cache) as runtime:
+        run(runtime, code)
+    file = cached_file(cache)
+    whole = file.read_bytes()
+    half = len(whole) // 2
+    file.write_bytes(
+        {
+            "truncate": whole[:half],
+            "flip": whole[:half] + bytes([whole[half] ^ 1]) + whole[half + 1 :],
+            "empty": b"",
+            "foreign": b"not ours at all" * 10,
+        }[damage]
+    )
+    with open_runtime(cache) as runtime:
+        assert run(runtime, code) == 1
+    assert compilations.compiled == 2
+    assert "is damaged" in caplog.text
+    with open_runtime(cache) as runtime:
+        assert run(runtime, code) == 1
+    assert compilations.compiled == 2
+
+
+def test_the_file_of_another_program_is_not_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cache = tmp_path / "cache"
+    with open_runtime(cache) as runtime:
+        run(runtime, binary(tmp_path, 1))
+        first = cached_file(cache)
+        run(runtime, binary(tmp_path, 2))
+    (second,) = set(cache.glob("*.compiled")) - {first}
+    shutil.copy(first, second)
+    with open_runtime(cache) as runtime:
+        assert run(runtime, binary(tmp_path, 2)) == 2
+    assert "is damaged" in caplog.text
+
+
+def test_whole_files_that_the_engine_rejects_are_compiled_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = tmp_path / "cache"
+    code = binary(tmp_path)
+    with open_runtime(cache) as runtime:
+        run(runtime, code)
+    CompileCache(cache).store(cached_file(cache).stem, b"compiled by something else")
+    with open_runtime(cache) as runtime:
+        assert run(runtime, code) == 1
+    assert caplog.text.count("compiled without the cache") == 1
+
+
+def test_the_directory_is_private(tmp_path: Path) -> None:
+    cache = tmp_path / "deep" / "cache"
+    with open_runtime(cache) as runtime:
+        run(runtime, binary(tmp_path))
+    assert cache.stat().st_mode & 0o777 == 0o700
+    assert not list(cache.glob(".writing-*"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes mean something else there")
+def test_a_directory_that_others_may_write_to_is_not_trusted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, compilations: Compilations
+) -> None:
+    cache = tmp_path / "cache"
+    code = binary(tmp_path)
+    with open_runtime(cache) as runtime:
+        run(runtime, code)
+    cache.chmod(0o777)
+    with open_runtime(cache) as runtime:
+        assert run(runtime, code) == 1
+        assert run(runtime, binary(tmp_path, 2)) == 2
+    assert compilations.compiled == 3
+    assert caplog.text.count("other users may write") == 1
+
+
+def test_a_cache_that_cannot_be_written_is_told_once_and_then_ignored(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    with caplog.at_level(logging.WARNING), open_runtime(blocked / "cache") as runtime:
+        assert run(runtime, binary(tmp_path, 1)) == 1
+        assert run(runtime, binary(tmp_path, 2)) == 2
+    assert len(caplog.records) == 1
+    assert "compiled without the cache" in caplog.text
+
+
+def test_a_write_that_fails_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_path: Path, _target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with open_runtime(tmp_path / "cache") as runtime:
+        assert run(runtime, binary(tmp_path)) == 1
+    assert list((tmp_path / "cache").iterdir()) == []
+    assert "No space left" in caplog.text
+
+
+def test_the_directory_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("POLYCALL_CACHE_DIR", str(tmp_path / "own"))
+    assert default_cache_directory() == tmp_path / "own"
+    monkeypatch.delenv("POLYCALL_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert default_cache_directory() == tmp_path / "xdg" / "polycall"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert default_cache_directory() == tmp_path / ".cache" / "polycall"

@@ -1,0 +1,366 @@
+"""Does a plain value fit a WIT type? One check for components and core modules alike (specification: design, "Values").
+
+`compile_check` turns a type into a function that takes any acceptable spelling of a value and returns its one normal
+form, or raises `Mismatch`. The normal form is what lifting gives back, so lower-then-lift is identity on it, and
+lowering code may rely on it without looking again:
+
+* integers are int in range, floats are float (``f32`` already rounded), ``char`` and ``string`` are str without
+  surrogates;
+* ``list<u8>`` is bytes, every other list and every tuple is a list;
+* a record is a dict with every field, in declared order; a variant or result is a dict of exactly one key;
+* an enum is its name, flags are a list of names in declared order;
+* an option is None or its payload, which is wrapped as ``{"some": payload}`` only where it could be mistaken: see
+  `_option`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from interop.errors import ConversionError
+from interop.ids import suggestion
+from interop.values import Value, describe
+from wasm_runtime.wit_types import (
+    INTEGER_RANGES,
+    EnumType,
+    FlagsType,
+    ListType,
+    OptionType,
+    Primitive,
+    RecordType,
+    ResultType,
+    TupleType,
+    VariantType,
+    WitType,
+)
+
+__all__ = ["Check", "Mismatch", "compile_check", "unwrap_some", "wrap_some"]
+
+Check = Callable[[Any], Any]
+"""Takes a plain value, returns its normal form; raises `Mismatch`."""
+
+_SINGLE = struct.Struct("<f")
+_SHOWN_TYPE_CHARACTERS = 100
+
+
+class Mismatch(Exception):  # noqa: N818 - it never leaves this package: `error` makes the real one
+    """A value does not fit; the path to it grows outwards as the exception passes the enclosing checks."""
+
+    def __init__(self, expected: object, got: str, hint: str | None = None) -> None:
+        super().__init__(expected, got)
+        self.expected = expected
+        self.got = got
+        self.hint = hint
+        self.path: list[str] = []
+
+    def error(self, root: str, direction: str) -> ConversionError:
+        """Returns the error to show, with the path from `root`."""
+        expected = str(self.expected)
+        if len(expected) > _SHOWN_TYPE_CHARACTERS:
+            expected = expected[:_SHOWN_TYPE_CHARACTERS] + "..."
+        return ConversionError(root + "".join(reversed(self.path)), direction, expected, self.got, hint=self.hint)
+
+
+def compile_check(wit_type: WitType) -> Check:
+    """Returns the check of a type. Handles and unsupported types are refused when an entry is prepared, not here."""
+    match wit_type:
+        case Primitive(name=name):
+            return _PRIMITIVES[name]
+        case ListType(element=element):
+            return _bytes if wit_type.is_bytes else _list(compile_check(element), wit_type)
+        case TupleType():
+            return _tuple(wit_type)
+        case RecordType():
+            return _record(wit_type)
+        case VariantType(cases=cases):
+            return _variant(dict(cases), wit_type)
+        case ResultType(ok=ok, err=err):
+            return _variant({"ok": ok, "err": err}, wit_type)
+        case EnumType():
+            return _enum(wit_type)
+        case FlagsType():
+            return _flags(wit_type)
+        case OptionType():
+            return _option(wit_type)
+    raise TypeError(f"{wit_type} has no plain form")
+
+
+# --- primitives -------------------------------------------------------------------------------------------------------
+
+
+def _integer(name: str) -> Check:
+    values = INTEGER_RANGES[name]
+    low, high = values.start, values.stop
+
+    def check(value: Any) -> int:
+        if type(value) is int and low <= value < high:
+            return value
+        if type(value) is float and value.is_integer() and low <= value < high:
+            return int(value)
+        raise Mismatch(name, describe(value))
+
+    return check
+
+
+def _bool(value: Any) -> bool:
+    if value is True or value is False:
+        return value
+    raise Mismatch("bool", describe(value))
+
+
+def _f64(value: Any) -> float:
+    if type(value) is float:
+        return value
+    if type(value) is int:
+        try:
+            return float(value)
+        except OverflowError:
+            pass
+    raise Mismatch("f64", describe(value))
+
+
+def _f32(value: Any) -> float:
+    try:
+        single: float = _SINGLE.unpack(_SINGLE.pack(_f64(value)))[0]
+    except (Mismatch, OverflowError):
+        raise Mismatch("f32", describe(value)) from None
+    return single
+
+
+def _string(value: Any) -> str:
+    if type(value) is str:
+        _utf8(value, "string")
+        return value
+    if type(value) is bytes:
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise Mismatch("string", f"{describe(value)} that are not UTF-8") from None
+    raise Mismatch("string", describe(value))
+
+
+def _utf8(text: str, expected: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise Mismatch(expected, "text with half of a surrogate pair") from None
+
+
+def _char(value: Any) -> str:
+    try:
+        text = _string(value)
+    except Mismatch as mismatch:
+        raise Mismatch("char", mismatch.got) from None
+    if len(text) == 1:
+        return text
+    raise Mismatch("char", f"{describe(text)}, {len(text)} characters")
+
+
+_PRIMITIVES: dict[str, Check] = {
+    **{name: _integer(name) for name in INTEGER_RANGES},
+    "bool": _bool,
+    "f32": _f32,
+    "f64": _f64,
+    "char": _char,
+    "string": _string,
+}
+
+# --- lists and tuples -------------------------------------------------------------------------------------------------
+
+_u8 = _PRIMITIVES["u8"]
+
+
+def _items(value: Any, expected: object) -> list[Value]:
+    """Returns the items of a list. Lua has one empty table for both, so an empty record is an empty list."""
+    if type(value) is list:
+        return value
+    if type(value) is dict and not value:
+        return []
+    raise Mismatch(expected, describe(value))
+
+
+def _each(check: Check, items: Iterable[Any]) -> list[Any]:
+    checked: list[Any] = []
+    try:
+        for item in items:
+            checked.append(check(item))  # the length reached is the index of an item that fails
+    except Mismatch as mismatch:
+        mismatch.path.append(f"[{len(checked)}]")
+        raise
+    return checked
+
+
+def _bytes(value: Any) -> bytes:
+    if type(value) is bytes:
+        return value
+    if type(value) is str:
+        return _utf8(value, "list<u8>")
+    return bytes(_each(_u8, _items(value, "list<u8>")))
+
+
+def _list(check: Check, wit_type: ListType) -> Check:
+    return lambda value: _each(check, _items(value, wit_type))
+
+
+def _tuple(wit_type: TupleType) -> Check:
+    checks = [compile_check(element) for element in wit_type.elements]
+
+    def check(value: Any) -> list[Any]:
+        items = _items(value, wit_type)
+        if len(items) != len(checks):
+            raise Mismatch(wit_type, describe(value))
+        pairs = iter(zip(checks, items, strict=True))
+        return _each(lambda pair: pair[0](pair[1]), pairs)
+
+    return check
+
+
+# --- records, variants and results ------------------------------------------------------------------------------------
+
+
+def _keyed(value: Any, expected: object) -> dict[str, Value]:
+    if type(value) is dict:
+        return value
+    if type(value) is list and not value:
+        return {}
+    raise Mismatch(expected, describe(value))
+
+
+def _record(wit_type: RecordType) -> Check:
+    fields = [(name, compile_check(field), isinstance(field, OptionType)) for name, field in wit_type.fields]
+    types = dict(wit_type.fields)
+
+    def check(value: Any) -> dict[str, Any]:
+        given = _keyed(value, wit_type)
+        record: dict[str, Any] = {}
+        found = 0
+        for name, check_field, optional in fields:
+            if name in given:
+                found += 1
+                record[name] = _at(f".{name}", check_field, given[name])
+            elif optional:
+                record[name] = None
+            else:
+                raise _missing_key(name, types, given)
+        if found != len(given):
+            raise _unknown_key(types, given)
+        return record
+
+    return check
+
+
+def _at(step: str, check: Check, value: Any) -> Any:
+    try:
+        return check(value)
+    except Mismatch as mismatch:
+        mismatch.path.append(step)
+        raise
+
+
+def _missing_key(name: str, types: dict[str, WitType], given: dict[str, Value]) -> Mismatch:
+    unknown = [key for key in given if key not in types]
+    if unknown:  # a misspelt key is both missing and unknown; the misspelling is what to mend
+        return _unknown_key(types, given)
+    mismatch = Mismatch(types[name], "no such key")
+    mismatch.path.append(f".{name}")
+    return mismatch
+
+
+def _unknown_key(types: dict[str, WitType], given: dict[str, Value]) -> Mismatch:
+    unknown = next(key for key in given if key not in types)
+    return Mismatch(f"the keys {', '.join(types)}", f'the key "{unknown}"', suggestion(unknown, types))
+
+
+def _variant(cases: dict[str, WitType | None], wit_type: WitType) -> Check:
+    checks = {name: _no_payload if payload is None else compile_check(payload) for name, payload in cases.items()}
+
+    def check(value: Any) -> dict[str, Any]:
+        if type(value) is not dict or len(value) != 1:
+            raise Mismatch(wit_type, describe(value), _variant_hint(value, cases))
+        ((name, payload),) = value.items()
+        if name not in checks:
+            raise Mismatch(f"one of the keys {', '.join(cases)}", f'the key "{name}"', suggestion(name, cases))
+        return {name: _at(f".{name}", checks[name], payload)}
+
+    return check
+
+
+def _no_payload(value: Any) -> bool:
+    """``{"case": true}`` is a case without payload; None is accepted for hosts that have no better value."""
+    if value is True or value is None:
+        return True
+    raise Mismatch("true (the case has no payload)", describe(value))
+
+
+def _variant_hint(value: Any, cases: dict[str, WitType | None]) -> str:
+    if type(value) is str and value in cases:
+        return f'write {{"{value}": {"true" if cases[value] is None else "..."}}}'
+    return f"a table with exactly one of the keys {', '.join(cases)}"
+
+
+# --- enums, flags and options -----------------------------------------------------------------------------------------
+
+
+def _enum(wit_type: EnumType) -> Check:
+    names = wit_type.names
+    known = frozenset(names)
+
+    def check(value: Any) -> str:
+        if type(value) is str and value in known:
+            return value
+        if type(value) is float and value.is_integer():
+            value = int(value)
+        if type(value) is int and 0 <= value < len(names):
+            return names[value]
+        raise Mismatch(wit_type, describe(value), suggestion(value, names) if type(value) is str else None)
+
+    return check
+
+
+def _flags(wit_type: FlagsType) -> Check:
+    names = wit_type.names
+    known = frozenset(names)
+
+    def check_name(value: Any) -> str:
+        if type(value) is str and value in known:
+            return value
+        hint = suggestion(value, names) if type(value) is str else None
+        raise Mismatch(f"one of {', '.join(names)}", describe(value), hint)
+
+    def check(value: Any) -> list[str]:
+        given = set(_each(check_name, _items(value, wit_type)))
+        return [name for name in names if name in given]
+
+    return check
+
+
+def wrap_some(payload: Any) -> Any:
+    """Returns the plain form of ``some(payload)`` where the payload is an option itself.
+
+    Only what could be mistaken is wrapped: ``some(none)``, which bare would read as none, and a payload that itself
+    looks like a wrapper.
+    """
+    looks_wrapped = type(payload) is dict and len(payload) == 1 and "some" in payload
+    return {"some": payload} if payload is None or looks_wrapped else payload
+
+
+def unwrap_some(value: Any) -> Any:
+    """Returns the payload that `wrap_some` wrapped, if it did; for normal forms only."""
+    return value["some"] if type(value) is dict and len(value) == 1 and "some" in value else value
+
+
+def _option(wit_type: OptionType) -> Check:
+    payload = compile_check(wit_type.payload)
+    if not isinstance(wit_type.payload, OptionType):
+        return lambda value: None if value is None else payload(value)
+
+    def check(value: Any) -> Any:
+        if value is None:
+            return None
+        if type(value) is dict and len(value) == 1 and "some" in value:
+            return wrap_some(_at(".some", payload, value["some"]))
+        return wrap_some(payload(value))
+
+    return check

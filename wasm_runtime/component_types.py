@@ -1,0 +1,123 @@
+"""What wasmtime says of a component's imports and exports, as types of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ctypes import c_bool, c_void_p
+
+import wasmtime
+from wasmtime import component as api
+
+from interop.errors import PreparationError
+from wasm_runtime.import_links import ImportedInterface
+from wasm_runtime.native import address_of, prototype
+from wasm_runtime.signature import Signature
+from wasm_runtime.wit_types import (
+    PRIMITIVES,
+    EnumType,
+    FlagsType,
+    HandleType,
+    ListType,
+    OptionType,
+    Primitive,
+    RecordType,
+    ResultType,
+    TupleType,
+    UnsupportedType,
+    VariantType,
+    WitType,
+)
+
+__all__ = ["exported_functions", "imported_interfaces"]
+
+_is_async = prototype("wasmtime_component_func_type_async", c_bool, c_void_p)
+
+Items = Mapping[str, api.ComponentItem]
+
+
+def imported_interfaces(component: api.Component, engine: wasmtime.Engine) -> list[ImportedInterface]:
+    """Returns what a component imports, in its order.
+
+    Raises:
+        PreparationError: It imports a module or a component, which no host can stand in for.
+    """
+    imports = _items(component.type.imports(engine))
+    return [_imported(name, item, engine) for name, item in imports.items()]
+
+
+def _imported(name: str, item: api.ComponentItem, engine: wasmtime.Engine) -> ImportedInterface:
+    if isinstance(item, api.FuncType):
+        return ImportedInterface(name, {"": _signature(item)})
+    if isinstance(item, api.ComponentInstanceType):
+        items = _items(item.exports(engine))
+        functions = {inner: _signature(found) for inner, found in items.items() if isinstance(found, api.FuncType)}
+        resources = any(isinstance(found, api.ResourceType) for found in items.values())
+        return ImportedInterface(name, functions, resources)
+    if isinstance(item, (api.ComponentType, api.ModuleType)):
+        raise PreparationError(f'the component imports "{name}", a whole module or component: link it in when building')
+    return ImportedInterface(name, {}, isinstance(item, api.ResourceType))
+
+
+def exported_functions(component: api.Component, engine: wasmtime.Engine) -> dict[str, Signature]:
+    """Returns the functions a component exports: ``name``, or ``interface#name`` for those of an interface."""
+    functions: dict[str, Signature] = {}
+    for name, item in _items(component.type.exports(engine)).items():
+        if isinstance(item, api.FuncType):
+            functions[name] = _signature(item)
+        elif isinstance(item, api.ComponentInstanceType):
+            inner = _items(item.exports(engine)).items()
+            functions |= {f"{name}#{key}": _signature(found) for key, found in inner if isinstance(found, api.FuncType)}
+    return functions
+
+
+def _items(externs: Mapping[str, api._types.ComponentExtern]) -> dict[str, api.ComponentItem]:
+    found: dict[str, api.ComponentItem] = {}
+    for name, extern in externs.items():
+        try:
+            found[name] = extern.ty
+        except TypeError:  # a kind of item or type that wasmtime-py does not know
+            found[name] = api.ErrorContext()
+    return found
+
+
+def _signature(function: api.FuncType) -> Signature:
+    if _is_async(address_of(function.ptr())):
+        return Signature((("", UnsupportedType("async func")),), None)
+    try:
+        parameters = tuple((name, _wit_type(found)) for name, found in function.params)
+        result = function.result
+        return Signature(parameters, None if result is None else _wit_type(result))
+    except TypeError:
+        return Signature((("", UnsupportedType("map")),), None)
+
+
+def _wit_type(found: api.ValType) -> WitType:
+    name = type(found).__name__.lower()
+    if name in PRIMITIVES:
+        return Primitive(name)
+    match found:
+        case api.ListType():
+            return ListType(_wit_type(found.element))
+        case api.TupleType():
+            return TupleType(tuple(_wit_type(element) for element in found.elements))
+        case api.RecordType():
+            return RecordType(tuple((key, _wit_type(field)) for key, field in found.fields))
+        case api.VariantType():
+            return VariantType(tuple((key, _optional(payload)) for key, payload in found.cases))
+        case api.EnumType():
+            return EnumType(tuple(found.names))
+        case api.FlagsType():
+            return FlagsType(tuple(found.names))
+        case api.OptionType():
+            return OptionType(_wit_type(found.payload))
+        case api.ResultType():
+            return ResultType(_optional(found.ok), _optional(found.err))
+        case api.OwnType():
+            return HandleType("own")
+        case api.BorrowType():
+            return HandleType("borrow")
+    return UnsupportedType(name.removesuffix("type"))
+
+
+def _optional(found: api.ValType | None) -> WitType | None:
+    return None if found is None else _wit_type(found)

@@ -1,0 +1,158 @@
+"""What a core module must export to be called by a WIT signature, checked when its entry is prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ctypes import c_void_p
+from typing import NamedTuple
+
+import wasmtime
+
+from interop.errors import PreparationError
+from interop.ids import suggestion
+from wasm_runtime.abi_layout import MAX_FLAT_PARAMETERS, flat
+from wasm_runtime.exports import the_export
+from wasm_runtime.native import Buffer, address_of, prototype
+from wasm_runtime.signature import Signature
+from wasm_runtime.wit_parser import EXAMPLE, parse_wit
+from wasm_runtime.wit_types import ListType, OptionType, Primitive, ResultType, TupleType, WitType
+
+__all__ = ["CorePlan", "declared_signature", "plan_core_call"]
+
+_ALLOCATORS = ("cabi_realloc", "canonical_abi_realloc", "alloc", "malloc")
+_CORE_TYPES = ("i32", "i64", "f32", "f64", "v128", "a reference")
+_VALTYPE_BYTES = 64
+
+_describe_type = prototype("wasmtime_valtype_new", None, c_void_p, c_void_p)
+_forget_type = prototype("wasmtime_valtype_delete", None, c_void_p)
+
+
+class CorePlan(NamedTuple):
+    """How a core function is called.
+
+    Attributes:
+        parameters: Its core parameters.
+        results: Its core results: none or one.
+        spilled: Whether the parameters go through memory, as the Canonical ABI has it for more than 16 of them.
+        returns_pointer: Whether the result lies in memory.
+        allocator: The export that makes room in memory, and how many parameters it takes; None if nothing needs room.
+        uses_memory: Whether anything goes through memory.
+        post_return: The export to call when the result was read, or None.
+    """
+
+    parameters: tuple[str, ...]
+    results: tuple[str, ...]
+    spilled: bool
+    returns_pointer: bool
+    allocator: tuple[str, int] | None
+    uses_memory: bool
+    post_return: str | None
+
+
+def declared_signature(method: str, wit: str | None) -> Signature:
+    """Returns the signature that the entry's ``wit`` declares for its ``method``.
+
+    Raises:
+        PreparationError: There is no ``wit``, it is wrong, or it does not declare the method.
+    """
+    if not wit:
+        hint = f'write the signature of "{method}" into the entry, for example {EXAMPLE.replace("name", method, 1)}'
+        raise PreparationError("a core module does not tell its types", hint=hint)
+    declared = parse_wit(wit)
+    if method not in declared:
+        hint = suggestion(method, declared) or f"it declares {', '.join(declared) or 'nothing'}"
+        raise PreparationError(f'the wit does not declare "{method}"', hint=hint)
+    return declared[method]
+
+
+def plan_core_call(method: str, signature: Signature, module: wasmtime.Module) -> CorePlan:
+    """Says how to call an export, if the module has what its signature needs.
+
+    Raises:
+        MissingExportError: There is no such export.
+        PreparationError: The export's core type is another, or memory or an allocator is missing.
+    """
+    exports = {export.name: export.type for export in module.exports}
+    functions = {name: found for name, found in exports.items() if isinstance(found, wasmtime.FuncType)}
+    the_export(method, functions)
+    parameters = tuple(core for _, wit_type in signature.params for core in flat(wit_type))
+    results = () if signature.result is None else flat(signature.result)
+    spilled, returns_pointer = len(parameters) > MAX_FLAT_PARAMETERS, len(results) > 1
+    parameters = ("i32",) if spilled else parameters
+    results = ("i32",) if returns_pointer else results
+    _check_type(method, functions[method], parameters, results)
+    allocates = spilled or any(_has_content(wit_type) for _, wit_type in signature.params)
+    uses_memory = allocates or returns_pointer
+    if uses_memory:
+        _check_memory(exports.get("memory"), signature)
+    allocator = _allocator(functions, signature) if allocates else None
+    post_return = f"cabi_post_{method}"
+    if post_return in functions:
+        _check_type(post_return, functions[post_return], results, ())
+    return CorePlan(
+        *(parameters, results, spilled, returns_pointer, allocator, uses_memory),
+        post_return if post_return in functions else None,
+    )
+
+
+def _check_type(name: str, found: wasmtime.FuncType, parameters: tuple[str, ...], results: tuple[str, ...]) -> None:
+    actual = _core_names(found.params), _core_names(found.results)
+    if actual != (parameters, results):
+        raise PreparationError(
+            f'the export "{name}" does not fit its wit: expected {_core_text(parameters, results)}, '
+            f"got {_core_text(*actual)}"
+        )
+
+
+def _core_names(types: list[wasmtime.ValType]) -> tuple[str, ...]:
+    return tuple(map(_core_name, types))
+
+
+def _core_name(core: wasmtime.ValType) -> str:
+    # Not by wasmtime-py's own comparison: that asks an older interface, which aborts the process at a v128.
+    described = Buffer(_VALTYPE_BYTES)
+    _describe_type(address_of(core.ptr()), described.address)
+    kind = described.data[0]
+    _forget_type(described.address)
+    return _CORE_TYPES[kind]
+
+
+def _core_text(parameters: tuple[str, ...], results: tuple[str, ...]) -> str:
+    parts = [f" ({word} {' '.join(types)})" for word, types in (("param", parameters), ("result", results)) if types]
+    return f"(func{''.join(parts)})"
+
+
+def _has_content(wit_type: WitType) -> bool:
+    """Whether values of a type point to memory that must be made in the guest."""
+    match wit_type:
+        case ListType() | Primitive(name="string"):
+            return True
+        case TupleType(elements=elements):
+            return any(map(_has_content, elements))
+        case OptionType(payload=payload):
+            return _has_content(payload)
+        case ResultType(ok=ok, err=err):
+            return any(_has_content(arm) for arm in (ok, err) if arm is not None)
+    return False
+
+
+def _check_memory(memory: object, signature: Signature) -> None:
+    if not isinstance(memory, wasmtime.MemoryType):
+        raise PreparationError(f'{signature} needs memory, and the module exports none named "memory"')
+    if memory.is_64:
+        raise PreparationError("the module's memory has 64-bit addresses; the Canonical ABI knows 32-bit ones only")
+
+
+def _allocator(functions: Mapping[str, wasmtime.FuncType], signature: Signature) -> tuple[str, int]:
+    for name in _ALLOCATORS:
+        found = functions.get(name)
+        if found is None:
+            continue
+        count = len(found.params)
+        if count in (1, 2, 4):  # (size), (size, alignment), (old, old size, alignment, size)
+            _check_type(name, found, ("i32",) * count, ("i32",))
+            return name, count
+    raise PreparationError(
+        f"{signature} needs room in the guest's memory, and the module exports no allocator",
+        hint=f"export one of {', '.join(_ALLOCATORS)}",
+    )

@@ -1,0 +1,61 @@
+"""The clock that lets running guests be interrupted: an engine's epoch, advanced while it matters."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+__all__ = ["TICK_SECONDS", "EpochTicker"]
+
+TICK_SECONDS = 0.005
+"""How late an interruption may be: guests look at the epoch at every loop and call."""
+
+
+class EpochTicker:
+    """A daemon thread that ticks only while a guarded call runs; with none, it sleeps and costs nothing."""
+
+    def __init__(self, tick: Callable[[], None]) -> None:
+        self._tick = tick
+        self._lock = threading.Lock()
+        self._needed = threading.Event()
+        self._running_calls = 0
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Says that a guarded call starts; `end` must follow."""
+        with self._lock:
+            self._running_calls += 1
+            if self._running_calls == 1:
+                self._needed.set()
+                self._start()
+
+    def _start(self) -> None:
+        # A forked child inherits the object but not the thread, so "was started once" is not enough.
+        if self._closed or (self._thread is not None and self._thread.is_alive()):
+            return
+        self._thread = threading.Thread(target=self._run, name="polycall-epoch", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Says that a guarded call has ended."""
+        with self._lock:
+            self._running_calls -= 1
+
+    def close(self) -> None:
+        """Stops the thread; calls that still run are no longer interrupted."""
+        with self._lock:
+            self._closed = True
+            self._needed.set()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def _run(self) -> None:
+        while self._needed.wait() and not self._closed:
+            time.sleep(TICK_SECONDS)
+            self._tick()
+            with self._lock:
+                if not self._running_calls and not self._closed:
+                    self._needed.clear()

@@ -1,0 +1,53 @@
+"""The export that an entry's ``method`` names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from interop.errors import MissingExportError, PreparationError
+from interop.ids import suggestion
+from wasm_runtime.signature import Signature
+from wasm_runtime.wit_types import unsupported_part
+
+__all__ = ["supported", "the_export"]
+
+_SHOWN = 12
+
+
+def the_export(method: str, exports: Collection[str]) -> str:
+    """Returns `method` if it is exported.
+
+    Raises:
+        MissingExportError: It is not; the hint lists what is.
+    """
+    if method in exports:
+        return method
+    hints = [suggestion(method, exports), _listed(exports)]
+    raise MissingExportError(f'no export "{method}"', hint="; ".join(hint for hint in hints if hint))
+
+
+def _listed(exports: Collection[str]) -> str:
+    if not exports:
+        return "it exports no functions"
+    names = sorted(exports)
+    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"it exports {', '.join(names[:_SHOWN])}{more}"
+
+
+def supported(method: str, signature: Signature) -> Signature:
+    """Returns the signature if all its types can travel between languages.
+
+    Raises:
+        PreparationError: A parameter or the result holds a resource handle, a stream or the like.
+    """
+    for name, wit_type in (
+        *signature.params,
+        *([] if signature.result is None else [("the result", signature.result)]),
+    ):
+        part = unsupported_part(wit_type)
+        if part is not None:
+            where = name if wit_type is signature.result and name == "the result" else f'the parameter "{name}"'
+            raise PreparationError(
+                f'the export "{method}" cannot be called: {where} has the type {part}, not supported yet'
+            )
+    return signature

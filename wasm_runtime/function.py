@@ -1,0 +1,139 @@
+"""What components and core modules have in common: the prepared function, and an instance with its call."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+
+from interop.context import CallContext
+from interop.errors import InternalError, PolycallError
+from interop.values import Value
+from wasm_runtime.engine import GuestStore, WasmEngine
+from wasm_runtime.import_links import DeniedImport, ImportedInterface, denied_imports, refuse_strictly
+from wasm_runtime.signature import ArgumentCheck, Signature
+from wasm_runtime.spec import WasmProgram
+from wasm_runtime.traps import TooManyMemoriesError
+
+__all__ = ["WasmFunction", "WasmInstance"]
+
+_START_SECONDS = 10.0
+_MEMORIES = 1_000
+
+
+class WasmFunction(ABC):
+    """An entry compiled, linked and checked. Shared by threads.
+
+    Attributes:
+        entry_id: ``namespace:name``.
+        language: ``wasm``.
+        signature: Its parameters and result.
+        imports_needed: The interfaces (or core modules) a host must stand behind, as the guest writes them.
+        denied_imports: Those of them that the entry does not grant.
+    """
+
+    language = "wasm"
+
+    def __init__(
+        self, engine: WasmEngine, program: WasmProgram, signature: Signature, imports: Sequence[ImportedInterface]
+    ) -> None:
+        self.entry_id = program.entry_id
+        self.signature = signature
+        self.imports_needed: tuple[str, ...] = tuple(found.name for found in imports if found.is_needed)
+        self.denied_imports: tuple[DeniedImport, ...] = denied_imports(imports, program.grants)
+        self.check_arguments = ArgumentCheck(signature)
+        self._engine = engine
+        self._limits = program.limits
+        self._memories = 1 if program.limits.max_memory_bytes else _MEMORIES
+        error = refuse_strictly(self.denied_imports) if program.strict_imports else None
+        if error is not None:
+            raise error
+
+    def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
+        """Returns the arguments that a payload stands for; see `Signature.payload_arguments`."""
+        return self.signature.payload_arguments(payload)
+
+    def instantiate(self) -> WasmInstance:
+        """Makes a fresh instance in a store of its own.
+
+        Raises:
+            PolycallError: The guest's start code trapped or took too long, or the guest needs more memory than it may
+            have.
+        """
+        while True:
+            memories = self._memories
+            try:
+                return self._instantiate(memories)
+            except TooManyMemoriesError:
+                # The engine caps each memory, the entry all of them together. How many there are shows only now; the
+                # cap is then shared out among them, here and in every later instance.
+                if self._limits.max_memory_bytes is None or memories >= _MEMORIES:
+                    raise
+                self._memories = memories + 1
+
+    def _instantiate(self, memories: int) -> WasmInstance:
+        store = self._engine.new_store(self._limits.max_memory_bytes, memories)
+        seconds = (self._limits.max_execution_ms or _START_SECONDS * 1000) / 1000
+        store.begin(CallContext(self.entry_id, self.language, deadline=time.monotonic() + seconds), starting=True)
+        try:
+            instance = self._start(store)
+        except BaseException as error:
+            store.end()
+            store.close()
+            self.own(error)
+            raise
+        store.end()
+        return instance
+
+    def own(self, error: BaseException) -> None:
+        """Says in an error whose it is, unless that is said already."""
+        if isinstance(error, PolycallError) and error.entry_id is None:
+            error.entry_id = self.entry_id
+
+    @abstractmethod
+    def _start(self, store: GuestStore) -> WasmInstance:
+        """Instantiates the guest in a store."""
+
+
+class WasmInstance(ABC):
+    """One store with one guest instance. It serves one call at a time.
+
+    Attributes:
+        poisoned: True once a call did not come to its normal end: the guest's state is then unknown.
+    """
+
+    def __init__(self, function: WasmFunction, store: GuestStore) -> None:
+        self.poisoned = False
+        self._function = function  # it keeps the host functions alive that the store points to
+        self._store = store
+        self._check = function.check_arguments
+
+    def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
+        """Runs the function; blocks the thread until it ends, traps or is interrupted.
+
+        Raises:
+            ConversionError: The arguments do not fit; the instance stays good.
+            PolycallError: The call failed; the instance is poisoned.
+        """
+        if self.poisoned:
+            raise InternalError("this instance must not be used again", entry_id=self._function.entry_id)
+        values = self._check(arguments)
+        store = self._store
+        store.begin(context)
+        try:
+            return self._invoke(values)
+        except BaseException as error:
+            self.poisoned = True
+            self._function.own(error)
+            raise
+        finally:
+            store.end()
+
+    @abstractmethod
+    def _invoke(self, values: Iterable[Value]) -> Value:
+        """Lowers checked arguments, calls the guest and lifts its result."""
+
+    def close(self) -> None:
+        """Frees the guest's memory; harmless when repeated."""
+        self.poisoned = True
+        self._store.close()

@@ -1,0 +1,90 @@
+"""A core module's memory. Every pointer and length comes from the guest and is checked before it is used."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from ctypes import c_size_t, c_void_p
+
+from interop.errors import LimitError, TrapError
+from wasm_runtime.engine import GuestStore
+from wasm_runtime.native import prototype
+
+__all__ = ["GuestMemory"]
+
+_memory_data = prototype("wasmtime_memory_data", c_void_p, c_void_p, c_void_p)
+_memory_size = prototype("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
+
+_MAX_LIFTED_BYTES = 128 * 1024 * 1024
+_ELEMENT_COST_BYTES = 16
+
+
+class GuestMemory:
+    """The linear memory of an instance, and its allocator."""
+
+    __slots__ = ("_allocator", "_context", "_left", "_memory")
+
+    def __init__(self, store: GuestStore, memory: int, allocator: Callable[[int, int], int]) -> None:
+        """Wraps a memory.
+
+        Args:
+            store: Where it lives.
+            memory: The address of its ``wasmtime_memory_t``.
+            allocator: Takes size and alignment, returns where the guest put it.
+        """
+        self._context = store.context
+        self._memory = memory
+        self._allocator = allocator
+        self._left = _MAX_LIFTED_BYTES
+
+    def begin_result(self) -> None:
+        """Starts to count how much one result takes."""
+        self._left = _MAX_LIFTED_BYTES
+
+    def read(self, at: int, size: int, what: str, boundary: int = 1, elements: int = 0) -> bytes:
+        """Returns bytes of the guest's.
+
+        Args:
+            at: Offset, as the guest gave it.
+            size: How many bytes.
+            what: What lies there, for the message.
+            boundary: The alignment it must have.
+            elements: How many Python values it will become: a guest can let many pointers share one region.
+
+        Raises:
+            TrapError: Outside the memory, or not aligned.
+            LimitError: One result takes more than the host is willing to copy.
+        """
+        self._check(at, size, what, boundary)
+        self._left -= size + elements * _ELEMENT_COST_BYTES
+        if self._left < 0:
+            raise LimitError(f"the guest's result is larger than {_MAX_LIFTED_BYTES} bytes")
+        return ctypes.string_at(_memory_data(self._context, self._memory) + at, size)
+
+    def write(self, at: int, data: bytes | bytearray) -> None:
+        """Copies bytes to where the allocator made room; they fit."""
+        target = _memory_data(self._context, self._memory) + at
+        ctypes.memmove(target, bytes(data), len(data))
+
+    def allocate(self, size: int, boundary: int) -> int:
+        """Lets the guest make room.
+
+        Returns:
+            The offset; `boundary` for nothing, which is no one's memory but not null either.
+
+        Raises:
+            TrapError: What the guest answered is outside of its memory or not aligned.
+        """
+        if not size:
+            return boundary
+        at = self._allocator(size, boundary)
+        if not at:
+            raise TrapError(f"the guest's allocator has no room for {size} bytes")
+        self._check(at, size, "what the guest's allocator returned", boundary)
+        return at
+
+    def _check(self, at: int, size: int, what: str, boundary: int) -> None:
+        if at + size > _memory_size(self._context, self._memory):
+            raise TrapError(f"{what} is outside of the guest's memory: {size} bytes at {at:#x}")
+        if at % boundary:
+            raise TrapError(f"{what} is not aligned: {at:#x} is no multiple of {boundary}")

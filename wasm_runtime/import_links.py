@@ -1,0 +1,113 @@
+"""Which imports of a guest are granted, and what becomes of the others (specification: differences 3 and 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from interop.errors import ImportDeniedError
+from interop.ids import suggestion
+from wasm_runtime.imports import FUNCS_INTERFACE, GROUPS, group_of_interface
+from wasm_runtime.signature import Signature
+
+__all__ = [
+    "FUNCS_VERSION",
+    "DeniedImport",
+    "ImportedInterface",
+    "denied_imports",
+    "is_our_funcs",
+    "refusal",
+    "refuse_strictly",
+]
+
+FUNCS_VERSION = (0, 1, 0)
+"""The version of ``wippy:runtime/funcs`` that this runtime offers."""
+
+
+class ImportedInterface(NamedTuple):
+    """One interface, or core module, that a guest imports.
+
+    Attributes:
+        name: As the guest writes it, version included: ``wasi:io/streams@0.2.8``. functions: Its functions; the
+        signature is None for those of core modules. A function that a component imports on
+            its own has the empty name in an interface named like it.
+        has_resources: Whether the guest also imports resource types from it.
+    """
+
+    name: str
+    functions: Mapping[str, Signature | None]
+    has_resources: bool = False
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether a host must stand behind it; an import of types alone asks for nothing."""
+        return bool(self.functions) or self.has_resources
+
+
+class DeniedImport(NamedTuple):
+    """An interface that a guest imports and its entry does not grant.
+
+    Attributes:
+        name: The interface.
+        group: What to add to ``imports``, or None if polycall offers it in no group.
+    """
+
+    name: str
+    group: str | None
+
+
+def denied_imports(imports: Iterable[ImportedInterface], grants: frozenset[str]) -> tuple[DeniedImport, ...]:
+    """Returns the needed imports that no grant covers."""
+    needed = (interface.name for interface in imports if interface.is_needed)
+    denied = (DeniedImport(name, group_of_interface(name)) for name in needed)
+    return tuple(found for found in denied if found.group not in grants)
+
+
+def is_our_funcs(name: str) -> bool:
+    """Whether an imported interface is ``wippy:runtime/funcs`` in a version that ours can stand in for (semver)."""
+    interface, _, version = name.partition("@")
+    if interface != FUNCS_INTERFACE:
+        return False
+    try:
+        wanted = tuple(int(part) for part in version.split(".")) if version else FUNCS_VERSION
+    except ValueError:  # a pre-release promises nothing
+        return False
+    return wanted[:2] == FUNCS_VERSION[:2] and wanted <= FUNCS_VERSION
+
+
+def refusal(interface: str, function: str, grants: frozenset[str], *, is_component: bool) -> ImportDeniedError:
+    """Returns the error of a guest that called an import which nothing stands behind."""
+    name = f"{interface}#{function}" if function else interface
+    group = group_of_interface(interface)
+    if group is None:
+        known = (name for interfaces in GROUPS.values() for name in interfaces)
+        hint = suggestion(interface.partition("@")[0], known)
+        return ImportDeniedError(f"the guest called {name}, which polycall does not offer", hint=hint)
+    if group not in grants:
+        message = f"the guest called {name}, which its entry does not grant"
+        return ImportDeniedError(message, hint=f'add "{group}" to its imports')
+    if interface.partition("@")[0] == FUNCS_INTERFACE:
+        return _unfit_funcs(name, is_component=is_component)
+    message = f"the guest called {name}; its entry grants {group}, but this version of polycall has no host for it yet"
+    return ImportDeniedError(message)
+
+
+def _unfit_funcs(name: str, *, is_component: bool) -> ImportDeniedError:
+    if not is_component:
+        hint = "make it a component to let it call other functions"
+        return ImportDeniedError(f"the guest called {name}, which is for components; this is a core module", hint=hint)
+    offered = f"{FUNCS_INTERFACE}@{'.'.join(map(str, FUNCS_VERSION))}"
+    return ImportDeniedError(f"the guest called {name}; this version of polycall offers {offered}")
+
+
+def refuse_strictly(denied: Iterable[DeniedImport]) -> ImportDeniedError | None:
+    """Returns the error of an entry with ``strict_imports`` whose guest needs more than is granted, or None."""
+    listed = list(denied)
+    if not listed:
+        return None
+    groups = sorted({found.group for found in listed if found.group})
+    hints = [f"add {', '.join(groups)} to its imports"] if groups else []
+    if any(found.group is None for found in listed):
+        hints.append("polycall does not offer " + ", ".join(found.name for found in listed if not found.group))
+    message = "the guest imports what its entry does not grant: " + ", ".join(found.name for found in listed)
+    return ImportDeniedError(message, hint="; ".join(hints))

@@ -1,0 +1,88 @@
+"""wasmtime's C functions that a call needs, on plain integers.
+
+wasmtime-py hands ctypes pointer objects around; an address as an int makes the same call several times cheaper, and a
+call of two integers is mostly such overhead. Everything that happens once per entry goes through wasmtime-py itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from ctypes import c_bool, c_char, c_char_p, c_int64, c_size_t, c_uint64, c_void_p
+from typing import Any
+
+from wasmtime._ffi import dll
+
+__all__ = [
+    "COMPONENT_CALLBACK",
+    "CORE_CALLBACK",
+    "EPOCH_CALLBACK",
+    "Buffer",
+    "address_of",
+    "function_address",
+    "prototype",
+]
+
+COMPONENT_CALLBACK = ctypes.CFUNCTYPE(c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t)
+"""A host function of components: (data, context, type, arguments, count, results, count) -> error or None."""
+
+CORE_CALLBACK = ctypes.CFUNCTYPE(c_void_p, c_void_p, c_void_p, c_void_p, c_size_t)
+"""A host function of core modules: (data, caller, values, count) -> trap or None."""
+
+EPOCH_CALLBACK = ctypes.CFUNCTYPE(c_void_p, c_void_p, c_void_p, ctypes.POINTER(c_uint64), c_void_p)
+"""Runs when a store's epoch deadline is reached: (context, data, delta to set, kind to set) -> error or None."""
+
+
+def prototype(name: str, result: Any, *parameters: Any) -> Callable[..., Any]:
+    """Returns a C function of wasmtime that takes and gives plain integers for pointers."""
+    function = dll[name]  # by index: a fresh object. The attribute is wasmtime-py's, with its own types set on it.
+    function.restype = result
+    function.argtypes = list(parameters)
+    return function
+
+
+store_new = prototype("wasmtime_store_new", c_void_p, c_void_p, c_void_p, c_void_p)
+store_delete = prototype("wasmtime_store_delete", None, c_void_p)
+store_context = prototype("wasmtime_store_context", c_void_p, c_void_p)
+store_limiter = prototype("wasmtime_store_limiter", None, c_void_p, c_int64, c_int64, c_int64, c_int64, c_int64)
+store_on_epoch = prototype("wasmtime_store_epoch_deadline_callback", None, c_void_p, EPOCH_CALLBACK, c_void_p, c_void_p)
+set_epoch_deadline = prototype("wasmtime_context_set_epoch_deadline", None, c_void_p, c_uint64)
+increment_epoch = prototype("wasmtime_engine_increment_epoch", None, c_void_p)
+context_data = prototype("wasmtime_context_get_data", c_void_p, c_void_p)
+caller_context = prototype("wasmtime_caller_context", c_void_p, c_void_p)
+
+error_new = prototype("wasmtime_error_new", c_void_p, c_char_p)
+error_message = prototype("wasmtime_error_message", None, c_void_p, c_void_p)
+error_delete = prototype("wasmtime_error_delete", None, c_void_p)
+trap_new = prototype("wasmtime_trap_new", c_void_p, c_char_p, c_size_t)
+trap_message = prototype("wasm_trap_message", None, c_void_p, c_void_p)
+trap_delete = prototype("wasm_trap_delete", None, c_void_p)
+byte_vec_delete = prototype("wasm_byte_vec_delete", None, c_void_p)
+
+config_concurrency = prototype("wasmtime_config_concurrency_support_set", None, c_void_p, c_bool)
+
+
+def address_of(pointer: Any) -> int:
+    """Returns the address that a ctypes pointer, or a wasmtime-py object's `ptr()`, holds."""
+    return ctypes.cast(pointer, c_void_p).value or 0
+
+
+def function_address(callback: Any) -> int:
+    """Returns the address of a callback's machine code; it is valid while the callback object lives."""
+    return address_of(callback)
+
+
+class Buffer:
+    """Memory of ours that the engine reads or writes during a call: bytes with a fixed address.
+
+    Attributes:
+        data: The bytes, zero at first.
+        address: Where they lie; valid as long as this object lives.
+    """
+
+    __slots__ = ("_pin", "address", "data")
+
+    def __init__(self, size: int) -> None:
+        self.data = bytearray(size)
+        self._pin = (c_char * size).from_buffer(self.data)  # a pinned bytearray can neither move nor be resized
+        self.address = ctypes.addressof(self._pin)

@@ -1,0 +1,144 @@
+"""Binaries and text made into programs: read, hashed and compiled once, however many entries name them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+import re
+import threading
+import weakref
+from pathlib import Path
+
+import wasmtime
+from wasmtime.component import Component
+
+from interop.errors import HashError, NotFoundError, PolycallError, PreparationError
+from interop.source import SourceText
+from wasm_runtime.compile_cache import CompileCache
+from wasm_runtime.engine import ENGINE_SETTINGS
+from wasm_runtime.spec import BinaryFile
+
+__all__ = ["CompiledProgram", "Programs"]
+
+_CORE_HEADER = b"\0asm\x01\0\0\0"
+_COMPONENT_HEADER = b"\0asm\x0d\0\x01\0"
+_TEXT_POSITION = re.compile(r"--> <anon>:(\d+):(\d+)")
+_FileIdentity = tuple[Path, int, int, int]
+
+
+class CompiledProgram:
+    """Machine code of one binary; shared by every entry that names it.
+
+    Attributes:
+        code: A component or a core module.
+    """
+
+    __slots__ = ("__weakref__", "code")
+
+    def __init__(self, code: Component | wasmtime.Module) -> None:
+        self.code = code
+
+
+class Programs:
+    """Every program of a runtime. Shared by threads; it compiles one at a time, in parallel inside."""
+
+    def __init__(self, engine: wasmtime.Engine, cache: CompileCache) -> None:
+        self._engine = engine
+        self._cache = cache
+        self._version = importlib.metadata.version("wasmtime")
+        self._lock = threading.Lock()
+        self._digests: dict[_FileIdentity, str] = {}
+        self._compiled: weakref.WeakValueDictionary[str, CompiledProgram] = weakref.WeakValueDictionary()
+
+    def load(self, code: BinaryFile | SourceText) -> CompiledProgram:
+        """Returns the compiled program of a binary or a text.
+
+        Raises:
+            NotFoundError: The binary is not there.
+            HashError: It is not the one that the entry declares.
+            PreparationError: It cannot be read, assembled or compiled.
+        """
+        with self._lock:
+            if isinstance(code, SourceText):
+                binary = _assemble(code)
+                return self._program(hashlib.sha256(binary).hexdigest(), binary, code.name)
+            return self._from_file(code)
+
+    def _from_file(self, file: BinaryFile) -> CompiledProgram:
+        try:
+            identity = _identity(file.path)
+            digest = self._digests.get(identity, "")
+            program = self._compiled.get(digest)
+            binary = b"" if program else file.path.read_bytes()
+        except OSError as error:
+            raise _unreadable(file, error) from error
+        if program is None:
+            digest = self._digests[identity] = hashlib.sha256(binary).hexdigest()
+        if digest != file.hash.partition(":")[2].lower():
+            raise HashError(
+                f"{file.name}: expected {file.hash}, got sha256:{digest}",
+                hint="if the file was rebuilt on purpose, write the new hash into the entry",
+            )
+        return program or self._program(digest, binary, file.name)
+
+    def _program(self, digest: str, binary: bytes, name: str) -> CompiledProgram:
+        program = self._compiled.get(digest)
+        if program is None:
+            program = CompiledProgram(self._compile(digest, binary, name))
+            self._compiled[digest] = program
+        return program
+
+    def _compile(self, digest: str, binary: bytes, name: str) -> Component | wasmtime.Module:
+        kind = _kind(binary, name)
+        key = self._key(digest)
+        compiled = self._cache.load(key)
+        if compiled is not None:
+            try:
+                return kind.deserialize(self._engine, compiled)
+            except wasmtime.WasmtimeError as error:
+                self._cache.reject(key, str(error))
+        try:
+            code = kind(self._engine, binary)
+        except wasmtime.WasmtimeError as error:
+            raise PreparationError(f"{name} does not compile: {_one_line(str(error))}") from error
+        self._cache.store(key, bytes(code.serialize()))
+        return code
+
+    def _key(self, digest: str) -> str:
+        parts = (digest, self._version, ENGINE_SETTINGS, platform.system(), platform.machine())
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _identity(path: Path) -> _FileIdentity:
+    status = path.stat()
+    return path, status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _unreadable(file: BinaryFile, error: OSError) -> PolycallError:
+    if isinstance(error, FileNotFoundError):
+        return NotFoundError(f"{file.name}: no such file")
+    return PreparationError(f"{file.name} cannot be read: {error.strerror or error}")
+
+
+def _kind(binary: bytes, name: str) -> type[Component] | type[wasmtime.Module]:
+    header = binary[: len(_CORE_HEADER)]
+    if header == _CORE_HEADER:
+        return wasmtime.Module
+    if header == _COMPONENT_HEADER:
+        return Component
+    raise PreparationError(f"{name} is not WebAssembly: it begins with {header!r}")
+
+
+def _assemble(source: SourceText) -> bytes:
+    try:
+        return bytes(wasmtime.wat2wasm(source.aligned()))
+    except wasmtime.WasmtimeError as error:
+        message = str(error)
+    position = _TEXT_POSITION.search(message)
+    where = source.name if position is None else f"{source.name}:{position[1]}:{position[2]}"
+    raise PreparationError(f"{where}: {message.partition(chr(10))[0].strip()}")
+
+
+def _one_line(message: str) -> str:
+    return ": ".join(line.strip() for line in message.splitlines() if line.strip() and line.strip() != "Caused by:")

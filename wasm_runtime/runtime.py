@@ -1,0 +1,58 @@
+"""The WebAssembly runtime: entries in, callable functions out. Importing it loads the engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wasmtime.component import Component
+
+from interop.errors import PolycallError
+from interop.protocols import Invoker
+from wasm_runtime.compile_cache import CompileCache, default_cache_directory
+from wasm_runtime.component_api import ComponentFunction
+from wasm_runtime.core_modules import CoreFunction
+from wasm_runtime.engine import WasmEngine
+from wasm_runtime.funcs_host import funcs_host
+from wasm_runtime.function import WasmFunction
+from wasm_runtime.programs import Programs
+from wasm_runtime.spec import WasmProgram
+
+__all__ = ["WasmRuntime"]
+
+
+class WasmRuntime:
+    """One engine, its compiled programs and its interruption clock. Shared by threads."""
+
+    def __init__(self, invoker: Invoker, cache_directory: Path | None = None) -> None:
+        """Starts the engine.
+
+        Args:
+            invoker: Where the guests' calls to other entries go.
+            cache_directory: Where compiled code is kept between runs; None for the user's cache directory.
+        """
+        self._engine = WasmEngine()
+        self._programs = Programs(self._engine.engine, CompileCache(cache_directory or default_cache_directory()))
+        self._funcs = funcs_host(invoker)
+
+    def prepare(self, program: WasmProgram) -> WasmFunction:
+        """Compiles, checks and links an entry: a component or a core module, as the binary's header says.
+
+        Raises:
+            NotFoundError: The binary is not there.
+            HashError: The binary is not the declared one.
+            MissingExportError: There is no such export.
+            ImportDeniedError: With ``strict_imports``, the guest needs more than is granted.
+            PreparationError: It does not compile, or does not fit its declaration.
+        """
+        try:
+            compiled = self._programs.load(program.code)
+            if isinstance(compiled.code, Component):
+                return ComponentFunction(self._engine, compiled, program, self._funcs)
+            return CoreFunction(self._engine, compiled, program)
+        except PolycallError as error:
+            error.entry_id = error.entry_id or program.entry_id
+            raise
+
+    def close(self) -> None:
+        """Stops the interruption clock. Functions and instances that are still in use keep the engine alive."""
+        self._engine.ticker.close()

@@ -1,0 +1,153 @@
+"""The WebAssembly entry kinds as declared, and as resolved for the runtime (specification: system facts 1.7, 2.2)."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from interop.fields import key, one_of
+from interop.ids import EntryId
+from interop.limits import LimitsSpec
+from interop.pool_spec import PoolSpec
+from interop.source import SourceText
+from wasm_runtime.imports import check_import
+
+__all__ = [
+    "KINDS",
+    "BinaryFile",
+    "WasiEnvSpec",
+    "WasiMountSpec",
+    "WasiSpec",
+    "WasmFunctionSpec",
+    "WasmProgram",
+    "WatFunctionSpec",
+]
+
+_HASH = re.compile(r"sha256:[0-9a-fA-F]{64}")
+
+
+def _check_hash(value: str) -> str | None:
+    return None if _HASH.fullmatch(value) else '"sha256:" and 64 hexadecimal digits'
+
+
+def _check_absolute(value: str) -> str | None:
+    return None if value.startswith("/") else 'an absolute guest path, such as "/data"'
+
+
+def _repeated(values: Sequence[str], key_path: str) -> Iterable[tuple[str, str]]:
+    for index, value in enumerate(values):
+        if value in values[:index]:
+            yield key_path.format(index), f'"{value}" is used twice; each must be unique'
+
+
+@dataclass(frozen=True, slots=True)
+class WasiEnvSpec:
+    """One environment variable that a guest sees."""
+
+    id: EntryId = key("The env.variable entry that holds the value.", refers_to=("env.variable",))
+    name: str = key("The name that the guest sees.", non_empty=True)
+    required: bool = key("Fail the call when the variable has no value.", default=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WasiMountSpec:
+    """One directory that a guest sees."""
+
+    fs: EntryId = key("The file system entry to show.", refers_to=("fs.directory",))
+    guest: str = key("Where the guest sees it.", check=_check_absolute)
+    read_only: bool = key("Refuse writes.", default=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WasiSpec:
+    """What the WASI groups that an entry grants hand out."""
+
+    args: tuple[str, ...] = key("The guest's argv.", default=())
+    cwd: str = key("The guest's working directory.", default="/", check=_check_absolute)
+    env: tuple[WasiEnvSpec, ...] = key("Environment variables.", default=())
+    mounts: tuple[WasiMountSpec, ...] = key("Directories.", default=())
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Yields names and guest paths that stand twice."""
+        yield from _repeated([variable.name.strip() for variable in self.env], "env[{}].name")
+        yield from _repeated([posixpath.normpath(mount.guest) for mount in self.mounts], "mounts[{}].guest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _FunctionSpec:
+    """The keys that both kinds have."""
+
+    method: str = key("The export to call: `name`, or `interface#name`.", non_empty=True)
+    wit: str | None = key('The signature of a core module\'s export: "name: func(a: s32) -> s32".', default=None)
+    transport: str = key(
+        "How arguments and result travel.", default="payload", check=one_of("payload", "wasi-http", "")
+    )
+    imports: tuple[str, ...] = key(
+        "The host capabilities that the guest may use.", default=(), element_check=check_import
+    )
+    strict_imports: bool = key("Refuse a component that imports more than is granted.", default=False)
+    wasi: WasiSpec = key("What the WASI groups hand out.", default=WasiSpec())
+    pool: PoolSpec = key("How instances are kept.", default=PoolSpec())
+    limits: LimitsSpec = key("What a call may use at most.", default=LimitsSpec())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatFunctionSpec(_FunctionSpec):
+    """``function.wat``: WebAssembly text, a component or a core module."""
+
+    source: SourceText = key("WebAssembly text, or file:// and its path.", non_empty=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WasmFunctionSpec(_FunctionSpec):
+    """``function.wasm``: a WebAssembly binary, a component or a core module."""
+
+    fs: EntryId = key("The fs.directory entry that holds the file.", refers_to=("fs.directory",))
+    path: str = key("The file inside it.", non_empty=True)
+    hash: str = key('"sha256:" and the digest of the file in hexadecimal.', check=_check_hash)
+
+
+KINDS: Mapping[str, type] = MappingProxyType({"function.wasm": WasmFunctionSpec, "function.wat": WatFunctionSpec})
+"""Kind to the dataclass of its keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryFile:
+    """A binary on disk.
+
+    Attributes:
+        path: Where it lies; already confined to its file system entry.
+        name: What messages call it: ``assets:/tax.wasm``.
+        hash: ``sha256:`` and the digest it must have.
+    """
+
+    path: Path
+    name: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class WasmProgram:
+    """A WebAssembly entry with every reference resolved: what the runtime prepares.
+
+    Attributes:
+        entry_id: ``namespace:name``.
+        code: The binary, or text to assemble.
+        method: The export to call.
+        wit: The signature of a core module's export, or None.
+        grants: The capability groups that ``imports`` grants.
+        strict_imports: Whether more imports than granted are an error.
+        limits: What a call may use.
+    """
+
+    entry_id: str
+    code: BinaryFile | SourceText
+    method: str
+    wit: str | None = None
+    grants: frozenset[str] = frozenset()
+    strict_imports: bool = False
+    limits: LimitsSpec = field(default_factory=LimitsSpec)

@@ -1,0 +1,203 @@
+"""The types of WIT, as values: what a component declares, or what the ``wit`` of a core module says.
+
+Specification: the Component Model's WIT, "Types". `str()` gives a type as WIT writes it; records, variants, enums and
+flags, which have no inline form there, in the notation of their declarations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = [
+    "INTEGER_RANGES",
+    "PRIMITIVES",
+    "EnumType",
+    "FlagsType",
+    "HandleType",
+    "ListType",
+    "OptionType",
+    "Primitive",
+    "RecordType",
+    "ResultType",
+    "TupleType",
+    "UnsupportedType",
+    "VariantType",
+    "WitType",
+    "unsupported_part",
+]
+
+INTEGER_RANGES = {
+    **{f"s{bits}": range(-(2 ** (bits - 1)), 2 ** (bits - 1)) for bits in (8, 16, 32, 64)},
+    **{f"u{bits}": range(2**bits) for bits in (8, 16, 32, 64)},
+}
+"""Integer type to the values it holds."""
+
+PRIMITIVES = frozenset({"bool", "f32", "f64", "char", "string", *INTEGER_RANGES})
+"""The names of the types that have no parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive:
+    """``bool``, an integer, ``f32``, ``f64``, ``char`` or ``string``."""
+
+    name: str
+
+    def __str__(self) -> str:
+        """Returns the name."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class ListType:
+    """``list<T>``."""
+
+    element: WitType
+
+    def __str__(self) -> str:
+        """Returns ``list<T>``."""
+        return f"list<{self.element}>"
+
+    @property
+    def is_bytes(self) -> bool:
+        """Whether it is ``list<u8>``, which travels as bytes."""
+        return self.element == Primitive("u8")
+
+
+@dataclass(frozen=True, slots=True)
+class TupleType:
+    """``tuple<A, B>``."""
+
+    elements: tuple[WitType, ...]
+
+    def __str__(self) -> str:
+        """Returns ``tuple<A, B>``."""
+        return f"tuple<{', '.join(map(str, self.elements))}>"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordType:
+    """A record: named fields, in order."""
+
+    fields: tuple[tuple[str, WitType], ...]
+
+    def __str__(self) -> str:
+        """Returns ``record {id: u32, name: string}``."""
+        return f"record {{{', '.join(f'{name}: {field}' for name, field in self.fields)}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class VariantType:
+    """A variant: named cases, each with or without a payload."""
+
+    cases: tuple[tuple[str, WitType | None], ...]
+
+    def __str__(self) -> str:
+        """Returns ``variant {all, some(u32)}``."""
+        cases = (name if payload is None else f"{name}({payload})" for name, payload in self.cases)
+        return f"variant {{{', '.join(cases)}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class EnumType:
+    """An enum: one of its names."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Returns ``enum {red, green}``."""
+        return f"enum {{{', '.join(self.names)}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsType:
+    """Flags: a set of its names."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Returns ``flags {read, write}``."""
+        return f"flags {{{', '.join(self.names)}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class OptionType:
+    """``option<T>``."""
+
+    payload: WitType
+
+    def __str__(self) -> str:
+        """Returns ``option<T>``."""
+        return f"option<{self.payload}>"
+
+
+@dataclass(frozen=True, slots=True)
+class ResultType:
+    """``result<T, E>``; either may be missing."""
+
+    ok: WitType | None
+    err: WitType | None
+
+    def __str__(self) -> str:
+        """Returns ``result``, ``result<T>``, ``result<_, E>`` or ``result<T, E>``."""
+        if self.err is None:
+            return "result" if self.ok is None else f"result<{self.ok}>"
+        return f"result<{'_' if self.ok is None else self.ok}, {self.err}>"
+
+
+@dataclass(frozen=True, slots=True)
+class HandleType:
+    """``own<R>`` or ``borrow<R>``: a handle to a resource."""
+
+    mode: str
+
+    def __str__(self) -> str:
+        """Returns ``own<resource>`` or ``borrow<resource>``; the engine does not tell the resource's name."""
+        return f"{self.mode}<resource>"
+
+
+@dataclass(frozen=True, slots=True)
+class UnsupportedType:
+    """A type that has no counterpart between the languages yet: ``stream``, ``future``, ``error-context``, ``map``."""
+
+    name: str
+
+    def __str__(self) -> str:
+        """Returns the name."""
+        return self.name
+
+
+WitType: TypeAlias = (
+    Primitive
+    | ListType
+    | TupleType
+    | RecordType
+    | VariantType
+    | EnumType
+    | FlagsType
+    | OptionType
+    | ResultType
+    | HandleType
+    | UnsupportedType
+)
+
+
+def _parts(wit_type: WitType) -> Iterator[WitType | None]:
+    match wit_type:
+        case ListType(element=part) | OptionType(payload=part):
+            yield part
+        case TupleType(elements=parts):
+            yield from parts
+        case RecordType(fields=named) | VariantType(cases=named):
+            yield from (part for _, part in named)
+        case ResultType(ok=ok, err=err):
+            yield from (ok, err)
+
+
+def unsupported_part(wit_type: WitType) -> WitType | None:
+    """Returns the first handle or unsupported type in a type, itself included, or None."""
+    if isinstance(wit_type, (HandleType, UnsupportedType)):
+        return wit_type
+    found = (unsupported_part(part) for part in _parts(wit_type) if part is not None)
+    return next((part for part in found if part is not None), None)
