@@ -15,7 +15,6 @@ _UNDECLARED_MAX = 100
 _LAZY_MAX = 16
 _ADAPTIVE_MAX = 16
 _STATIC_SIZE = 8
-_QUEUE_PER_WORKER = 64
 _IDLE_SECONDS = 30.0
 
 
@@ -26,14 +25,12 @@ class PoolPolicy(NamedTuple):
         type: The behaviour; see `PoolSpec`.
         min_size: Instances kept even when idle.
         max_size: Instances at most; callers beyond it wait. 0 for `inline`, which has no bound.
-        queue_size: Callers that may wait at once before the pool counts as overloaded (`adaptive` then grows faster).
         idle_seconds: How long an instance above `min_size` may lie idle.
     """
 
     type: PoolType
     min_size: int
     max_size: int
-    queue_size: int
     idle_seconds: float
 
 
@@ -49,7 +46,11 @@ class PoolSpec:
     type: str = key("How instances are kept.", default="", check=one_of("", "inline", "lazy", "static", "adaptive"))
     size: int = key("Instances of a static pool.", default=0, check=at_least(0))
     workers: int = key("Instances of a static pool; wins over size.", default=0, check=at_least(0))
-    buffer: int = key("Callers that may queue for a static pool (default 64 a worker).", default=0, check=at_least(0))
+    buffer: int = key(
+        "Accepted for compatibility; callers queue without a bound, each in its own thread.",
+        default=0,
+        check=at_least(0),
+    )
     max_size: int = key("Instances of a lazy or adaptive pool at most.", default=0, check=at_least(0))
     warm_start: bool = key("Accepted for compatibility; a static pool always starts warm.", default=False)
 
@@ -57,15 +58,15 @@ class PoolSpec:
         """Returns the behaviour that the keys stand for, with the defaults of the specification."""
         kind = self.type or self._implied_type()
         if kind == "inline":
-            return PoolPolicy("inline", 0, 0, 0, 0.0)
+            return PoolPolicy("inline", 0, 0, 0.0)
         if kind == "static":
             count = self.workers or self.size or _STATIC_SIZE
-            return PoolPolicy("static", count, count, self.buffer or count * _QUEUE_PER_WORKER, 0.0)
+            return PoolPolicy("static", count, count, 0.0)
         if kind == "adaptive":
             most = self.max_size or _ADAPTIVE_MAX
-            return PoolPolicy("adaptive", 1, most, most * _QUEUE_PER_WORKER, _IDLE_SECONDS)
+            return PoolPolicy("adaptive", 1, most, _IDLE_SECONDS)
         most = self.max_size or (_LAZY_MAX if self.type else _UNDECLARED_MAX)
-        return PoolPolicy("lazy", 0, most, most * _QUEUE_PER_WORKER, _IDLE_SECONDS)
+        return PoolPolicy("lazy", 0, most, _IDLE_SECONDS)
 
     def _implied_type(self) -> PoolType:
         if self.workers:

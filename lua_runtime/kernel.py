@@ -104,7 +104,9 @@ class Kernel:
         """
         answer = self._compile(source.aligned().encode(errors="surrogateescape"), source.name.encode())
         if isinstance(answer, tuple):
-            raise PreparationError(answer[1].decode(errors="backslashreplace"), entry_id=self.session.entry_id)
+            message = answer[1].decode(errors="backslashreplace")
+            located = message if message.startswith(f"{source.name}:") else f"{source.name}: {message}"
+            raise PreparationError(located, entry_id=self.session.entry_id)
         code: bytes = answer
         return code
 

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from interop.errors import DeadlineError, MissingExportError, PolycallError, PreparationError
 from interop.ids import suggestion
-from interop.protocols import Invoker, Signature
+from interop.protocols import ImportNeed, Invoker, Signature
 from interop.values import Value
 from lua_runtime.failure import conclude, raise_unforeseen
 from lua_runtime.instance import LuaInstance
@@ -25,10 +25,12 @@ class LuaFunction:
         entry_id: ``namespace:name``.
         language: ``lua``.
         signature: None: Lua functions declare none.
+        imports: None: what a Lua entry may load is declared, not found out.
     """
 
     language = "lua"
     signature: Signature | None = None
+    imports: Sequence[ImportNeed] = ()
 
     def __init__(self, program: LuaProgram, method: str, invoker: Invoker) -> None:
         """Compiles and starts the program once; `LuaRuntime.prepare` tells what can go wrong."""
@@ -120,6 +122,20 @@ class LuaRuntime:
         for each in _with_imports(program):
             _check_modules(each)
         return LuaFunction(program, program.method, self._invoker)
+
+    def compile(self, program: LuaProgram) -> None:
+        """Compiles an entry and its libraries without starting them, to see that they compile.
+
+        Raises:
+            PreparationError: A syntax error, or a module that does not exist.
+        """
+        kernel = Kernel(program.entry_id, self._invoker, program.limits, ())
+        try:
+            for each in _with_imports(program):
+                _check_modules(each)
+                _compiled(kernel, each)
+        finally:
+            kernel.release()
 
 
 def _with_imports(program: LuaProgram) -> Iterator[LuaProgram]:

@@ -26,7 +26,9 @@ def _bare_module_name(value: str) -> str | None:
 class LuaFunctionSpec:
     """``function.lua``: a Lua function that can be called by its id."""
 
-    source: SourceText = key("Lua 5.4 text, or file:// and its path; it returns a table of functions, or one.", non_empty=True)
+    source: SourceText = key(
+        "Lua 5.4 text, or file:// and its path; it returns a table of functions, or one.", non_empty=True
+    )
     method: str = key("The function in the returned table to call.", non_empty=True)
     modules: tuple[str, ...] = key(
         "Modules of the host that `require` may load.", default=(), element_check=_bare_module_name

@@ -95,8 +95,12 @@ def _lower_scalar(value: bool | int | float | str | bytes | None) -> Any:
             return value.encode()
         except UnicodeEncodeError:
             raise _UnfitError("text without lone surrogates", describe(value)) from None
-    if type(value) is int and not _SMALLEST <= value <= _LARGEST:
+    if type(value) is int:
+        if _SMALLEST <= value <= _LARGEST:
+            return value
         raise _UnfitError("an integer of 64 bits with sign", describe(value))
+    if type(value) not in _AS_THEY_ARE:  # anything else would be a live Python object inside Lua
+        raise _UnfitError("a plain value", describe(value))
     return value
 
 

@@ -86,7 +86,9 @@ def _error(entry: Entry, error: PolycallError) -> Finding:
     if isinstance(entry.spec, FsDirectorySpec):
         key = "directory"
     location = entry.where(key)
-    return Finding("error", error.code, Problem(*location, "", f"{entry.id}: {error.message}", error.hint))
+    own = str(entry.id)
+    message = error.message if error.message.startswith(own) else f"{own}: {error.message}"
+    return Finding("error", error.code, Problem(*location, "", message, error.hint))
 
 
 def _denied(entry: Entry, imports: Sequence[ImportNeed]) -> Iterable[Finding]:

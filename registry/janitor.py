@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from interop.pool import Pool
 
 __all__ = ["Janitor"]
+
+_log = logging.getLogger("polycall.pool")
 
 _TICK_SECONDS = 15.0
 """Between two looks at the pools (specification: system facts 2.1)."""
@@ -37,7 +40,10 @@ class Janitor:
         with self._lock:
             pools = tuple(self._pools)
         for pool in pools:
-            pool.drop_idle(now)
+            try:
+                pool.drop_idle(now)
+            except Exception:  # noqa: BLE001  # one guest that cannot be closed must not stop the care of all others
+                _log.exception("an idle instance of %s could not be closed", pool.name)
 
     def _run(self) -> None:
         while not self._closed.wait(self._tick_seconds):

@@ -1,8 +1,9 @@
 """Echo guests for any WIT type: `echo: func(v: T, ...) -> T` gives back what it was given.
 
-The trick: sixteen more parameters make the arguments go through memory, so that the guest gets one pointer, with `v` where
-it points. A result that is more than one core value is returned as a pointer as well: the same one. A result that is one
-core value is loaded from there. No guest code depends on the type, so the host's two directions are all that is tested.
+The trick: sixteen more parameters make the arguments go through memory, so that the guest gets one pointer, with `v`
+where it points. A result that is more than one core value is returned as a pointer as well: the same one. A result that
+is one core value is loaded from there. No guest code depends on the type, so the host's two directions are all that is
+tested.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ def _quoted(names: tuple[str, ...]) -> str:
     return " ".join(f'"{name}"' for name in names)
 
 
-# --- strategies ---------------------------------------------------------------------------------------------------------
+# --- strategies ------------------------------------------------------------------------------------------------------
 
 _LABELS = st.sampled_from(["a", "b", "some", "ok", "err", "tag-count", "x1", "none"])
 _NAMES = st.lists(_LABELS, min_size=1, max_size=4, unique=True).map(tuple)
@@ -196,10 +197,10 @@ def _inline_around(inner: st.SearchStrategy[WitType]) -> st.SearchStrategy[WitTy
 
 
 def _named_around(inner: st.SearchStrategy[WitType]) -> st.SearchStrategy[WitType]:
-    def fields(part: st.SearchStrategy[WitType | None]) -> st.SearchStrategy[tuple[tuple[str, WitType | None], ...]]:
-        return _NAMES.flatmap(lambda names: st.tuples(*(st.tuples(st.just(name), part) for name in names)))
-
-    return st.one_of(fields(inner).map(RecordType), fields(st.none() | inner).map(VariantType))
+    arm = st.none() | inner
+    records = _NAMES.flatmap(lambda names: st.tuples(*(st.tuples(st.just(name), inner) for name in names)))
+    variants = _NAMES.flatmap(lambda names: st.tuples(*(st.tuples(st.just(name), arm) for name in names)))
+    return st.one_of(records.map(RecordType), variants.map(VariantType))
 
 
 _TEXT = st.characters(exclude_categories=["Cs"])
@@ -239,10 +240,11 @@ def _primitive_values(name: str) -> st.SearchStrategy[Value]:
     if name in INTEGER_RANGES:
         values = INTEGER_RANGES[name]
         return st.integers(values.start, values.stop - 1)
-    return {
+    others: dict[str, st.SearchStrategy[Value]] = {
         "bool": st.booleans(),
         "char": _TEXT,
         "string": st.text(_TEXT),
         "f32": st.floats(allow_nan=False, width=32),
         "f64": st.floats(allow_nan=False),
-    }[name]
+    }
+    return others[name]

@@ -65,9 +65,7 @@ def prepare(
     """Prepares the entry ``app:guest`` from WebAssembly text."""
     source = SourceText(text, "guest.wat")
     limits = limits or LimitsSpec()
-    return runtime.prepare(
-        WasmProgram("app:guest", source, method, wit, frozenset(grants), strict_imports, limits)
-    )
+    return runtime.prepare(WasmProgram("app:guest", source, method, wit, frozenset(grants), strict_imports, limits))
 
 
 class NobodyToCall:
@@ -125,7 +123,7 @@ def core_in_component(core: str, *functions: str) -> str:
             f'(func (export "{name}") {signature} (canon lift (core func $i "{name}") '
             '(memory (core memory $i "memory")) (realloc (core func $i "cabi_realloc"))))'
         )
-    memory = "" if "(memory" in core else '(memory (export "memory") 1)'
+    memory = "" if "(memory (export" in core else '(memory (export "memory") 1)'
     allocator = "" if "cabi_realloc" in core else BUMP_ALLOCATOR
     module = f"(core module $m {memory} {allocator} {core})"
     return f"(component {module} (core instance $i (instantiate $m)) {' '.join(lifted)})"

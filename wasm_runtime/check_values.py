@@ -64,7 +64,7 @@ class Mismatch(Exception):  # noqa: N818 - it never leaves this package: `error`
 
 
 def compile_check(wit_type: WitType) -> Check:
-    """Returns the check of a type. Handles and unsupported types are refused when an entry is prepared, not here."""
+    """Returns the check of a type. Handles are refused when an entry is prepared, not here."""
     match wit_type:
         case Primitive(name=name):
             return _PRIMITIVES[name]

@@ -62,6 +62,8 @@ _Handler = Callable[[GuestStore, int, int], None]
 class ComponentFunction(WasmFunction):
     """An export of a component, linked with what its entry grants."""
 
+    is_component = True
+
     def __init__(
         self,
         engine: WasmEngine,

@@ -51,6 +51,8 @@ _LiftResult = Callable[[Any, GuestMemory], Any]
 class CoreFunction(WasmFunction):
     """An export of a core module, by the signature that its entry declares."""
 
+    is_component = False
+
     def __init__(self, engine: WasmEngine, compiled: CompiledProgram, program: WasmProgram) -> None:
         module = compiled.code
         if not isinstance(module, wasmtime.Module):

@@ -38,16 +38,14 @@ def supported(method: str, signature: Signature) -> Signature:
     """Returns the signature if all its types can travel between languages.
 
     Raises:
-        PreparationError: A parameter or the result holds a resource handle, a stream or the like.
+        PreparationError: A parameter or the result holds a resource handle.
     """
-    for name, wit_type in (
-        *signature.params,
-        *([] if signature.result is None else [("the result", signature.result)]),
-    ):
+    places = [(f'the parameter "{name}"', wit_type) for name, wit_type in signature.params]
+    if signature.result is not None:
+        places.append(("the result", signature.result))
+    for place, wit_type in places:
         part = unsupported_part(wit_type)
         if part is not None:
-            where = name if wit_type is signature.result and name == "the result" else f'the parameter "{name}"'
-            raise PreparationError(
-                f'the export "{method}" cannot be called: {where} has the type {part}, not supported yet'
-            )
+            message = f'the export "{method}" cannot be called: {place} has the type {wit_type}'
+            raise PreparationError(message, hint=f"{part}: resources are not supported yet")
     return signature

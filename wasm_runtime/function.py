@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 from interop.context import CallContext
 from interop.errors import InternalError, PolycallError
 from interop.values import Value
 from wasm_runtime.engine import GuestStore, WasmEngine
-from wasm_runtime.import_links import DeniedImport, ImportedInterface, denied_imports, refuse_strictly
+from wasm_runtime.import_links import ImportedInterface, import_needs, refuse_strictly
 from wasm_runtime.signature import ArgumentCheck, Signature
 from wasm_runtime.spec import WasmProgram
 from wasm_runtime.traps import TooManyMemoriesError
@@ -28,24 +29,24 @@ class WasmFunction(ABC):
         entry_id: ``namespace:name``.
         language: ``wasm``.
         signature: Its parameters and result.
-        imports_needed: The interfaces (or core modules) a host must stand behind, as the guest writes them.
-        denied_imports: Those of them that the entry does not grant.
+        is_component: Whether it is a component; only those can be given host functions.
+        imports: The interfaces (or core modules) that a host must stand behind.
     """
 
     language = "wasm"
+    is_component: ClassVar[bool]
 
     def __init__(
         self, engine: WasmEngine, program: WasmProgram, signature: Signature, imports: Sequence[ImportedInterface]
     ) -> None:
         self.entry_id = program.entry_id
         self.signature = signature
-        self.imports_needed: tuple[str, ...] = tuple(found.name for found in imports if found.is_needed)
-        self.denied_imports: tuple[DeniedImport, ...] = denied_imports(imports, program.grants)
+        self.imports = import_needs(imports, program.grants, is_component=self.is_component)
         self.check_arguments = ArgumentCheck(signature)
         self._engine = engine
         self._limits = program.limits
         self._memories = 1 if program.limits.max_memory_bytes else _MEMORIES
-        error = refuse_strictly(self.denied_imports) if program.strict_imports else None
+        error = refuse_strictly(self.imports) if program.strict_imports else None
         if error is not None:
             raise error
 

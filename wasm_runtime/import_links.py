@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from interop.errors import ImportDeniedError
 from interop.ids import suggestion
+from interop.protocols import ImportNeed
 from wasm_runtime.imports import FUNCS_INTERFACE, GROUPS, group_of_interface
 from wasm_runtime.signature import Signature
 
 __all__ = [
     "FUNCS_VERSION",
-    "DeniedImport",
     "ImportedInterface",
-    "denied_imports",
+    "import_needs",
     "is_our_funcs",
     "refusal",
     "refuse_strictly",
@@ -44,23 +44,20 @@ class ImportedInterface(NamedTuple):
         return bool(self.functions) or self.has_resources
 
 
-class DeniedImport(NamedTuple):
-    """An interface that a guest imports and its entry does not grant.
-
-    Attributes:
-        name: The interface.
-        group: What to add to ``imports``, or None if polycall offers it in no group.
-    """
-
-    name: str
-    group: str | None
-
-
-def denied_imports(imports: Iterable[ImportedInterface], grants: frozenset[str]) -> tuple[DeniedImport, ...]:
-    """Returns the needed imports that no grant covers."""
-    needed = (interface.name for interface in imports if interface.is_needed)
-    denied = (DeniedImport(name, group_of_interface(name)) for name in needed)
-    return tuple(found for found in denied if found.group not in grants)
+def import_needs(
+    imports: Iterable[ImportedInterface], grants: frozenset[str], *, is_component: bool
+) -> tuple[ImportNeed, ...]:
+    """Returns what a guest needs of its host, and what of it is granted and there."""
+    return tuple(
+        ImportNeed(
+            name=interface.name,
+            group=(group := group_of_interface(interface.name)),
+            granted=group in grants,
+            available=is_component and is_our_funcs(interface.name),
+        )
+        for interface in imports
+        if interface.is_needed
+    )
 
 
 def is_our_funcs(name: str) -> bool:
@@ -100,14 +97,14 @@ def _unfit_funcs(name: str, *, is_component: bool) -> ImportDeniedError:
     return ImportDeniedError(f"the guest called {name}; this version of polycall offers {offered}")
 
 
-def refuse_strictly(denied: Iterable[DeniedImport]) -> ImportDeniedError | None:
+def refuse_strictly(needs: Iterable[ImportNeed]) -> ImportDeniedError | None:
     """Returns the error of an entry with ``strict_imports`` whose guest needs more than is granted, or None."""
-    listed = list(denied)
-    if not listed:
+    denied = [need for need in needs if not need.granted]
+    if not denied:
         return None
-    groups = sorted({found.group for found in listed if found.group})
+    groups = sorted({need.group for need in denied if need.group})
     hints = [f"add {', '.join(groups)} to its imports"] if groups else []
-    if any(found.group is None for found in listed):
-        hints.append("polycall does not offer " + ", ".join(found.name for found in listed if not found.group))
-    message = "the guest imports what its entry does not grant: " + ", ".join(found.name for found in listed)
+    if any(need.group is None for need in denied):
+        hints.append("polycall does not offer " + ", ".join(need.name for need in denied if need.group is None))
+    message = "the guest imports what its entry does not grant: " + ", ".join(need.name for need in denied)
     return ImportDeniedError(message, hint="; ".join(hints))

@@ -1,4 +1,4 @@
-"""The capability groups that an entry's ``imports`` can grant (specification: system facts 2.4, differences 3 and 10)."""
+"""The capability groups that ``imports`` can grant (specification: system facts 2.4, differences 3 and 10)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def group_of_spelling(spelling: str) -> str | None:
 
 
 def group_of_interface(interface: str) -> str | None:
-    """Returns the group that would grant an interface a component imports, or None if polycall offers it in no group."""
+    """Returns the group that would grant an imported interface, or None if polycall offers it in no group."""
     name = _unversioned(interface)
     return next((group for group, interfaces in GROUPS.items() if name in interfaces), None)
 

@@ -59,8 +59,8 @@ def engine_error(message: str, memory_limit: int | None) -> PolycallError:
 
     Args:
         message: What wasmtime said.
-        memory_limit: The guest's ``limits.max_memory_bytes``; a guest that ran out of memory usually ends in an abort, which
-            looks like any other, so the limit is mentioned.
+        memory_limit: The guest's ``limits.max_memory_bytes``. A guest that ran out of memory usually ends in an abort
+            like any other, so the limit is mentioned.
     """
     cause, traceback = _split(message)
     if _OVER_MEMORY_LIMIT.search(cause):

@@ -22,7 +22,6 @@ __all__ = [
     "RecordType",
     "ResultType",
     "TupleType",
-    "UnsupportedType",
     "VariantType",
     "WitType",
     "unsupported_part",
@@ -148,24 +147,13 @@ class ResultType:
 
 @dataclass(frozen=True, slots=True)
 class HandleType:
-    """``own<R>`` or ``borrow<R>``: a handle to a resource."""
+    """``own<R>`` or ``borrow<R>``: a handle to a resource. The only type without a plain form as yet."""
 
     mode: str
 
     def __str__(self) -> str:
         """Returns ``own<resource>`` or ``borrow<resource>``; the engine does not tell the resource's name."""
         return f"{self.mode}<resource>"
-
-
-@dataclass(frozen=True, slots=True)
-class UnsupportedType:
-    """A type that has no counterpart between the languages yet: ``stream``, ``future``, ``error-context``, ``map``."""
-
-    name: str
-
-    def __str__(self) -> str:
-        """Returns the name."""
-        return self.name
 
 
 WitType: TypeAlias = (
@@ -179,7 +167,6 @@ WitType: TypeAlias = (
     | OptionType
     | ResultType
     | HandleType
-    | UnsupportedType
 )
 
 
@@ -195,9 +182,9 @@ def _parts(wit_type: WitType) -> Iterator[WitType | None]:
             yield from (ok, err)
 
 
-def unsupported_part(wit_type: WitType) -> WitType | None:
-    """Returns the first handle or unsupported type in a type, itself included, or None."""
-    if isinstance(wit_type, (HandleType, UnsupportedType)):
+def unsupported_part(wit_type: WitType) -> HandleType | None:
+    """Returns the first part of a type that has no plain form, itself included: a handle. None if there is none."""
+    if isinstance(wit_type, HandleType):
         return wit_type
     found = (unsupported_part(part) for part in _parts(wit_type) if part is not None)
     return next((part for part in found if part is not None), None)

@@ -1,7 +1,7 @@
 -- The standard library as guests see it: an allow-list, bounded where C would run or allocate without end, and sealed.
 local kernel = ...
 local error, type, tostring, next, pairs, setmetatable, rawset = error, type, tostring, next, pairs, setmetatable, rawset
-local rawget, getmetatable, math_type = rawget, debug.getmetatable, math.type
+local rawget, getmetatable, tonumber = rawget, debug.getmetatable, tonumber
 local parts, error_text = kernel.error_parts, kernel.error_text
 
 local MOST_REPEATED = 64 * 1024 * 1024 -- bytes of one string.rep
@@ -34,11 +34,15 @@ end
 
 local strings = pick(string, [[byte char find format gmatch gsub len lower match pack packsize reverse sub unpack upper]])
 local real_rep = string.rep
+local is_text = { string = true, number = true }
 
+-- C takes "3" and 3.0 for the integer 3, and a number for a string.
 function strings.rep(text, times, separator)
-  if math_type(times) == "integer" and times > 0 and type(text) == "string" then
-    local unit = #text + (type(separator) == "string" and #separator or 0)
-    if unit * (times + 0.0) > MOST_REPEATED then error("string.rep: the result would be larger than 64 MiB", 2) end
+  local count = tonumber(times)
+  if count and count > 0 and is_text[type(text)] then
+    local unit = #tostring(text) + (is_text[type(separator)] and #tostring(separator) or 0)
+    if unit == 0 then return "" end
+    if unit * (count + 0.0) > MOST_REPEATED then error("string.rep: the result would be larger than 64 MiB", 2) end
   end
   return real_rep(text, times, separator)
 end
@@ -65,12 +69,6 @@ for name in ("byte find gmatch gsub len lower match rep reverse sub upper"):gmat
     return plain(subject, ...)
   end
 end
-local rep = strings.rep
-lenient.rep = function(subject, ...)
-  if parts[subject] then subject = error_text(subject) end
-  if type(subject) == "number" then subject = tostring(subject) end
-  return rep(subject, ...)
-end
 
 -- table --------------------------------------------------------------------------------------------------------------
 
@@ -90,7 +88,8 @@ for name in ("concat insert remove sort"):gmatch("%S+") do
 end
 
 function tables.move(from, first, last, to, target)
-  if math_type(first) and math_type(last) and last - (first + 0.0) > MOST_MOVED then
+  local from_index, to_index = tonumber(first), tonumber(last)
+  if from_index and to_index and to_index - (from_index + 0.0) > MOST_MOVED then
     error("table.move: more than 10 million elements", 2)
   end
   return real_move(from, first, last, to, target or from)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -17,11 +18,27 @@ from registry.cli.session import Session
 
 __all__ = ["call"]
 
+_LIKE_AN_OPTION = re.compile(r"-(?!$|\.?\d)")
+
 _SECONDS_TO_UNWIND = 5.0
 """How long a call may take to end after Ctrl-C before the process ends without it."""
 
 
-@click.command(short_help="Call a function and print its result.")
+class _CallCommand(click.Command):
+    """Takes a negative number for an argument, where click would look for an option of that name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parses the command line; an unknown option that is no number is an error, as anywhere else."""
+        before_dashes = set(args[: args.index("--")] if "--" in args else args)
+        ctx.ignore_unknown_options = True
+        rest = super().parse_args(ctx, args)
+        for argument in ctx.params["arguments"]:
+            if argument in before_dashes and _LIKE_AN_OPTION.match(argument):
+                raise click.NoSuchOption(argument, ctx=ctx)
+        return rest
+
+
+@click.command(cls=_CallCommand, short_help="Call a function and print its result.")
 @click.argument("target", metavar="ID")
 @click.argument("arguments", metavar="[ARG]...", nargs=-1)
 @click.option("-s", "--string", "as_text", is_flag=True, help="Take each ARG as text instead of JSON.")

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import logging
 
+import click
+
 __all__ = ["configure_logging"]
+
+
+class _EchoHandler(logging.Handler):
+    """Writes to what stderr is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes one line."""
+        click.echo(self.format(record), err=True)
 
 
 def configure_logging(verbosity: int) -> None:
@@ -13,10 +23,9 @@ def configure_logging(verbosity: int) -> None:
     Args:
         verbosity: 0 shows warnings, 1 also what guests print and log, 2 everything.
     """
-    handler = logging.StreamHandler()
+    handler = _EchoHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger("polycall")
     root.handlers = [handler]
-    root.propagate = False
     root.setLevel(logging.DEBUG if verbosity > 1 else logging.WARNING)
     logging.getLogger("polycall.entry").setLevel(logging.DEBUG if verbosity else logging.WARNING)

@@ -68,6 +68,8 @@ def polycall(project: Path, *arguments: str, given: bytes | None = None) -> subp
         (["app:echo", "--json", '"text"'], b'"text"\n'),
         (["app:echo", '{"a": [1, "\u00e9"]}'], '{\n  "a": [\n    1,\n    "é"\n  ]\n}\n'.encode()),
         (["app:length", "--string", "--", "-x"], b"2\n"),
+        (["app:echo", "-5"], b"-5\n"),
+        (["app:echo", "-2.5e3", "--json"], b"-2500.0\n"),
     ],
 )
 def test_arguments_are_json_or_text_and_results_are_printed(project: Path, arguments: list[str], output: bytes) -> None:
@@ -91,6 +93,13 @@ def test_an_argument_that_is_not_json_says_so_and_what_to_do(project: Path) -> N
     assert result.returncode == 2
     assert b"argument 1 is not JSON: 'hello'" in result.stderr
     assert b"use --string" in result.stderr
+
+
+def test_an_option_that_does_not_exist_is_no_argument(project: Path) -> None:
+    result = polycall(project, "call", "app:echo", "--sting", "hello")
+    assert result.returncode == 2
+    assert b"No such option '--sting'" in result.stderr
+    assert polycall(project, "call", "app:echo", "-x").returncode == 2
 
 
 def test_an_error_shows_message_hint_and_guest_traceback_but_no_python(project: Path) -> None:

@@ -104,7 +104,7 @@ def test_check_finds_everything_that_can_be_known(project: Path, capsys: pytest.
     lines = out.splitlines()
     assert lines[0].startswith("_index.yaml:5:11: warning: ")
     assert 'did you mean "function.lua"' in lines[0]
-    assert lines[1].startswith("_index.yaml:9:16: error: app:assets: app:assets: there is no folder nowhere")
+    assert lines[1].startswith("_index.yaml:9:16: error: app:assets: there is no folder nowhere")
     assert lines[2].startswith("_index.yaml:14:11: error: app:binary: ")
     assert "expected sha256:0000" in lines[2]
     assert lines[3].startswith('_index.yaml:22:13: error: app:typo: the method "og" is not a function')
@@ -112,7 +112,7 @@ def test_check_finds_everything_that_can_be_known(project: Path, capsys: pytest.
     assert any("imports from funcs, wasi:cli, wasi:clocks" in line and ": warning: " in line for line in ungranted)
     assert any("polycall has no host for wasi:random/insecure-seed@" in line for line in ungranted)
     assert any("nobody offers the imports test:host/x" in line for line in lines)
-    assert any("app:library" in line and "_index.yaml:42: " in line for line in lines)
+    assert any("app:library" in line and "_index.yaml:41: " in line for line in lines)
     assert lines[-1] == "4 errors, 4 warnings"
 
 

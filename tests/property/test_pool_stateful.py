@@ -20,7 +20,7 @@ from interop.pool_spec import PoolPolicy, PoolSpec
 from interop.values import Value
 from interop.waiting import Waiter, WaitGraph
 
-PATIENCE_SECONDS = 1  # nothing here waits that long unless the test fails
+PATIENCE_SECONDS = 10  # nothing here waits that long unless the test fails
 
 
 class FakeInstance:

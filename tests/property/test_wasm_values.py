@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from echo_components import (
     PADDING,
     core_echo_wat,
@@ -15,11 +18,8 @@ from echo_components import (
     values_of,
     wit_types,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from wasm_guests import NobodyToCall, call
-
 from interop.source import SourceText
+from wasm_guests import NobodyToCall, call
 from wasm_runtime import WasmProgram
 from wasm_runtime.check_values import compile_check
 from wasm_runtime.runtime import WasmRuntime

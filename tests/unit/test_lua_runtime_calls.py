@@ -206,7 +206,9 @@ def test_importing_the_declarations_does_not_load_the_engine() -> None:
 
 
 def test_a_guest_error_leaves_the_instance_usable() -> None:
-    with closing(prepare(program(body("local x = ... if x then error(x) end return 'fine'"))).instantiate()) as instance:
+    with closing(
+        prepare(program(body("local x = ... if x then error(x) end return 'fine'"))).instantiate()
+    ) as instance:
         with pytest.raises(GuestError):
             instance.call(["boom"], context())
         assert not instance.poisoned

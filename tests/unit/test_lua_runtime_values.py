@@ -98,7 +98,7 @@ def test_an_argument_that_lua_cannot_hold_is_refused_with_its_path(arguments: Se
          "$.result.users[1]: expected a sequence or string keys, got a table with both"),
         ("return { [1] = 1, [3] = 3 }", "$.result: expected a sequence or string keys, got a table with gaps"),
         ("return { [0] = 1 }", "$.result: expected a sequence or string keys, got a table with gaps"),
-        ("return { x = { [1.5] = 1 } }", "$.result.x: expected a sequence or string keys, got a table with a key that is"),
+        ("return { x = { [1.5] = 1 } }", "$.result.x: expected a sequence or string keys, got a table with a key"),
         ("return { [true] = 1 }", "got a table with a key that is a boolean"),
         ("return { f = print }", "$.result.f: expected a plain value, got a function"),
         ("return print", "$.result: expected a plain value, got a function"),

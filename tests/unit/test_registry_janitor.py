@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from interop.pool import Pool
 from interop.pool_spec import PoolPolicy
 from interop.waiting import WaitGraph
@@ -9,12 +11,15 @@ from registry.janitor import Janitor
 
 
 class _Pool(Pool["object"]):  # type: ignore[type-var]  # it never has an instance
-    def __init__(self) -> None:
-        super().__init__("app:x", PoolPolicy("lazy", 0, 1, 1, 30.0), object, WaitGraph())
+    def __init__(self, *, fails: bool = False) -> None:
+        super().__init__("app:x", PoolPolicy("lazy", 0, 1, 30.0), object, WaitGraph())
         self.looked_at = threading.Event()
+        self.fails = fails
 
     def drop_idle(self, now: float) -> float | None:
         self.looked_at.set()
+        if self.fails:
+            raise OSError("cannot be closed")
         return None
 
 
@@ -33,3 +38,13 @@ def test_a_closed_janitor_starts_no_thread() -> None:
     janitor.close()
     janitor.watch(_Pool())
     assert not [thread for thread in threading.enumerate() if thread.name == "polycall-janitor"]
+
+
+def test_a_pool_that_cannot_be_cleaned_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    janitor, pools = Janitor(), [_Pool(fails=True), _Pool()]
+    for pool in pools:
+        janitor.watch(pool)
+    janitor.sweep(0.0)
+    janitor.close()
+    assert pools[1].looked_at.is_set()
+    assert "an idle instance of app:x could not be closed" in caplog.text

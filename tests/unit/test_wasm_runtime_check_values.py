@@ -129,7 +129,11 @@ def test_an_integer_is_held_to_the_range_of_its_type(name: str) -> None:
         (USER, {"ids": 1}, '$: expected the keys id, tag-count, got the key "ids" (did you mean "id"?)'),
         (USER, [1], "$: expected record {id: u32, tag-count: option<u32>}, got a list of 1"),
         (SHAPE, {"square": 1}, '$: expected one of the keys point, circle, got the key "square"'),
-        (SHAPE, {"cirkle": 1}, '$: expected one of the keys point, circle, got the key "cirkle" (did you mean "circle"?)'),
+        (
+            SHAPE,
+            {"cirkle": 1},
+            '$: expected one of the keys point, circle, got the key "cirkle" (did you mean "circle"?)',
+        ),
         (SHAPE, {"point": 1}, "$.point: expected true (the case has no payload), got 1"),
         (SHAPE, {"circle": None}, "$.circle: expected f64, got nothing (None)"),
         (SHAPE, "point", '$: expected variant {point, circle(f64)}, got "point" (write {"point": true})'),

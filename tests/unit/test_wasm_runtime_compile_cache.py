@@ -11,16 +11,18 @@ from pathlib import Path
 
 import pytest
 import wasmtime
-from wasm_guests import call, open_runtime
 
 from interop.errors import HashError, NotFoundError, PreparationError
 from interop.source import SourceText
+from wasm_guests import call, open_runtime
 from wasm_runtime import BinaryFile, WasmProgram, programs
 from wasm_runtime.compile_cache import CompileCache, default_cache_directory
 from wasm_runtime.runtime import WasmRuntime
 
-TEXT = '(component (core module $m (func (export "f") (result i32) (i32.const {}))) (core instance $i (instantiate $m)) \
+TEXT = (
+    '(component (core module $m (func (export "f") (result i32) (i32.const {}))) (core instance $i (instantiate $m)) \
 (func (export "f") (result u32) (canon lift (core func $i "f"))))'
+)
 
 
 class Compilations:
@@ -31,7 +33,7 @@ class Compilations:
         self.read = 0
         counter = self
 
-        class Counting(wasmtime.component.Component):  # type: ignore[misc, name-defined]  # no stub for the submodule
+        class Counting(wasmtime.component.Component):
             def __init__(self, engine: wasmtime.Engine, wasm: bytes) -> None:
                 counter.compiled += 1
                 super().__init__(engine, wasm)
@@ -132,7 +134,7 @@ def test_the_hash_may_be_in_capital_letters(tmp_path: Path) -> None:
 def test_a_missing_file_and_an_unreadable_one_are_told(tmp_path: Path) -> None:
     code = binary(tmp_path)
     with open_runtime(tmp_path / "cache") as runtime:
-        with pytest.raises(NotFoundError, match="assets:/guest1.wasm: no such file"):
+        with pytest.raises(NotFoundError, match=r"assets:/guest1\.wasm: no such file"):
             run(runtime, BinaryFile(tmp_path / "gone.wasm", code.name, code.hash))
         with pytest.raises(PreparationError, match="cannot be read: Is a directory"):
             run(runtime, BinaryFile(tmp_path, code.name, code.hash))
@@ -164,11 +166,14 @@ def test_a_mistake_in_text_is_told_with_the_users_file_and_line(tmp_path: Path) 
 
 
 def test_text_that_assembles_and_does_not_validate_is_told(tmp_path: Path) -> None:
-    with open_runtime(tmp_path) as runtime, pytest.raises(PreparationError, match="m.wat does not compile: .*mismatch"):
+    with (
+        open_runtime(tmp_path) as runtime,
+        pytest.raises(PreparationError, match=r"m\.wat does not compile: .*mismatch"),
+    ):
         run(runtime, SourceText("(module (func (result i32)))", "m.wat"))
 
 
-# --- the files ----------------------------------------------------------------------------------------------------------
+# --- the files --------------------------------------------------------------------------------------------------------
 
 
 def cached_file(folder: Path) -> Path:

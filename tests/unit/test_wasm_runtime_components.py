@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from echo_components import PADDING, echo_component_wat
-from wasm_guests import call, core_in_component, open_runtime, prepare
 
+from echo_components import PADDING, echo_component_wat
 from interop.errors import ConversionError, MissingExportError, PreparationError
+from interop.values import Value
+from wasm_guests import call, core_in_component, open_runtime, prepare
 from wasm_runtime.runtime import WasmRuntime
 from wasm_runtime.wit_types import ListType, OptionType, Primitive, RecordType, ResultType, VariantType
 
@@ -19,9 +22,7 @@ ADD = """
   (func (export "count") (result i32)
     (global.set $count (i32.add (global.get $count) (i32.const 1))) (global.get $count))
   (func (export "nothing"))"""
-COMPONENT = core_in_component(
-    ADD, 'add (param "a" s32) (param "b" s32) (result s32)', "count (result u32)", "nothing"
-)
+COMPONENT = core_in_component(ADD, 'add (param "a" s32) (param "b" s32) (result s32)', "count (result u32)", "nothing")
 INTERFACE = """(component
   (core module $m (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))
   (core instance $i (instantiate $m))
@@ -42,8 +43,7 @@ def test_a_world_level_export_is_called_by_its_name(runtime: WasmRuntime) -> Non
     assert function.entry_id == "app:guest"
     assert function.language == "wasm"
     assert str(function.signature) == "func(a: s32, b: s32) -> s32"
-    assert function.imports_needed == ()
-    assert function.denied_imports == ()
+    assert function.imports == ()
     assert call(function.instantiate(), -2, 3) == 1
 
 
@@ -126,9 +126,25 @@ UNSUPPORTED = """(component
     ("method", "where"), [("take", 'the parameter "it" has the type own<resource>'), ("give", "the result")]
 )
 def test_an_export_with_a_resource_is_refused_when_prepared(runtime: WasmRuntime, method: str, where: str) -> None:
-    with pytest.raises(PreparationError, match="not supported yet") as caught:
+    with pytest.raises(PreparationError, match="resources are not supported yet") as caught:
         prepare(runtime, UNSUPPORTED, method)
     assert where in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        '(type $t (stream u8)) (func (export "f") (param "x" $t) (canon lift (core func $i "f")))',
+        '(type $t (future u8)) (func (export "f") (param "x" $t) (canon lift (core func $i "f")))',
+        '(func (export "f") async (param "x" u32) (canon lift (core func $i "f")))',
+        '(func (export "f") (param "x" error-context) (canon lift (core func $i "f")))',
+    ],
+    ids=["stream", "future", "async", "error-context"],
+)
+def test_what_is_not_supported_yet_does_not_compile(runtime: WasmRuntime, function: str) -> None:
+    core = '(core module $m (func (export "f") (param i32))) (core instance $i (instantiate $m))'
+    with pytest.raises(PreparationError, match=r"does not compile: .* requires? the component model"):
+        prepare(runtime, f"(component {core} {function})", "f")
 
 
 def test_one_mebibyte_of_bytes_comes_back_whole(runtime: WasmRuntime) -> None:
@@ -148,7 +164,7 @@ def test_calls_and_instances_give_back_all_their_memory(runtime: WasmRuntime) ->
     record = RecordType((("name", string), ("tags", ListType(string)), ("note", OptionType(string))))
     wit_type = VariantType((("record", record), ("outcome", ResultType(ListType(Primitive("u8")), string))))
     function = prepare(runtime, echo_component_wat(wit_type), "echo")
-    values = [
+    values: list[Value] = [
         {"record": {"name": "n" * 200, "tags": ["t" * 200] * 5, "note": "x" * 200}},
         {"outcome": {"ok": bytes(500)}},
         {"outcome": {"err": "e" * 500}},
@@ -165,3 +181,10 @@ def test_calls_and_instances_give_back_all_their_memory(runtime: WasmRuntime) ->
     before = _resident_bytes()
     work(1500)  # one leaked value a call would be 5 MB and more
     assert _resident_bytes() - before < 3_000_000
+
+
+def test_importing_the_package_does_not_load_the_engine() -> None:
+    code = "import sys, wasm_runtime; print('wasmtime' in sys.modules, wasm_runtime.WasmProgram.__name__)"
+    folder = str(Path(__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout == "False WasmProgram\n"

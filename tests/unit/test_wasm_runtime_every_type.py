@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from echo_components import PADDING, core_echo_wat, core_echo_wit, echo_component_wat
-from wasm_guests import call, open_runtime, prepare
 
+from echo_components import PADDING, core_echo_wat, core_echo_wit, echo_component_wat
 from interop.values import Value
+from wasm_guests import call, open_runtime, prepare
 from wasm_runtime.runtime import WasmRuntime
 from wasm_runtime.wit_types import (
     INTEGER_RANGES,
@@ -29,6 +29,8 @@ from wasm_runtime.wit_types import (
 BOOL, U8, U32, U64 = Primitive("bool"), Primitive("u8"), Primitive("u32"), Primitive("u64")
 F32, F64, CHAR, STRING = Primitive("f32"), Primitive("f64"), Primitive("char"), Primitive("string")
 POINT = RecordType((("x", Primitive("s32")), ("y", Primitive("s32"))))
+
+NESTED: Value = {"inner": {"x": 1, "y": 2}, "tags": ["a"]}
 
 INLINE: list[tuple[WitType, Value, Value]] = [
     *((Primitive(name), values.start, values.start) for name, values in INTEGER_RANGES.items()),
@@ -74,7 +76,7 @@ NAMED: list[tuple[WitType, Value, Value]] = [
     (POINT, {"x": -1, "y": 2.0}, {"x": -1, "y": 2}),
     (RecordType((("only", U8),)), {"only": 9}, {"only": 9}),
     (RecordType((("note", OptionType(STRING)), ("id", U32))), {"id": 1}, {"note": None, "id": 1}),
-    (RecordType((("inner", POINT), ("tags", ListType(STRING)))), *2 * ({"inner": {"x": 1, "y": 2}, "tags": ["a"]},)),
+    (RecordType((("inner", POINT), ("tags", ListType(STRING)))), NESTED, NESTED),
     (VariantType((("a", U32), ("b", BOOL))), {"a": 1}, {"a": 1}),
     (VariantType((("a", U32), ("b", BOOL))), {"b": True}, {"b": True}),
     (VariantType((("a", U32), ("b", U32))), {"b": 1}, {"b": 1}),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from wasm_guests import FUNCS_CALLER, FakeInvoker, call, context, failing, open_runtime, prepare
 
 from interop.context import CallContext, Cancellation
 from interop.errors import (
@@ -24,6 +23,7 @@ from interop.errors import (
 )
 from interop.protocols import Instance
 from interop.values import Value
+from wasm_guests import FUNCS_CALLER, FakeInvoker, call, context, failing, open_runtime, prepare
 from wasm_runtime.runtime import WasmRuntime
 
 JS_CALLER = Path(__file__).parents[1] / "guests" / "bin" / "js-caller.wasm"
@@ -135,9 +135,7 @@ def test_errors_of_the_dispatcher_are_errs_too(
     assert not instance.poisoned
 
 
-def test_the_callee_sees_the_frame_of_the_calling_guest(
-    relay: Callable[[str], Instance], invoker: FakeInvoker
-) -> None:
+def test_the_callee_sees_the_frame_of_the_calling_guest(relay: Callable[[str], Instance], invoker: FakeInvoker) -> None:
     answering(invoker, None)
     frame = context(deadline=time.monotonic() + 60)
     relay("relay-string").call(["app:target", "payload"], frame)
@@ -182,9 +180,7 @@ def test_a_trap_after_a_failed_call_says_which(relay: Callable[[str], Instance],
     invoker.answers = {"target": failing("no rate", "app:tax")}
     with pytest.raises(TrapError) as caught:
         call(relay("relay-or-trap"), "app:target", "x")
-    assert caught.value.message == (
-        "wasm trap: wasm `unreachable` instruction executed, after app:tax (lua): no rate"
-    )
+    assert caught.value.message == ("wasm trap: wasm `unreachable` instruction executed, after app:tax (lua): no rate")
     assert "or-trap" in (caught.value.guest_traceback or "")
     assert isinstance(caught.value.__cause__, GuestError)
 
@@ -256,7 +252,7 @@ def test_a_javascript_component_calls_out_and_back(runtime: WasmRuntime, invoker
     program = WasmProgram("app:js", code, "three", grants=frozenset({"funcs"}))
     invoker.answers = {
         "upper": lambda payload, _caller: str(payload).upper(),
-        "exclaim": lambda payload, _caller: f"{payload}!",
+        "exclaim": lambda payload, _caller: str(payload) + "!",
         "reverse-bytes": lambda payload, _caller: bytes(reversed(payload if isinstance(payload, bytes) else b"")),
     }
     assert call(runtime.prepare(program).instantiate(), "abc") == "!CBA"

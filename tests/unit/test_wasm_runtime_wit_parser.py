@@ -16,7 +16,10 @@ from wasm_runtime.wit_parser import parse_wit
         ("f: func()->u32;", "func() -> u32"),
         ("export f: func(a: s32, b: s32) -> s32;", "func(a: s32, b: s32) -> s32"),
         ("f: func(a: string,)", "func(a: string)"),
-        ("f: func(a: list<u8>) -> result<string, tuple<u8, f64>>", "func(a: list<u8>) -> result<string, tuple<u8, f64>>"),
+        (
+            "f: func(a: list<u8>) -> result<string, tuple<u8, f64>>",
+            "func(a: list<u8>) -> result<string, tuple<u8, f64>>",
+        ),
         ("f: func(a: option<option<char>>) -> result", "func(a: option<option<char>>) -> result"),
         ("f: func() -> result<_, string>", "func() -> result<_, string>"),
         ("f: func() -> result<bool>", "func() -> result<bool>"),
@@ -39,7 +42,7 @@ def test_several_declarations_stand_side_by_side() -> None:
 @pytest.mark.parametrize(
     ("wit", "message"),
     [
-        ("f: func(a: u33)", 'wit:1:12: unknown type "u33" (did you mean "u32"?)'),
+        ("f: func(a: sting)", 'wit:1:12: unknown type "sting" (did you mean "string"?)'),
         ("f: func(a: point)", 'wit:1:12: unknown type "point"'),
         ("f: func(a: u32", 'wit:1:15: expected "," or ")", got the end'),
         ("f: func(a u32)", 'wit:1:11: expected ":", got "u32"'),

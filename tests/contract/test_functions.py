@@ -1,0 +1,178 @@
+"""What the dispatcher relies on, asked of both runtimes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from interop.context import CallContext, Cancellation
+from interop.errors import (
+    CancelledError,
+    ConversionError,
+    DeadlineError,
+    PolycallError,
+    PreparationError,
+)
+from interop.limits import LimitsSpec
+from interop.protocols import Function
+from interop.source import SourceText
+from interop.values import Value
+from lua_runtime.runtime import LuaRuntime
+from lua_runtime.spec import LuaProgram
+from wasm_runtime.runtime import WasmRuntime
+from wasm_runtime.spec import WasmProgram
+
+LUA = """
+local count = 0
+local function add(a, b)
+    count = count + 1
+    return math.tointeger(a) + math.tointeger(b)
+end
+local function spin() while true do end end
+local function fail() error("failed") end
+return { add = add, spin = spin, fail = fail }
+"""
+WAT = """
+(module
+  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+  (func (export "spin") (loop br 0))
+  (func (export "fail") unreachable))
+"""
+WIT = "add: func(a: s32, b: s32) -> s32; spin: func(); fail: func();"
+
+
+class _NoCalls:
+    def call(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
+        raise AssertionError("nothing here calls out")
+
+    def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
+        raise AssertionError("nothing here calls out")
+
+
+class Language(NamedTuple):
+    name: str
+    cache: Path
+
+    def prepare(self, method: str, text: str | None = None, limits: LimitsSpec | None = None) -> Function:
+        source = SourceText(text or (LUA if self.name == "lua" else WAT), "guest.txt", 1)
+        if self.name == "lua":
+            return LuaRuntime(_NoCalls()).prepare(
+                LuaProgram("app:guest", source, method, limits=limits or LimitsSpec())
+            )
+        program = WasmProgram("app:guest", source, method, wit=WIT, limits=limits or LimitsSpec())
+        return WasmRuntime(_NoCalls(), self.cache).prepare(program)
+
+    def context(self, **options: object) -> CallContext:
+        return CallContext("app:guest", self.name, **options)  # type: ignore[arg-type]  # passed on as they are
+
+
+@pytest.fixture(params=["lua", "wasm"])
+def language(request: pytest.FixtureRequest, tmp_path: Path) -> Language:
+    return Language(request.param, tmp_path)
+
+
+def test_an_instance_serves_one_call_after_another(language: Language) -> None:
+    function = language.prepare("add")
+    assert (function.entry_id, function.language) == ("app:guest", language.name)
+    instance = function.instantiate()
+    assert [instance.call([number, 1], language.context()) for number in range(3)] == [1, 2, 3]
+    assert not instance.poisoned
+
+
+def test_two_instances_know_nothing_of_each_other(language: Language) -> None:
+    function = language.prepare("add")
+    first, second = function.instantiate(), function.instantiate()
+    first.close()
+    first.close()
+    assert second.call([1, 2], language.context()) == 3
+
+
+def test_a_closed_instance_is_not_called(language: Language) -> None:
+    instance = language.prepare("add").instantiate()
+    instance.close()
+    with pytest.raises(PolycallError) as caught:
+        instance.call([1, 2], language.context())
+    assert caught.value.code == "internal"
+
+
+def test_a_failing_guest_is_an_error_of_its_entry(language: Language) -> None:
+    instance = language.prepare("fail").instantiate()
+    with pytest.raises(PolycallError) as caught:
+        instance.call([], language.context())
+    assert caught.value.code == ("guest_error" if language.name == "lua" else "trap")
+
+
+def test_a_deadline_stops_a_loop_and_poisons_the_instance(language: Language) -> None:
+    instance = language.prepare("spin").instantiate()
+    with pytest.raises(DeadlineError):
+        instance.call([], language.context(deadline=time.monotonic() + 0.02))
+    assert instance.poisoned
+
+
+def test_a_cancellation_stops_a_loop_and_poisons_the_instance(language: Language) -> None:
+    instance, cancellation = language.prepare("spin").instantiate(), Cancellation()
+    threading.Timer(0.02, cancellation.cancel).start()
+    with pytest.raises(CancelledError):
+        instance.call([], language.context(cancellation=cancellation))
+    assert instance.poisoned
+
+
+def test_a_guarded_call_that_is_in_time_leaves_the_instance_good(language: Language) -> None:
+    instance = language.prepare("add").instantiate()
+    guarded = language.context(deadline=time.monotonic() + 3600, cancellation=Cancellation())
+    assert instance.call([1, 2], guarded) == 3
+    assert instance.call([1, 2], language.context()) == 3
+    assert not instance.poisoned
+
+
+@pytest.mark.parametrize("value", [{"a": [object()]}, 2**64, "\ud800"])
+def test_a_value_that_the_guest_cannot_take_is_refused_and_the_instance_stays_good(
+    language: Language, value: Value
+) -> None:
+    instance = language.prepare("add").instantiate()
+    with pytest.raises(ConversionError, match=r"^\$\.args\[1\]"):
+        instance.call([1, value], language.context())
+    assert instance.call([1, 2], language.context()) == 3
+
+
+def test_a_method_that_is_not_there_is_refused_when_the_entry_is_prepared(language: Language) -> None:
+    with pytest.raises(PreparationError, match='"ad"') as caught:
+        language.prepare("ad")
+    assert caught.value.hint is not None
+    assert '"add"' in caught.value.hint
+
+
+def test_a_source_that_does_not_compile_is_refused_with_its_place(language: Language) -> None:
+    with pytest.raises(PreparationError, match=r"guest\.txt:2"):
+        language.prepare("add", "\n(((")
+
+
+def test_a_payload_becomes_arguments(language: Language) -> None:
+    function = language.prepare("add")
+    expected: Sequence[Value] = ["[1, 2]"] if language.name == "lua" else [1, 2]
+    assert function.payload_arguments("[1, 2]") == expected
+
+
+def test_two_instances_run_in_parallel(language: Language) -> None:
+    # Each waits, inside its guest, until the deadline; one after the other they could not both be over in time.
+    function, seconds = language.prepare("spin"), 0.3
+    instances = [function.instantiate() for _ in range(2)]
+    ends: list[float] = []
+
+    def run(number: int) -> None:
+        with pytest.raises(DeadlineError):
+            instances[number].call([], language.context(deadline=time.monotonic() + seconds))
+        ends.append(time.monotonic())
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(2)]
+    start = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(ends) - start < 2 * seconds

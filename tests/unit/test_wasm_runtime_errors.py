@@ -1,0 +1,146 @@
+"""Traps and memory limits as errors that say what happened and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from interop.errors import LimitError, MemoryLimitError, PolycallError, TrapError
+from interop.limits import LimitsSpec
+from wasm_guests import call, core_in_component, open_runtime, prepare
+from wasm_runtime.runtime import WasmRuntime
+from wasm_runtime.traps import TooManyMemoriesError, engine_error, guest_traceback
+
+FUNCTIONS = """
+  (func $divide (param i32 i32) (result i32) (i32.div_s (local.get 0) (local.get 1)))
+  (func $outer (export "divide") (param i32 i32) (result i32) (call $divide (local.get 0) (local.get 1)))
+  (func (export "abort") unreachable)
+  (func (export "far") (drop (i32.load (i32.const 0x7fffffff))))
+  (func $deep (export "deep") (call $deep))
+  (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))"""
+LIFTED = (
+    'divide (param "a" s32) (param "b" s32) (result s32)',
+    "abort",
+    "far",
+    "deep",
+    'grow (param "n" u32) (result s32)',
+)
+WIT = "divide: func(a: s32, b: s32) -> s32; abort: func(); far: func(); deep: func(); grow: func(n: u32) -> s32"
+GUESTS = {
+    "component": (core_in_component(FUNCTIONS, *LIFTED), None),
+    "core module": (f'(module $m (memory (export "memory") 1) {FUNCTIONS})', WIT),
+}
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WasmRuntime]:
+    with open_runtime(Path(tmp_path_factory.mktemp("cache"))) as runtime:
+        yield runtime
+
+
+@pytest.fixture(params=list(GUESTS))
+def guest(request: pytest.FixtureRequest) -> tuple[str, str | None]:
+    return GUESTS[request.param]
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "message"),
+    [
+        ("divide", (1, 0), "wasm trap: integer divide by zero"),
+        ("divide", (-(2**31), -1), "wasm trap: integer overflow"),
+        ("abort", (), "wasm trap: wasm `unreachable` instruction executed"),
+        ("far", (), "out of bounds memory access"),
+        ("deep", (), "wasm trap: call stack exhausted"),
+    ],
+)
+def test_a_trap_says_what_it_was_and_poisons_the_instance(
+    runtime: WasmRuntime, guest: tuple[str, str | None], method: str, arguments: tuple[int, ...], message: str
+) -> None:
+    instance = prepare(runtime, guest[0], method, guest[1]).instantiate()
+    with pytest.raises(TrapError) as caught:
+        call(instance, *arguments)
+    assert message in caught.value.message
+    assert "\n" not in caught.value.message
+    assert caught.value.entry_id == "app:guest"
+    assert instance.poisoned
+    with pytest.raises(PolycallError, match="must not be used again"):
+        call(instance, *arguments)
+
+
+def test_a_trap_shows_the_functions_of_the_guest_innermost_first(
+    runtime: WasmRuntime, guest: tuple[str, str | None]
+) -> None:
+    with pytest.raises(TrapError) as caught:
+        call(prepare(runtime, guest[0], "divide", guest[1]).instantiate(), 1, 0)
+    lines = (caught.value.guest_traceback or "").splitlines()
+    assert [line.partition(" (at ")[0] for line in lines] == ["m!divide", "m!outer"]
+
+
+def test_memory_is_capped_and_growth_beyond_it_fails(runtime: WasmRuntime, guest: tuple[str, str | None]) -> None:
+    limits = LimitsSpec(max_memory_bytes=4 * 65536)
+    instance = prepare(runtime, guest[0], "grow", guest[1], limits=limits).instantiate()
+    assert [call(instance, 3), call(instance, 1)] == [1, -1]
+
+
+def test_an_abort_under_a_memory_limit_mentions_the_limit(runtime: WasmRuntime, guest: tuple[str, str | None]) -> None:
+    limits = LimitsSpec(max_memory_bytes=100_000)
+    with pytest.raises(TrapError) as caught:
+        call(prepare(runtime, guest[0], "abort", guest[1], limits=limits).instantiate())
+    assert caught.value.hint == "it may have run out of memory: limits.max_memory_bytes is 100000"
+
+
+def test_a_guest_that_needs_more_memory_to_start_than_it_may_have_is_told(
+    runtime: WasmRuntime, guest: tuple[str, str | None]
+) -> None:
+    with pytest.raises(MemoryLimitError) as caught:
+        prepare(runtime, guest[0], "abort", guest[1], limits=LimitsSpec(max_memory_bytes=1000)).instantiate()
+    assert str(caught.value) == (
+        "the guest's memory minimum size of 1 pages exceeds memory limits "
+        "(raise limits.max_memory_bytes, which is 1000 for all its memories together)"
+    )
+    assert caught.value.entry_id == "app:guest"
+
+
+def test_the_cap_is_for_all_memories_together(runtime: WasmRuntime) -> None:
+    memories = "".join(f"(memory $m{index} 1)" for index in range(4))
+    guest = f"""(module {memories}
+      (func (export "grow") (param i32) (result i32) (memory.grow $m3 (local.get 0))))"""
+
+    def grown(pages: int) -> object:
+        function = prepare(
+            runtime, guest, "grow", "grow: func(n: u32) -> s32", limits=LimitsSpec(max_memory_bytes=pages * 65536)
+        )
+        function.instantiate().close()
+        return call(function.instantiate(), 1)
+
+    assert grown(8) == 1
+    assert grown(4) == -1
+    with pytest.raises(MemoryLimitError):
+        grown(3)
+
+
+def test_a_trap_in_the_start_code_is_the_guests_error(runtime: WasmRuntime) -> None:
+    core = '(func $start unreachable) (start $start) (func (export "f"))'
+    for text, wit in ((core_in_component(core, "f"), None), (f"(module {core})", "f: func()")):
+        function = prepare(runtime, text, "f", wit)
+        with pytest.raises(TrapError) as caught:
+            function.instantiate()
+        assert caught.value.entry_id == "app:guest"
+        assert "start" in (caught.value.guest_traceback or "")
+
+
+def test_a_result_larger_than_the_engine_copies_is_a_limit(runtime: WasmRuntime) -> None:
+    core = """(memory (export "memory") 1000)
+      (func (export "much") (result i32) (i32.store (i32.const 12) (i32.const 60000000)) (i32.const 8))"""
+    with pytest.raises(LimitError, match="more data than the engine copies"):
+        call(prepare(runtime, core_in_component(core, "much (result (list u8))"), "much").instantiate())
+
+
+def test_an_engine_message_without_frames_is_read_as_well() -> None:
+    error = engine_error("failed\n\nCaused by:\n    0: one\n    1: two", None)
+    assert (type(error), error.message) == (TrapError, "failed: one: two")
+    assert guest_traceback("failed") is None
+    many = engine_error("resource limit exceeded: memory count too high at 1001", None)
+    assert isinstance(many, TooManyMemoriesError)

@@ -1,0 +1,173 @@
+"""Deadlines and cancellation stop a guest wherever it is; the clock behind them runs only when it must."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from interop.context import Cancellation
+from interop.errors import CancelledError, DeadlineError, PolycallError
+from interop.limits import LimitsSpec
+from wasm_guests import call, context, core_in_component, open_runtime, prepare
+from wasm_runtime.epoch_ticker import EpochTicker
+from wasm_runtime.runtime import WasmRuntime
+
+FUNCTIONS = """
+  (func (export "forever") (loop $again (br $again)))
+  (func (export "spin") (param i32)
+    (loop $again
+      (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+      (br_if $again (local.get 0))))"""
+GUESTS = {
+    "component": (core_in_component(FUNCTIONS, "forever", 'spin (param "n" u32)'), None),
+    "core module": (f"(module {FUNCTIONS})", "forever: func(); spin: func(n: u32)"),
+}
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WasmRuntime]:
+    with open_runtime(Path(tmp_path_factory.mktemp("cache"))) as runtime:
+        yield runtime
+
+
+@pytest.fixture(params=list(GUESTS))
+def guest(request: pytest.FixtureRequest) -> tuple[str, str | None]:
+    return GUESTS[request.param]
+
+
+def test_an_endless_loop_ends_at_its_deadline(runtime: WasmRuntime, guest: tuple[str, str | None]) -> None:
+    instance = prepare(runtime, guest[0], "forever", guest[1]).instantiate()
+    started = time.monotonic()
+    with pytest.raises(DeadlineError) as caught:
+        instance.call([], context(deadline=started + 0.05))
+    assert 0.05 <= time.monotonic() - started < 2
+    assert caught.value.entry_id == "app:guest"
+    assert instance.poisoned
+
+
+def test_an_endless_loop_ends_when_it_is_cancelled(runtime: WasmRuntime, guest: tuple[str, str | None]) -> None:
+    instance = prepare(runtime, guest[0], "forever", guest[1]).instantiate()
+    cancellation = Cancellation()
+    errors: list[PolycallError] = []
+
+    def run() -> None:
+        try:
+            instance.call([], context(cancellation=cancellation))
+        except PolycallError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    cancellation.cancel()
+    thread.join(timeout=10)
+    assert [type(error) for error in errors] == [CancelledError]
+
+
+def test_work_within_the_deadline_is_done(runtime: WasmRuntime, guest: tuple[str, str | None]) -> None:
+    instance = prepare(runtime, guest[0], "spin", guest[1]).instantiate()
+    for _ in range(3):
+        instance.call([20_000_000], context(deadline=time.monotonic() + 60))  # several ticks long
+    assert not instance.poisoned
+
+
+def test_an_instance_serves_guarded_and_unguarded_calls_in_turn(
+    runtime: WasmRuntime, guest: tuple[str, str | None]
+) -> None:
+    instance = prepare(runtime, guest[0], "spin", guest[1]).instantiate()
+    for _ in range(3):
+        instance.call([1], context(deadline=time.monotonic() + 60))
+        call(instance, 5_000_000)
+    with pytest.raises(DeadlineError):
+        instance.call([0], context(deadline=time.monotonic()))
+
+
+def test_one_call_that_is_stopped_leaves_the_others_alone(runtime: WasmRuntime, guest: tuple[str, str | None]) -> None:
+    endless = prepare(runtime, guest[0], "forever", guest[1]).instantiate()
+    working = prepare(runtime, guest[0], "spin", guest[1]).instantiate()
+    finished = threading.Event()
+
+    def work() -> None:
+        working.call([50_000_000], context(deadline=time.monotonic() + 60))
+        finished.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    with pytest.raises(DeadlineError):
+        endless.call([], context(deadline=time.monotonic() + 0.02))
+    thread.join(timeout=60)
+    assert finished.is_set()
+
+
+@pytest.mark.parametrize("kind", ["component", "core module"])
+def test_a_guest_that_never_finishes_starting_is_stopped(runtime: WasmRuntime, kind: str) -> None:
+    core = '(func $start (loop $again (br $again))) (start $start) (func (export "f"))'
+    text = core_in_component(core, "f") if kind == "component" else f"(module {core})"
+    wit = None if kind == "component" else "f: func()"
+    with pytest.raises(DeadlineError) as caught:
+        prepare(runtime, text, "f", wit, limits=LimitsSpec(max_execution_ms=50)).instantiate()
+    assert caught.value.entry_id == "app:guest"
+
+
+class Ticks:
+    """Counts ticks, and lets a test wait for some."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._changed = threading.Condition()
+
+    def __call__(self) -> None:
+        with self._changed:
+            self.count += 1
+            self._changed.notify_all()
+
+    def wait_for(self, count: int) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self.count >= count, timeout=10)
+
+
+def test_the_clock_starts_with_the_first_guarded_call_and_goes_on_for_later_ones() -> None:
+    ticks = Ticks()
+    ticker = EpochTicker(ticks)
+    assert ticks.count == 0
+    ticker.begin()
+    assert ticks.wait_for(2)
+    ticker.end()
+    ticker.begin()
+    assert ticks.wait_for(ticks.count + 2)
+    ticker.end()
+    ticker.close()
+    stopped_at = ticks.count
+    ticker.begin()
+    ticker.end()
+    ticker.close()
+    assert ticks.count == stopped_at
+
+
+def test_the_clock_rests_when_no_guarded_call_runs() -> None:
+    ticks = Ticks()
+    ticker = EpochTicker(ticks)
+    ticker.begin()
+    assert ticks.wait_for(1)
+    ticker.end()
+    while ticker._needed.is_set():  # at most one tick more
+        pass
+    resting_at = ticks.count
+    ticker.begin()
+    assert ticks.wait_for(resting_at + 1)
+    ticker.end()
+    ticker.close()
+
+
+def test_closing_a_runtime_ends_its_clock(tmp_path: Path) -> None:
+    def clocks() -> int:
+        return sum(thread.name == "polycall-epoch" for thread in threading.enumerate())
+
+    before = clocks()
+    with open_runtime(tmp_path) as runtime:
+        prepare(runtime, GUESTS["component"][0], "spin").instantiate().call([1], context(deadline=time.monotonic() + 9))
+        assert clocks() == before + 1
+    assert clocks() == before
