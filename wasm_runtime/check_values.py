@@ -275,8 +275,11 @@ def _unknown_key(types: dict[str, WitType], given: dict[str, Value]) -> Mismatch
 
 def _variant(cases: dict[str, WitType | None], wit_type: WitType) -> Check:
     checks = {name: _no_payload if payload is None else compile_check(payload) for name, payload in cases.items()}
+    nil_case = _nil_case(cases)
 
     def check(value: Any) -> dict[str, Any]:
+        if nil_case is not None and value == []:
+            value = {nil_case: None}
         if type(value) is not dict or len(value) != 1:
             raise Mismatch(wit_type, describe(value), _variant_hint(value, cases))
         ((name, payload),) = value.items()
@@ -285,6 +288,13 @@ def _variant(cases: dict[str, WitType | None], wit_type: WitType) -> Check:
         return {name: _at(f".{name}", checks[name], payload)}
 
     return check
+
+
+def _nil_case(cases: dict[str, WitType | None]) -> str | None:
+    """Returns the case that an empty table stands for: Lua writes `{ok = nil}` and means a payload that is none."""
+    optional = [name for name, payload in cases.items() if isinstance(payload, OptionType)]
+    nilable = optional or [name for name, payload in cases.items() if payload is None]
+    return nilable[0] if len(nilable) == 1 else None
 
 
 def _no_payload(value: Any) -> bool:
@@ -361,6 +371,11 @@ def _option(wit_type: OptionType) -> Check:
             return None
         if type(value) is dict and len(value) == 1 and "some" in value:
             return wrap_some(_at(".some", payload, value["some"]))
-        return wrap_some(payload(value))
+        try:
+            return wrap_some(payload(value))
+        except Mismatch:
+            if value == []:  # Lua's {some = nil}
+                return wrap_some(None)
+            raise
 
     return check

@@ -130,8 +130,9 @@ class GuestStore:
         failed = self.failed_call
         if failed is None or self.call is None or not isinstance(error, (TrapError, ImportDeniedError)):
             return error
-        text = f"{error.message}, after {failed.text(skip_frames=self.call.depth)}"
+        text = f"{failed.message}; then, in {self.call.entry_id}: {error.message}"
         told = type(error)(text, hint=error.hint, guest_traceback=error.guest_traceback)
+        told.frames = failed.frames
         told.__cause__ = failed
         return told
 

@@ -180,7 +180,8 @@ def test_a_trap_after_a_failed_call_says_which(relay: Callable[[str], Instance],
     invoker.answers = {"target": failing("no rate", "app:tax")}
     with pytest.raises(TrapError) as caught:
         call(relay("relay-or-trap"), "app:target", "x")
-    assert caught.value.message == ("wasm trap: wasm `unreachable` instruction executed, after app:tax (lua): no rate")
+    assert caught.value.message == "no rate; then, in app:guest: wasm trap: wasm `unreachable` instruction executed"
+    assert caught.value.frames == (("app:guest", "wasm"), ("app:tax", "lua"))
     assert "or-trap" in (caught.value.guest_traceback or "")
     assert isinstance(caught.value.__cause__, GuestError)
 
@@ -194,7 +195,7 @@ def test_a_trap_long_after_is_not_blamed_on_an_earlier_call(
     answering(invoker, {"err": "a value, not a failed call"})
     with pytest.raises(TrapError) as caught:
         call(instance, "app:target", "x")
-    assert "after" not in caught.value.message
+    assert "; then, in" not in caught.value.message
 
 
 def test_a_fault_of_the_host_is_an_internal_error_and_nothing_unwinds_through_the_engine(

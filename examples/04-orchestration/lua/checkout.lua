@@ -12,7 +12,6 @@ local function checkout(order)
     end
 
     local quote = priced.ok
-    quote.digest = nil -- bytes, which JSON text cannot hold
     local receipt, err = funcs.call("shop:render", json.encode({
         customer = order.customer,
         items = order.items,

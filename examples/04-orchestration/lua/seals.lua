@@ -1,8 +1,8 @@
 local adler = require("adler")
 
--- Both are called with `call-bytes`: a Lua string is bytes, in and out.
+-- Both are called with `call-bytes`: a Lua string is bytes, in and out. The digest is text, the stamp is not.
 local function digest(bytes)
-    return string.pack(">I4", adler.sum(bytes))
+    return string.format("%08x", adler.sum(bytes))
 end
 
 local function stamp(receipt)
