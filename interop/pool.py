@@ -177,12 +177,12 @@ class Pool(Generic[I]):
             held = self._held
             if instance not in held:
                 raise InternalError(f'an instance was given back to the pool of "{self.name}" that had not been taken')
-            if self._keeps and not instance.poisoned:
-                if self._waiters:
-                    self._hand_over(instance)
-                else:
-                    del held[instance]
-                    self._idle.append((instance, now))
+            if not instance.poisoned and self._waiters:
+                self._hand_over(instance)
+                return
+            if not instance.poisoned and self._keeps:
+                del held[instance]
+                self._idle.append((instance, now))
                 return
         self._discard(instance)
 
@@ -205,15 +205,23 @@ class Pool(Generic[I]):
         self._discard_all(dropped)
         return following
 
+    def retire(self) -> None:
+        """Keeps no instance from now on: closes idle ones now, the others when no call wants them any more.
+
+        Calls that are on their way here, or wait, still get an instance: replacing an entry must not make them fail.
+        """
+        with self._lock:
+            self._keeps = False
+            idle = self._take_idle(len(self._idle))
+        self._discard_all(idle)
+
     def close(self) -> None:
         """Closes idle instances now and those in use when they are given back; calls that wait fail at once."""
         with self._lock:
             self._closed = True
-            self._keeps = False
             while self._waiters:
                 self._next_in_line().notify()
-            idle = self._take_idle(len(self._idle))
-        self._discard_all(idle)
+        self.retire()
 
     def snapshot(self) -> PoolSnapshot:
         """Returns the pool's figures, all of the same moment."""
@@ -319,7 +327,7 @@ class Pool(Generic[I]):
         return CallContext(self.name, "python")
 
     def _closed_error(self) -> PoolClosedError:
-        hint = "its registry was closed, or the entry was replaced, before the call got an instance"
+        hint = "its registry was closed before the call got an instance"
         return PoolClosedError(f'the pool of "{self.name}" is closed', entry_id=self.name, hint=hint)
 
     def _deadlock_error(self, circle: Sequence[Waiter]) -> PoolDeadlockError:

@@ -35,6 +35,7 @@ from interop.errors import (
 from interop.ids import EntryId
 from interop.values import Value
 from polycall._version import __version__
+from registry.changes import Changes
 from registry.entries import Entry
 from registry.registry import Registry, load
 
@@ -42,6 +43,7 @@ __all__ = [
     "CallError",
     "Cancellation",
     "CancelledError",
+    "Changes",
     "ConversionError",
     "DeadlineError",
     "DeclarationError",

@@ -12,6 +12,7 @@ from registry.entries import Entry, Location
 from registry.entry_file import EntryFile
 from registry.kinds import EVERY_ENTRY, SPECS, doubt_about
 from registry.nodes import MapNode, Node, ScalarNode, describe_node, freeze, join
+from registry.settings import Settings
 
 __all__ = ["declare"]
 
@@ -19,15 +20,15 @@ _HEADER = frozenset({"name", "kind", "meta"})
 _NO_META: Mapping[str, Any] = MappingProxyType({})
 
 
-def declare(file: EntryFile) -> Iterator[Entry]:
-    """Yields the entries of a file.
+def declare(file: EntryFile, settings: Settings) -> Iterator[Entry]:
+    """Yields the entries of a file, with the project's defaults in them.
 
     What is wrong with them goes to the file's report. An entry whose keys are wrong still comes out, without `spec`, so
     that references to it are not reported as well; one without a name cannot.
     """
     shared = _NO_META if file.meta is None else freeze(file.meta)
     for node, path in file.entries:
-        entry = _Declaration(file, node, path).entry(shared)
+        entry = _Declaration(file, node, path, settings).entry(shared)
         if entry is not None:
             yield entry
 
@@ -35,10 +36,11 @@ def declare(file: EntryFile) -> Iterator[Entry]:
 class _Declaration:
     """One entry while it is read."""
 
-    def __init__(self, file: EntryFile, node: MapNode, path: str) -> None:
+    def __init__(self, file: EntryFile, node: MapNode, path: str, settings: Settings) -> None:
         self._file = file
         self._node = node
         self._path = path
+        self._settings = settings
         self._decoder = Decoder(file.report, file.namespace)
 
     def entry(self, shared: Mapping[str, Any]) -> Entry | None:
@@ -104,7 +106,7 @@ class _Declaration:
             self._file.report.problem(data, path, f"expected a mapping, got {describe_node(data)}")
             return None
         spec = self._decoder.spec(spec_type, data, path, also=_HEADER if data is self._node else frozenset())
-        return None if spec is INVALID else spec
+        return None if spec is INVALID else self._settings.resolve(spec)
 
     def _doubt(self, kind: str) -> None:
         doubt = doubt_about(kind) if kind else None

@@ -13,10 +13,12 @@ from registry.paths import is_file, is_folder, shown_path
 from registry.problems import Report
 from registry.wippy_lock import SourceRoot, source_roots
 
-__all__ = ["SourceFile", "discover"]
+__all__ = ["SKIPPED_FOLDERS", "SourceFile", "discover"]
 
 _SUFFIXES = (".yaml", ".yml", ".json")
-_SKIPPED = frozenset({"node_modules"})
+SKIPPED_FOLDERS = frozenset({"node_modules"})
+"""Folders that hold no entries, like those whose name begins with a dot."""
+
 _SKIPPED_WITH: Mapping[str, tuple[str, ...]] = {
     "SKIP_TEMPORAL_TESTS": ("temporal", "_temporal"),
     "SKIP_CLOUDSTORAGE_TESTS": ("cloudstorage",),
@@ -62,7 +64,7 @@ def discover(project: Path, environment: Mapping[str, str] = os.environ) -> tupl
 def _skipped_folders(environment: Mapping[str, str]) -> frozenset[str]:
     named = (name.strip() for name in environment.get(_SKIPPED_BY_NAME, "").split(","))
     switched_off = (name for switch, names in _SKIPPED_WITH.items() if environment.get(switch) for name in names)
-    return _SKIPPED.union(filter(None, named), switched_off)
+    return SKIPPED_FOLDERS.union(filter(None, named), switched_off)
 
 
 class _Walk:

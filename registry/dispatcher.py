@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interop.context import CallContext, Cancellation
-from interop.errors import NotFoundError, PolycallError, PoolClosedError, PreparationError
+from interop.errors import DeclarationError, NotFoundError, PolycallError, PoolClosedError, PreparationError
 from interop.ids import EntryId
 from interop.limits import LimitsSpec
 from interop.pool import Pool
@@ -17,6 +18,7 @@ from interop.protocols import Function, Instance
 from interop.values import Value
 from interop.waiting import WaitGraph
 from lua_runtime.spec import LuaFunctionSpec, LuaLibrarySpec
+from registry.changes import Changes, changes_between
 from registry.entries import Entry
 from registry.filesystems import FileSystems
 from registry.index import Index
@@ -46,22 +48,29 @@ class Dispatcher:
     Routes are prepared without a lock around the engines: two threads that need the same new entry may both prepare it,
     and the first to finish wins. A lock would be held while guest code starts up, and could deadlock.
 
+    A reload puts another index and another set of routes in the place of the old ones, which nobody changes after that:
+    a call that has its route goes on with it, and whoever was preparing one for the old set looks its entry up again.
+
     Args:
         index: The entries.
         cache_directory: Where compiled WebAssembly is kept; None for the user's cache folder.
-        max_depth: Hops of one chain of calls.
+        max_depth: Hops of one chain of calls, or None for what the project's settings say.
+
+    Attributes:
+        index: The entries at the moment.
     """
 
-    def __init__(self, index: Index, *, cache_directory: Path | None, max_depth: int) -> None:
+    def __init__(self, index: Index, *, cache_directory: Path | None, max_depth: int | None) -> None:
         self.index = index
-        self._file_systems = FileSystems(index)
         self._cache_directory = cache_directory
-        self._max_depth = max_depth
+        self._given_max_depth = max_depth
+        self._max_depth = max_depth or index.settings.max_depth
         self._waits = WaitGraph()
         self._janitor = Janitor()
         self._python: dict[str, PythonFunction] = {}
         self._routes: dict[str, Route] = {}
         self._lock = threading.Lock()
+        self._reloading = threading.Lock()
         self._lua: LuaRuntime | None = None
         self._wasm: WasmRuntime | None = None
         self._closed = threading.Event()
@@ -69,7 +78,7 @@ class Dispatcher:
     def call(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
         """Calls an entry on behalf of a guest; see `interop.protocols.Invoker`."""
         route = self._routes.get(target) or self._nested_route(target, caller)
-        return route.run(arguments, route.context(caller))
+        return route.run(arguments, route.context(caller), self._max_depth)
 
     def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
         """Calls an entry with one text or byte string on behalf of a guest; see `interop.protocols.Invoker`."""
@@ -80,7 +89,7 @@ class Dispatcher:
         except PolycallError as error:
             error.frames = error.frames or context.frames()
             raise
-        return route.run(arguments, context)
+        return route.run(arguments, context, self._max_depth)
 
     def call_from_outside(
         self,
@@ -94,7 +103,7 @@ class Dispatcher:
     ) -> Value:
         """Calls an entry from Python; a registered function that calls on hands in its own frame as `parent`."""
         route = self._routes.get(target) or self.route(target)
-        return route.run(arguments, route.context(parent, deadline, cancellation, values))
+        return route.run(arguments, route.context(parent, deadline, cancellation, values), self._max_depth)
 
     def _nested_route(self, target: str, caller: CallContext) -> Route:
         try:
@@ -111,35 +120,49 @@ class Dispatcher:
             PreparationError: The entry cannot be made ready to call, or is of a kind that is not called.
             PoolClosedError: The registry is closed.
         """
-        if self._closed.is_set():
-            raise PoolClosedError("the registry is closed", entry_id=target)
-        route = self._routes.get(target)
-        if route is not None:
-            return route
-        route = self._prepare(target)
+        while True:
+            with self._lock:
+                self._check_open(target)
+                index, routes = self.index, self._routes
+            route = routes.get(target) or self._add_route(target, index, routes)
+            if route is not None:
+                return route
+
+    def _add_route(self, target: str, index: Index, routes: dict[str, Route]) -> Route | None:
+        """Prepares a route; None if another thread was faster, or a reload made `index` and `routes` the old ones."""
+        try:
+            route = self._prepare(target, index)
+        except PolycallError:
+            if self._routes is not routes:
+                return None
+            raise
         with self._lock:
-            lost = self._closed.is_set() or self._routes.setdefault(target, route) is not route
-        if lost:
+            won = self._routes is routes and routes.setdefault(target, route) is route
+            if won and route.shrinks:
+                self._janitor.watch(route.pool)
+        if not won:
             route.pool.close()
-            return self.route(target)
+            return None
         route.pool.start()
-        if route.shrinks:
-            self._janitor.watch(route.pool)
         return route
 
-    def _prepare(self, target: str) -> Route:
+    def _check_open(self, target: str | None = None) -> None:
+        if self._closed.is_set():
+            raise PoolClosedError("the registry is closed", entry_id=target)
+
+    def _prepare(self, target: str, index: Index) -> Route:
         python = self._python.get(target)
         if python is not None:
             return self._routed(python, PoolSpec(type="inline"), LimitsSpec())
         try:
-            entry = self.index.get(EntryId.parse(target))
+            entry = index.get(EntryId.parse(target))
         except ValueError as error:
             raise NotFoundError(str(error), entry_id=target) from error
         spec = entry.spec
         if not isinstance(spec, _CALLABLE):
             raise _not_callable(entry)
         try:
-            return self._routed(self.prepare(entry), spec.pool, spec.limits)
+            return self._routed(self._function(entry, index), spec.pool, spec.limits)
         except PolycallError as error:
             error.entry_id = error.entry_id or target
             raise
@@ -147,28 +170,26 @@ class Dispatcher:
     def _routed(self, function: Function, pool: PoolSpec, limits: LimitsSpec) -> Route:
         policy = pool.policy()
         instances: Pool[Instance] = Pool(function.entry_id, policy, function.instantiate, self._waits)
-        return Route(function, instances, policy, limits.max_execution_ms, self._max_depth)
+        return Route(function, instances, policy, limits.max_execution_ms)
 
-    def prepare(self, entry: Entry) -> Function:
-        """Compiles and checks one Lua or WebAssembly function, without routing calls to it.
-
-        Raises:
-            PreparationError: It cannot be made ready to call.
-        """
+    def _function(self, entry: Entry, index: Index) -> Function:
         if isinstance(entry.spec, LuaFunctionSpec):
-            return self._lua_runtime().prepare(lua_program(entry, self.index))
-        return self._wasm_runtime().prepare(wasm_program(entry, self._file_systems))
+            return self._lua_runtime().prepare(lua_program(entry, index))
+        return self._wasm_runtime().prepare(wasm_program(entry, FileSystems(index)))
 
-    def inspect(self, entry: Entry) -> Function | None:
-        """Prepares any entry for a look at it: a function, or a library as far as it compiles; None for other kinds.
+    def inspect(self, entry: Entry, index: Index) -> Function | None:
+        """Prepares an entry of `index` for a look at it, without routing calls to it.
+
+        Returns:
+            A function; None for a library, which is compiled, and for other kinds.
 
         Raises:
             PreparationError: It cannot be made ready.
         """
         if isinstance(entry.spec, LuaLibrarySpec):
-            self._lua_runtime().compile(lua_program(entry, self.index))
+            self._lua_runtime().compile(lua_program(entry, index))
             return None
-        return self.prepare(entry) if isinstance(entry.spec, _CALLABLE) else None
+        return self._function(entry, index) if isinstance(entry.spec, _CALLABLE) else None
 
     def _lua_runtime(self) -> LuaRuntime:
         # Imported when the first Lua entry is needed: listing a project must not pay for an engine.
@@ -194,6 +215,48 @@ class Dispatcher:
         with self._lock:
             self.index = self.index.with_entry(entry)
             self._python[function.entry_id] = function
+
+    def reload(self, read: Callable[[], Index]) -> Changes:
+        """Puts another index in the place of the present one; reloads from several threads follow each other.
+
+        Args:
+            read: Reads the index; what it raises leaves everything as it is.
+
+        Returns:
+            What is different now.
+
+        Raises:
+            DeclarationError: An entry has the id of a registered Python function.
+            PoolClosedError: The registry is closed.
+        """
+        with self._reloading:
+            declared = read()
+            with self._lock:
+                self._check_open()
+                index = self._with_python(declared)
+                changes = changes_between(self.index, index)
+                retired = self._swap(index, changes)
+        with ExitStack() as retiring:  # retires every one of them, even if closing an instance of another fails
+            for route in retired:
+                retiring.callback(route.pool.retire)
+        return changes
+
+    def _with_python(self, index: Index) -> Index:
+        taken = [entry for entry in index if str(entry.id) in self._python]
+        if taken:
+            message = "the id {} is taken: a Python function is registered under it"
+            raise DeclarationError([entry.problem("", message.format(entry.id)) for entry in taken])
+        python = [entry for entry in self.index if str(entry.id) in self._python]
+        return Index((*index, *python), index.root, index.warnings, index.settings)
+
+    def _swap(self, index: Index, changes: Changes) -> list[Route]:
+        kept = {target: self._routes[target] for target in changes.kept if target in self._routes}
+        retired = [route for target, route in self._routes.items() if target not in kept]
+        for route in retired:
+            self._janitor.forget(route.pool)
+        self.index, self._routes = index, kept
+        self._max_depth = self._given_max_depth or index.settings.max_depth
+        return retired
 
     def close(self) -> None:
         """Closes every pool and the engines' threads; new calls are refused. Harmless when repeated."""

@@ -10,8 +10,11 @@ from typing import Any
 from interop.errors import NotFoundError, Problem
 from interop.ids import EntryId, suggestion
 from registry.entries import Entry
+from registry.settings import Settings
 
 __all__ = ["Index"]
+
+_NO_SETTINGS = Settings()
 
 
 class Index:
@@ -21,14 +24,22 @@ class Index:
         entries: The entries, with ids that differ.
         root: The project folder.
         warnings: What is odd about the declarations without being wrong.
+        settings: The project's; what they say of entries is in the entries already.
     """
 
-    __slots__ = ("_by_id", "root", "warnings")
+    __slots__ = ("_by_id", "root", "settings", "warnings")
 
-    def __init__(self, entries: Iterable[Entry], root: Path, warnings: Iterable[Problem] = ()) -> None:
+    def __init__(
+        self,
+        entries: Iterable[Entry],
+        root: Path,
+        warnings: Iterable[Problem] = (),
+        settings: Settings = _NO_SETTINGS,
+    ) -> None:
         self._by_id = MappingProxyType({entry.id: entry for entry in sorted(entries, key=lambda entry: entry.id)})
         self.root = root
         self.warnings = tuple(warnings)
+        self.settings = settings
 
     def get(self, entry_id: EntryId | str) -> Entry:
         """Returns an entry.
@@ -70,7 +81,7 @@ class Index:
         """
         if entry.id in self._by_id:
             raise ValueError(f"the id {entry.id} is taken: declared in {self._by_id[entry.id].location}")
-        return Index((*self, entry), self.root, self.warnings)
+        return Index((*self, entry), self.root, self.warnings, self.settings)
 
     def __contains__(self, entry_id: object) -> bool:
         """Says whether there is an entry of that id (text or `EntryId`)."""

@@ -28,12 +28,18 @@ class Janitor:
         self._thread: threading.Thread | None = None
 
     def watch(self, pool: Pool[Any]) -> None:
-        """Takes a pool into care until `close`."""
+        """Takes a pool into care until `forget` or `close`."""
         with self._lock:
             self._pools.append(pool)
             if self._thread is None and not self._closed.is_set():
                 self._thread = threading.Thread(target=self._run, name="polycall-janitor", daemon=True)
                 self._thread.start()
+
+    def forget(self, pool: Pool[Any]) -> None:
+        """Looks after a pool no longer; harmless for one that it never looked after."""
+        with self._lock:
+            if pool in self._pools:
+                self._pools.remove(pool)
 
     def sweep(self, now: float) -> None:
         """Closes what has lain idle too long at `now`, in seconds of `time.monotonic`."""

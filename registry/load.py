@@ -16,12 +16,13 @@ from registry.index import Index
 from registry.paths import is_file, is_folder
 from registry.problems import Report, in_reading_order
 from registry.references import by_id, cycle_problems, reference_problems
+from registry.settings import SETTINGS_FILE, Settings, read_settings
 
-__all__ = ["load_index"]
+__all__ = ["load_index", "project_folder"]
 
 
 def load_index(path: str | os.PathLike[str]) -> Index:
-    """Reads all entry files of a project.
+    """Reads the settings and all entry files of a project.
 
     Args:
         path: The project folder.
@@ -30,25 +31,28 @@ def load_index(path: str | os.PathLike[str]) -> Index:
         DeclarationError: The declarations are wrong; every problem of every file is listed.
         NotFoundError: There is no such folder.
     """
-    root = _project_folder(Path(path))
-    sources, problems = discover(root)
+    root = project_folder(Path(path))
+    about_settings = Report(SETTINGS_FILE)
+    settings = read_settings(root, about_settings)
+    found, problems = discover(root)
+    sources = [source for source in found if source.name != SETTINGS_FILE]
     reports = [Report(source.name) for source in sources]
     read = (read_entry_file(source, report) for source, report in zip(sources, reports, strict=True))
     files = [file for file in read if file is not None]
-    entries, problems_of_all = _link(files, _declare(files, root))
-    problems += [problem for report in reports for problem in report.problems] + problems_of_all
+    entries, problems_of_all = _link(files, _declare(files, root, settings))
+    problems += [problem for report in (about_settings, *reports) for problem in report.problems] + problems_of_all
     if problems:
         raise DeclarationError(in_reading_order(problems))
     warnings = [warning for report in reports for warning in report.warnings]
-    return Index(entries, root, in_reading_order(warnings) if files else [*warnings, _nothing_found()])
+    return Index(entries, root, in_reading_order(warnings) if files else [*warnings, _nothing_found()], settings)
 
 
-def _declare(files: list[EntryFile], root: Path) -> list[Entry]:
+def _declare(files: list[EntryFile], root: Path, settings: Settings) -> list[Entry]:
     texts = FileSources(root)
     entries: list[Entry] = []
     for file in files:
         texts.expand(file)
-        entries += declare(file)
+        entries += declare(file, settings)
     return entries
 
 
@@ -60,7 +64,12 @@ def _link(files: list[EntryFile], declared: list[Entry]) -> tuple[list[Entry], l
     return list(entries.values()), problems
 
 
-def _project_folder(path: Path) -> Path:
+def project_folder(path: Path) -> Path:
+    """Returns a project folder without symbolic links in its path.
+
+    Raises:
+        NotFoundError: It is not there, or no folder.
+    """
     if "\0" in str(path):
         raise NotFoundError(f"{str(path)!r} is no path: it holds a NUL character")
     root = Path(os.path.realpath(path))

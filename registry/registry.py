@@ -18,6 +18,7 @@ from interop.errors import Problem
 from interop.ids import EntryId
 from interop.protocols import Function
 from interop.values import Value, plain
+from registry.changes import Changes
 from registry.check import Finding, check_index
 from registry.dispatcher import Dispatcher, is_callable
 from registry.entries import Entry
@@ -38,15 +39,15 @@ def load(
     path: str | PathLike[str] = ".",
     *,
     cache_directory: str | PathLike[str] | None = None,
-    max_depth: int = DEFAULT_MAX_DEPTH,
+    max_depth: int | None = None,
 ) -> Registry:
-    """Reads the entry files of a project folder.
+    """Reads the settings and the entry files of a project folder.
 
     Args:
         path: The folder.
         cache_directory: Where compiled WebAssembly is kept between runs; by default ``polycall`` in the user's cache
             folder, or what ``POLYCALL_CACHE_DIR`` says.
-        max_depth: How many hops a chain of calls may have, 1 to 32.
+        max_depth: How many hops a chain of calls may have, 1 to 32; by default what ``polycall.yaml`` says, or 32.
 
     Returns:
         The registry. Nothing is compiled yet: an entry is prepared when it is first called.
@@ -55,7 +56,7 @@ def load(
         DeclarationError: The entry files are wrong; all problems are listed.
         NotFoundError: There is no such folder.
     """
-    if not 1 <= max_depth <= DEFAULT_MAX_DEPTH:
+    if max_depth is not None and not 1 <= max_depth <= DEFAULT_MAX_DEPTH:
         raise ValueError(f"max_depth is {max_depth}; it must be 1 to {DEFAULT_MAX_DEPTH}")
     directory = None if cache_directory is None else Path(cache_directory)
     return Registry(Dispatcher(load_index(Path(path)), cache_directory=directory, max_depth=max_depth))
@@ -218,7 +219,25 @@ class Registry:
 
     def check(self) -> list[Finding]:
         """Compiles and checks every entry without calling any, and returns what is wrong or odd."""
-        return check_index(self._dispatcher.index, self._dispatcher.inspect)
+        index = self._dispatcher.index
+        return check_index(index, lambda entry: self._dispatcher.inspect(entry, index))
+
+    def reload(self) -> Changes:
+        """Reads the project again and swaps all entries at once, while calls go on.
+
+        A call runs to its end on the code it began with; calls that guests make look up their target at that moment.
+        Entries that did not change keep their compiled code and their instances, registered Python functions stay. A
+        binary counts as changed when its declared hash does, whatever became of the file.
+
+        Returns:
+            What is different now.
+
+        Raises:
+            DeclarationError: The entry files or the settings are wrong; nothing has changed.
+            NotFoundError: The project folder is gone; nothing has changed.
+            PoolClosedError: The registry is closed.
+        """
+        return self._dispatcher.reload(lambda: load_index(self.root))
 
     def close(self) -> None:
         """Closes idle instances, refuses new calls and waits for those of `call_async`. Harmless when repeated.

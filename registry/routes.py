@@ -24,15 +24,10 @@ class Route:
         shrinks: Whether the pool needs to be looked after for idle instances.
     """
 
-    __slots__ = ("_entry_id", "_language", "_max_depth", "_max_seconds", "function", "pool", "shrinks")
+    __slots__ = ("_entry_id", "_language", "_max_seconds", "function", "pool", "shrinks")
 
     def __init__(
-        self,
-        function: Function,
-        pool: Pool[Instance],
-        policy: PoolPolicy,
-        max_execution_ms: int | None,
-        max_depth: int,
+        self, function: Function, pool: Pool[Instance], policy: PoolPolicy, max_execution_ms: int | None
     ) -> None:
         self.function = function
         self.pool = pool
@@ -40,7 +35,6 @@ class Route:
         self._entry_id = function.entry_id
         self._language = function.language
         self._max_seconds = None if max_execution_ms is None else max_execution_ms / 1000
-        self._max_depth = max_depth
 
     def context(
         self,
@@ -57,14 +51,14 @@ class Route:
             self._entry_id, self._language, parent, deadline=deadline, cancellation=cancellation, values=values
         )
 
-    def run(self, arguments: Sequence[Value], context: CallContext) -> Value:
-        """Checks an instance out, calls it and gives it back.
+    def run(self, arguments: Sequence[Value], context: CallContext, max_depth: int) -> Value:
+        """Checks an instance out, calls it and gives it back; `max_depth` bounds the hops of the chain.
 
         Raises:
             PolycallError: Whatever made the call fail; it has the frames of the innermost call that failed.
         """
         try:
-            context.check(self._max_depth)
+            context.check(max_depth)
             instance = self.pool.check_out(context)
             try:
                 return instance.call(arguments, context)

@@ -15,6 +15,7 @@ from interop.errors import ConversionError
 from interop.json_text import decode_json, encode_json
 from interop.values import Value
 from registry.cli.session import Session
+from registry.cli.watch import Load, run, watch_option
 
 __all__ = ["call"]
 
@@ -51,6 +52,7 @@ class _CallCommand(click.Command):
 )
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop the call after this time.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, whatever its type.")
+@watch_option
 @click.pass_obj
 def call(  # noqa: PLR0917  # click passes options by name
     session: Session,
@@ -60,7 +62,8 @@ def call(  # noqa: PLR0917  # click passes options by name
     byte_files: tuple[Path, ...],
     timeout: float | None,
     as_json: bool,
-) -> None:
+    watch: bool,
+) -> int:
     r"""Call the function ID and print its result.
 
     Each ARG is JSON; with --string it is text. An ARG of "-" is read from standard input. Text and bytes are printed as
@@ -73,13 +76,18 @@ def call(  # noqa: PLR0917  # click passes options by name
       echo '{"items": []}' | polycall call app:checkout -
     """
     values: list[Value] = [_value(text, number, as_text) for number, text in enumerate(arguments, 1)]
-    values += [path.read_bytes() for path in byte_files]
-    with session.load() as registry:
-        cancellation = Cancellation()
-        result = _interruptible(
-            lambda: registry.call(target, *values, timeout=timeout, cancellation=cancellation), cancellation
-        )
-    _print(result, as_json)
+
+    def once(load: Load) -> int:
+        given = values + [path.read_bytes() for path in byte_files]
+        with load() as registry:
+            cancellation = Cancellation()
+            result = _interruptible(
+                lambda: registry.call(target, *given, timeout=timeout, cancellation=cancellation), cancellation
+            )
+        _print(result, as_json)
+        return 0
+
+    return run(session, once, watch=watch)
 
 
 def _value(text: str, number: int, as_text: bool) -> Value:
@@ -99,13 +107,13 @@ def _interruptible(work: Callable[[], Value], cancellation: Cancellation) -> Val
     results: list[Value] = []
     failures: list[BaseException] = []
 
-    def run() -> None:
+    def work_and_keep() -> None:
         try:
             results.append(work())
         except BaseException as error:  # noqa: BLE001  # it is raised again in the main thread
             failures.append(error)
 
-    thread = threading.Thread(target=run, name="polycall-call", daemon=True)
+    thread = threading.Thread(target=work_and_keep, name="polycall-call", daemon=True)
     thread.start()
     try:
         thread.join()

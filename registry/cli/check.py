@@ -9,6 +9,7 @@ import click
 from interop.errors import DeclarationError
 from registry.check import Finding
 from registry.cli.session import Session
+from registry.cli.watch import Load, run, watch_option
 
 __all__ = ["check"]
 
@@ -17,13 +18,18 @@ _FOUND_ERRORS = 1
 
 @click.command(short_help="Check the project without running it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@watch_option
 @click.pass_obj
-def check(session: Session, as_json: bool) -> int:
+def check(session: Session, as_json: bool, watch: bool) -> int:
     """Check everything that can be known without calling anything: declarations, sources, binaries, exports, imports.
 
     The exit code is 1 if there are errors; warnings alone leave it at 0.
     """
-    findings, entries = _findings(session)
+    return run(session, lambda load: _check(load, as_json), watch=watch)
+
+
+def _check(load: Load, as_json: bool) -> int:
+    findings, entries = _findings(load)
     errors = sum(finding.severity == "error" for finding in findings)
     if as_json:
         click.echo(json.dumps([_row(finding) for finding in findings], indent=2, ensure_ascii=False))
@@ -34,12 +40,12 @@ def check(session: Session, as_json: bool) -> int:
     return _FOUND_ERRORS if errors else 0
 
 
-def _findings(session: Session) -> tuple[list[Finding], int]:
+def _findings(load: Load) -> tuple[list[Finding], int]:
     try:
-        registry = session.load()
+        loaded = load()
     except DeclarationError as error:
         return [Finding("error", error.code, problem) for problem in error.problems], 0
-    with registry:
+    with loaded as registry:
         return registry.check(), len(registry)
 
 

@@ -7,6 +7,7 @@ import json
 import click
 
 from registry.cli.session import Session
+from registry.cli.watch import Load, run, watch_option
 from registry.entries import Entry
 
 __all__ = ["list_entries"]
@@ -16,11 +17,20 @@ __all__ = ["list_entries"]
 @click.option("-n", "--namespace", help="Only this namespace and those below it.")
 @click.option("-k", "--kind", help='Only this kind, such as "function.lua" or "function.*".')
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@watch_option
 @click.pass_obj
-def list_entries(session: Session, namespace: str | None, kind: str | None, as_json: bool) -> None:
+def list_entries(session: Session, namespace: str | None, kind: str | None, as_json: bool, watch: bool) -> int:
     """List the entries of the project: id, kind, and what they say of themselves."""
-    with session.load() as registry:
-        entries = registry.find(namespace=namespace, kind=kind)
+
+    def once(load: Load) -> int:
+        with load() as registry:
+            _show(registry.find(namespace=namespace, kind=kind), as_json)
+        return 0
+
+    return run(session, once, watch=watch)
+
+
+def _show(entries: list[Entry], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_row(entry) for entry in entries], indent=2, ensure_ascii=False))
         return

@@ -11,6 +11,7 @@ import click
 from interop.errors import OUTCOMES, PolycallError
 from registry.cli.call import call
 from registry.cli.check import check
+from registry.cli.failures import show_error
 from registry.cli.init import init
 from registry.cli.list import list_entries
 from registry.cli.logs import configure_logging
@@ -69,15 +70,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PolycallError as error:
         if "--debug" in given:
             raise
-        _show(error)
+        show_error(error)
         return OUTCOMES[error.code].exit_code
-
-
-def _show(error: PolycallError) -> None:
-    hint, error.hint = error.hint, None
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {error.text()}", err=True)
-    if hint:
-        click.echo(f"{click.style('hint:', fg='cyan')} {hint}", err=True)
-    if error.guest_traceback:
-        lines = error.guest_traceback.rstrip().splitlines()
-        click.echo("\n".join(["guest traceback:", *(f"  {line}" for line in lines)]), err=True)

@@ -75,6 +75,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.held: dict[FakeInstance, CallContext] = {}
         self.queue: list[WaitingCall] = []
         self.closed = False
+        self.retired = False
         self.peak = 0
         self.taken = 0
 
@@ -206,13 +207,13 @@ class PoolMachine(RuleBasedStateMachine):
         fails = self.making_fails  # before a waiting thread comes to make one
         self.pool.give_back(instance)
         del self.held[instance]
-        if poisoned or self.closed or self.policy.type == "inline":
-            assert instance.closed
-            self.pass_on(fails)
-        elif self.queue:
+        if self.queue and not poisoned:
             call = self.queue.pop(0)
             assert call.outcome.result(PATIENCE_SECONDS) is instance
             self.take(instance, call.context)
+        elif poisoned or self.retired or self.policy.type == "inline":
+            assert instance.closed
+            self.pass_on(fails)
         else:
             self.idle.append((instance, self.now))
 
@@ -249,11 +250,19 @@ class PoolMachine(RuleBasedStateMachine):
     def droppable(self) -> bool:
         return bool(self.idle) and self.size > self.policy.min_size
 
-    @precondition(lambda self: self.taken > 12)  # else most runs would be about a closed pool
+    @precondition(lambda self: self.taken > 12)  # else most runs would be about a retired pool
+    @rule()
+    def retire(self) -> None:
+        self.pool.retire()
+        self.retired = True
+        assert all(instance.closed for instance, _ in self.idle)
+        self.idle.clear()
+
+    @precondition(lambda self: self.taken > 12)
     @rule()
     def close(self) -> None:
         self.pool.close()
-        self.closed = True
+        self.closed = self.retired = True
         assert all(instance.closed for instance, _ in self.idle)
         self.idle.clear()
         for call in self.queue:

@@ -648,6 +648,42 @@ def test_every_idle_instance_is_closed_even_if_closing_one_fails() -> None:
     assert bench.numbers().size == 0
 
 
+# Retiring
+
+
+def test_a_retired_pool_closes_idle_instances_now_and_those_in_use_when_they_come_back() -> None:
+    bench = Bench(_static(2))
+    bench.pool.start()
+    busy = bench.pool.check_out(_call())
+    bench.pool.retire()
+    assert bench.make.live == [busy]
+    bench.pool.give_back(busy)
+    assert bench.make.live == []
+
+
+@pytest.mark.parametrize("policy", [_lazy(1), _static(1), _adaptive(1), INLINE], ids=lambda policy: policy.type)
+def test_a_call_on_its_way_to_a_retired_pool_gets_an_instance_all_the_same(policy: PoolPolicy) -> None:
+    bench = Bench(policy)
+    bench.pool.retire()
+    bench.pool.start()  # the reload may have come before the start
+    bench.pool.give_back(bench.pool.check_out(_call()))
+    assert bench.make.live == []
+    assert bench.numbers().size == 0
+
+
+def test_calls_that_wait_in_a_retired_pool_are_served_one_after_the_other_by_the_same_instance() -> None:
+    bench = Bench(_lazy(1))
+    instance = bench.pool.check_out(_call())
+    waiting = [_waiting_call(bench) for _ in range(3)]
+    bench.pool.retire()
+    for future in waiting:
+        assert not instance.closed
+        bench.pool.give_back(instance)
+        assert _result(future) is instance
+    bench.pool.give_back(instance)
+    assert (instance.closed, len(bench.make.made)) == (True, 1)
+
+
 # Threads
 
 

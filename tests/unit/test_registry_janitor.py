@@ -48,3 +48,13 @@ def test_a_pool_that_cannot_be_cleaned_does_not_stop_the_others(caplog: pytest.L
     janitor.close()
     assert pools[1].looked_at.is_set()
     assert "an idle instance of app:x could not be closed" in caplog.text
+
+
+def test_a_forgotten_pool_is_left_alone() -> None:
+    janitor, pools = Janitor(), [_Pool(), _Pool()]
+    janitor.watch(pools[0])
+    for pool in pools:  # the second was never in its care
+        janitor.forget(pool)
+    janitor.sweep(0.0)
+    janitor.close()
+    assert not any(pool.looked_at.is_set() for pool in pools)

@@ -1,0 +1,109 @@
+"""``--watch``: a command that runs again after each change of the project."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+
+import click
+
+from interop.errors import PolycallError
+from registry.cli.failures import show_error
+from registry.cli.session import Session
+from registry.discovery import SKIPPED_FOLDERS
+from registry.load import project_folder
+from registry.registry import Registry
+
+__all__ = ["Load", "run", "watch_option"]
+
+Load = Callable[[], AbstractContextManager[Registry]]
+"""Gives a command the registry for one run."""
+
+_TICK_MS = 100
+"""How long one look for changes takes at most; the first look comes before the first run."""
+
+_FILES_SHOWN = 3
+
+watch_option = click.option("--watch", is_flag=True, help="Run again after each change of a file; Ctrl-C ends it.")
+
+
+def run(session: Session, command: Callable[[Load], int], *, watch: bool) -> int:
+    """Runs a command once or, with `watch`, again after each change of a file of the project until Ctrl-C.
+
+    Args:
+        session: What the options before the command say.
+        command: Does its work once, and returns the exit code.
+        watch: Whether to run it again.
+
+    Returns:
+        The exit code of the command; 0 for a watch that ended while it waited.
+
+    Raises:
+        NotFoundError: There is no project folder to watch.
+        click.UsageError: The package that watches files is not installed.
+    """
+    if not watch:
+        return command(session.load)
+    root = project_folder(session.project)
+    with closing(_changes(root)) as changes, closing(_Reloading(session)) as registry:
+        next(changes)  # from here on no change is missed
+        while True:
+            _run_once(lambda: command(registry.load), session.debug)
+            try:
+                click.echo(f"watching {root}, Ctrl-C ends", err=True)
+                changed = next(filter(None, changes))
+            except KeyboardInterrupt:
+                return 0
+            click.echo(f"changed: {_listed(changed)}", err=True)
+
+
+class _Reloading:
+    """Loads the project once and reloads it afterwards, so that what did not change stays prepared."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._registry: Registry | None = None
+
+    def load(self) -> AbstractContextManager[Registry]:
+        if self._registry is None:
+            self._registry = self._session.load()
+        else:
+            self._registry.reload()
+        return nullcontext(self._registry)
+
+    def close(self) -> None:
+        if self._registry is not None:
+            self._registry.close()
+
+
+def _run_once(command: Callable[[], int], debug: bool) -> None:
+    try:
+        command()
+    except PolycallError as error:
+        if debug:
+            click.echo(traceback.format_exc(), err=True, nl=False)
+        else:
+            show_error(error)
+
+
+def _changes(root: Path) -> Generator[list[str]]:
+    """Yields which files changed since the last time, relative to the project: none after a tick without changes."""
+    try:
+        import watchfiles  # noqa: PLC0415  # an extra: the other commands do without
+    except ImportError as error:
+        raise click.UsageError("--watch needs the package watchfiles: pip install 'polycall[watch]'") from error
+
+    def wanted(_change: watchfiles.Change, path: str) -> bool:
+        parts = Path(path).relative_to(root).parts
+        return not any(part.startswith(".") or part in SKIPPED_FOLDERS for part in parts)
+
+    # Watching begins with the first item, which therefore must not wait for the first change.
+    for found in watchfiles.watch(root, watch_filter=wanted, rust_timeout=_TICK_MS, yield_on_timeout=True):
+        yield sorted({Path(path).relative_to(root).as_posix() for _, path in found})
+
+
+def _listed(files: list[str]) -> str:
+    more = len(files) - _FILES_SHOWN
+    return ", ".join(files[:_FILES_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,152 @@
+"""`--watch` in a process of its own, told apart by what it prints: every wait here is for a line of its output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from projects import write_project
+from registry.cli.main import main
+
+INDEX = """
+namespace: app
+entries:
+  - {name: greet, kind: function.lua, source: file://greet.lua, method: greet}
+  - {name: count, kind: function.lua, source: file://count.lua, method: count}
+  - {name: spin, kind: function.lua, source: file://spin.lua, method: spin}
+"""
+
+
+class Watch:
+    """A running `polycall` with both outputs in one pipe, in the order in which they are written."""
+
+    def __init__(self, project: Path, *arguments: str) -> None:
+        self.project = project
+        command = [sys.executable, "-u", "-m", "polycall", "-C", str(project), *arguments]
+        environment = {**os.environ, "NO_COLOR": "1"}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True
+        )
+
+    def until(self, end: str) -> list[str]:
+        """Returns the lines up to the next one that begins with `end`."""
+        assert self.process.stdout is not None
+        lines: list[str] = []
+        for line in self.process.stdout:
+            if line.startswith(end):
+                return lines
+            lines.append(line.rstrip("\n"))
+        raise AssertionError(f"the watch ended: {lines}")
+
+    def run(self) -> list[str]:
+        """Returns what the next run prints; a file may be seen to change twice, so earlier runs may have been empty."""
+        return self.until("watching ")
+
+    def rewrite(self, name: str, old: str, new: str) -> None:
+        file = self.project / name
+        text = file.read_text()
+        assert old in text
+        (self.project / ".new").write_text(text.replace(old, new))
+        (self.project / ".new").replace(file)
+
+    def interrupt(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_project(
+        tmp_path,
+        index=INDEX,
+        greet_lua="return { greet = function(name) return 'hello ' .. name end }",
+        count_lua="local n = 0; return { count = function() n = n + 1; return n end }",
+        spin_lua="return { spin = function() print('on') while true do end end }",
+    )
+
+
+@pytest.fixture
+def watches() -> Iterator[list[Watch]]:
+    started: list[Watch] = []
+    yield started
+    for watch in started:
+        watch.process.kill()
+        watch.process.communicate()
+
+
+def test_a_call_runs_again_with_the_new_code_and_waits_on_while_the_project_is_broken(
+    project: Path, watches: list[Watch]
+) -> None:
+    watch = Watch(project, "call", "app:greet", "--string", "you", "--watch")
+    watches.append(watch)
+    assert watch.run() == ["hello you"]
+    watch.rewrite("greet.lua", "hello", "good day")
+    assert watch.run() == ["changed: greet.lua", "good day you"]
+    watch.rewrite("_index.yaml", "method: greet", "metod: greet")
+    broken = watch.run()
+    assert broken[0] == "changed: _index.yaml"
+    assert 'entries[0].metod: unknown key (did you mean "method"?)' in "\n".join(broken)
+    watch.rewrite("_index.yaml", "metod: greet", "method: greet")
+    assert watch.run() == ["changed: _index.yaml", "good day you"]
+    watch.rewrite("greet.lua", "return 'good day ' .. name", "error('no')")
+    assert watch.run()[1] == "error: app:greet (lua): greet.lua:1: no"
+    assert watch.interrupt() == 0
+
+
+def test_what_did_not_change_stays_as_it_is(project: Path, watches: list[Watch]) -> None:
+    watch = Watch(project, "call", "app:count", "--watch")
+    watches.append(watch)
+    assert watch.run() == ["1"]
+    watch.rewrite("greet.lua", "hello", "good day")
+    assert watch.run() == ["changed: greet.lua", "2"]
+
+
+def test_check_and_list_watch_as_well(project: Path, watches: list[Watch]) -> None:
+    check, listing = Watch(project, "check", "--watch"), Watch(project, "list", "--watch", "-k", "library.*")
+    watches += [check, listing]
+    assert check.run() == ["no problems in 3 entries"]
+    assert listing.run() == []
+    check.rewrite("greet.lua", "greet =", "great =")
+    assert check.run()[-1] == "1 error, 0 warnings"
+    assert listing.run() == ["changed: greet.lua"]
+    (project / "lib.yaml").write_text("namespace: app.more\nname: lib\nkind: library.lua\nsource: return 1\n")
+    assert check.run()[-1] == "1 error, 0 warnings"
+    assert listing.run()[-1] == "app.more:lib  library.lua"
+
+
+def test_an_argument_from_standard_input_is_read_once(project: Path, watches: list[Watch]) -> None:
+    watch = Watch(project, "call", "app:greet", "--string", "-", "--watch")
+    watches.append(watch)
+    assert watch.process.stdin is not None
+    watch.process.stdin.write("them")
+    watch.process.stdin.close()
+    watch.process.stdin = None
+    assert watch.run() == ["hello them"]
+    watch.rewrite("greet.lua", "hello", "good day")
+    assert watch.run() == ["changed: greet.lua", "good day them"]
+
+
+def test_ctrl_c_in_a_call_stops_the_guest_and_the_watch(project: Path, watches: list[Watch]) -> None:
+    watch = Watch(project, "-v", "call", "app:spin", "--watch")
+    watches.append(watch)
+    assert watch.until("INFO polycall.entry.app:spin: on") == []
+    assert watch.interrupt() == 130
+
+
+def test_a_folder_that_is_not_there_is_an_error_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-C", str(tmp_path / "nowhere"), "check", "--watch"]) == 4
+    assert "there is no project folder" in capsys.readouterr().err
+
+
+def test_without_the_package_the_error_says_what_to_install(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "watchfiles", None)
+    assert main(["-C", str(project), "check", "--watch"]) == 2
+    assert "--watch needs the package watchfiles: pip install 'polycall[watch]'" in capsys.readouterr().err

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import polycall
+from interop.limits import LimitsSpec
+from interop.pool_spec import PoolSpec
+from projects import write_project
+from registry.cli.main import main
+from registry.settings import Settings
+
+LUA = "kind: function.lua, method: go, source: 'return { go = function() while true do end end }'"
+INDEX = f"""
+namespace: app
+entries:
+  - {{name: plain, {LUA}}}
+  - {{name: own, {LUA}, limits: {{max_execution_ms: 40}}, pool: {{type: inline}}}}
+  - {{name: again, kind: function.lua, modules: [funcs], method: go, pool: {{type: inline}},
+      source: "local funcs = require('funcs'); return {{ go = function() return funcs.call('app:again') end }}"}}
+  - {{name: lib, kind: library.lua, source: return 1}}
+  - name: wat
+    kind: function.wat
+    source: (module (func (export "go")))
+    method: go
+    wit: "go: func()"
+"""
+SETTINGS = """
+limits: {max_execution_ms: 30, max_memory_bytes: 4000000}
+max_depth: 3
+pool: {type: static, workers: 2}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_project(tmp_path, index=INDEX, polycall_yaml=SETTINGS)
+
+
+def test_a_project_without_the_file_has_the_documented_defaults(tmp_path: Path) -> None:
+    assert Settings() == Settings(limits=LimitsSpec(), max_depth=32, pool=PoolSpec())
+    with polycall.load(write_project(tmp_path, index=INDEX)) as registry:
+        assert registry.get("app:plain").spec.limits == LimitsSpec()
+        assert registry.get("app:plain").spec.pool == PoolSpec()
+
+
+def test_an_entry_that_declares_nothing_gets_the_defaults_of_the_project(project: Path) -> None:
+    with polycall.load(project) as registry:
+        for name in ("app:plain", "app:wat"):
+            spec = registry.get(name).spec
+            assert spec.limits == LimitsSpec(max_execution_ms=30, max_memory_bytes=4_000_000)
+            assert spec.pool == PoolSpec(type="static", workers=2)
+        with pytest.raises(polycall.DeadlineError):
+            registry.call("app:plain")
+
+
+def test_what_an_entry_declares_wins_key_by_key_for_limits_and_whole_for_the_pool(project: Path) -> None:
+    with polycall.load(project) as registry:
+        spec = registry.get("app:own").spec
+        assert spec.limits == LimitsSpec(max_execution_ms=40, max_memory_bytes=4_000_000)
+        assert spec.pool == PoolSpec(type="inline")
+
+
+def test_an_argument_of_load_wins_over_the_depth_of_the_file(project: Path) -> None:
+    with polycall.load(project) as registry, pytest.raises(polycall.DepthError, match="deeper than 3"):
+        registry.call("app:again")
+    with polycall.load(project, max_depth=5) as registry:
+        with pytest.raises(polycall.DepthError, match="deeper than 5"):
+            registry.call("app:again")
+        (project / "polycall.yaml").write_text("max_depth: 2")
+        registry.reload()
+        with pytest.raises(polycall.DepthError, match="deeper than 5"):
+            registry.call("app:again")
+
+
+def test_show_tells_the_limits_and_the_pool_that_apply(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-C", str(project), "show", "app:wat", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["limits"] == {"max_execution_ms": 30, "max_memory_bytes": 4_000_000}
+    assert shown["pool"] == "static, 2 instances"
