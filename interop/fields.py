@@ -9,10 +9,11 @@ The registry reads declarations by these fields alone: the annotation gives the 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Check", "Key", "at_least", "key", "key_of", "no_check", "one_of"]
+__all__ = ["AtLeast", "Check", "Key", "Matches", "OneOf", "at_least", "key", "key_of", "matches", "no_check", "one_of"]
 
 Check = Callable[[Any], "str | None"]
 """Takes a value of the right type; returns what was expected instead, or None if it is good."""
@@ -42,15 +43,58 @@ def no_check(_value: Any) -> None:
     """Accepts everything."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class OneOf:
+    """A check that a schema can say as well: the strings that are allowed."""
+
+    choices: tuple[str, ...]
+
+    def __call__(self, value: Any) -> str | None:
+        """Returns None for one of the choices, else what they are."""
+        return None if value in self.choices else "one of " + ", ".join(f'"{choice}"' for choice in self.choices)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AtLeast:
+    """A check that a schema can say as well: the least number that is allowed."""
+
+    minimum: float
+
+    def __call__(self, value: Any) -> str | None:
+        """Returns None for the minimum and what is above, else what was expected."""
+        return None if value >= self.minimum else f"at least {self.minimum}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Matches:
+    """A check that a schema can say as well: the form of a whole string.
+
+    Attributes:
+        pattern: A regular expression that Python and ECMAScript read alike.
+        expected: The form in words.
+    """
+
+    pattern: str
+    expected: str
+
+    def __call__(self, value: Any) -> str | None:
+        """Returns None for a string of that form, else the form in words."""
+        return None if re.fullmatch(self.pattern, value) else self.expected
+
+
 def one_of(*choices: str) -> Check:
     """Accepts the strings given."""
-    expected = "one of " + ", ".join(f'"{choice}"' for choice in choices)
-    return lambda value: None if value in choices else expected
+    return OneOf(choices)
 
 
 def at_least(minimum: float) -> Check:
     """Accepts numbers from `minimum` on."""
-    return lambda value: None if value >= minimum else f"at least {minimum}"
+    return AtLeast(minimum)
+
+
+def matches(pattern: str, expected: str) -> Check:
+    """Accepts the strings that a regular expression matches as a whole; see `Matches`."""
+    return Matches(pattern, expected)
 
 
 def key(

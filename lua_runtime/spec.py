@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from interop.fields import key
+from interop.fields import key, matches
 from interop.ids import EntryId
 from interop.limits import LimitsSpec
 from interop.pool_spec import PoolSpec
@@ -16,10 +16,7 @@ __all__ = ["KINDS", "LuaFunctionSpec", "LuaLibrarySpec", "LuaProgram"]
 
 _NO_IMPORTS: Mapping[str, EntryId] = MappingProxyType({})
 _IMPORTABLE = ("library.lua", "function.lua")
-
-
-def _bare_module_name(value: str) -> str | None:
-    return None if value and ":" not in value else 'the plain name of a module, such as "json"'
+_check_module_name = matches("[^:]+", 'the plain name of a module, such as "json"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +28,7 @@ class LuaFunctionSpec:
     )
     method: str = key("The function in the returned table to call.", non_empty=True)
     modules: tuple[str, ...] = key(
-        "Modules of the host that `require` may load.", default=(), element_check=_bare_module_name
+        "Modules of the host that `require` may load.", default=(), element_check=_check_module_name
     )
     imports: Mapping[str, EntryId] = key(
         "Alias to library entry; `require(alias)` gives what the library returns.",
@@ -48,7 +45,7 @@ class LuaLibrarySpec:
 
     source: SourceText = key("Lua 5.4 text, or file:// and its path; what it returns is the library.", non_empty=True)
     modules: tuple[str, ...] = key(
-        "Modules of the host that `require` may load.", default=(), element_check=_bare_module_name
+        "Modules of the host that `require` may load.", default=(), element_check=_check_module_name
     )
     imports: Mapping[str, EntryId] = key(
         "Alias to library entry; `require(alias)` gives what the library returns.",

@@ -51,16 +51,20 @@ class Finding(NamedTuple):
         return where + path + found.message + (f" ({found.hint})" if found.hint else "")
 
 
-def check_index(index: Index, prepare: Callable[[Entry], Function | None]) -> list[Finding]:
+def check_index(
+    index: Index, prepare: Callable[[Entry], Function | None], begin: Callable[[str], None]
+) -> list[Finding]:
     """Prepares every entry and says what is wrong or odd, in the order of the files.
 
     Args:
         index: The entries.
         prepare: Compiles and checks an entry; gives None for one that is not called.
+        begin: Is told the id of each entry before it is checked.
     """
     findings = [Finding("warning", "warning", warning) for warning in index.warnings]
     file_systems = FileSystems(index)
     for entry in index:
+        begin(str(entry.id))
         findings += _check_entry(entry, file_systems, prepare)
     return sorted(findings, key=lambda finding: finding.problem[:3])
 

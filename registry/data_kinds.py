@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from interop.fields import key, one_of
+from interop.fields import key, matches, one_of
 
 __all__ = ["KINDS", "FsDirectorySpec"]
 
-_MODE = re.compile(r"0?[0-7]{3}")
-
-
-def _check_mode(value: str) -> str | None:
-    return None if _MODE.fullmatch(value) else 'three octal digits with or without a leading 0, such as "0755"'
+_check_mode = matches(r"0?[0-7]{3}", 'three octal digits with or without a leading 0, such as "0755"')
 
 
 @dataclass(frozen=True, slots=True)

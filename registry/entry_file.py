@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 from interop.errors import DeclarationError
@@ -15,15 +16,18 @@ from registry.problems import Report
 from registry.text_files import UnreadableError, read_text
 from registry.yaml_document import read_yaml
 
-__all__ = ["EntryFile", "read_entry_file"]
+__all__ = ["FILE_KEYS", "NAMESPACE", "EntryFile", "read_document", "read_entry_file"]
 
-_FILE_KEYS = ("version", "namespace", "meta", "entries")
+FILE_KEYS = ("version", "namespace", "meta", "entries")
+"""The keys at the top of a file with a list of entries."""
+
 _SINGLE_KEYS = ("name", "kind")
 _MENTION = re.compile(r"""(?:namespace|entries)["']?\s*:""")
 _BLOCK_CLAIM = re.compile(r"""^(["']?)namespace\1[ \t]*:[ \t]*["']?(?P<name>[^\s"'#,}]*)""", re.MULTILINE)
 _FLOW_CLAIM = re.compile(r"""\bnamespace["']?\s*:\s*["']?(?P<name>[^\s"'#,}]*)""")
 _FLOW_START = re.compile(r"\s*\{(?![{%])")  # two braces begin a template of some other tool
-_NAMESPACE = re.compile(r"[^\s.:]+(?:\.[^\s.:]+)*")
+NAMESPACE = re.compile(r"[^\s.:]+(?:\.[^\s.:]+)*")
+"""Names joined by dots; in a form that ECMAScript reads alike."""
 
 
 class EntryFile(NamedTuple):
@@ -72,7 +76,7 @@ def read_entry_file(source: SourceFile, report: Report) -> EntryFile | None:
 def _read(source: SourceFile, report: Report, text: str) -> EntryFile | None:
     noted = Report(report.file)
     try:
-        document = (read_json if source.path.suffix == ".json" else read_yaml)(text, noted)
+        document = read_document(source.path, text, noted)
     except DeclarationError as error:
         claimed = _claimed_namespace(text)
         if claimed is None:
@@ -86,6 +90,15 @@ def _read(source: SourceFile, report: Report, text: str) -> EntryFile | None:
         return None
     report.problems += noted.problems
     return _entry_file(source, report, document, document.root)
+
+
+def read_document(path: Path, text: str, report: Report) -> Document:
+    """Reads text as what the name of its file says: JSON or YAML.
+
+    Raises:
+        DeclarationError: It is neither.
+    """
+    return (read_json if path.suffix == ".json" else read_yaml)(text, report)
 
 
 def _claimed_namespace(text: str) -> str | None:
@@ -121,7 +134,7 @@ def _namespace(node: Node, report: Report) -> str:
         message = f'expected a namespace, such as "app.orders", got {describe_node(node)}'
         report.problem(node, "namespace", message)
         return ""
-    if not _NAMESPACE.fullmatch(node.value):
+    if not NAMESPACE.fullmatch(node.value):
         message = f'expected names joined by dots, such as "app.orders", got {describe_node(node)}'
         report.problem(node, "namespace", message)
         return ""
@@ -158,8 +171,8 @@ def _check_keys(root: MapNode, report: Report) -> None:
         if key in _SINGLE_KEYS:
             message = 'a file has either "entries", or the "name" and "kind" of one entry'
             report.problem(mark, key, message, "move this entry into the list")
-        elif key not in _FILE_KEYS:
-            hint = suggestion(key, _FILE_KEYS) or f"known here: {', '.join(_FILE_KEYS)}"
+        elif key not in FILE_KEYS:
+            hint = suggestion(key, FILE_KEYS) or f"known here: {', '.join(FILE_KEYS)}"
             report.problem(mark, key, "unknown key", hint)
     if "entries" not in root.items:
         at = root.marks.get("namespace", Mark(root.line, root.column))

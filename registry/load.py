@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from interop.errors import DeclarationError, NotFoundError, Problem
@@ -21,11 +22,12 @@ from registry.settings import SETTINGS_FILE, Settings, read_settings
 __all__ = ["load_index", "project_folder"]
 
 
-def load_index(path: str | os.PathLike[str]) -> Index:
+def load_index(path: str | os.PathLike[str], *, amend: Callable[[list[EntryFile]], None] | None = None) -> Index:
     """Reads the settings and all entry files of a project.
 
     Args:
         path: The project folder.
+        amend: Sees the files as read, before anything in them is checked, and may change their nodes.
 
     Raises:
         DeclarationError: The declarations are wrong; every problem of every file is listed.
@@ -39,6 +41,8 @@ def load_index(path: str | os.PathLike[str]) -> Index:
     reports = [Report(source.name) for source in sources]
     read = (read_entry_file(source, report) for source, report in zip(sources, reports, strict=True))
     files = [file for file in read if file is not None]
+    if amend is not None:
+        amend(files)
     entries, problems_of_all = _link(files, _declare(files, root, settings))
     problems += [problem for report in (about_settings, *reports) for problem in report.problems] + problems_of_all
     if problems:

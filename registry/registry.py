@@ -217,10 +217,14 @@ class Registry:
         """
         return is_callable(self.get(entry_id))
 
-    def check(self) -> list[Finding]:
-        """Compiles and checks every entry without calling any, and returns what is wrong or odd."""
+    def check(self, *, begin: Callable[[str], None] = lambda _entry_id: None) -> list[Finding]:
+        """Compiles and checks every entry without calling any, and returns what is wrong or odd.
+
+        Args:
+            begin: Is told the id of each entry before it is checked, for whoever shows progress.
+        """
         index = self._dispatcher.index
-        return check_index(index, lambda entry: self._dispatcher.inspect(entry, index))
+        return check_index(index, lambda entry: self._dispatcher.inspect(entry, index), begin)
 
     def reload(self) -> Changes:
         """Reads the project again and swaps all entries at once, while calls go on.

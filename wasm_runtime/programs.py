@@ -78,7 +78,7 @@ class Programs:
         if digest != file.hash.partition(":")[2].lower():
             raise HashError(
                 f"{file.name}: expected {file.hash}, got sha256:{digest}",
-                hint="if the file was rebuilt on purpose, write the new hash into the entry",
+                hint="if the file was rebuilt on purpose, polycall hash --write puts the new hash into the entry",
             )
         return program or self._program(digest, binary, file.name)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from interop.fields import key, one_of
+from interop.fields import key, matches, one_of
 from interop.ids import EntryId
 from interop.limits import LimitsSpec
 from interop.pool_spec import PoolSpec
@@ -25,17 +24,13 @@ __all__ = [
     "WasmFunctionSpec",
     "WasmProgram",
     "WatFunctionSpec",
+    "check_hash",
 ]
 
-_HASH = re.compile(r"sha256:[0-9a-fA-F]{64}")
+check_hash = matches("sha256:[0-9a-fA-F]{64}", '"sha256:" and 64 hexadecimal digits')
+"""Accepts a hash as a declaration has it."""
 
-
-def _check_hash(value: str) -> str | None:
-    return None if _HASH.fullmatch(value) else '"sha256:" and 64 hexadecimal digits'
-
-
-def _check_absolute(value: str) -> str | None:
-    return None if value.startswith("/") else 'an absolute guest path, such as "/data"'
+_check_absolute = matches(r"/[\s\S]*", 'an absolute guest path, such as "/data"')
 
 
 def _repeated(values: Sequence[str], key_path: str) -> Iterable[tuple[str, str]]:
@@ -108,7 +103,9 @@ class WasmFunctionSpec(_FunctionSpec):
 
     fs: EntryId = key("The fs.directory entry that holds the file.", refers_to=("fs.directory",))
     path: str = key("The file inside it.", non_empty=True)
-    hash: str = key('"sha256:" and the digest of the file in hexadecimal.', check=_check_hash)
+    hash: str = key(
+        '"sha256:" and the digest of the file in hexadecimal; `polycall hash --write` fills it in.', check=check_hash
+    )
 
 
 KINDS: Mapping[str, type] = MappingProxyType({"function.wasm": WasmFunctionSpec, "function.wat": WatFunctionSpec})

@@ -8,6 +8,8 @@ import click
 
 from interop.errors import DeclarationError
 from registry.check import Finding
+from registry.cli.output import print_line
+from registry.cli.progress import progress
 from registry.cli.session import Session
 from registry.cli.watch import Load, run, watch_option
 
@@ -35,8 +37,8 @@ def _check(load: Load, as_json: bool) -> int:
         click.echo(json.dumps([_row(finding) for finding in findings], indent=2, ensure_ascii=False))
     else:
         for finding in findings:
-            click.echo(str(finding))
-        click.echo(_summary(errors, len(findings) - errors, entries))
+            _show(finding)
+        print_line((_summary(errors, len(findings) - errors, entries), "red" if errors else "green"))
     return _FOUND_ERRORS if errors else 0
 
 
@@ -45,8 +47,13 @@ def _findings(load: Load) -> tuple[list[Finding], int]:
         loaded = load()
     except DeclarationError as error:
         return [Finding("error", error.code, problem) for problem in error.problems], 0
-    with loaded as registry:
-        return registry.check(), len(registry)
+    with loaded as registry, progress(len(registry)) as begin:
+        return registry.check(begin=begin), len(registry)
+
+
+def _show(finding: Finding) -> None:
+    where, severity, message = str(finding).partition(f"{finding.severity}: ")
+    print_line((where, "dim"), (severity, "red" if finding.severity == "error" else "yellow"), (message, ""))
 
 
 def _summary(errors: int, warnings: int, entries: int) -> str:

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from registry.cli.output import print_table
 from registry.cli.session import Session
 from registry.cli.watch import Load, run, watch_option
 from registry.entries import Entry
@@ -34,10 +35,12 @@ def _show(entries: list[Entry], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_row(entry) for entry in entries], indent=2, ensure_ascii=False))
         return
-    id_width = max((len(str(entry.id)) for entry in entries), default=0)
-    kind_width = max((len(entry.kind) for entry in entries), default=0)
-    for entry in entries:
-        click.echo(f"{entry.id!s:{id_width}}  {entry.kind:{kind_width}}  {_comment(entry)}".rstrip())
+    rows = [(str(entry.id), entry.kind, _comment(entry)) for entry in entries]
+    print_table(("id", "kind", "comment"), rows, {entry.kind: _style(entry.kind) for entry in entries})
+
+
+def _style(kind: str) -> str:
+    return {"lua": "blue", "wasm": "magenta", "wat": "magenta"}.get(kind.partition(".")[2], "")
 
 
 def _row(entry: Entry) -> dict[str, str]:

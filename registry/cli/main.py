@@ -2,29 +2,62 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import click
 
 from interop.errors import OUTCOMES, PolycallError
-from registry.cli.call import call
-from registry.cli.check import check
 from registry.cli.failures import show_error
-from registry.cli.init import init
-from registry.cli.list import list_entries
 from registry.cli.logs import configure_logging
 from registry.cli.session import Session
-from registry.cli.show import show
 
 __all__ = ["main"]
 
 _INTERRUPTED = 130
 _CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
+_COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "call": "call",
+        "check": "check",
+        "completion": "completion",
+        "doctor": "doctor",
+        "hash": "hash_binaries",
+        "init": "init",
+        "list": "list_entries",
+        "schema": "schema",
+        "show": "show",
+        "test": "run_tests",
+    }
+)
+"""Each command, which is also the name of its module here, and what it is called there."""
 
-@click.group(context_settings=_CONTEXT_SETTINGS)
+
+class _Commands(click.Group):
+    """Imports a command when it is used: a script that calls `polycall list` must not wait for all the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Returns the names of all commands."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Returns a command, or None if there is none of that name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"registry.cli.{cmd_name}")
+        command: click.Command = getattr(module, _COMMANDS[cmd_name])
+        if ctx.resilient_parsing:  # a shell asks what could be typed
+            from registry.cli.completion import offer_entry_ids  # noqa: PLC0415  # nothing else needs it
+
+            offer_entry_ids(command)
+        return command
+
+
+@click.group(cls=_Commands, context_settings=_CONTEXT_SETTINGS)
 @click.version_option(package_name="polycall")
 @click.option(
     "-C",
@@ -40,10 +73,6 @@ def commands(context: click.Context, project: Path, verbose: int, debug: bool) -
     """Call functions written in Lua or compiled to WebAssembly, and let them call each other."""
     configure_logging(verbose)
     context.obj = Session(project, debug)
-
-
-for _command in (call, check, init, list_entries, show):
-    commands.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

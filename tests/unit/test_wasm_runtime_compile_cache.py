@@ -120,7 +120,7 @@ def test_a_binary_with_another_hash_is_not_run(tmp_path: Path) -> None:
         run(runtime, BinaryFile(code.path, code.name, wrong))
     assert str(caught.value) == (
         f"assets:/guest1.wasm: expected {wrong}, got {code.hash} "
-        "(if the file was rebuilt on purpose, write the new hash into the entry)"
+        "(if the file was rebuilt on purpose, polycall hash --write puts the new hash into the entry)"
     )
     assert caught.value.entry_id == "app:f"
 

@@ -1,0 +1,140 @@
+"""The hashes of the binaries that ``function.wasm`` entries name: declared, actual, and written into the files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from interop.errors import PreparationError
+from registry.entries import Location
+from registry.entry_file import EntryFile
+from registry.filesystems import FileSystems
+from registry.hash_edits import HashPlace, edited
+from registry.index import Index
+from registry.load import load_index
+from registry.nodes import MapNode, ScalarNode, join
+from registry.text_edits import replace_file
+from wasm_runtime.spec import KINDS, WasmFunctionSpec, check_hash
+
+__all__ = ["BinaryHash", "binary_hashes", "write_hashes"]
+
+_PLACEHOLDER = "sha256:" + 64 * "0"
+
+
+class BinaryHash(NamedTuple):
+    """The hash of one entry's binary.
+
+    Attributes:
+        entry_id: ``namespace:name``.
+        declared: What the entry says, whatever it is; None if it says nothing.
+        actual: ``sha256:`` and the digest of the file.
+        place: Where the hash stands, or is missing.
+    """
+
+    entry_id: str
+    declared: str | None
+    actual: str
+    place: HashPlace
+
+    @property
+    def differs(self) -> bool:
+        """Whether the entry would be refused."""
+        return self.declared is None or self.declared.lower() != self.actual
+
+
+def binary_hashes(project: str | os.PathLike[str], entry_ids: Sequence[str] = ()) -> list[BinaryHash]:
+    """Computes the hash of every binary of a project.
+
+    A hash that is missing, or is no hash yet, is no problem here: that is how an entry begins.
+
+    Args:
+        project: The project folder.
+        entry_ids: Only these entries; all of kind ``function.wasm`` if there are none.
+
+    Raises:
+        DeclarationError: Something else than a hash is wrong with the declarations.
+        NotFoundError: There is no such folder, entry or binary.
+        PreparationError: An entry that is asked for is of another kind, or its binary cannot be read.
+    """
+    places: dict[Location, HashPlace] = {}
+    index = load_index(project, amend=lambda files: _fill_in(files, places))
+    file_systems = FileSystems(index)
+    return [
+        _hash(str(entry_id), spec, places[location], file_systems)
+        for entry_id, spec, location in _wanted(index, entry_ids)
+    ]
+
+
+def write_hashes(hashes: Sequence[BinaryHash]) -> list[str]:
+    """Writes the actual hash wherever the declared one differs; every other byte of the files stays.
+
+    Nothing is written if one of them cannot be.
+
+    Returns:
+        The files that were changed, by the names that messages have for them.
+
+    Raises:
+        PreparationError: A hash stands where it cannot be replaced alone.
+    """
+    wanted = [(found.place, found.actual) for found in hashes if found.differs]
+    sources = {place.source.name: place.source for place, _ in wanted}
+    contents = {
+        name: edited(source, [(place, actual) for place, actual in wanted if place.source == source])
+        for name, source in sources.items()
+    }
+    for name, content in contents.items():
+        replace_file(sources[name].path, content)
+    return sorted(contents)
+
+
+def _fill_in(files: list[EntryFile], places: dict[Location, HashPlace]) -> None:
+    """Notes where the hashes stand, then puts a placeholder where there is none that the load would accept.
+
+    Entries may share nodes by YAML's aliases, so everything is noted before anything changes.
+    """
+    for file in files:
+        places.update(_places(file))
+    for place in places.values():
+        if place.hash is None or (isinstance(place.hash, ScalarNode) and not _accepted(place.hash)):
+            at = place.hash or place.keys
+            place.keys.items["hash"] = ScalarNode(_PLACEHOLDER, _PLACEHOLDER, at.line, at.column, at.line)
+
+
+def _places(file: EntryFile) -> Iterator[tuple[Location, HashPlace]]:
+    for node, path in file.entries:
+        kind = node.items.get("kind")
+        data = node.items.get("data")
+        keys, keys_path = (node, path) if data is None else (data, join(path, "data"))
+        if isinstance(kind, ScalarNode) and KINDS.get(kind.text) is WasmFunctionSpec and isinstance(keys, MapNode):
+            location = Location(file.source.name, node.line, node.column)
+            yield location, HashPlace(file.source, keys, keys.items.get("hash"), join(keys_path, "hash"))
+
+
+def _accepted(node: ScalarNode) -> bool:
+    """Whether a hash is left to the load: a proper one, or text of a file of its own."""
+    text = node.value if isinstance(node.value, str) else ""
+    return text.startswith("file://") or check_hash(text) is None
+
+
+def _wanted(index: Index, entry_ids: Sequence[str]) -> Iterator[tuple[str, WasmFunctionSpec, Location]]:
+    for entry in map(index.get, entry_ids) if entry_ids else index:
+        if isinstance(entry.spec, WasmFunctionSpec):
+            yield str(entry.id), entry.spec, entry.location
+        elif entry_ids:
+            raise PreparationError(f"{entry.id} is {entry.kind}; only function.wasm has a hash", entry_id=str(entry.id))
+
+
+def _hash(entry_id: str, spec: WasmFunctionSpec, place: HashPlace, file_systems: FileSystems) -> BinaryHash:
+    actual = "sha256:" + _digest(file_systems.locate(spec.fs, spec.path), entry_id)
+    return BinaryHash(entry_id, place.declared, actual, place)
+
+
+def _digest(path: Path, entry_id: str) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise PreparationError(f"{path.name} cannot be read: {error.strerror or error}", entry_id=entry_id) from error

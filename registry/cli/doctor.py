@@ -1,0 +1,34 @@
+"""``polycall doctor``: whether polycall's surroundings are sound."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from registry.cli.output import print_line, print_table
+from registry.doctor import examine
+
+__all__ = ["doctor"]
+
+_FOUND_BROKEN = 1
+_STYLES = {"ok": "green", "warning": "yellow", "broken": "red"}
+
+
+@click.command(short_help="Examine the installation.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> int:
+    """Examine the installation: versions, engines, the cache folder, names that other packages claim, extras.
+
+    No project is needed. The exit code is 1 if something is broken.
+    """
+    found = list(examine())
+    if as_json:
+        click.echo(json.dumps([diagnosis._asdict() for diagnosis in found], indent=2, ensure_ascii=False))
+    else:
+        rows = [(diagnosis.status, diagnosis.name, diagnosis.value) for diagnosis in found]
+        print_table(("status", "of", "found"), rows, _STYLES)
+        for diagnosis in found:
+            if diagnosis.hint:
+                print_line((f"{diagnosis.name}: ", _STYLES[diagnosis.status]), (diagnosis.hint, ""))
+    return _FOUND_BROKEN if any(diagnosis.status == "broken" for diagnosis in found) else 0

@@ -1,0 +1,62 @@
+"""Lines and tables on stdout: plain text for a pipe, a file and NO_COLOR, colours on a terminal.
+
+rich is imported only where a terminal is: the other commands of a script must not wait for it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+import click
+
+__all__ = ["Styles", "print_line", "print_table"]
+
+Styles = Mapping[str, str]
+"""Text to the style it is shown in, as rich names styles."""
+
+
+def print_line(*parts: tuple[str, str]) -> None:
+    """Prints one line, unbroken however long it is.
+
+    Args:
+        *parts: Text and its style, or "" for none; they are joined as they are.
+    """
+    if not _is_colourful():
+        click.echo("".join(text for text, _ in parts))
+        return
+    from rich.console import Console  # noqa: PLC0415  # see the module
+    from rich.text import Text  # noqa: PLC0415  # see the module
+
+    Console(highlight=False, soft_wrap=True).print(Text.assemble(*parts))
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], styles: Styles | None = None) -> None:
+    """Prints rows in aligned columns.
+
+    Args:
+        headers: What the columns are called; shown on a terminal only, for a pipe has only rows.
+        rows: The cells, as many as there are headers.
+        styles: The styles of cells, by their text.
+    """
+    if not _is_colourful():
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            click.echo("  ".join(cells).rstrip())
+        return
+    from rich.console import Console  # noqa: PLC0415  # see the module
+    from rich.table import Table  # noqa: PLC0415  # see the module
+    from rich.text import Text  # noqa: PLC0415  # see the module
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for header in headers:
+        table.add_column(header, overflow="fold")  # nothing is cut off: a hash is there to be copied
+    for row in rows:
+        table.add_row(*(Text(cell, (styles or {}).get(cell, "")) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def _is_colourful() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from pathlib import Path
+
+import pytest
+
+from commands import run
+from registry.doctor import Diagnosis, examine
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("POLYCALL_CACHE_DIR", str(folder))
+    return folder
+
+
+def found(name: str) -> Diagnosis:
+    return next(diagnosis for diagnosis in examine() if diagnosis.name == name)
+
+
+def test_a_sound_installation_has_versions_engines_and_its_own_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    done = run(capsys, "doctor", "--json")
+    rows = {row["name"]: row for row in json.loads(done.out)}
+    assert done.code == 0
+    assert {row["status"] for row in rows.values()} == {"ok"}
+    assert rows["wasmtime"]["value"] == importlib.metadata.version("wasmtime")
+    assert rows["Lua"]["value"] == "runs Lua 5.4"
+    assert rows["components"]["value"] == "compile and run"
+    assert {f"import {name}" for name in ("interop", "lua_runtime", "polycall", "registry", "wasm_runtime")} <= set(
+        rows
+    )
+
+
+def test_the_plain_output_has_one_line_for_each_thing(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = run(capsys, "doctor").out.splitlines()
+    assert lines[0].split()[:2] == ["ok", "python"]
+    assert all(line.startswith("ok  ") for line in lines)
+
+
+def test_the_cache_is_described_and_not_made(cache: Path) -> None:
+    assert found("cache").value == f"{cache}, 0 compiled, 0.0 MiB"
+    assert not cache.exists()
+    cache.mkdir()
+    (cache / "x.compiled").write_bytes(bytes(3 * 2**20))
+    assert found("cache").value == f"{cache}, 1 compiled, 3.0 MiB"
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cache.write_text("a file in the way")
+    done = run(capsys, "doctor")
+    assert done.code == 0
+    line = next(line for line in done.out.splitlines() if line.startswith("warning"))
+    assert line.split(maxsplit=2) == ["warning", "cache", f"{cache} cannot be written"]
+    assert "cache: without it every start compiles anew; set POLYCALL_CACHE_DIR" in done.out
+
+
+def test_another_distribution_of_the_same_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    claims = {"registry": ["polycall", "acme-registry"], "interop": ["polycall"]}
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: claims)
+    diagnosis = found("import registry")
+    assert (diagnosis.status, diagnosis.value) == (
+        "warning",
+        "the distribution acme-registry has a package of the same name",
+    )
+    assert "virtual environment without acme-registry" in (diagnosis.hint or "")
+    assert found("import interop").status == "ok"
+
+
+def test_a_package_that_comes_from_elsewhere_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.setattr("registry.doctor._PACKAGES", ("intruder",))
+    (tmp_path / "elsewhere" / "intruder.py").touch()
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    done = run(capsys, "doctor")
+    assert done.code == 1
+    assert f"comes from {tmp_path / 'elsewhere' / 'intruder.py'}, not from " in done.out
+
+
+def test_an_engine_that_is_missing_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "wasm_runtime.runtime", None)
+    diagnosis = found("components")
+    assert diagnosis.status == "broken"
+    assert "ModuleNotFoundError" in diagnosis.value
+    assert found("Lua").status == "ok"
+
+
+def test_extras_are_listed_with_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    requirements = ["click>=8.1", 'pyyaml>=6; extra == "one"', "no-such-thing>=1 ; extra == 'two'"]
+    monkeypatch.setattr(importlib.metadata, "requires", lambda _name: requirements)
+    extras = [diagnosis for diagnosis in examine() if diagnosis.name.startswith("extra ")]
+    assert extras == [
+        Diagnosis("extra one", "ok", f"pyyaml {importlib.metadata.version('pyyaml')}"),
+        Diagnosis("extra two", "ok", "no-such-thing is not installed (pip install 'polycall[two]')"),
+    ]
