@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from interop.errors import CancelledError, DeadlineError, DepthError, Frame
 
 if TYPE_CHECKING:
+    from interop.observer import Observer
     from interop.values import Value
 
 __all__ = ["DEFAULT_MAX_DEPTH", "NO_VALUES", "CallContext", "Cancellation"]
@@ -19,6 +21,9 @@ DEFAULT_MAX_DEPTH = 32
 """Hops of one chain. About 100 nested guest-host-guest hops overflow the native stack, which kills the process."""
 
 NO_VALUES: Mapping[str, Value] = MappingProxyType({})
+
+_NAMING = threading.Lock()
+"""Two threads of one chain that ask for its id at once must get the same."""
 
 
 class Cancellation:
@@ -67,9 +72,21 @@ class CallContext:
         deadline: When the frame must have ended, in seconds of `time.monotonic`, or None; never after the caller's.
         cancellation: The chain's switch, or None if nobody can cancel it.
         values: What ``ctx.get`` sees: the caller's values, merged with the frame's own.
+        observer: Who is told of this frame and those below it, or None; the dispatcher may set it before the call runs.
     """
 
-    __slots__ = ("cancellation", "deadline", "depth", "entry_id", "language", "parent", "root", "values")
+    __slots__ = (
+        "_frame_id",
+        "cancellation",
+        "deadline",
+        "depth",
+        "entry_id",
+        "language",
+        "observer",
+        "parent",
+        "root",
+        "values",
+    )
 
     def __init__(
         self,
@@ -90,7 +107,9 @@ class CallContext:
             self.deadline = deadline
             self.cancellation = cancellation
             self.values = values or NO_VALUES
+            self.observer: Observer | None = None
             return
+        self.observer = parent.observer
         self.root = parent.root
         self.depth = parent.depth + 1
         inherited = parent.deadline
@@ -102,6 +121,19 @@ class CallContext:
     def guarded(self) -> bool:
         """Whether the call may have to be interrupted: a runtime pays for interruption only then."""
         return self.deadline is not None or self.cancellation is not None
+
+    @property
+    def frame_id(self) -> str:
+        """16 hexadecimal digits, drawn when they are first asked for: a call that nobody names pays for no name."""
+        with _NAMING:
+            if not hasattr(self, "_frame_id"):  # not set to None from the start: that would cost every call
+                self._frame_id = os.urandom(8).hex()
+            return self._frame_id
+
+    @property
+    def call_id(self) -> str:
+        """The id that all frames of the chain share: that of the outermost one."""
+        return self.root.frame_id
 
     def frames(self) -> tuple[Frame, ...]:
         """Returns the chain up to this frame, outermost first."""

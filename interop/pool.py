@@ -15,7 +15,7 @@ from interop.pool_spec import PoolPolicy
 from interop.protocols import Instance
 from interop.waiting import Waiter, WaitGraph
 
-__all__ = ["Pool", "PoolSnapshot"]
+__all__ = ["Pool", "PoolSnapshot", "PoolTraffic"]
 
 I = TypeVar("I", bound=Instance)  # noqa: E741  # the protocol's initial, as in the signatures of this package
 
@@ -43,6 +43,20 @@ class PoolSnapshot(NamedTuple):
     made: int
     discarded: int
     peak: int
+
+
+class PoolTraffic(NamedTuple):
+    """What went through a pool so far. Counted under the lock that a check-out holds anyway: exact and cheap.
+
+    Attributes:
+        asked: Calls that asked for an instance, those that got none included.
+        waited: Those that queued because all were in use, counted when their wait ends.
+        waited_seconds: How long they queued, in sum.
+    """
+
+    asked: int
+    waited: int
+    waited_seconds: float
 
 
 class _Turn(Waiter, Generic[I]):
@@ -75,6 +89,7 @@ class Pool(Generic[I]):
     """
 
     __slots__ = (
+        "_asked",
         "_clock",
         "_closed",
         "_discarded",
@@ -87,6 +102,8 @@ class Pool(Generic[I]):
         "_make",
         "_peak",
         "_policy",
+        "_waited",
+        "_waited_seconds",
         "_waiters",
         "_waits",
         "name",
@@ -124,6 +141,8 @@ class Pool(Generic[I]):
         self._held: dict[I | _Turn[I], CallContext] = {}
         self._waiters: deque[_Turn[I]] = deque()
         self._made = self._discarded = self._peak = 0
+        self._asked = self._waited = 0
+        self._waited_seconds = 0.0
 
     def start(self) -> None:
         """Makes the instances that the policy wants from the start: all of a static pool, one of an adaptive one.
@@ -134,6 +153,8 @@ class Pool(Generic[I]):
         frame = self._own_frame()
         with ExitStack() as taken:
             for _ in range(self._policy.min_size):
+                with self._lock:
+                    self._asked -= 1  # what the pool takes for itself is nobody's call
                 taken.callback(self.give_back, self.check_out(frame))
 
     def check_out(self, context: CallContext) -> I:
@@ -152,6 +173,7 @@ class Pool(Generic[I]):
         turn: _Turn[I] | None = None
         try:
             with self._lock:
+                self._asked += 1
                 idle = self._idle
                 if idle:
                     instance = idle[-1][0]
@@ -236,6 +258,11 @@ class Pool(Generic[I]):
                 peak=self._peak,
             )
 
+    def traffic(self) -> PoolTraffic:
+        """Returns what went through the pool so far, all of the same moment."""
+        with self._lock:
+            return PoolTraffic(self._asked, self._waited, self._waited_seconds)
+
     # A call that finds no idle instance: it lines up, is served, or withdraws.
 
     def _line_up(self, turn: _Turn[I]) -> None:
@@ -252,8 +279,18 @@ class Pool(Generic[I]):
 
     def _serve(self, turn: _Turn[I]) -> I:
         if not turn.notified:
-            turn.wait(turn.context, f'an instance of "{self.name}" (all {self._limit} are in use)')
+            self._queue(turn)
         return turn.instance if turn.instance is not None else self._make_for(turn)
+
+    def _queue(self, turn: _Turn[I]) -> None:
+        since = self._clock()
+        try:
+            turn.wait(turn.context, f'an instance of "{self.name}" (all {self._limit} are in use)')
+        finally:
+            seconds = self._clock() - since
+            with self._lock:
+                self._waited += 1
+                self._waited_seconds += seconds
 
     def _make_for(self, turn: _Turn[I]) -> I:
         if turn not in self._held:  # woken with neither slot nor instance

@@ -33,11 +33,13 @@ from interop.errors import (
     TrapError,
 )
 from interop.ids import EntryId
+from interop.observer import Ended, Observer
 from interop.values import Value
 from polycall._version import __version__
 from registry.changes import Changes
 from registry.entries import Entry
 from registry.registry import Registry, load
+from registry.stats import EntryStats, Histogram, Stats
 
 __all__ = [
     "CallError",
@@ -48,17 +50,21 @@ __all__ = [
     "DeadlineError",
     "DeclarationError",
     "DepthError",
+    "Ended",
     "Entry",
     "EntryId",
+    "EntryStats",
     "Frame",
     "GuestError",
     "HashError",
+    "Histogram",
     "ImportDeniedError",
     "InternalError",
     "LimitError",
     "MemoryLimitError",
     "MissingExportError",
     "NotFoundError",
+    "Observer",
     "PolycallError",
     "PoolClosedError",
     "PoolDeadlockError",
@@ -66,6 +72,7 @@ __all__ = [
     "PreparationError",
     "Problem",
     "Registry",
+    "Stats",
     "TrapError",
     "Value",
     "__version__",

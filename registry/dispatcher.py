@@ -12,6 +12,7 @@ from interop.context import CallContext, Cancellation
 from interop.errors import DeclarationError, NotFoundError, PolycallError, PoolClosedError, PreparationError
 from interop.ids import EntryId
 from interop.limits import LimitsSpec
+from interop.observer import Observer
 from interop.pool import Pool
 from interop.pool_spec import PoolSpec
 from interop.protocols import Function, Instance
@@ -23,6 +24,7 @@ from registry.entries import Entry
 from registry.filesystems import FileSystems
 from registry.index import Index
 from registry.janitor import Janitor
+from registry.observe import Observers
 from registry.programs import lua_program, wasm_program
 from registry.python_functions import PYTHON_KIND, PythonFunction
 from registry.routes import Route
@@ -55,12 +57,20 @@ class Dispatcher:
         index: The entries.
         cache_directory: Where compiled WebAssembly is kept; None for the user's cache folder.
         max_depth: Hops of one chain of calls, or None for what the project's settings say.
+        observers: Who is told of all calls.
 
     Attributes:
         index: The entries at the moment.
     """
 
-    def __init__(self, index: Index, *, cache_directory: Path | None, max_depth: int | None) -> None:
+    def __init__(
+        self,
+        index: Index,
+        *,
+        cache_directory: Path | None,
+        max_depth: int | None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
         self.index = index
         self._cache_directory = cache_directory
         self._given_max_depth = max_depth
@@ -74,6 +84,7 @@ class Dispatcher:
         self._lua: LuaRuntime | None = None
         self._wasm: WasmRuntime | None = None
         self._closed = threading.Event()
+        self._observer = Observers(*observers) if observers else None
 
     def call(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
         """Calls an entry on behalf of a guest; see `interop.protocols.Invoker`."""
@@ -83,13 +94,7 @@ class Dispatcher:
     def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
         """Calls an entry with one text or byte string on behalf of a guest; see `interop.protocols.Invoker`."""
         route = self._routes.get(target) or self._nested_route(target, caller)
-        context = route.context(caller)
-        try:
-            arguments = route.function.payload_arguments(payload)
-        except PolycallError as error:
-            error.frames = error.frames or context.frames()
-            raise
-        return route.run(arguments, context, self._max_depth)
+        return route.run_payload(payload, route.context(caller), self._max_depth)
 
     def call_from_outside(
         self,
@@ -100,10 +105,16 @@ class Dispatcher:
         deadline: float | None,
         cancellation: Cancellation | None,
         values: dict[str, Value] | None,
+        observer: Observer | None,
     ) -> Value:
         """Calls an entry from Python; a registered function that calls on hands in its own frame as `parent`."""
         route = self._routes.get(target) or self.route(target)
-        return route.run(arguments, route.context(parent, deadline, cancellation, values), self._max_depth)
+        context = route.context(parent, deadline, cancellation, values)
+        if parent is None:  # nested calls inherit it
+            context.observer = self._observer
+        if observer is not None:
+            context.observer = Observers(*filter(None, (context.observer, observer)))
+        return route.run(arguments, context, self._max_depth)
 
     def _nested_route(self, target: str, caller: CallContext) -> Route:
         try:
@@ -149,6 +160,11 @@ class Dispatcher:
     def _check_open(self, target: str | None = None) -> None:
         if self._closed.is_set():
             raise PoolClosedError("the registry is closed", entry_id=target)
+
+    def routes(self) -> tuple[Route, ...]:
+        """Returns the routes of all entries that were called or prepared so far."""
+        with self._lock:
+            return tuple(self._routes.values())
 
     def _prepare(self, target: str, index: Index) -> Route:
         python = self._python.get(target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import logging
 import math
 import threading
 import time
@@ -16,14 +17,17 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from interop.context import DEFAULT_MAX_DEPTH, Cancellation
 from interop.errors import Problem
 from interop.ids import EntryId
+from interop.observer import Observer
 from interop.protocols import Function
 from interop.values import Value, plain
+from registry.call_log import CALL_LOG, CallLog
 from registry.changes import Changes
 from registry.check import Finding, check_index
 from registry.dispatcher import Dispatcher, is_callable
 from registry.entries import Entry
 from registry.load import load_index
 from registry.python_functions import PYTHON_KIND, PythonFunction, current_context
+from registry.stats import Latencies, Stats, collect
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +44,8 @@ def load(
     *,
     cache_directory: str | PathLike[str] | None = None,
     max_depth: int | None = None,
+    metrics: bool = False,
+    telemetry: bool = False,
 ) -> Registry:
     """Reads the settings and the entry files of a project folder.
 
@@ -48,18 +54,31 @@ def load(
         cache_directory: Where compiled WebAssembly is kept between runs; by default ``polycall`` in the user's cache
             folder, or what ``POLYCALL_CACHE_DIR`` says.
         max_depth: How many hops a chain of calls may have, 1 to 32; by default what ``polycall.yaml`` says, or 32.
+        metrics: Measure how long calls take, for the histograms of `Registry.stats`.
+        telemetry: Tell OpenTelemetry of every call, by spans and metrics; needs the extra ``polycall[otel]``.
 
     Returns:
-        The registry. Nothing is compiled yet: an entry is prepared when it is first called.
+        The registry. Nothing is compiled yet: an entry is prepared when it is first called. Its calls are logged if the
+        log ``polycall.call`` is enabled for DEBUG by now.
 
     Raises:
         DeclarationError: The entry files are wrong; all problems are listed.
         NotFoundError: There is no such folder.
+        ModuleNotFoundError: `telemetry` is wanted, but opentelemetry-api is not installed.
     """
     if max_depth is not None and not 1 <= max_depth <= DEFAULT_MAX_DEPTH:
         raise ValueError(f"max_depth is {max_depth}; it must be 1 to {DEFAULT_MAX_DEPTH}")
     directory = None if cache_directory is None else Path(cache_directory)
-    return Registry(Dispatcher(load_index(Path(path)), cache_directory=directory, max_depth=max_depth))
+    latencies = Latencies() if metrics else None
+    observers: list[Observer] = [] if latencies is None else [latencies]
+    if CALL_LOG.isEnabledFor(logging.DEBUG):  # once: asking at each call would make short ones a tenth slower
+        observers.append(CallLog())
+    if telemetry:
+        from registry.telemetry import Telemetry  # noqa: PLC0415  # its package is an extra
+
+        observers.append(Telemetry())
+    dispatcher = Dispatcher(load_index(Path(path)), cache_directory=directory, max_depth=max_depth, observers=observers)
+    return Registry(dispatcher, latencies)
 
 
 class Registry:
@@ -68,8 +87,9 @@ class Registry:
     Use it as a context manager, or call `close`: it owns instances and threads.
     """
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, latencies: Latencies | None = None) -> None:
         self._dispatcher = dispatcher
+        self._latencies = latencies
         self._lock = threading.Lock()
         self._threads: ThreadPoolExecutor | None = None
 
@@ -81,6 +101,7 @@ class Registry:
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
         cancellation: Cancellation | None = None,
+        observer: Observer | None = None,
     ) -> Value:
         """Calls a function in this thread and returns its result.
 
@@ -90,6 +111,7 @@ class Registry:
             timeout: Seconds that the call and all that it calls may take, or None for no limit but the entries' own.
             values: What ``ctx.get`` gives to every function of the chain.
             cancellation: A switch by which another thread can stop the call.
+            observer: Who is told of this call and of all that it calls.
 
         Returns:
             Plain values. ``{"ok": ...}`` and ``{"err": ...}`` are a WIT ``result``: values, not failures.
@@ -105,6 +127,7 @@ class Registry:
             deadline=None if timeout is None else _deadline(timeout),
             cancellation=cancellation,
             values=None if values is None else _context_values(values),
+            observer=observer,
         )
 
     async def call_async(
@@ -114,6 +137,7 @@ class Registry:
         *arguments: object,
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
+        observer: Observer | None = None,
     ) -> Value:
         """Like `call`, on a worker thread. Cancelling the awaiting task stops the guest as well.
 
@@ -125,7 +149,13 @@ class Registry:
 
         cancellation = Cancellation()
         work = functools.partial(
-            self.call, target, *arguments, timeout=timeout, values=values, cancellation=cancellation
+            self.call,
+            target,
+            *arguments,
+            timeout=timeout,
+            values=values,
+            cancellation=cancellation,
+            observer=observer,
         )
         context = contextvars.copy_context()
         try:
@@ -242,6 +272,10 @@ class Registry:
             PoolClosedError: The registry is closed.
         """
         return self._dispatcher.reload(lambda: load_index(self.root))
+
+    def stats(self) -> Stats:
+        """Returns what was counted so far, for each entry that was called or prepared; nothing after `close`."""
+        return collect(self._dispatcher.routes(), self._latencies)
 
     def close(self) -> None:
         """Closes idle instances, refuses new calls and waits for those of `call_async`. Harmless when repeated.

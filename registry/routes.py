@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from interop.context import CallContext, Cancellation
 from interop.errors import InternalError, PolycallError
+from interop.observer import INTERRUPTED, Observer
 from interop.pool import Pool
 from interop.pool_spec import PoolPolicy
 from interop.protocols import Function, Instance
 from interop.values import Value
+from registry.observe import observed
 
 __all__ = ["Route"]
 
@@ -24,7 +28,17 @@ class Route:
         shrinks: Whether the pool needs to be looked after for idle instances.
     """
 
-    __slots__ = ("_entry_id", "_language", "_max_seconds", "function", "pool", "shrinks")
+    __slots__ = (
+        "_entry_id",
+        "_errors",
+        "_language",
+        "_lock",
+        "_max_seconds",
+        "_refused",
+        "function",
+        "pool",
+        "shrinks",
+    )
 
     def __init__(
         self, function: Function, pool: Pool[Instance], policy: PoolPolicy, max_execution_ms: int | None
@@ -35,6 +49,9 @@ class Route:
         self._entry_id = function.entry_id
         self._language = function.language
         self._max_seconds = None if max_execution_ms is None else max_execution_ms / 1000
+        self._lock = threading.Lock()
+        self._errors: Counter[str] = Counter()
+        self._refused = 0
 
     def context(
         self,
@@ -51,14 +68,37 @@ class Route:
             self._entry_id, self._language, parent, deadline=deadline, cancellation=cancellation, values=values
         )
 
-    def run(self, arguments: Sequence[Value], context: CallContext, max_depth: int) -> Value:
-        """Checks an instance out, calls it and gives it back; `max_depth` bounds the hops of the chain.
+    def run_payload(self, payload: str | bytes, context: CallContext, max_depth: int, told: bool = False) -> Value:
+        """Like `run`, with one text or byte string that the function reads in the way that fits its signature."""
+        observer = context.observer
+        if observer is not None and not told:
+            return observed(
+                observer, context, (payload,), lambda: self.run_payload(payload, context, max_depth, told=True)
+            )
+        try:
+            arguments = self.function.payload_arguments(payload)
+        except PolycallError as error:
+            raise self._failed(error, context, asked=False)  # noqa: B904  # it is the same error, seen on its way out
+        return self.run(arguments, context, max_depth, told=True)
+
+    def run(self, arguments: Sequence[Value], context: CallContext, max_depth: int, told: bool = False) -> Value:
+        """Checks an instance out, calls it and gives it back.
+
+        Args:
+            arguments: Plain values.
+            context: The call's frame.
+            max_depth: How many hops the chain may have.
+            told: Whether the observer of the chain, if it has one, has been told of the call already.
 
         Raises:
             PolycallError: Whatever made the call fail; it has the frames of the innermost call that failed.
         """
+        if context.observer is not None and not told:
+            return self._run_observed(arguments, context, max_depth, context.observer)
+        asked = False
         try:
             context.check(max_depth)
+            asked = True
             instance = self.pool.check_out(context)
             try:
                 return instance.call(arguments, context)
@@ -70,14 +110,37 @@ class Route:
             finally:
                 self.pool.give_back(instance)
         except PolycallError as error:
-            raise self._framed(error, context)  # noqa: B904  # it is the same error, seen on its way out
+            raise self._failed(error, context, asked=asked)  # noqa: B904  # it is the same error, seen on its way out
         except Exception as error:
             fault = InternalError(
                 f"{type(error).__name__}: {error}", entry_id=self._entry_id, hint="this is a fault of polycall"
             )
-            raise self._framed(fault, context) from error
+            raise self._failed(fault, context, asked=asked) from error
+        except BaseException:
+            self._count(INTERRUPTED, asked)
+            raise
 
-    def _framed(self, error: PolycallError, context: CallContext) -> PolycallError:
+    def _run_observed(
+        self, arguments: Sequence[Value], context: CallContext, max_depth: int, observer: Observer
+    ) -> Value:
+        # Not in `run`: a lambda there would turn its variables into cells, which every call would pay for.
+        return observed(observer, context, arguments, lambda: self.run(arguments, context, max_depth, told=True))
+
+    def counts(self) -> tuple[int, dict[str, int]]:
+        """Returns how many calls there were so far, and how many of them failed, by the code of their error."""
+        with self._lock:
+            errors, refused = dict(self._errors), self._refused
+        # The calls after the errors: while others call on, there may be calls without an error but never the reverse.
+        return self.pool.traffic().asked + refused, errors
+
+    def _count(self, code: str, asked: bool) -> None:
+        """Counts a call that failed; the pool has not counted it if it was never asked for an instance."""
+        with self._lock:
+            self._errors[code] += 1
+            self._refused += not asked
+
+    def _failed(self, error: PolycallError, context: CallContext, *, asked: bool) -> PolycallError:
+        self._count(error.code, asked)
         if not error.frames:
             error.frames = context.frames()
             error.entry_id = error.entry_id or self._entry_id

@@ -23,7 +23,8 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
         logger = _logger_of(session.entry_id, _shown(name))
         if logger.isEnabledFor(_LEVELS[level]):
             known = fields if isinstance(fields, dict) else {}
-            logger.log(_LEVELS[level], "%s", _line(_shown(message), known), extra={"fields": known})
+            extra = {"fields": known, **_call_of(session)}
+            logger.log(_LEVELS[level], "%s", _line(_shown(message), known), extra=extra)
 
     return (session.safe(write),)
 
@@ -33,9 +34,23 @@ def line_writer(session: Session) -> Callable[..., Any]:
     logger = _logger_of(session.entry_id, "")
 
     def write_line(line: bytes) -> None:
-        logger.info("%s", line.decode(errors="backslashreplace"))
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("%s", line.decode(errors="backslashreplace"), extra=_call_of(session))
 
     return session.safe(write_line)
+
+
+def _call_of(session: Session) -> dict[str, str | int]:
+    """Returns the attributes by which a record is found beside that of its call; none while a chunk starts up."""
+    context = session.context
+    if context is None:
+        return {}
+    return {
+        "entry_id": context.entry_id,
+        "call_id": context.call_id,
+        "frame_id": context.frame_id,
+        "depth": context.depth,
+    }
 
 
 def _logger_of(entry_id: str, name: str) -> logging.Logger:

@@ -16,6 +16,7 @@ from interop.json_text import decode_json, encode_json
 from interop.values import Value
 from registry.cli.session import Session
 from registry.cli.watch import Load, run, watch_option
+from registry.trace import Trace
 
 __all__ = ["call"]
 
@@ -53,6 +54,7 @@ class _CallCommand(click.Command):
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop the call after this time.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, whatever its type.")
 @watch_option
+@click.option("--trace", "traced", is_flag=True, help="Then print the tree of all calls, with times, to stderr.")
 @click.pass_obj
 def call(  # noqa: PLR0917  # click passes options by name
     session: Session,
@@ -63,6 +65,7 @@ def call(  # noqa: PLR0917  # click passes options by name
     timeout: float | None,
     as_json: bool,
     watch: bool,
+    traced: bool,
 ) -> int:
     r"""Call the function ID and print its result.
 
@@ -79,15 +82,27 @@ def call(  # noqa: PLR0917  # click passes options by name
 
     def once(load: Load) -> int:
         given = values + [path.read_bytes() for path in byte_files]
-        with load() as registry:
-            cancellation = Cancellation()
-            result = _interruptible(
-                lambda: registry.call(target, *given, timeout=timeout, cancellation=cancellation), cancellation
-            )
-        _print(result, as_json)
+        trace = Trace() if traced else None
+        try:
+            with load() as registry:
+                cancellation = Cancellation()
+                result = _interruptible(
+                    lambda: registry.call(target, *given, timeout=timeout, cancellation=cancellation, observer=trace),
+                    cancellation,
+                )
+            _print(result, as_json)
+        finally:  # a failed call is the one whose trace is wanted most
+            if trace is not None:
+                _print_trace(trace)
         return 0
 
     return run(session, once, watch=watch)
+
+
+def _print_trace(trace: Trace) -> None:
+    sys.stdout.flush()  # where both streams end on one terminal, the trace stands below the result
+    for line in trace.lines():
+        click.echo(line, err=True)
 
 
 def _value(text: str, number: int, as_text: bool) -> Value:
