@@ -35,6 +35,7 @@ __all__ = [
     "PreparationError",
     "Problem",
     "TrapError",
+    "WorkerError",
 ]
 
 
@@ -224,6 +225,12 @@ class TrapError(CallError):
     code = "trap"
 
 
+class WorkerError(CallError):
+    """The worker process of an isolated function died, or sent what is no message; it is replaced."""
+
+    code = "worker"
+
+
 class LimitError(CallError):
     """A limit of the call was reached."""
 
@@ -304,6 +311,7 @@ OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
         "call": Outcome(1, 500, "Internal"),
         "guest_error": Outcome(1, 500, "Internal"),
         "trap": Outcome(7, 500, "Internal"),
+        "worker": Outcome(7, 500, "Internal"),
         "limit": Outcome(8, 503, "Unavailable"),
         "deadline": Outcome(8, 504, "Timeout"),
         "memory": Outcome(8, 507, "Unavailable"),

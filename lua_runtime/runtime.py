@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from interop.errors import DeadlineError, MissingExportError, PolycallError, PreparationError
 from interop.ids import suggestion
+from interop.payload import PayloadForm
 from interop.protocols import ImportNeed, Invoker, Signature
 from interop.values import Value
 from lua_runtime.failure import conclude, raise_unforeseen
@@ -58,7 +59,7 @@ class LuaFunction:
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
         """Returns the payload as the only argument."""
-        return [payload]
+        return PayloadForm.WHOLE.arguments(payload)
 
     def _kernel(self) -> Kernel:
         return Kernel(self.entry_id, self._invoker, self._limits, self._modules)

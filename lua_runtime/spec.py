@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from interop.fields import key, matches
+from interop.fields import key, matches, one_of
 from interop.ids import EntryId
 from interop.limits import LimitsSpec
 from interop.pool_spec import PoolSpec
@@ -37,6 +37,11 @@ class LuaFunctionSpec:
     )
     pool: PoolSpec = key("How instances are kept.", default=PoolSpec())
     limits: LimitsSpec = key("What a call may use at most.", default=LimitsSpec())
+    isolation: str | None = key(
+        "Where its instances run: none is this process, process is a worker process for each.",
+        default=None,
+        check=one_of("none", "process"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from interop.errors import (
     PreparationError,
     Problem,
     TrapError,
+    WorkerError,
 )
 from interop.ids import EntryId
 from interop.observer import Ended, Observer
@@ -75,6 +76,7 @@ __all__ = [
     "Stats",
     "TrapError",
     "Value",
+    "WorkerError",
     "__version__",
     "load",
 ]

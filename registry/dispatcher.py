@@ -32,6 +32,7 @@ from wasm_runtime.spec import WasmFunctionSpec, WatFunctionSpec
 
 if TYPE_CHECKING:
     from lua_runtime.runtime import LuaRuntime
+    from registry.isolation import IsolationRuntime
     from wasm_runtime.runtime import WasmRuntime
 
 __all__ = ["Dispatcher", "is_callable"]
@@ -83,6 +84,7 @@ class Dispatcher:
         self._reloading = threading.Lock()
         self._lua: LuaRuntime | None = None
         self._wasm: WasmRuntime | None = None
+        self._isolation: IsolationRuntime | None = None
         self._closed = threading.Event()
         self._observer = Observers(*observers) if observers else None
 
@@ -189,6 +191,10 @@ class Dispatcher:
         return Route(function, instances, policy, limits.max_execution_ms)
 
     def _function(self, entry: Entry, index: Index) -> Function:
+        if entry.spec.isolation == "process":
+            lua = isinstance(entry.spec, LuaFunctionSpec)
+            program = lua_program(entry, index) if lua else wasm_program(entry, FileSystems(index))
+            return self._isolation_runtime().prepare(program)
         if isinstance(entry.spec, LuaFunctionSpec):
             return self._lua_runtime().prepare(lua_program(entry, index))
         return self._wasm_runtime().prepare(wasm_program(entry, FileSystems(index)))
@@ -221,6 +227,13 @@ class Dispatcher:
         with self._lock:
             self._wasm = self._wasm or WasmRuntime(self, self._cache_directory)
             return self._wasm
+
+    def _isolation_runtime(self) -> IsolationRuntime:
+        from registry.isolation import IsolationRuntime  # noqa: PLC0415  # as above
+
+        with self._lock:
+            self._isolation = self._isolation or IsolationRuntime(self, self._cache_directory)
+            return self._isolation
 
     def add_python(self, function: PythonFunction, entry: Entry) -> None:
         """Makes a Python function callable under its id.
@@ -284,6 +297,8 @@ class Dispatcher:
             route.pool.close()
         if self._wasm is not None:
             self._wasm.close()
+        if self._isolation is not None:
+            self._isolation.close()
 
 
 def _not_callable(entry: Entry) -> PreparationError:

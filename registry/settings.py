@@ -9,7 +9,7 @@ from typing import Any
 
 from interop.context import DEFAULT_MAX_DEPTH
 from interop.errors import DeclarationError
-from interop.fields import key
+from interop.fields import key, one_of
 from interop.limits import LimitsSpec
 from interop.pool_spec import PoolSpec
 from registry.decode import INVALID, Decoder
@@ -36,14 +36,18 @@ class Settings:
     limits: LimitsSpec = key("Each limit for every function that does not declare it itself.", default=LimitsSpec())
     max_depth: int = key("How many hops a chain of calls may have.", default=DEFAULT_MAX_DEPTH, check=_check_depth)
     pool: PoolSpec = key("The pool of every function that declares none.", default=PoolSpec())
+    isolation: str = key(
+        "Where the instances of every function run that does not say it itself.",
+        default="none",
+        check=one_of("none", "process"),
+    )
 
     def resolve(self, spec: Any) -> Any:
         """Returns a spec with these defaults in the place of what it does not declare."""
         if not hasattr(spec, "pool"):  # data, libraries: nothing that runs by itself
             return spec
         limits, pool = self._limits(spec.limits), self.pool if spec.pool == PoolSpec() else spec.pool
-        same = limits == spec.limits and pool == spec.pool
-        return spec if same else dataclasses.replace(spec, limits=limits, pool=pool)
+        return dataclasses.replace(spec, limits=limits, pool=pool, isolation=spec.isolation or self.isolation)
 
     def _limits(self, own: LimitsSpec) -> LimitsSpec:
         if self.limits == LimitsSpec():

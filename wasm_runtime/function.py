@@ -51,8 +51,8 @@ class WasmFunction(ABC):
             raise error
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
-        """Returns the arguments that a payload stands for; see `Signature.payload_arguments`."""
-        return self.signature.payload_arguments(payload)
+        """Returns the arguments that a payload stands for; see `Signature.payload_form`."""
+        return self.signature.payload_form.arguments(payload)
 
     def instantiate(self) -> WasmInstance:
         """Makes a fresh instance in a store of its own.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from interop.errors import ConversionError
-from interop.json_text import decode_json
+from interop.payload import PayloadForm
 from interop.values import Value
 from wasm_runtime.check_values import Mismatch, compile_check
 from wasm_runtime.wit_types import ListType, OptionType, Primitive, WitType
@@ -39,21 +39,12 @@ class Signature:
         listed = f" ({self._parameter_list()})" if count else ""
         return f"{count or 'no'} argument{'' if count == 1 else 's'}{listed}"
 
-    def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
-        """Returns the arguments that a payload of ``call-string`` or ``call-bytes`` stands for (difference 6).
-
-        One ``string`` or ``list<u8>`` takes it as it is. Else it is JSON: an array is the arguments, anything else the
-        only one; nothing is no arguments for a function that takes none.
-
-        Raises:
-            ConversionError: It should be JSON and is not.
-        """
+    @property
+    def payload_form(self) -> PayloadForm:
+        """How a payload of ``call-string`` or ``call-bytes`` is read: one ``string`` or ``list<u8>`` takes it whole."""
         if len(self.params) == 1 and _takes_payload(self.params[0][1]):
-            return [payload]
-        if not self.params and not payload:
-            return []
-        value = decode_json(payload)
-        return value if isinstance(value, list) else [value]
+            return PayloadForm.WHOLE
+        return PayloadForm.JSON if self.params else PayloadForm.JSON_OR_NOTHING
 
 
 def _takes_payload(wit_type: WitType) -> bool:

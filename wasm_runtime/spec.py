@@ -88,6 +88,11 @@ class _FunctionSpec:
     wasi: WasiSpec = key("What the WASI groups hand out.", default=WasiSpec())
     pool: PoolSpec = key("How instances are kept.", default=PoolSpec())
     limits: LimitsSpec = key("What a call may use at most.", default=LimitsSpec())
+    isolation: str | None = key(
+        "Where its instances run: none is this process, process is a worker process for each.",
+        default=None,
+        check=one_of("none", "process"),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,20 +121,23 @@ def _interruptible(work: Callable[[], Value], cancellation: Cancellation) -> Val
     """Runs `work` on a thread: the main one must be free for Ctrl-C, which Python cannot deliver inside an engine."""
     results: list[Value] = []
     failures: list[BaseException] = []
+    # Not Thread.join: once interrupted, it would not wait a second time but take the thread for ended.
+    done = threading.Event()
 
     def work_and_keep() -> None:
         try:
             results.append(work())
         except BaseException as error:  # noqa: BLE001  # it is raised again in the main thread
             failures.append(error)
+        finally:
+            done.set()
 
-    thread = threading.Thread(target=work_and_keep, name="polycall-call", daemon=True)
-    thread.start()
+    threading.Thread(target=work_and_keep, name="polycall-call", daemon=True).start()
     try:
-        thread.join()
+        done.wait()
     except KeyboardInterrupt:
         cancellation.cancel()
-        thread.join(_SECONDS_TO_UNWIND)
+        done.wait(_SECONDS_TO_UNWIND)
         raise
     if failures:
         raise failures[0]

@@ -50,6 +50,7 @@ def _describe(entry: Entry, function: Function | None) -> dict[str, Any]:
     described["modules"] = list(getattr(spec, "modules", ()))
     described["imports"] = _imports(spec.imports, function.imports)
     described["pool"] = _pool(spec.pool.policy())
+    described["isolation"] = spec.isolation
     described["limits"] = {
         name: limit
         for name in ("max_execution_ms", "max_memory_bytes")

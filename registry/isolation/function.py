@@ -1,0 +1,312 @@
+"""Functions whose instances run in worker processes, in the shape that the dispatcher knows."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from interop.context import CallContext
+from interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, PreparationError, WorkerError
+from interop.payload import PayloadForm
+from interop.protocols import ImportNeed, Invoker, Signature
+from interop.values import Value
+from lua_runtime.spec import LuaProgram
+from registry.isolation.error_data import decode_error, error_message
+from registry.isolation.messages import MessageError, pack
+from registry.isolation.process import WORKER_COMMAND, TimeIsUp, WorkerProcess
+from registry.isolation.program_data import encode_program
+from wasm_runtime.spec import WasmProgram
+
+__all__ = ["IsolatedFunction", "IsolatedInstance", "IsolationRuntime"]
+
+_START_SECONDS = 60.0
+"""How long a worker may take to start, compile and prepare. What it runs then has bounds of its own (10 s)."""
+
+_GRACE_SECONDS = 0.03
+"""How much later than the deadline a worker is killed: a guest that its runtime can stop has ended by then."""
+
+
+class IsolationRuntime:
+    """Prepares functions in worker processes and sees to it that none outlives the registry."""
+
+    def __init__(
+        self, invoker: Invoker, cache_directory: Path | None = None, command: Sequence[str] = WORKER_COMMAND
+    ) -> None:
+        """Makes a runtime.
+
+        Args:
+            invoker: Where the guests' calls to other entries go.
+            cache_directory: Where compiled WebAssembly is kept; None for the user's cache folder.
+            command: What to start as a worker.
+        """
+        self._invoker = invoker
+        self._cache_directory = cache_directory
+        self._command = command
+        self._functions: weakref.WeakSet[IsolatedFunction] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def prepare(self, program: LuaProgram | WasmProgram) -> IsolatedFunction:
+        """Has a worker prepare a program; start-up code runs there.
+
+        Raises:
+            PolycallError: Whatever the runtime in the worker says.
+            WorkerError: The worker died.
+        """
+        # The folder is named here: a worker does not know the user's environment.
+        from wasm_runtime.compile_cache import default_cache_directory  # noqa: PLC0415  # only needed here
+
+        directory = (self._cache_directory or default_cache_directory()).absolute()
+        start = pack("start", encode_program(program), "$", str(directory))
+        function = IsolatedFunction(program, lambda: self._started(program.entry_id, start), self._invoker)
+        with self._lock:
+            self._functions.add(function)
+        return function
+
+    def _started(self, entry_id: str, start: bytes) -> tuple[WorkerProcess, list[Any]]:
+        worker = WorkerProcess(entry_id, self._command)
+        return worker, _asked(worker, start)
+
+    def close(self) -> None:
+        """Ends the workers that no instance has; those of instances end with them."""
+        with self._lock:
+            functions = list(self._functions)
+        for function in functions:
+            function.close()
+
+
+class IsolatedFunction:
+    """A Lua or WebAssembly entry that a worker process prepared; see `interop.protocols.Function`.
+
+    Attributes:
+        entry_id: ``namespace:name``.
+        language: ``lua`` or ``wasm``.
+        signature: As the worker told it.
+        imports: As the worker told them.
+    """
+
+    def __init__(
+        self,
+        program: LuaProgram | WasmProgram,
+        start: Callable[[], tuple[WorkerProcess, list[Any]]],
+        invoker: Invoker,
+    ) -> None:
+        """Starts the first worker; `IsolationRuntime.prepare` tells what can go wrong."""
+        self.entry_id = program.entry_id
+        self.language = "lua" if isinstance(program, LuaProgram) else "wasm"
+        self._start = start
+        self._invoker = invoker if _may_call(program) else None
+        worker, answer = start()
+        self.signature, self.imports, self._payload_form = _description(worker, answer)
+        self._spare = [worker]  # the one that preparing started serves the first instance
+
+    def instantiate(self) -> IsolatedInstance:
+        """Makes a fresh instance in a worker of its own.
+
+        Raises:
+            PolycallError: The guest's own start-up code failed.
+            WorkerError: The worker died.
+        """
+        return IsolatedInstance(self._ready_worker, self._invoker)
+
+    def _ready_worker(self) -> WorkerProcess:
+        try:
+            worker = self._spare.pop()  # list.pop is atomic
+        except IndexError:
+            worker, _ = self._start()
+        _asked(worker, pack("instantiate", None, "$"))
+        return worker
+
+    def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
+        """Returns the arguments that a payload stands for; see `interop.payload`."""
+        return self._payload_form.arguments(payload)
+
+    def close(self) -> None:
+        """Ends the worker that waits for the first instance, if it still does; harmless when repeated."""
+        while self._spare:
+            self._spare.pop().close()
+
+
+class IsolatedInstance:
+    """An instance in a worker process. The calls that its guest makes are made here, in the thread of its call.
+
+    A guest that its runtime could stop, or that trapped, is replaced inside the worker, which stays in use.
+
+    Attributes:
+        poisoned: True once the worker is gone.
+    """
+
+    def __init__(self, ready_worker: Callable[[], WorkerProcess], invoker: Invoker | None) -> None:
+        """Starts the worker.
+
+        Args:
+            ready_worker: Gives a worker with an instance in it.
+            invoker: Where its calls go; None if its entry may make none.
+        """
+        self.poisoned = False
+        self._ready_worker = ready_worker
+        self._invoker = invoker
+        self._worker = ready_worker()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the worker."""
+        return self._worker.pid
+
+    def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
+        """Runs the function; blocks the thread until it ends, fails or is interrupted.
+
+        Raises:
+            WorkerError: The worker died; the instance is poisoned.
+            PolycallError: The call failed, or an argument cannot travel.
+        """
+        if self.poisoned:
+            raise InternalError("an isolated instance was called after its end", entry_id=context.entry_id)
+        data = _call_message(arguments, context)
+        if not self._worker.is_alive():  # it was killed while nothing ran in it: nobody needs to hear of that
+            self._worker.close()
+            self._worker = self._ready_worker()
+        worker = self._worker
+        call = _Call(worker, self._invoker, context)
+        forget = None if context.cancellation is None else context.cancellation.on_cancel(worker.kill)
+        try:
+            return call.run(data)
+        finally:
+            if forget is not None:
+                forget()
+            if not call.answered:  # KeyboardInterrupt, for one: the guest would run on, and answer the next call
+                worker.close()
+            self.poisoned = worker.ended
+
+    def close(self) -> None:
+        """Ends the worker; harmless when repeated."""
+        self.poisoned = True
+        self._worker.close()
+
+
+class _Call:
+    """One call of an isolated guest.
+
+    Attributes:
+        answered: Whether the worker gave its answer, and so is ready for another call.
+    """
+
+    def __init__(self, worker: WorkerProcess, invoker: Invoker | None, context: CallContext) -> None:
+        self._worker = worker
+        self._invoker = invoker
+        self._context = context
+        self._until = None if context.deadline is None else context.deadline + _GRACE_SECONDS
+        self._told: list[PolycallError] = []
+        self.answered = False
+
+    def run(self, data: bytes) -> Value:
+        try:
+            self._worker.send(data, self._until)
+            return self._serve()
+        except (TimeIsUp, WorkerError) as end:  # a WorkerError may also be the guest's answer: of a call that it made
+            # A worker that was killed because the call is over is no failure of the worker.
+            interruption = self._context.interruption()
+            if self.answered or interruption is None:
+                raise
+            raise interruption from end.__cause__
+
+    def _serve(self) -> Value:
+        while True:
+            match self._worker.receive(self._until):
+                case ["result", value]:
+                    self.answered = True
+                    result: Value = value
+                    return result
+                case ["error", data]:
+                    error = self._decoded(data)
+                    self.answered = not self._worker.ended
+                    raise error
+                case ["call" | "call_payload" as way, what, str(target)] if self._fits(way, what):
+                    self._worker.send(self._answer(way, target, what), self._until)
+                case [str(word), *_]:
+                    raise self._worker.broken(f'"{word[:40]}", which is out of place')
+                case _:
+                    raise self._worker.broken("a message without a word")
+
+    def _fits(self, way: str, what: Any) -> bool:
+        """Whether the guest may make such a call: a worker that its guest took over gets no further than its entry."""
+        return self._invoker is not None and isinstance(what, list if way == "call" else (str, bytes))
+
+    def _answer(self, way: str, target: str, what: Any) -> bytes:
+        try:
+            value: Value = getattr(self._invoker, way)(target, what, self._context)
+            return pack("result", value, "$.result")
+        except PolycallError as error:
+            interruption = self._context.interruption()
+            if interruption is not None:  # the guest's own time is up too: it gets no chance to go on
+                if isinstance(error, (DeadlineError, CancelledError)):
+                    raise
+                raise interruption from error
+            self._told.append(error)
+            return error_message(error)
+
+    def _decoded(self, data: Any) -> PolycallError:
+        try:
+            return decode_error(data, self._told)
+        except MessageError as error:
+            return self._worker.broken(str(error))
+
+
+def _call_message(arguments: Sequence[Value], context: CallContext) -> bytes:
+    seconds = context.remaining_seconds()
+    return pack("run", list(arguments), "$.args", seconds, context.depth, dict(context.values))
+
+
+def _asked(worker: WorkerProcess, request: bytes) -> list[Any]:
+    """Returns the worker's answer to what is asked of it outside calls; a worker that fails is ended."""
+    until = time.monotonic() + _START_SECONDS
+    try:
+        worker.send(request, until)
+        return _unfailed(worker, worker.receive(until))
+    except TimeIsUp:
+        worker.close()
+        raise PreparationError(
+            f"the worker process was not ready within {_START_SECONDS:g} s",
+            entry_id=worker.entry_id,
+            hint="what stands outside of functions runs once for each instance: move the work into the function",
+        ) from None
+    except BaseException:
+        worker.close()
+        raise
+
+
+def _unfailed(worker: WorkerProcess, answer: list[Any]) -> list[Any]:
+    if answer[0] != "error":
+        return answer
+    try:
+        raise decode_error(answer[1] if len(answer) == 2 else None)
+    except MessageError as error:
+        raise worker.broken(str(error)) from error
+
+
+def _description(
+    worker: WorkerProcess, answer: list[Any]
+) -> tuple[Signature | None, tuple[ImportNeed, ...], PayloadForm]:
+    try:
+        match answer:
+            case ["ready", str() | None as signature, list(needs), str(form)]:
+                return signature, tuple(_import_needs(needs)), PayloadForm(form)
+    except (TypeError, ValueError) as error:
+        raise worker.broken("a wrong description of its function") from error
+    raise worker.broken("no description of its function")
+
+
+def _import_needs(needs: Iterable[Any]) -> Iterable[ImportNeed]:
+    for name, group, granted, available in needs:
+        if not isinstance(name, str) or not isinstance(group, (str, type(None))):
+            raise TypeError("a name is no text")
+        yield ImportNeed(name, group, granted is True, available is True)
+
+
+def _may_call(program: LuaProgram | WasmProgram) -> bool:
+    if isinstance(program, WasmProgram):
+        return "funcs" in program.grants
+    return "funcs" in program.modules or any(map(_may_call, program.imports.values()))

@@ -1,0 +1,187 @@
+"""The worker process: ``python -m registry.isolation.worker``, started by `registry.isolation.process` alone.
+
+It prepares one program and runs its calls one after the other. Calls to other entries go back to the parent.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from interop.context import CallContext
+from interop.errors import InternalError, PolycallError
+from interop.payload import PayloadForm
+from interop.protocols import Function, Instance
+from interop.values import Value
+from lua_runtime.spec import LuaProgram
+from registry.isolation.error_data import decode_error, error_message
+from registry.isolation.messages import Reader, pack
+from registry.isolation.program_data import decode_program
+from wasm_runtime.spec import WasmProgram
+
+__all__ = ["Parent", "main"]
+
+_PIECE_BYTES = 256 * 1024
+
+
+class Parent:
+    """The way to the parent, and the `Invoker` of the guest here."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._reader = Reader()
+        self._told: list[PolycallError] = []
+
+    def receive(self) -> list[Any]:
+        """Returns the next message; the process ends when the parent hangs up."""
+        while (message := self._reader.read()) is None:
+            data = self._socket.recv(_PIECE_BYTES)
+            if not data:
+                os._exit(0)
+            self._reader.feed(data)
+        return message
+
+    def send(self, data: bytes) -> None:
+        """Sends a message."""
+        self._socket.sendall(data)
+
+    def begin_call(self) -> None:
+        """Forgets the errors of the call before."""
+        self._told.clear()
+
+    def call(self, target: str, arguments: Sequence[Value], _caller: CallContext) -> Value:
+        """Has the parent call an entry; see `interop.protocols.Invoker`."""
+        return self._ask(pack("call", list(arguments), "$.args", target))
+
+    def call_payload(self, target: str, payload: str | bytes, _caller: CallContext) -> Value:
+        """Has the parent call an entry with a payload; see `interop.protocols.Invoker`."""
+        return self._ask(pack("call_payload", payload, "$.args[0]", target))
+
+    def _ask(self, data: bytes) -> Value:
+        self.send(data)
+        word, answer = self.receive()
+        if word == "result":
+            value: Value = answer
+            return value
+        error = decode_error(answer)
+        self._told.append(error)
+        raise error
+
+    def encode(self, error: PolycallError) -> bytes:
+        """Returns the message that tells of an error."""
+        return error_message(error, self._told)
+
+
+class _LogHandler(logging.Handler):
+    """Sends what the guest prints and logs to the parent, whose loggers decide what becomes of it."""
+
+    def __init__(self, parent: Parent) -> None:
+        super().__init__()
+        self._parent = parent
+
+    def emit(self, record: logging.LogRecord) -> None:
+        fields = getattr(record, "fields", {})
+        self._parent.send(pack("log", record.name, "$", record.levelno, record.getMessage(), fields))
+
+
+def main() -> None:
+    """Serves the parent at the other end of stdin until it hangs up."""
+    connection = _take_stdin()
+    threading.Thread(target=_end_with_parent, args=(connection.fileno(),), daemon=True).start()
+    parent = Parent(connection)
+    _, program_data, cache_directory = parent.receive()
+    program = decode_program(program_data)
+    log = logging.getLogger(f"polycall.entry.{program.entry_id}")
+    log.addHandler(_LogHandler(parent))
+    log.setLevel(logging.DEBUG)
+    log.propagate = False
+    try:
+        function, form = _prepare(program, parent, Path(cache_directory))
+    except PolycallError as error:
+        parent.send(parent.encode(error))
+        return
+    needs = [list(need) for need in function.imports]
+    signature = None if function.signature is None else str(function.signature)
+    parent.send(pack("ready", signature, "$", needs, str(form)))
+    _Server(parent, function).serve()
+
+
+def _take_stdin() -> socket.socket:
+    """Returns the socket that stdin is, out of reach of whatever else may read from stdin."""
+    connection = socket.socket(fileno=os.dup(0))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return connection
+
+
+def _end_with_parent(descriptor: int) -> None:
+    """Ends the process when the parent is gone, also in the middle of a guest that never ends."""
+    poller = select.poll()
+    poller.register(descriptor, 0)  # nothing but the hang-up, which is always reported
+    poller.poll()
+    os._exit(0)
+
+
+def _prepare(program: LuaProgram | WasmProgram, parent: Parent, cache: Path) -> tuple[Function, PayloadForm]:
+    # Imported here: a worker needs one of the two engines.
+    if isinstance(program, LuaProgram):
+        from lua_runtime.runtime import LuaRuntime  # noqa: PLC0415
+
+        return LuaRuntime(parent).prepare(program), PayloadForm.WHOLE
+    from wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
+
+    function = WasmRuntime(parent, cache).prepare(program)
+    return function, function.signature.payload_form
+
+
+class _Server:
+    """Runs calls, one at a time, in one instance after the other."""
+
+    def __init__(self, parent: Parent, function: Function) -> None:
+        self._parent = parent
+        self._function = function
+        self._instance: Instance | None = None
+
+    def serve(self) -> None:
+        while True:
+            word, *about = self._parent.receive()
+            self._parent.begin_call()
+            try:
+                answer = self._run(*about) if word == "run" else self._instantiate()
+            except PolycallError as error:
+                answer = self._parent.encode(error)
+            except Exception as error:  # noqa: BLE001  # told to the parent, as the dispatcher there would put it
+                fault = InternalError(f"{type(error).__name__}: {error}", hint="this is a fault of polycall")
+                answer = self._parent.encode(fault)
+            self._parent.send(answer)
+
+    def _instantiate(self) -> bytes:
+        self._instance = self._function.instantiate()
+        return pack("instantiated", None, "$")
+
+    def _run(self, arguments: list[Value], seconds: float | None, depth: int, values: dict[str, Value]) -> bytes:
+        deadline = None if seconds is None else time.monotonic() + seconds
+        function = self._function
+        context = CallContext(function.entry_id, function.language, deadline=deadline, values=values)
+        context.depth = depth  # the frames above are the parent's to know
+        if self._instance is None:
+            self._instance = function.instantiate()
+        try:
+            result = self._instance.call(arguments, context)
+        finally:
+            if self._instance.poisoned:  # the guest is in an unknown state, the process is not
+                self._instance.close()
+                self._instance = None
+        return pack("result", result, "$.result", direction="lift")
+
+
+if __name__ == "__main__":
+    main()

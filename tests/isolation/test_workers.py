@@ -1,0 +1,429 @@
+"""Workers that crash, hang, lie or are left behind: the parent stays whole, and says what happened once."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import polycall
+from interop.context import CallContext, Cancellation
+from interop.errors import DeadlineError, PreparationError, WorkerError
+from lua_guests import FakeInvoker, Target, body, program
+from projects import REPOSITORY, write_project
+from registry.isolation import IsolatedInstance, IsolationRuntime
+from worker_scripts import fake_worker
+
+SPIN = "if (...) == 'spin' then print('spinning') while true do end end return ..."
+PATTERN = 'return ("a"):rep(30):find(("a*"):rep(20) .. "b")'
+
+Make = Callable[..., IsolatedInstance]
+
+
+class _AtRecord(logging.Handler):
+    """Does something when the guest prints: at a moment in which its call is certainly under way."""
+
+    def __init__(self, action: Callable[[], object]) -> None:
+        super().__init__()
+        self.action = action
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.action()
+
+
+@pytest.fixture
+def guest_log() -> Iterator[logging.Logger]:
+    logger = logging.getLogger("polycall.entry.app:main")
+    logger.setLevel(logging.DEBUG)
+    yield logger
+    logger.handlers.clear()
+    logger.setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    made: list[IsolatedInstance] = []
+
+    def make(text: str, targets: dict[str, Target] | None = None, command: tuple[str, ...] = ()) -> IsolatedInstance:
+        options = {"command": command} if command else {}
+        runtime = IsolationRuntime(FakeInvoker(targets), Path("/nonexistent"), **options)
+        made.append(runtime.prepare(program(body(text))).instantiate())
+        return made[-1]
+
+    yield make
+    for instance in made:
+        instance.close()
+
+
+def frame(**options: object) -> CallContext:
+    return CallContext("app:main", "lua", **options)  # type: ignore[arg-type]  # passed on as they are
+
+
+def children() -> set[int]:
+    listed = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "pid=,comm="], stdout=subprocess.PIPE, check=False)
+    lines = [line.split(None, 1) for line in listed.stdout.decode().splitlines()]
+    return {int(pid) for pid, command in lines if not command.startswith("ps")}
+
+
+def descriptors() -> int:
+    return len(os.listdir("/dev/fd"))  # noqa: PTH208  # a count, of no path
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
+def test_a_worker_that_is_killed_in_mid_call_is_one_clear_error(
+    make: Make, guest_log: logging.Logger, number: signal.Signals
+) -> None:
+    instance = make(SPIN)
+    spinning = threading.Event()
+    guest_log.addHandler(_AtRecord(spinning.set))
+
+    def kill() -> None:
+        spinning.wait()
+        os.kill(instance.pid, number)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(WorkerError) as caught:
+        instance.call(["spin"], frame())
+    killer.join()
+    assert caught.value.message == f"the worker process was killed by {number.name}"
+    assert instance.poisoned
+
+
+def test_a_worker_that_is_killed_while_it_waits_for_a_nested_call_is_one_clear_error(make: Make) -> None:
+    def kill(_arguments: object, _frame: CallContext) -> None:
+        os.kill(instance.pid, signal.SIGKILL)
+
+    instance = make('require("funcs").call("app:kill")', {"app:kill": kill})
+    with pytest.raises(WorkerError, match="SIGKILL"):
+        instance.call([], frame())
+
+
+def test_a_worker_that_is_killed_between_calls_is_replaced_without_a_word(make: Make) -> None:
+    instance = make(SPIN)
+    first = instance.pid
+    os.kill(first, signal.SIGKILL)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+    assert instance.call(["fine"], frame()) == "fine"
+    assert instance.pid != first
+
+
+def test_a_guest_that_hangs_in_a_c_function_is_stopped_at_its_deadline(make: Make) -> None:
+    instance = make(PATTERN)
+    start = time.monotonic()
+    with pytest.raises(DeadlineError, match=r"^the deadline of the call passed$"):
+        instance.call([], frame(deadline=start + 0.05))
+    assert time.monotonic() - start < 2  # alone on a machine about 0.1; without the kill, hours
+    assert instance.poisoned
+
+
+def test_a_guest_that_hangs_in_a_c_function_is_stopped_by_cancellation(make: Make, guest_log: logging.Logger) -> None:
+    instance, cancellation = make("print('here') " + PATTERN), Cancellation()
+    guest_log.addHandler(_AtRecord(cancellation.cancel))
+    with pytest.raises(polycall.CancelledError, match=r"^the call was cancelled$"):
+        instance.call([], frame(cancellation=cancellation))
+    assert instance.poisoned
+
+
+def test_a_deadline_that_passes_in_a_nested_call_is_the_error_of_that_call(make: Make) -> None:
+    def late(_arguments: object, nested: CallContext) -> None:
+        while nested.interruption() is None:
+            pass
+        raise DeadlineError("late in there")
+
+    instance = make('return require("funcs").call("app:late")', {"app:late": late})
+    with pytest.raises(DeadlineError, match="late in there"):
+        instance.call([], frame(deadline=time.monotonic() + 0.05))
+
+
+@pytest.mark.parametrize("details", [object(), bytes(70_000_000)])
+def test_an_error_with_details_that_cannot_travel_arrives_without_them(make: Make, details: object) -> None:
+    def fail(_arguments: object, _frame: CallContext) -> None:
+        raise polycall.GuestError("failed", details=details)
+
+    instance = make('local _, err = require("funcs").call("app:fail") return err:message()', {"app:fail": fail})
+    assert instance.call([], frame()) == "failed"
+    assert instance.call([], frame()) == "failed"
+    instance = make('return require("funcs").call("app:fail")', {"app:fail": fail})
+    with pytest.raises(polycall.GuestError) as caught:
+        instance.call([], frame())
+    assert caught.value.details is details
+
+
+def test_results_and_nested_results_that_are_too_long_are_errors_that_say_so(make: Make) -> None:
+    huge = bytes(70_000_000)
+    instance = make(
+        'local _, err = require("funcs").call("app:huge") return tostring(err)', {"app:huge": lambda *_: huge}
+    )
+    assert "expected at most 67108864 bytes, for an isolated function" in str(instance.call([], frame()))
+    instance = make("return ('x'):rep(40000000) .. ('x'):rep(40000000)")
+    with pytest.raises(polycall.ConversionError, match=r"^\$\.result: expected at most 67108864 bytes"):
+        instance.call([], frame())
+    assert not instance.poisoned
+
+
+def test_a_guest_that_its_runtime_stops_leaves_the_worker_in_use(make: Make) -> None:
+    instance = make("x = (x or 0) + 1 if ... then while true do end end return x")
+    worker = instance.pid
+    assert instance.call([], frame()) == 1
+    with pytest.raises(DeadlineError):
+        instance.call([True], frame(deadline=time.monotonic() + 0.02))
+    if not instance.poisoned:  # on a busy machine the kill may come first
+        assert instance.call([], frame()) == 1, "the guest's state is a new one"
+        assert instance.pid == worker
+
+
+def test_an_interrupt_from_the_keyboard_ends_the_call_and_the_worker(make: Make, guest_log: logging.Logger) -> None:
+    instance = make(SPIN)
+    guest_log.addHandler(_AtRecord(lambda: signal.raise_signal(signal.SIGINT)))
+    with pytest.raises(KeyboardInterrupt):
+        instance.call(["spin"], frame())
+    assert instance.poisoned
+
+
+def test_ctrl_c_on_the_command_line_ends_the_call_and_leaves_no_worker(tmp_path: Path) -> None:
+    source = "return ..."
+    write_project(tmp_path, index=INDEX.replace("POOL", "{}").replace(source, "print('spinning') while true do end"))
+    script = """
+import logging, os, signal, sys
+from registry.cli.main import main
+class Interrupt(logging.Handler):
+    def emit(self, record):
+        os.kill(os.getpid(), signal.SIGINT)
+logging.getLogger("polycall.entry.app:echo").addHandler(Interrupt())
+logging.getLogger("polycall.entry.app:echo").setLevel(1)
+code = main(["--project", sys.argv[1], "call", "app:echo"])
+try:
+    os.waitpid(-1, 0)
+except ChildProcessError:
+    sys.exit(code)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    ended = subprocess.run(command, env=environment, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert (ended.returncode, b"interrupted" in ended.stderr) == (130, True), ended.stderr.decode()
+
+
+def test_a_worker_is_no_member_of_the_terminals_process_group(make: Make) -> None:
+    assert os.getpgid(make(SPIN).pid) != os.getpgid(0)
+
+
+def test_what_lands_on_stdout_and_stderr_goes_to_the_log_within_bounds(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    command = fake_worker("""
+        start()
+        print("out", flush=True)
+        print("x" * 5000, file=sys.stderr, flush=True)
+        for _ in range(1000):
+            print("more", file=sys.stderr)
+        sys.stderr.flush()
+        os.abort()
+    """)
+    instance = make("", command=command)
+    with caplog.at_level(logging.WARNING, "polycall.worker"), pytest.raises(WorkerError, match="SIGABRT"):
+        instance.call([], frame())
+    lines = [record.getMessage() for record in caplog.records if record.name == "polycall.worker"]
+    assert lines[:3] == ["app:main: out", "app:main: " + "x" * 1000, "app:main: more"]
+    assert lines[-1] == "app:main: its worker writes more than 200 lines; the rest is left out"
+    assert len(lines) == 201
+
+
+def test_the_exit_code_of_a_worker_that_ends_itself_is_told(make: Make) -> None:
+    with pytest.raises(WorkerError, match=r"^the worker process ended with exit code 3$"):
+        make("", command=fake_worker("start(); sys.exit(3)")).call([], frame())
+
+
+def test_a_worker_that_does_not_start_is_one_clear_error(make: Make) -> None:
+    with pytest.raises(WorkerError, match=r"^the worker process ended with exit code 1$"):
+        make("", command=fake_worker("sys.exit(1)"))
+    with pytest.raises(WorkerError, match="no worker process can be started"):
+        make("", command=("/nonexistent/python",))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        'send("unheard-of")',
+        'send("result")',
+        'send("result", 1, 2)',
+        'send("error", {"code": "guest_error"})',
+        'send("error", 0)',
+        'send("call", "no list", "app:target")',
+        'send("call", [], 1)',
+        'send("log", "polycall.entry.app:other", 20, "text", {})',
+        'send("log", "root", 20, "text", {})',
+        'send("log", "polycall.entry.app:main", "high", "text", {})',
+        "send(1)",
+        "send({})",
+        'send("result", {1: 2})',
+        'send("result", msgpack.ExtType(3, b"code"))',
+        'connection.sendall(b"\\xff" * 100)',
+        'connection.sendall(struct.pack("<I", 4) + b"\\xc1\\xc1\\xc1\\xc1")',
+        "connection.shutdown(socket.SHUT_WR)",
+    ],
+)
+def test_a_worker_that_breaks_the_protocol_is_killed(make: Make, answer: str) -> None:
+    instance = make("", command=fake_worker(f"start()\n{answer}\nuntil_killed()"))
+    with pytest.raises(WorkerError, match=r"it was killed$"):
+        instance.call([], frame())
+    assert instance.poisoned
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        'send("ready", 1, [], "whole")',
+        'send("ready", None, [1], "whole")',
+        'send("ready", None, [[1, None, True, True]], "whole")',
+        'send("ready", None, [], "by pickle")',
+        'send("error", "no")',
+        'send("error")',
+        'send("result", 1)',
+        'send("call", [], "app:target")',
+    ],
+)
+def test_a_worker_that_describes_its_function_wrongly_is_killed(make: Make, answer: str) -> None:
+    with pytest.raises(WorkerError, match=r"it was killed$"):
+        make("", command=fake_worker(f"receive()\n{answer}\nuntil_killed()"))
+
+
+def test_a_worker_calls_out_only_if_its_entry_may() -> None:
+    command = fake_worker('start(); send("call", [], "app:target"); until_killed()')
+    runtime = IsolationRuntime(FakeInvoker({"app:target": lambda *_: 1}), Path("/nonexistent"), command)
+    instance = runtime.prepare(program("", modules=["json"])).instantiate()
+    with pytest.raises(WorkerError, match="out of place"):
+        instance.call([], frame())
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        'while True: send("log", "polycall.entry.app:main", 5, "again", {})',
+        "while True: os.write(2, b'again' * 1000)",
+        "until_killed()",
+    ],
+)
+def test_a_worker_that_never_answers_is_killed_at_the_deadline(make: Make, behaviour: str) -> None:
+    instance = make("", command=fake_worker(f"start()\n{behaviour}"))
+    with pytest.raises(DeadlineError):
+        instance.call([], frame(deadline=time.monotonic() + 0.05))
+    assert instance.poisoned
+
+
+def test_a_worker_that_takes_nothing_is_killed_at_the_deadline(make: Make) -> None:
+    command = fake_worker("""
+        receive(); send("ready", None, [], "whole"); receive(); send("instantiated", None); until_killed()
+    """)
+    with pytest.raises(DeadlineError):
+        make("", command=command).call([bytes(10_000_000)], frame(deadline=time.monotonic() + 0.05))
+
+
+def test_long_arguments_and_results_travel_while_the_guest_logs(make: Make) -> None:
+    text, data = "é" * 1_000_000, bytes(range(256)) * 10_000
+    instance = make("print('x') local a, b = ... return { a, b }")
+    assert instance.call([text, data], frame()) == [text, data]
+
+
+def test_nothing_is_left_after_50_crashes() -> None:
+    runtime = IsolationRuntime(FakeInvoker(), Path("/nonexistent"), fake_worker("start(); os._exit(1)"))
+    function = runtime.prepare(program(""))
+    before_descriptors, before_children = None, None
+    for _ in range(50):
+        with pytest.raises(WorkerError):
+            function.instantiate().call([], frame())
+        gc.collect()
+        before_descriptors = before_descriptors or descriptors()
+        before_children = children() if before_children is None else before_children
+    assert descriptors() == before_descriptors
+    assert children() == before_children
+
+
+INDEX = """
+namespace: app
+entries:
+  - {name: echo, kind: function.lua, isolation: process, method: echo, pool: POOL,
+     source: "return { echo = function(...) return ... end }"}
+"""
+
+
+@pytest.mark.parametrize("pool", ["{type: inline}", "{max_size: 3}", "{workers: 2}", "{type: adaptive}"])
+def test_no_worker_outlives_its_registry(tmp_path: Path, pool: str) -> None:
+    before, files = children(), descriptors()
+    with polycall.load(write_project(tmp_path, index=INDEX.replace("POOL", pool))) as registry:
+        function = registry.prepare("app:echo")
+        assert len(children() - before) == (2 if "workers" in pool else 1)
+        assert registry.call("app:echo", 1) == 1
+        function = registry.prepare("app:echo")
+    assert function.entry_id == "app:echo", "held on to, but its workers are gone"
+    assert children() == before
+    assert descriptors() == files
+
+
+def test_a_prepared_function_that_was_never_called_leaves_no_worker(tmp_path: Path) -> None:
+    before = children()
+    with polycall.load(write_project(tmp_path, index=INDEX.replace("POOL", "{}"))) as registry:
+        function = registry.prepare("app:echo")
+        assert registry.check() == []
+    assert function.language == "lua"
+    assert children() == before
+
+
+def test_check_runs_no_start_up_code_in_the_parent(tmp_path: Path) -> None:
+    source = INDEX.replace("POOL", "{}").replace("return { echo", "error('at start') return { echo")
+    with polycall.load(write_project(tmp_path, index=source)) as registry:
+        findings = registry.check()
+    assert [(finding.code, "at start" in str(finding)) for finding in findings] == [("preparation", True)]
+    with pytest.raises(PreparationError, match="at start"), polycall.load(tmp_path) as registry:
+        registry.call("app:echo")
+
+
+def test_a_worker_ends_with_its_parent_even_if_its_guest_never_does(tmp_path: Path) -> None:
+    index = INDEX.replace("POOL", "{}").replace("return ...", "print('spinning') while true do end")
+    write_project(tmp_path, index=index)
+    script = """
+import logging, os, polycall, signal, sys
+class Die(logging.Handler):
+    def emit(self, record):
+        instance = next(iter(registry._dispatcher._routes.values())).pool._held
+        print(next(iter(instance)).pid, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+logging.getLogger("polycall.entry").addHandler(Die())
+logging.getLogger("polycall.entry").setLevel(1)
+registry = polycall.load(sys.argv[1])
+registry.call("app:echo")
+"""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    parent = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], env=environment, stdout=subprocess.PIPE, check=False
+    )
+    assert parent.returncode == -signal.SIGKILL
+    end = time.monotonic() + 10
+    while _runs(int(parent.stdout)):
+        assert time.monotonic() < end, "the worker outlived its parent"
+
+
+def _runs(pid: int) -> bool:
+    listed = subprocess.run(["ps", "-p", str(pid), "-o", "stat="], stdout=subprocess.PIPE, check=False)
+    return listed.stdout.strip() != b"" and not listed.stdout.startswith(b"Z")
+
+
+def test_a_worker_knows_next_to_nothing_of_its_parents_environment(
+    make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "hunter2")
+    command = fake_worker('print(sorted(os.environ), os.getcwd(), flush=True); start(); send("result", None)')
+    with caplog.at_level(logging.WARNING, "polycall.worker"):
+        make("", command=command).call([], frame())
+    assert "PYTHONPATH" in caplog.text
+    assert "SECRET_TOKEN" not in caplog.text
+    assert "HOME" not in caplog.text.replace("PYTHONHOME", "")

@@ -1,0 +1,122 @@
+"""Programs and errors as data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import interop.errors
+from interop.errors import (
+    ConversionError,
+    DeclarationError,
+    Frame,
+    GuestError,
+    NotFoundError,
+    PolycallError,
+    Problem,
+    TrapError,
+)
+from interop.limits import LimitsSpec
+from interop.source import SourceText
+from lua_runtime.spec import LuaProgram
+from registry.isolation.error_data import decode_error, encode_error
+from registry.isolation.messages import MessageError, Reader, pack
+from registry.isolation.program_data import decode_program, encode_program
+from wasm_runtime.spec import BinaryFile, WasmProgram
+
+FIELDS = ("code", "message", "entry_id", "hint", "kind", "retryable", "details", "guest_traceback", "frames")
+
+
+def over_the_wire(data: Any) -> Any:
+    reader = Reader()
+    reader.feed(pack("error", data, "$"))
+    message = reader.read_checked()
+    assert message is not None
+    return message[1]
+
+
+def test_a_program_survives() -> None:
+    library = LuaProgram("app:lib", SourceText("return 1", "lib.lua", 3), None, ("json",))
+    lua = LuaProgram("app:main", SourceText("x", "main.lua"), "main", ("funcs",), {"lib": library}, LimitsSpec(5, 6))
+    assert decode_program(encode_program(lua)) == lua
+    for code in (SourceText("(module)", "a.wat"), BinaryFile(Path("/tmp/\udce4.wasm"), "fs:/ä.wasm", "sha256:0")):
+        wasm = WasmProgram("app:w", code, "run", "run: func()", frozenset({"funcs", "wasi:io"}), True)
+        assert decode_program(encode_program(wasm)) == wasm
+
+
+def test_a_program_with_something_unknown_in_it_is_refused_by_name() -> None:
+    program = LuaProgram("app:main", SourceText("x", "main.lua"), object())  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(TypeError, match="does not know a object"):
+        encode_program(program)
+
+
+def _classes() -> list[type[PolycallError]]:
+    classes = [getattr(interop.errors, name) for name in interop.errors.__all__]
+    wanted = [each for each in classes if isinstance(each, type) and issubclass(each, PolycallError)]
+    return [each for each in wanted if each not in (PolycallError, DeclarationError, ConversionError)]
+
+
+@pytest.mark.parametrize("kind", _classes())
+def test_an_error_of_every_class_survives(kind: type[PolycallError]) -> None:
+    error = kind(
+        "m", entry_id="app:a", hint="h", kind="Conflict", retryable=True, details={"a": [1]}, guest_traceback="t"
+    )
+    error.frames = (Frame("app:a", "lua"), Frame("app:b", "wasm"))
+    back = decode_error(over_the_wire(encode_error(error)))
+    assert type(back) is kind
+    assert [getattr(back, name) for name in FIELDS] == [getattr(error, name) for name in FIELDS]
+    assert str(back) == str(error)
+
+
+def test_a_conversion_error_keeps_its_parts_and_an_error_its_causes() -> None:
+    error = TrapError("trapped")
+    error.__cause__ = ConversionError("$.args[0]", "lower", "u32", '"x"', hint="h")
+    cause = decode_error(over_the_wire(encode_error(error))).__cause__
+    assert isinstance(cause, ConversionError)
+    assert (cause.path, cause.direction, cause.expected, cause.got) == ("$.args[0]", "lower", "u32", '"x"')
+
+
+def test_an_error_that_came_from_the_other_side_goes_back_as_the_same_object() -> None:
+    sent = [NotFoundError("a"), GuestError("b")]
+    received = [decode_error(over_the_wire(encode_error(error))) for error in sent]
+    wrapper = TrapError("then")
+    wrapper.__cause__ = received[0]
+    assert decode_error(over_the_wire(encode_error(received[1], received)), sent) is sent[1]
+    assert decode_error(over_the_wire(encode_error(wrapper, received)), sent).__cause__ is sent[0]
+
+
+def test_an_error_of_a_class_that_is_none_of_ours_becomes_an_internal_one() -> None:
+    class OwnError(PolycallError):
+        pass
+
+    for error in (OwnError("own"), DeclarationError([Problem("a.yaml", 1, 1, "", "no")])):
+        assert decode_error(encode_error(error)).code == "internal"
+
+
+GOOD = encode_error(GuestError("x"))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None, 0, -1, True, "text", [], {}, [1, 2],
+        {**GOOD, "code": "nothing"}, {**GOOD, "code": []}, {**GOOD, "message": 1}, {**GOOD, "kind": None},
+        {**GOOD, "hint": []}, {**GOOD, "retryable": "yes"}, {**GOOD, "frames": 3}, {**GOOD, "frames": [["a"]]},
+        {**GOOD, "frames": [[1, 2]]}, {**GOOD, "frames": [["a", "lua"]] * 65}, {**GOOD, "cause": 7},
+        {**GOOD, "code": "conversion"}, {**GOOD, "code": "conversion", "conversion": ["a"]},
+        {**GOOD, "code": "conversion", "conversion": [1, 2, 3, 4]},
+    ],
+)  # fmt: skip
+def test_what_is_no_error_is_refused(data: Any) -> None:
+    with pytest.raises(MessageError):
+        decode_error(data)
+
+
+def test_causes_are_bounded() -> None:
+    data = GOOD
+    for _ in range(20):
+        data = {**GOOD, "cause": data}
+    with pytest.raises(MessageError, match="too many"):
+        decode_error(data)
