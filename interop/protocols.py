@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from interop.context import CallContext
 from interop.values import Value
 
-__all__ = ["Function", "ImportNeed", "Instance", "Invoker", "Signature"]
+__all__ = ["Function", "ImportNeed", "Instance", "Invoker", "Signature", "YamlText"]
 
 
 class Invoker(Protocol):
@@ -29,6 +29,36 @@ class Invoker(Protocol):
 
     def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
         """Like `call`, with one text or byte string that the target reads in the way that fits its signature."""
+        ...
+
+
+class YamlText(Protocol):
+    """YAML as a text form of values. The registry implements it, by the rules of the entry files."""
+
+    def encode(self, value: Value, check: Callable[[], None], *, field_order: Sequence[str], indent: int) -> str:
+        """Writes a value as YAML text.
+
+        Args:
+            value: Plain value.
+            check: Called again and again; raises to end the work.
+            field_order: Keys that come first, in every mapping, in this order; the others follow in alphabetical order.
+            indent: Spaces a level, 2 to 9.
+
+        Raises:
+            ConversionError: Bytes that are not UTF-8.
+        """
+        ...
+
+    def decode(self, text: str, check: Callable[[], None]) -> Value:
+        """Reads one YAML document of plain data.
+
+        Args:
+            text: YAML.
+            check: Called again and again; raises to end the work.
+
+        Raises:
+            ConversionError: It is not YAML, is no plain data, or is too large or too deep with its aliases replaced.
+        """
         ...
 
 

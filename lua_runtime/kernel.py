@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from interop.context import CallContext
 from interop.errors import PreparationError
 from interop.limits import LimitsSpec
-from interop.protocols import Invoker
+from interop.protocols import Invoker, YamlText
 from interop.source import SourceText
 from lua_runtime.engine import LuaFunctionHandle, MemoryCap, State
 from lua_runtime.failure import memory_error
@@ -57,8 +57,10 @@ class Kernel:
         start_seconds: How long start-up code may run.
     """
 
-    def __init__(self, entry_id: str, invoker: Invoker, limits: LimitsSpec, modules: Iterable[str]) -> None:
-        self.session = Session(entry_id, invoker)
+    def __init__(
+        self, entry_id: str, invoker: Invoker, yaml: YamlText, limits: LimitsSpec, modules: Iterable[str]
+    ) -> None:
+        self.session = Session(entry_id, invoker, yaml)
         self.start_seconds = (limits.max_execution_ms or 0) / 1000 or _START_SECONDS
         self._state = State(counted=limits.max_memory_bytes is not None)
         if limits.max_memory_bytes is not None:
@@ -85,8 +87,10 @@ class Kernel:
         kernel = run(b"return {}")
         run(bytecode("trace"), kernel)
         run(bytecode("guard"), kernel, session.expired)
+        run(bytecode("objects"), kernel)
         run(bytecode("errors"), kernel)
         run(bytecode("values"), kernel, LIST, RECORD, session.collect, session.more, restore)
+        run(bytecode("arguments"), kernel)
         run(bytecode("library"), kernel)
         run(bytecode("environment"), kernel, line_writer(session))
         run(bytecode("calls"), kernel, restore)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from interop.errors import DeadlineError, MissingExportError, PolycallError, PreparationError
 from interop.ids import suggestion
 from interop.payload import PayloadForm
-from interop.protocols import ImportNeed, Invoker, Signature
+from interop.protocols import ImportNeed, Invoker, Signature, YamlText
 from interop.values import Value
 from lua_runtime.failure import conclude, raise_unforeseen
 from lua_runtime.instance import LuaInstance
@@ -33,11 +33,12 @@ class LuaFunction:
     signature: Signature | None = None
     imports: Sequence[ImportNeed] = ()
 
-    def __init__(self, program: LuaProgram, method: str, invoker: Invoker) -> None:
+    def __init__(self, program: LuaProgram, method: str, invoker: Invoker, yaml: YamlText) -> None:
         """Compiles and starts the program once; `LuaRuntime.prepare` tells what can go wrong."""
         self.entry_id = program.entry_id
         self._method = method
         self._invoker = invoker
+        self._yaml = yaml
         self._limits = program.limits
         programs = list(_with_imports(program))
         self._modules = sorted({name for each in programs for name in each.modules} & MODULES.keys())
@@ -62,7 +63,7 @@ class LuaFunction:
         return PayloadForm.WHOLE.arguments(payload)
 
     def _kernel(self) -> Kernel:
-        return Kernel(self.entry_id, self._invoker, self._limits, self._modules)
+        return Kernel(self.entry_id, self._invoker, self._yaml, self._limits, self._modules)
 
     def _start(self, kernel: Kernel) -> LuaInstance:
         try:
@@ -100,13 +101,15 @@ class LuaFunction:
 class LuaRuntime:
     """Prepares Lua entries."""
 
-    def __init__(self, invoker: Invoker) -> None:
+    def __init__(self, invoker: Invoker, yaml: YamlText) -> None:
         """Makes a runtime.
 
         Args:
             invoker: How guests reach other entries.
+            yaml: How they read and write YAML.
         """
         self._invoker = invoker
+        self._yaml = yaml
 
     def prepare(self, program: LuaProgram) -> LuaFunction:
         """Compiles an entry and its libraries, and starts the entry once to see that it works.
@@ -122,7 +125,7 @@ class LuaRuntime:
             )
         for each in _with_imports(program):
             _check_modules(each)
-        return LuaFunction(program, program.method, self._invoker)
+        return LuaFunction(program, program.method, self._invoker, self._yaml)
 
     def compile(self, program: LuaProgram) -> None:
         """Compiles an entry and its libraries without starting them, to see that they compile.
@@ -130,7 +133,7 @@ class LuaRuntime:
         Raises:
             PreparationError: A syntax error, or a module that does not exist.
         """
-        kernel = Kernel(program.entry_id, self._invoker, program.limits, ())
+        kernel = Kernel(program.entry_id, self._invoker, self._yaml, program.limits, ())
         try:
             for each in _with_imports(program):
                 _check_modules(each)

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from interop.context import CallContext
 from interop.errors import CancelledError, ConversionError, DeadlineError, PolycallError
-from interop.protocols import Invoker
+from interop.protocols import Invoker, YamlText
 from interop.values import Value
 from lua_runtime.engine import MemoryCap
 from lua_runtime.values import AT_ONCE, Marks, lift_all, lower, lower_scalars
 
-__all__ = ["Session"]
+__all__ = ["RefusedError", "Session"]
+
+PIECE = 1 << 20
+"""Bytes that hashing and the like work through without asking whether the call is still wanted: about a millisecond."""
+
+
+class RefusedError(Exception):
+    """What a host function raises to give ``nil, err``."""
+
+    def __init__(self, message: str, kind: str = "Invalid") -> None:
+        super().__init__(message)
+        self.message = message
+        self.kind = kind
 
 
 class Session:
@@ -26,6 +38,7 @@ class Session:
     Attributes:
         entry_id: The entry whose state this is.
         invoker: The way to other entries.
+        yaml: Reads and writes YAML.
         context: The frame of the running call; None outside calls, also while the chunk starts.
         starting: The frame that bounds start-up code; nested calls are not possible from it.
         failure: What must be raised when the guest has been unwound, if its own interruption does not say it.
@@ -34,9 +47,10 @@ class Session:
         cap: The memory limit, or None.
     """
 
-    def __init__(self, entry_id: str, invoker: Invoker) -> None:
+    def __init__(self, entry_id: str, invoker: Invoker, yaml: YamlText) -> None:
         self.entry_id = entry_id
         self.invoker = invoker
+        self.yaml = yaml
         self.context: CallContext | None = None
         self.starting: CallContext | None = None
         self.failure: BaseException | None = None
@@ -82,15 +96,40 @@ class Session:
     # For host functions --------------------------------------------------------------------------------------------
 
     def safe(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Returns a host function that answers with `failed` where `function` raises."""
+        """Returns a host function that answers with `refuse` or `failed` where `function` raises."""
 
         def host_function(*arguments: Any) -> Any:
             try:
                 return function(*arguments)
+            except RefusedError as refusal:
+                return self.refuse(refusal.message, refusal.kind)
             except BaseException as error:  # noqa: BLE001  # nothing may be raised into Lua
                 return self.failed(error)
 
         return host_function
+
+    @property
+    def interruptible(self) -> bool:
+        """Whether `check` may ever raise."""
+        context = self.context or self.starting
+        return context is not None and context.guarded
+
+    def check(self) -> None:
+        """Raises if the guest must stop; for host functions that work in pieces, between them.
+
+        Raises:
+            LimitError: The deadline passed, or the call was cancelled.
+        """
+        interruption = self._interruption()
+        if interruption is not None:
+            raise interruption
+
+    def pieces(self, data: bytes, size: int = PIECE) -> Iterator[memoryview]:
+        """Yields data in pieces, with a `check` before each: C code runs at most one of them without asking."""
+        view = memoryview(data)
+        for start in range(0, len(data), size):
+            self.check()
+            yield view[start : start + size]
 
     def received(self, run: Sequence[Any]) -> list[Value]:
         """Returns the values that a host function was called with."""
@@ -128,10 +167,16 @@ class Session:
         """
         if not isinstance(error, PolycallError):
             return self._stop(error)
-        interruption = self.context.interruption() if self.context and self.context.guarded else None
-        if interruption is not None:
-            return self._stop(error if isinstance(error, (DeadlineError, CancelledError)) else interruption)
-        return self._told(error)
+        interruption = self._interruption()
+        if interruption is None:
+            return self._told(error)
+        if self.context is None:  # start-up code has no call whose error this could be
+            return self._stop(None)
+        return self._stop(error if isinstance(error, (DeadlineError, CancelledError)) else interruption)
+
+    def _interruption(self) -> CancelledError | DeadlineError | None:
+        context = self.context or self.starting
+        return context.interruption() if context and context.guarded else None
 
     def original(self, token: int | None) -> PolycallError | None:
         """Returns the error of this call that an error object stands for; None for one of an earlier call."""
@@ -142,7 +187,7 @@ class Session:
         if self.cap is not None:
             self.cap.lift()
 
-    def _stop(self, failure: BaseException) -> tuple[Any, ...]:
+    def _stop(self, failure: BaseException | None) -> tuple[Any, ...]:
         self.failure, self.stopped = failure, True
         self.lift_cap()
         return (None, b"stop")

@@ -22,6 +22,7 @@ from lua_runtime.spec import LuaFunctionSpec, LuaLibrarySpec
 from registry.changes import Changes, changes_between
 from registry.entries import Entry
 from registry.filesystems import FileSystems
+from registry.guest_yaml import GuestYaml
 from registry.index import Index
 from registry.janitor import Janitor
 from registry.observe import Observers
@@ -218,7 +219,7 @@ class Dispatcher:
         from lua_runtime.runtime import LuaRuntime  # noqa: PLC0415
 
         with self._lock:
-            self._lua = self._lua or LuaRuntime(self)
+            self._lua = self._lua or LuaRuntime(self, GuestYaml())
             return self._lua
 
     def _wasm_runtime(self) -> WasmRuntime:

@@ -7,7 +7,7 @@ the bounds on nesting and size have one implementation.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, NoReturn
+from typing import ClassVar, NamedTuple, NoReturn
 
 from interop.errors import DeclarationError, Problem
 from interop.values import MAX_NESTING
@@ -64,7 +64,12 @@ class NodeBuilder:
     """Takes the values of a file in reading order and builds its nodes.
 
     What is wrong with a single key or value goes to the report, and building goes on.
+
+    Attributes:
+        most_nodes: How many values there may be.
     """
+
+    most_nodes: ClassVar[int] = MAX_NODES
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -88,7 +93,7 @@ class NodeBuilder:
 
     def open(self, node: ListNode | MapNode, anchor: str | None = None) -> None:
         """Begins a list or mapping: what follows belongs to it, until `close`."""
-        self._grow(node, 1)
+        self.grow(node, 1)
         if len(self._stack) >= MAX_NESTING:
             self.stop(node, f"nested deeper than {MAX_NESTING} levels")
         if anchor:
@@ -107,7 +112,7 @@ class NodeBuilder:
 
     def scalar(self, node: ScalarNode, anchor: str | None = None) -> None:
         """Adds a value, or a key where one is due."""
-        self._grow(node, 1)
+        self.grow(node, 1)
         if not node.text.isascii() and _HALF_CHARACTER.search(node.text):
             self.stop(node, "half of a surrogate pair, which is no character")
         if anchor:
@@ -121,15 +126,20 @@ class NodeBuilder:
             self.stop(at, f'the alias "*{name}" has no anchor above it', f'mark what it stands for with "&{name}"')
         if target.node is None:
             self.stop(at, f'the alias "*{name}" stands inside what it stands for', "a value cannot contain itself")
-        self._grow(at, target.size)
+        self.grow(at, target.size)
         if len(self._stack) + target.height > MAX_NESTING:
             self.stop(at, f"nested deeper than {MAX_NESTING} levels")
         self._add(target.node, target.height, at)
 
-    def _grow(self, at: Position, count: int) -> None:
+    def grow(self, at: Position, count: int) -> None:
+        """Counts values before they are added; what an alias stands for counts again.
+
+        Raises:
+            DeclarationError: There are more than `most_nodes`.
+        """
         self._count += count
-        if self._count > MAX_NODES:
-            message = f"more than {MAX_NODES:,} values, counting what each alias stands for"
+        if self._count > self.most_nodes:
+            message = f"more than {self.most_nodes:,} values, counting what each alias stands for"
             self.stop(at, message, "split the file, or use fewer aliases")
 
     def _add(self, node: Node, height: int, alias: Position | None = None) -> None:
@@ -187,7 +197,7 @@ class NodeBuilder:
         sources = node.items if isinstance(node, ListNode) else [node]
         for source in sources:
             if isinstance(source, MapNode):
-                self._grow(at, len(source.items))
+                self.grow(at, len(source.items))
                 merged.append(source)
             else:
                 self._report.problem(at, self.path(), '"<<" merges a mapping, or a list of mappings, by alias')

@@ -29,17 +29,18 @@ _SCALAR_TAGS: dict[str, type | tuple[type, ...]] = {
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def read_yaml(text: str, report: Report) -> Document:
+def read_yaml(text: str, report: Report, builder: NodeBuilder | None = None) -> Document:
     """Reads one YAML document.
 
     Args:
         text: The file, without a byte order mark.
         report: Where duplicate keys, strange keys and tags go.
+        builder: What takes the values, if it has bounds of its own.
 
     Raises:
         DeclarationError: The text is not YAML, or passes a bound of `NodeBuilder`.
     """
-    builder = NodeBuilder(report)
+    builder = builder or NodeBuilder(report)
     _refuse_control_characters(text, builder)
     try:
         _YamlReader(text, report, builder).read()

@@ -12,10 +12,11 @@ from interop.source import SourceText
 from interop.values import Value
 from lua_runtime import LuaProgram
 from lua_runtime.runtime import LuaFunction, LuaRuntime
+from registry.guest_yaml import GuestYaml
 
 Target = Callable[[Sequence[Value], CallContext], Value]
 
-MODULES = ("ctx", "funcs", "json", "logger")
+MODULES = ("base64", "crypto", "ctx", "funcs", "hash", "json", "logger", "time", "uuid", "yaml")
 
 
 class FakeInvoker:
@@ -50,7 +51,7 @@ def program(
 
 
 def prepare(lua: LuaProgram, targets: Mapping[str, Target] | None = None) -> LuaFunction:
-    return LuaRuntime(FakeInvoker(targets)).prepare(lua)
+    return LuaRuntime(FakeInvoker(targets), GuestYaml()).prepare(lua)
 
 
 def body(text: str) -> str:
@@ -79,3 +80,12 @@ def run(
     function = prepare(program(body(text), modules=modules, limits=limits), targets)
     with closing(function.instantiate()) as instance:
         return instance.call(arguments, frame or context())
+
+
+def refusal(expression: str, *arguments: Value, modules: Sequence[str] = MODULES) -> str:
+    """Returns the kind of the error object that an expression gives as its second value, with nil as its first."""
+    text = f"local value, err = {expression}\nreturn {{ value == nil, err:kind(), #err:message() > 0 }}"
+    answer = run(text, *arguments, modules=modules)
+    if not isinstance(answer, list) or answer[0] is not True or answer[2] is not True:
+        raise ValueError(f"{expression} gave {answer!r}")
+    return str(answer[1])

@@ -101,6 +101,11 @@ function errors.call_stack(err)
   return { frames = copy }
 end
 
+-- What a module's function returns to one who calls it wrongly.
+function kernel.invalid(message)
+  return nil, new_error({ message = message, kind = "Invalid", frames = frames(2) })
+end
+
 kernel.error_parts = parts
 kernel.error_text = text
 kernel.new_error = new_error

@@ -2,27 +2,10 @@
 local kernel = ...
 local error, type, tostring, next, pairs, setmetatable, rawset = error, type, tostring, next, pairs, setmetatable, rawset
 local rawget, getmetatable, tonumber = rawget, debug.getmetatable, tonumber
-local parts, error_text = kernel.error_parts, kernel.error_text
+local parts, error_text, seal, sealed = kernel.error_parts, kernel.error_text, kernel.seal, kernel.sealed
 
 local MOST_REPEATED = 64 * 1024 * 1024 -- bytes of one string.rep
 local MOST_MOVED = 10 * 1000 * 1000 -- elements that one library call shifts
-
--- Sealing ------------------------------------------------------------------------------------------------------------
-
-local sealed = setmetatable({}, { __mode = "k" })
-
--- Returns a table that shows what `content` holds and cannot be changed; `content` itself must stay private.
-local function seal(content, label)
-  local proxy = {}
-  local function step(_, key) return next(content, key) end
-  sealed[proxy] = true
-  return setmetatable(proxy, {
-    __index = content,
-    __newindex = function() error("the table " .. label .. " cannot be changed", 2) end,
-    __pairs = function() return step, proxy, nil end,
-    __metatable = false,
-  })
-end
 
 local function pick(source, names)
   local picked = {}
@@ -143,4 +126,4 @@ for library in ("string table coroutine"):gmatch("%a+") do
 end
 names[setmetatable], names[rawset] = "setmetatable", "rawset"
 
-kernel.names, kernel.seal, kernel.globals, kernel.always = names, seal, globals, always
+kernel.names, kernel.globals, kernel.always = names, globals, always

@@ -5,6 +5,7 @@ local error, next, type, rawlen, rawget = error, next, type, rawlen, rawget
 local select, unpack, utf8_len, math_type, min = select, table.unpack, utf8.len, math.type, math.min
 local pcall = pcall
 local parts, new_error, stop = kernel.error_parts, kernel.new_error, kernel.stop
+local is_object = kernel.is_object
 
 local MOST_NESTING = 128 -- as in interop.values
 local MOST_RESULTS = 8000 -- values in one crossing; Lua's stack is the bound
@@ -34,6 +35,7 @@ end
 
 local function article(value)
   if parts[value] then return "an error object (return it as the second value)" end
+  if is_object[value] then return "a " .. is_object[value] .. " object" end
   return "a " .. type(value)
 end
 
@@ -90,7 +92,7 @@ end
 
 function write_table(value, depth)
   if depth >= MOST_NESTING then refuse(0, "at most " .. MOST_NESTING .. " levels of nesting", "more (is it cyclic?)") end
-  if parts[value] then refuse(depth, "a plain value", article(value)) end
+  if parts[value] or is_object[value] then refuse(depth, "a plain value", article(value)) end
   local all, strings = survey(value)
   if strings == 0 and all == rawlen(value) then return write_list(value, all, depth) end
   if strings == all then return write_record(value, all, depth) end

@@ -6,17 +6,23 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from lua_runtime.modules import ctx, funcs, json, logger
+from lua_runtime.modules import base64, crypto, ctx, funcs, hash, json, logger, time, uuid, yaml
 from lua_runtime.session import Session
 
 __all__ = ["ALWAYS_THERE", "MODULES"]
 
 MODULES: Mapping[str, Callable[[Session], tuple[Callable[..., Any], ...]]] = MappingProxyType(
     {
+        "base64": base64.host_functions,
+        "crypto": crypto.host_functions,
         "ctx": ctx.host_functions,
         "funcs": funcs.host_functions,
+        "hash": hash.host_functions,
         "json": json.host_functions,
         "logger": logger.host_functions,
+        "time": time.host_functions,
+        "uuid": uuid.host_functions,
+        "yaml": yaml.host_functions,
     }
 )
 """Name to what makes its host functions for a session."""

@@ -21,6 +21,7 @@ from interop.payload import PayloadForm
 from interop.protocols import Function, Instance
 from interop.values import Value
 from lua_runtime.spec import LuaProgram
+from registry.guest_yaml import GuestYaml
 from registry.isolation.error_data import decode_error, error_message
 from registry.isolation.messages import Reader, pack
 from registry.isolation.program_data import decode_program
@@ -135,7 +136,7 @@ def _prepare(program: LuaProgram | WasmProgram, parent: Parent, cache: Path) -> 
     if isinstance(program, LuaProgram):
         from lua_runtime.runtime import LuaRuntime  # noqa: PLC0415
 
-        return LuaRuntime(parent).prepare(program), PayloadForm.WHOLE
+        return LuaRuntime(parent, GuestYaml()).prepare(program), PayloadForm.WHOLE
     from wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
 
     function = WasmRuntime(parent, cache).prepare(program)

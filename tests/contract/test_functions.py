@@ -24,6 +24,7 @@ from interop.source import SourceText
 from interop.values import Value
 from lua_runtime.runtime import LuaRuntime
 from lua_runtime.spec import LuaProgram
+from registry.guest_yaml import GuestYaml
 from registry.isolation import IsolationRuntime
 from wasm_runtime.runtime import WasmRuntime
 from wasm_runtime.spec import WasmProgram
@@ -71,7 +72,7 @@ class Language(NamedTuple):
         if self.isolated:
             return IsolationRuntime(_NoCalls(), self.cache).prepare(program)
         if isinstance(program, LuaProgram):
-            return LuaRuntime(_NoCalls()).prepare(program)
+            return LuaRuntime(_NoCalls(), GuestYaml()).prepare(program)
         return WasmRuntime(_NoCalls(), self.cache).prepare(program)
 
     def context(self, **options: object) -> CallContext:

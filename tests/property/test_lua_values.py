@@ -14,6 +14,7 @@ from interop.values import Value
 from lua_guests import FakeInvoker, body, program
 from lua_runtime.instance import LuaInstance
 from lua_runtime.runtime import LuaRuntime
+from registry.guest_yaml import GuestYaml
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | TEXT | st.binary()
@@ -69,7 +70,7 @@ def through_host() -> Iterator[LuaInstance]:
 
 def _instance(text: str) -> LuaInstance:
     invoker = FakeInvoker({"app:echo": lambda arguments, _frame: arguments[0]})
-    return LuaRuntime(invoker).prepare(program(body(text))).instantiate()
+    return LuaRuntime(invoker, GuestYaml()).prepare(program(body(text))).instantiate()
 
 
 def _check(instance: LuaInstance, value: Value) -> None:
