@@ -10,6 +10,7 @@ from interop.context import CallContext
 from interop.errors import PreparationError
 from interop.limits import LimitsSpec
 from interop.protocols import Invoker, YamlText
+from interop.services import Services
 from interop.source import SourceText
 from lua_runtime.engine import LuaFunctionHandle, MemoryCap, State
 from lua_runtime.failure import memory_error
@@ -58,9 +59,16 @@ class Kernel:
     """
 
     def __init__(
-        self, entry_id: str, invoker: Invoker, yaml: YamlText, limits: LimitsSpec, modules: Iterable[str]
+        self,
+        entry_id: str,
+        invoker: Invoker,
+        yaml: YamlText,
+        limits: LimitsSpec,
+        modules: Iterable[str],
+        *,
+        services: Services | None = None,
     ) -> None:
-        self.session = Session(entry_id, invoker, yaml)
+        self.session = Session(entry_id, invoker, yaml, services)
         self.start_seconds = (limits.max_execution_ms or 0) / 1000 or _START_SECONDS
         self._state = State(counted=limits.max_memory_bytes is not None)
         if limits.max_memory_bytes is not None:
@@ -145,6 +153,7 @@ class Kernel:
 
     def release(self) -> None:
         """Breaks the ring of references between the state and its host functions, so that memory goes back at once."""
+        self.session.end_call()
         self.session.marks = None
         if self.session.cap is not None:
             self.session.cap.release()

@@ -9,6 +9,7 @@ from interop.errors import DeadlineError, MissingExportError, PolycallError, Pre
 from interop.ids import suggestion
 from interop.payload import PayloadForm
 from interop.protocols import ImportNeed, Invoker, Signature, YamlText
+from interop.services import Services
 from interop.values import Value
 from lua_runtime.failure import conclude, raise_unforeseen
 from lua_runtime.instance import LuaInstance
@@ -33,12 +34,15 @@ class LuaFunction:
     signature: Signature | None = None
     imports: Sequence[ImportNeed] = ()
 
-    def __init__(self, program: LuaProgram, method: str, invoker: Invoker, yaml: YamlText) -> None:
+    def __init__(
+        self, program: LuaProgram, method: str, invoker: Invoker, yaml: YamlText, services: Services | None
+    ) -> None:
         """Compiles and starts the program once; `LuaRuntime.prepare` tells what can go wrong."""
         self.entry_id = program.entry_id
         self._method = method
         self._invoker = invoker
         self._yaml = yaml
+        self._services = services
         self._limits = program.limits
         programs = list(_with_imports(program))
         self._modules = sorted({name for each in programs for name in each.modules} & MODULES.keys())
@@ -63,13 +67,14 @@ class LuaFunction:
         return PayloadForm.WHOLE.arguments(payload)
 
     def _kernel(self) -> Kernel:
-        return Kernel(self.entry_id, self._invoker, self._yaml, self._limits, self._modules)
+        return Kernel(self.entry_id, self._invoker, self._yaml, self._limits, self._modules, services=self._services)
 
     def _start(self, kernel: Kernel) -> LuaInstance:
         try:
             answer = kernel.start(self._chunks, self._method)
             if answer != b"started":
                 self._raise_not_started(kernel, answer)
+            kernel.session.end_call()
             return LuaInstance(kernel)
         except BaseException as error:  # noqa: BLE001  # the engine's, or KeyboardInterrupt: raised on
             try:
@@ -101,15 +106,17 @@ class LuaFunction:
 class LuaRuntime:
     """Prepares Lua entries."""
 
-    def __init__(self, invoker: Invoker, yaml: YamlText) -> None:
+    def __init__(self, invoker: Invoker, yaml: YamlText, services: Services | None = None) -> None:
         """Makes a runtime.
 
         Args:
             invoker: How guests reach other entries.
             yaml: How they read and write YAML.
+            services: What the modules `env`, `fs` and `registry` offer; without, they answer Unavailable.
         """
         self._invoker = invoker
         self._yaml = yaml
+        self._services = services
 
     def prepare(self, program: LuaProgram) -> LuaFunction:
         """Compiles an entry and its libraries, and starts the entry once to see that it works.
@@ -125,7 +132,7 @@ class LuaRuntime:
             )
         for each in _with_imports(program):
             _check_modules(each)
-        return LuaFunction(program, program.method, self._invoker, self._yaml)
+        return LuaFunction(program, program.method, self._invoker, self._yaml, self._services)
 
     def compile(self, program: LuaProgram) -> None:
         """Compiles an entry and its libraries without starting them, to see that they compile.

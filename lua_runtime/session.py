@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from io import FileIO
 from typing import Any
 
 from interop.context import CallContext
 from interop.errors import CancelledError, ConversionError, DeadlineError, PolycallError
 from interop.protocols import Invoker, YamlText
+from interop.services import Services
 from interop.values import Value
 from lua_runtime.engine import MemoryCap
 from lua_runtime.values import AT_ONCE, Marks, lift_all, lower, lower_scalars
@@ -39,6 +42,8 @@ class Session:
         entry_id: The entry whose state this is.
         invoker: The way to other entries.
         yaml: Reads and writes YAML.
+        services: The way to environment, folders and entries, or None.
+        files: What the running call has open, by handle.
         context: The frame of the running call; None outside calls, also while the chunk starts.
         starting: The frame that bounds start-up code; nested calls are not possible from it.
         failure: What must be raised when the guest has been unwound, if its own interruption does not say it.
@@ -47,10 +52,12 @@ class Session:
         cap: The memory limit, or None.
     """
 
-    def __init__(self, entry_id: str, invoker: Invoker, yaml: YamlText) -> None:
+    def __init__(self, entry_id: str, invoker: Invoker, yaml: YamlText, services: Services | None = None) -> None:
         self.entry_id = entry_id
         self.invoker = invoker
         self.yaml = yaml
+        self.services = services
+        self.files: dict[int, FileIO] = {}
         self.context: CallContext | None = None
         self.starting: CallContext | None = None
         self.failure: BaseException | None = None
@@ -67,6 +74,10 @@ class Session:
         self.context = None
         if self._kept:
             self._kept.clear()
+        while self.files:
+            _, file = self.files.popitem()
+            with suppress(OSError):
+                file.close()
 
     # What Lua calls ------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from interop.errors import PreparationError
@@ -128,13 +127,12 @@ def _wanted(index: Index, entry_ids: Sequence[str]) -> Iterator[tuple[str, WasmF
 
 
 def _hash(entry_id: str, spec: WasmFunctionSpec, place: HashPlace, file_systems: FileSystems) -> BinaryHash:
-    actual = "sha256:" + _digest(file_systems.locate(spec.fs, spec.path), entry_id)
-    return BinaryHash(entry_id, place.declared, actual, place)
-
-
-def _digest(path: Path, entry_id: str) -> str:
+    folder = file_systems.locate(spec.fs, spec.path)
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        descriptor = folder.open(spec.path, os.O_RDONLY, linked=True)
+        with open(descriptor, "rb") as file:  # noqa: PTH123  # a descriptor has no path
+            actual = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise PreparationError(f"{path.name} cannot be read: {error.strerror or error}", entry_id=entry_id) from error
+        reason = error.strerror or str(error)
+        raise PreparationError(f"{spec.path} cannot be read: {reason}", entry_id=entry_id) from error
+    return BinaryHash(entry_id, place.declared, actual, place)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from interop.errors import (
@@ -16,8 +18,10 @@ from interop.errors import (
 from interop.protocols import Function, ImportNeed
 from registry.data_kinds import FsDirectorySpec
 from registry.entries import Entry
+from registry.env_kinds import EnvFileSpec
 from registry.filesystems import FileSystems
 from registry.index import Index
+from registry.storages import FileStorage
 
 __all__ = ["Finding", "check_index"]
 
@@ -65,17 +69,20 @@ def check_index(
     file_systems = FileSystems(index)
     for entry in index:
         begin(str(entry.id))
-        findings += _check_entry(entry, file_systems, prepare)
+        findings += _check_entry(entry, index.root, file_systems, prepare)
     return sorted(findings, key=lambda finding: finding.problem[:3])
 
 
 def _check_entry(
-    entry: Entry, file_systems: FileSystems, prepare: Callable[[Entry], Function | None]
+    entry: Entry, root: Path, file_systems: FileSystems, prepare: Callable[[Entry], Function | None]
 ) -> Iterator[Finding]:
     try:
         if isinstance(entry.spec, FsDirectorySpec):
             if not entry.spec.auto_init:  # a folder that will be made when it is first used is no problem
-                file_systems.get(entry.id)
+                file_systems.folder(entry.id)
+            return
+        if isinstance(entry.spec, EnvFileSpec):
+            FileStorage(str(entry.id), entry.spec, root, threading.Lock()).check()
             return
         function = prepare(entry)
     except PolycallError as error:
@@ -89,6 +96,8 @@ def _error(entry: Entry, error: PolycallError) -> Finding:
     key = next((key for family, key in _KEYS if isinstance(error, family)), "")
     if isinstance(entry.spec, FsDirectorySpec):
         key = "directory"
+    if isinstance(entry.spec, EnvFileSpec):
+        key = "file_path"
     location = entry.where(key)
     own = str(entry.id)
     message = error.message if error.message.startswith(own) else f"{own}: {error.message}"

@@ -1,4 +1,4 @@
-"""The entry kinds that hold data for others (specification: system facts 1.8)."""
+"""The kind ``fs.directory`` (specification: system facts 1.8)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from interop.fields import key, matches, one_of
 
-__all__ = ["KINDS", "FsDirectorySpec"]
+__all__ = ["KINDS", "FsDirectorySpec", "check_mode"]
 
-_check_mode = matches(r"0?[0-7]{3}", 'three octal digits with or without a leading 0, such as "0755"')
+check_mode = matches(r"0?[0-7]{3}", 'three octal digits with or without a leading 0, such as "0755"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class FsDirectorySpec:
 
     directory: str = key("The folder, relative to what base says, or absolute.", non_empty=True)
     auto_init: bool = key("Make the folder when it is missing.", default=False)
-    mode: str = key("The permissions of a folder that is made, in octal.", default="0755", check=_check_mode)
+    mode: str = key("The permissions of a folder that is made, in octal.", default="0755", check=check_mode)
     base: str = key(
         "What a relative folder starts from: the project, or the module that declares it.",
         default="project",

@@ -280,4 +280,5 @@ def _place_of(key: str, spec_type: type) -> str | None:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return f"known here: {', '.join(names)}"
+    known = ", ".join(names)
+    return f"known here: {known}" if known else "this kind has no keys of its own"

@@ -29,6 +29,7 @@ from registry.observe import Observers
 from registry.programs import lua_program, wasm_program
 from registry.python_functions import PYTHON_KIND, PythonFunction
 from registry.routes import Route
+from registry.services import GuestServices
 from wasm_runtime.spec import WasmFunctionSpec, WatFunctionSpec
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Dispatcher:
         self._cache_directory = cache_directory
         self._given_max_depth = max_depth
         self._max_depth = max_depth or index.settings.max_depth
+        self._services = GuestServices(lambda: self.index)
         self._waits = WaitGraph()
         self._janitor = Janitor()
         self._python: dict[str, PythonFunction] = {}
@@ -219,7 +221,7 @@ class Dispatcher:
         from lua_runtime.runtime import LuaRuntime  # noqa: PLC0415
 
         with self._lock:
-            self._lua = self._lua or LuaRuntime(self, GuestYaml())
+            self._lua = self._lua or LuaRuntime(self, GuestYaml(), self._services)
             return self._lua
 
     def _wasm_runtime(self) -> WasmRuntime:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from interop.errors import Problem
 from interop.ids import EntryId
-from registry.nodes import MapNode, Mark, Node, locate
+from registry.nodes import MapNode, Mark, Node, freeze_declared, locate
 
 __all__ = ["Entry", "Location", "Reference"]
 
@@ -92,6 +92,11 @@ class Entry:
             source_root=Path(location.file).parent,
             _node=node,
         )
+
+    def declared_data(self) -> Mapping[str, Any]:
+        """Returns `data` with ``file://`` values as declared, for an entry that has a `spec`."""
+        declared = freeze_declared(self._node)
+        return {key: declared[key] for key in self.data}
 
     def where(self, path: str) -> Location:
         """Returns the place of a key of `data`, such as ``pool.size`` or ``imports[0]``.

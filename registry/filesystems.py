@@ -3,73 +3,20 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
+from interop.confined import ConfinedFolder
 from interop.errors import NotFoundError, PreparationError
 from interop.ids import EntryId, suggestion
 from registry.data_kinds import FsDirectorySpec
 from registry.index import Index
-from registry.paths import is_file, is_folder
+from registry.paths import is_folder
 
-__all__ = ["FileSystem", "FileSystems"]
+__all__ = ["FileSystems"]
 
 _READ_BITS = 0o444
-
-
-class FileSystem:
-    """A folder of the host, by the name of its entry.
-
-    Attributes:
-        entry_id: The ``fs.directory`` entry.
-        folder: The folder, without symbolic links in its path.
-    """
-
-    def __init__(self, entry_id: str, folder: Path) -> None:
-        self.entry_id = entry_id
-        self.folder = folder
-
-    def confined(self, path: str) -> Path:
-        """Returns the host's path of a path inside the folder, whether or not something is there.
-
-        A leading slash means the folder itself. Symbolic links are followed when this is asked; whoever lets a guest
-        change the folder's content must not rely on an earlier answer.
-
-        Raises:
-            PreparationError: The path leads out, by ``..`` or by a symbolic link.
-        """
-        if "\0" in path:
-            raise self._escape(path, "holds a NUL character")
-        inside = Path(os.path.normpath(self.folder / path.lstrip("/")))
-        if not inside.is_relative_to(self.folder):
-            raise self._escape(path, "leads out of it")
-        real = Path(os.path.realpath(inside))
-        if not real.is_relative_to(self.folder):
-            raise self._escape(path, "is a symbolic link out of it")
-        return real
-
-    def file(self, path: str) -> Path:
-        """Returns the host's path of an existing file inside the folder.
-
-        Raises:
-            NotFoundError: There is no such file; near names are in the hint.
-            PreparationError: The path leads out.
-        """
-        real = self.confined(path)
-        if is_file(real):
-            return real
-        what = "is a folder" if is_folder(real) else "is not there"
-        raise NotFoundError(f"{self.entry_id}: the file {path} {what}", hint=self._near(real))
-
-    def _near(self, missing: Path) -> str | None:
-        try:
-            names = [str(member.relative_to(self.folder)) for member in missing.parent.iterdir()]
-        except OSError:
-            return None
-        return suggestion(str(missing.relative_to(self.folder)), names)
-
-    def _escape(self, path: str, what: str) -> PreparationError:
-        message = f"{self.entry_id}: the path {path!r} {what}"
-        return PreparationError(message, kind="PermissionDenied", hint="only what lies inside the folder can be named")
+_MOST_COMPARED = 1000
 
 
 class FileSystems:
@@ -82,13 +29,21 @@ class FileSystems:
     def __init__(self, index: Index) -> None:
         self._index = index
 
-    def get(self, entry_id: EntryId | str) -> FileSystem:
-        """Returns a file system, making its folder if it is missing and the entry says ``auto_init``.
+    def folder(self, name: EntryId | str, namespace: str | None = None) -> ConfinedFolder:
+        """Returns the folder of an entry, making it if it is missing and the entry says ``auto_init``.
+
+        Args:
+            name: The id, or a bare name in the namespace given.
+            namespace: What a bare name belongs to.
 
         Raises:
             NotFoundError: There is no such entry, or no such folder.
             PreparationError: The entry is of another kind, or its folder cannot be made.
         """
+        try:
+            entry_id = name if isinstance(name, EntryId) else EntryId.parse(name, namespace)
+        except ValueError as error:
+            raise NotFoundError(str(error)) from error
         entry = self._index.get(entry_id)
         if not isinstance(entry.spec, FsDirectorySpec):
             raise PreparationError(f"{entry_id} is {entry.kind}; expected fs.directory", entry_id=str(entry_id))
@@ -96,16 +51,35 @@ class FileSystems:
         folder = start / entry.spec.directory
         if not is_folder(folder):
             _make(folder, entry.spec, str(entry_id))
-        return FileSystem(str(entry_id), Path(os.path.realpath(folder)))
+        return ConfinedFolder(Path(os.path.realpath(folder)))
 
-    def locate(self, entry_id: EntryId | str, path: str) -> Path:
-        """Returns the host's path of an existing file in a file system.
+    def locate(self, entry_id: EntryId, path: str) -> ConfinedFolder:
+        """Returns the folder of an entry if a file lies at the path in it.
 
         Raises:
-            NotFoundError: There is no such entry, folder or file.
+            NotFoundError: There is no such entry, folder or file; near names are in the hint.
             PreparationError: The path leads out of the folder.
         """
-        return self.get(entry_id).file(path)
+        folder = self.folder(entry_id)
+        try:
+            is_file = stat.S_ISREG(folder.status(path).st_mode)
+        except PermissionError as error:
+            raise PreparationError(f"{entry_id}: {path!r}: {error.strerror}", kind="PermissionDenied") from error
+        except OSError as error:
+            message = f"{entry_id}: the file {path} is not there"
+            raise NotFoundError(message, hint=_near(folder, path)) from error
+        if not is_file:
+            raise NotFoundError(f"{entry_id}: {path} is no file")
+        return folder
+
+
+def _near(folder: ConfinedFolder, path: str) -> str | None:
+    parent, _, name = path.strip("/").rpartition("/")
+    try:
+        names = [member.name for member in folder.members(parent, _MOST_COMPARED)]
+    except OSError:
+        return None
+    return suggestion(name, names)
 
 
 def _make(folder: Path, spec: FsDirectorySpec, entry_id: str) -> None:

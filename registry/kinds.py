@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import lua_runtime.spec
 import registry.data_kinds
+import registry.env_kinds
 import wasm_runtime.spec
 from interop.ids import suggestion
 from interop.limits import LimitsSpec
@@ -18,7 +19,7 @@ from interop.pool_spec import PoolSpec
 __all__ = ["DATA_KINDS", "EVERY_ENTRY", "KEPT_KINDS", "SPECS", "TOLERATED_KEYS", "doubt_about"]
 
 SPECS: Mapping[str, type] = MappingProxyType(
-    {**lua_runtime.spec.KINDS, **wasm_runtime.spec.KINDS, **registry.data_kinds.KINDS}
+    {**lua_runtime.spec.KINDS, **wasm_runtime.spec.KINDS, **registry.data_kinds.KINDS, **registry.env_kinds.KINDS}
 )
 """Kind to the dataclass of its keys: what polycall understands."""
 
@@ -29,8 +30,7 @@ KEPT_KINDS = frozenset(
     {
         *("cloudstorage.s3", "config.aws", "contract.binding", "contract.definition"),
         *("db.cdc.postgres", "db.sql.mysql", "db.sql.postgres", "db.sql.sqlite"),
-        *("env.storage.file", "env.storage.memory", "env.storage.os", "env.storage.router", "env.storage.static"),
-        *("env.variable", "exec.docker", "exec.native", "fs.embed"),
+        *("exec.docker", "exec.native", "fs.embed"),
         *("function.lua.bc", "library.lua.bc", "module.lua", "process.lua.bc", "workflow.lua.bc"),
         *("http.endpoint", "http.router", "http.service", "http.static"),
         *("network.i2p", "network.socks5", "network.tailscale", "ns.dependency", "ns.requirement", "pg.scope"),

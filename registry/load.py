@@ -16,7 +16,7 @@ from registry.file_sources import FileSources
 from registry.index import Index
 from registry.paths import is_file, is_folder
 from registry.problems import Report, in_reading_order
-from registry.references import by_id, cycle_problems, reference_problems
+from registry.references import by_id, cycle_problems, reference_problems, variable_problems
 from registry.settings import SETTINGS_FILE, Settings, read_settings
 
 __all__ = ["load_index", "project_folder"]
@@ -65,6 +65,7 @@ def _link(files: list[EntryFile], declared: list[Entry]) -> tuple[list[Entry], l
     unknown = {file.namespace for file in files if not file.complete}
     problems += reference_problems(entries, unknown)
     problems += cycle_problems(entries)
+    problems += variable_problems(entries.values())
     return list(entries.values()), problems
 
 

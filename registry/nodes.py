@@ -8,7 +8,19 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["START", "ListNode", "MapNode", "Mark", "Node", "ScalarNode", "describe_node", "freeze", "join", "locate"]
+__all__ = [
+    "START",
+    "ListNode",
+    "MapNode",
+    "Mark",
+    "Node",
+    "ScalarNode",
+    "describe_node",
+    "freeze",
+    "freeze_declared",
+    "join",
+    "locate",
+]
 
 
 class Mark(NamedTuple):
@@ -107,6 +119,15 @@ def freeze(node: Node) -> Any:
     if isinstance(node, ListNode):
         return tuple([freeze(item) for item in node.items])
     return MappingProxyType({key: freeze(item) for key, item in node.items.items()})
+
+
+def freeze_declared(node: Node) -> Any:
+    """Like `freeze`, with ``file://`` values as the declaration has them instead of the texts that they stand for."""
+    if isinstance(node, ScalarNode):
+        return node.value if node.file is None else node.text
+    if isinstance(node, ListNode):
+        return tuple([freeze_declared(item) for item in node.items])
+    return MappingProxyType({key: freeze_declared(item) for key, item in node.items.items()})
 
 
 def describe_node(node: Node) -> str:

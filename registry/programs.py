@@ -43,8 +43,9 @@ def wasm_program(entry: Entry, file_systems: FileSystems) -> WasmProgram:
     """
     spec = entry.spec
     if isinstance(spec, WasmFunctionSpec):
-        path = file_systems.locate(spec.fs, spec.path)
-        code: BinaryFile | SourceText = BinaryFile(path, f"{spec.fs}/{spec.path.lstrip('/')}", spec.hash)
+        folder = file_systems.locate(spec.fs, spec.path).folder
+        name = f"{spec.fs}/{spec.path.lstrip('/')}"
+        code: BinaryFile | SourceText = BinaryFile(folder, spec.path, name, spec.hash)
     elif isinstance(spec, WatFunctionSpec):
         code = spec.source
     else:

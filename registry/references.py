@@ -1,4 +1,4 @@
-"""What only all entries together can get wrong: ids used twice, references to nothing, imports in a circle."""
+"""What only all entries together can get wrong: names used twice, references to nothing, references in a circle."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from interop.errors import Problem
 from interop.ids import EntryId, suggestion
 from registry.entries import Entry, Reference
+from registry.env_kinds import EnvVariableSpec
 
-__all__ = ["by_id", "cycle_problems", "reference_problems"]
+__all__ = ["by_id", "cycle_problems", "reference_problems", "variable_problems"]
 
 _MOST_SUGGESTIONS = 25
 
@@ -23,6 +24,17 @@ def by_id(entries: Iterable[Entry]) -> tuple[dict[EntryId, Entry], list[Problem]
             message = f"the id {entry.id} is taken: first declared in {first.location}"
             problems.append(entry.problem("", message, "rename one of the two"))
     return found, problems
+
+
+def variable_problems(entries: Iterable[Entry]) -> Iterator[Problem]:
+    """Yields a problem for each ``env.variable`` whose public name another one has."""
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        if isinstance(entry.spec, EnvVariableSpec):
+            other = first.setdefault(entry.spec.variable, entry)
+            if other is not entry:
+                message = f"the variable {entry.spec.variable} is taken: it is that of {other.id} in {other.location}"
+                yield entry.problem("variable", message, "public names are unique in a project: choose another one")
 
 
 def reference_problems(entries: Mapping[EntryId, Entry], unknown: Set[str] = frozenset()) -> Iterator[Problem]:
@@ -67,6 +79,8 @@ def cycle_problems(entries: Mapping[EntryId, Entry]) -> Iterator[Problem]:
 def _cycle(reference: Reference, path: list[EntryId]) -> Problem:
     members = path[path.index(reference.target) :]
     circle = " -> ".join(map(str, (*members, members[0])))
+    if ".imports." not in reference.path:
+        return _problem(reference, f"these references form a circle: {circle}", "leave one of them out")
     hint = "move what both need into a library of its own" if len(members) > 1 else "an entry cannot import itself"
     return _problem(reference, f"these imports form a circle: {circle}", hint)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 import platform
 import re
 import threading
 import weakref
-from pathlib import Path
 
 import wasmtime
 from wasmtime.component import Component
 
+from interop.confined import ConfinedFolder
 from interop.errors import HashError, NotFoundError, PolycallError, PreparationError
 from interop.source import SourceText
 from wasm_runtime.compile_cache import CompileCache
@@ -24,7 +25,7 @@ __all__ = ["CompiledProgram", "Programs"]
 _CORE_HEADER = b"\0asm\x01\0\0\0"
 _COMPONENT_HEADER = b"\0asm\x0d\0\x01\0"
 _TEXT_POSITION = re.compile(r"--> <anon>:(\d+):(\d+)")
-_FileIdentity = tuple[Path, int, int, int]
+_FileIdentity = tuple[int, int, int, int, int]
 
 
 class CompiledProgram:
@@ -67,10 +68,13 @@ class Programs:
 
     def _from_file(self, file: BinaryFile) -> CompiledProgram:
         try:
-            identity = _identity(file.path)
-            digest = self._digests.get(identity, "")
-            program = self._compiled.get(digest)
-            binary = b"" if program else file.path.read_bytes()
+            # Hard links are allowed, since the hash says what the content must be; build tools make them.
+            descriptor = ConfinedFolder(file.folder).open(file.path, os.O_RDONLY, linked=True)
+            with os.fdopen(descriptor, "rb") as opened:
+                identity = _identity(os.fstat(descriptor))
+                digest = self._digests.get(identity, "")
+                program = self._compiled.get(digest)
+                binary = b"" if program else opened.read()
         except OSError as error:
             raise _unreadable(file, error) from error
         if program is None:
@@ -110,9 +114,8 @@ class Programs:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _identity(path: Path) -> _FileIdentity:
-    status = path.stat()
-    return path, status.st_mtime_ns, status.st_size, status.st_ino
+def _identity(status: os.stat_result) -> _FileIdentity:
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 def _unreadable(file: BinaryFile, error: OSError) -> PolycallError:

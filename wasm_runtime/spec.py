@@ -122,12 +122,14 @@ class BinaryFile:
     """A binary on disk.
 
     Attributes:
-        path: Where it lies; already confined to its file system entry.
+        folder: The folder of its file system entry.
+        path: Where it lies in there.
         name: What messages call it: ``assets:/tax.wasm``.
         hash: ``sha256:`` and the digest it must have.
     """
 
-    path: Path
+    folder: Path
+    path: str
     name: str
     hash: str
 

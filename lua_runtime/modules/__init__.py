@@ -6,7 +6,22 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from lua_runtime.modules import base64, crypto, ctx, funcs, hash, json, logger, time, uuid, yaml
+from lua_runtime.modules import (
+    base64,
+    crypto,
+    ctx,
+    env,
+    fs,
+    funcs,
+    hash,
+    json,
+    logger,
+    payload,
+    registry,
+    time,
+    uuid,
+    yaml,
+)
 from lua_runtime.session import Session
 
 __all__ = ["ALWAYS_THERE", "MODULES"]
@@ -16,10 +31,14 @@ MODULES: Mapping[str, Callable[[Session], tuple[Callable[..., Any], ...]]] = Map
         "base64": base64.host_functions,
         "crypto": crypto.host_functions,
         "ctx": ctx.host_functions,
+        "env": env.host_functions,
+        "fs": fs.host_functions,
         "funcs": funcs.host_functions,
         "hash": hash.host_functions,
         "json": json.host_functions,
         "logger": logger.host_functions,
+        "payload": payload.host_functions,
+        "registry": registry.host_functions,
         "time": time.host_functions,
         "uuid": uuid.host_functions,
         "yaml": yaml.host_functions,

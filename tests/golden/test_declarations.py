@@ -40,5 +40,5 @@ def test_there_are_cases_for_every_kind_of_mistake() -> None:
     assert len(CASES) >= 40
     assert {case.name.partition("-")[0] for case in CASES} >= {
         *("yaml", "json", "top", "entry", "lua", "library", "wasm", "fs", "file", "id", "reference", "import", "lock"),
-        "settings",
+        *("settings", "env"),
     }

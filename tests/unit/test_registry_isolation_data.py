@@ -41,7 +41,7 @@ def test_a_program_survives() -> None:
     library = LuaProgram("app:lib", SourceText("return 1", "lib.lua", 3), None, ("json",))
     lua = LuaProgram("app:main", SourceText("x", "main.lua"), "main", ("funcs",), {"lib": library}, LimitsSpec(5, 6))
     assert decode_program(encode_program(lua)) == lua
-    for code in (SourceText("(module)", "a.wat"), BinaryFile(Path("/tmp/\udce4.wasm"), "fs:/ä.wasm", "sha256:0")):
+    for code in (SourceText("(module)", "a.wat"), BinaryFile(Path("/tmp/\udce4"), "ä.wasm", "fs:/ä.wasm", "sha256:0")):
         wasm = WasmProgram("app:w", code, "run", "run: func()", frozenset({"funcs", "wasi:io"}), True)
         assert decode_program(encode_program(wasm)) == wasm
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
+import os
 import shutil
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import wasmtime
@@ -38,14 +41,18 @@ class Compilations:
                 counter.compiled += 1
                 super().__init__(engine, wasm)
 
-        read_bytes = Path.read_bytes
+        fdopen: Any = os.fdopen
 
-        def counting_read(path: Path) -> bytes:
-            counter.read += path.suffix == ".wasm"
-            return read_bytes(path)
+        class CountingFile(io.BufferedReader):
+            def read(self, size: int | None = -1) -> bytes:
+                counter.read += 1
+                return super().read(size)
+
+        def counting_open(descriptor: int, mode: str) -> Any:
+            return CountingFile(io.FileIO(descriptor)) if mode == "rb" else fdopen(descriptor, mode)
 
         monkeypatch.setattr(programs, "Component", Counting)
-        monkeypatch.setattr(Path, "read_bytes", counting_read)
+        monkeypatch.setattr(os, "fdopen", counting_open)
 
 
 @pytest.fixture
@@ -56,7 +63,9 @@ def compilations(monkeypatch: pytest.MonkeyPatch) -> Compilations:
 def binary(folder: Path, number: int = 1) -> BinaryFile:
     path = folder / f"guest{number}.wasm"
     path.write_bytes(wasmtime.wat2wasm(TEXT.format(number)))
-    return BinaryFile(path, f"assets:/guest{number}.wasm", "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest())
+    return BinaryFile(
+        folder, path.name, f"assets:/guest{number}.wasm", "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+    )
 
 
 def run(runtime: WasmRuntime, code: BinaryFile | SourceText) -> object:
@@ -107,8 +116,8 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     with open_runtime(tmp_path / "cache") as runtime:
         assert run(runtime, code) == 1
         changed = binary(tmp_path, 22)
-        shutil.copy(changed.path, code.path)
-        assert run(runtime, BinaryFile(code.path, code.name, changed.hash)) == 22
+        shutil.copy(tmp_path / changed.path, tmp_path / code.path)
+        assert run(runtime, BinaryFile(tmp_path, code.path, code.name, changed.hash)) == 22
         with pytest.raises(HashError):
             run(runtime, code)
 
@@ -117,7 +126,7 @@ def test_a_binary_with_another_hash_is_not_run(tmp_path: Path) -> None:
     code = binary(tmp_path)
     wrong = "sha256:" + "0" * 64
     with open_runtime(tmp_path / "cache") as runtime, pytest.raises(HashError) as caught:
-        run(runtime, BinaryFile(code.path, code.name, wrong))
+        run(runtime, BinaryFile(tmp_path, code.path, code.name, wrong))
     assert str(caught.value) == (
         f"assets:/guest1.wasm: expected {wrong}, got {code.hash} "
         "(if the file was rebuilt on purpose, polycall hash --write puts the new hash into the entry)"
@@ -128,16 +137,16 @@ def test_a_binary_with_another_hash_is_not_run(tmp_path: Path) -> None:
 def test_the_hash_may_be_in_capital_letters(tmp_path: Path) -> None:
     code = binary(tmp_path)
     with open_runtime(tmp_path / "cache") as runtime:
-        assert run(runtime, BinaryFile(code.path, code.name, "sha256:" + code.hash[7:].upper())) == 1
+        assert run(runtime, BinaryFile(tmp_path, code.path, code.name, "sha256:" + code.hash[7:].upper())) == 1
 
 
 def test_a_missing_file_and_an_unreadable_one_are_told(tmp_path: Path) -> None:
     code = binary(tmp_path)
     with open_runtime(tmp_path / "cache") as runtime:
         with pytest.raises(NotFoundError, match=r"assets:/guest1\.wasm: no such file"):
-            run(runtime, BinaryFile(tmp_path / "gone.wasm", code.name, code.hash))
+            run(runtime, BinaryFile(tmp_path, "gone.wasm", code.name, code.hash))
         with pytest.raises(PreparationError, match="cannot be read: Is a directory"):
-            run(runtime, BinaryFile(tmp_path, code.name, code.hash))
+            run(runtime, BinaryFile(tmp_path, ".", code.name, code.hash))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +161,7 @@ def test_a_missing_file_and_an_unreadable_one_are_told(tmp_path: Path) -> None:
 def test_a_file_that_is_no_good_webassembly_is_told(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "bad.wasm"
     path.write_bytes(content)
-    code = BinaryFile(path, "assets:/bad.wasm", "sha256:" + hashlib.sha256(content).hexdigest())
+    code = BinaryFile(tmp_path, path.name, "assets:/bad.wasm", "sha256:" + hashlib.sha256(content).hexdigest())
     with open_runtime(tmp_path / "cache") as runtime, pytest.raises(PreparationError) as caught:
         run(runtime, code)
     assert f"assets:/bad.wasm {message}" in str(caught.value)

@@ -249,7 +249,8 @@ def test_a_javascript_component_calls_out_and_back(runtime: WasmRuntime, invoker
 
     from wasm_runtime import BinaryFile, WasmProgram
 
-    code = BinaryFile(JS_CALLER, "js-caller.wasm", "sha256:" + hashlib.sha256(JS_CALLER.read_bytes()).hexdigest())
+    digest = "sha256:" + hashlib.sha256(JS_CALLER.read_bytes()).hexdigest()
+    code = BinaryFile(JS_CALLER.parent, JS_CALLER.name, "js-caller.wasm", digest)
     program = WasmProgram("app:js", code, "three", grants=frozenset({"funcs"}))
     invoker.answers = {
         "upper": lambda payload, _caller: str(payload).upper(),

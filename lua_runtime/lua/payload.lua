@@ -1,0 +1,74 @@
+-- The module `payload`: a value together with the format it is in (specification: system facts 4.4).
+local kernel, encode, decode = ...
+local error, next, setmetatable, tostring, type = error, next, setmetatable, tostring, type
+local flatten, hand_over, misfit = kernel.flatten, kernel.hand_over, kernel.misfit
+local receive, new_error, seal, parts, error_text =
+  kernel.receive, kernel.new_error, kernel.seal, kernel.error_parts, kernel.error_text
+
+local FORMAT = {
+  JSON = "json/plain", YAML = "yaml/plain", STRING = "text/plain", BYTES = "application/octet-stream",
+  MSGPACK = "application/msgpack", LUA = "lua/any", GOLANG = "golang/any", ERROR = "golang/error",
+}
+
+local contents = setmetatable({}, { __mode = "k" }) -- payload -> format and value
+local methods = {}
+
+local function make(format, value)
+  local made = seal(methods, "payload")
+  contents[made] = { format = format, value = value }
+  return made
+end
+
+local function content(payload)
+  return contents[payload] or error("expected a payload: write p:data(), not p.data()", 3)
+end
+
+local function refuse(message, kind) return nil, new_error({ message = message, kind = kind }) end
+
+local function to_json(value)
+  if value == nil then return "null" end
+  local ok, flat, length, got = flatten("$", value)
+  if not ok then return nil, misfit("Invalid", flat, length, got) end
+  return hand_over(encode, "", flat, length)
+end
+
+local function to_text(value)
+  if type(value) == "table" and not parts[value] then return to_json(value) end
+  return value == nil and "" or type(value) == "table" and error_text(value) or tostring(value)
+end
+
+local function same(value) return value end
+
+-- From and to a plain Lua value. A text goes on as it is where only text is asked for.
+local readers = { [FORMAT.JSON] = function(text) return receive(decode(text)) end }
+local writers = { [FORMAT.JSON] = to_json }
+for _, format in next, { FORMAT.LUA, FORMAT.STRING, FORMAT.BYTES, FORMAT.ERROR } do readers[format] = same end
+for _, format in next, { FORMAT.STRING, FORMAT.BYTES } do writers[format] = to_text end
+writers[FORMAT.LUA] = same
+
+function methods.get_format(payload) return content(payload).format end
+
+function methods.data(payload) return content(payload).value end
+
+function methods.unmarshal(payload)
+  local own = content(payload)
+  return readers[own.format](own.value)
+end
+
+function methods.transcode(payload, format)
+  local own = content(payload)
+  if format == own.format then return payload end
+  local write = writers[format]
+  if not write then return refuse("a payload cannot be made " .. tostring(format) .. " here", "Unavailable") end
+  local value, problem = own.value, nil
+  if write ~= to_text then value, problem = readers[own.format](value) end
+  if problem == nil then value, problem = write(value) end
+  if problem ~= nil then return nil, problem end
+  return make(format, value)
+end
+
+local payload = { format = seal(FORMAT, "payload.format") }
+
+function payload.new(value) return make(parts[value] and FORMAT.ERROR or FORMAT.LUA, value) end
+
+kernel.offer("payload", payload)

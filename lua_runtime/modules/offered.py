@@ -1,0 +1,62 @@
+"""Host functions that need what the registry offers: absent services and failures become ``nil, err`` in one place."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from typing import Any
+
+from interop.errors import PolycallError
+from interop.services import Services
+from lua_runtime.session import Session
+
+__all__ = ["kind_of", "offered"]
+
+_KINDS = {
+    errno.ENOENT: "NotFound",
+    errno.EEXIST: "AlreadyExists",
+    errno.ENOTEMPTY: "Conflict",
+    errno.EACCES: "PermissionDenied",
+    errno.EPERM: "PermissionDenied",
+    errno.EROFS: "PermissionDenied",
+    errno.EISDIR: "Invalid",
+    errno.ENOTDIR: "Invalid",
+    errno.EINVAL: "Invalid",
+    errno.ENAMETOOLONG: "Invalid",
+    errno.ELOOP: "Invalid",
+    errno.EFBIG: "Invalid",
+    errno.EBADF: "Invalid",
+    errno.ESPIPE: "Invalid",
+    errno.ENOSPC: "Unavailable",
+    errno.EDQUOT: "Unavailable",
+    errno.EMFILE: "Unavailable",
+    errno.ENFILE: "Unavailable",
+}
+
+
+def offered(session: Session, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns a host function that calls ``function(services, *arguments)`` and tells the guest what went wrong."""
+
+    def host_function(*arguments: Any) -> Any:
+        if session.services is None:
+            return session.refuse("the host offers this module's services to nobody here", "Unavailable")
+        return _told(session, function, session.services, *arguments)
+
+    return session.safe(host_function)
+
+
+def _told(session: Session, function: Callable[..., Any], services: Services, *arguments: Any) -> Any:
+    try:
+        return function(services, *arguments)
+    except PolycallError as error:
+        return session.refuse(error.text(), error.kind)
+    except UnicodeDecodeError:
+        return session.refuse("the name or the value is not UTF-8 text", "Invalid")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return session.refuse(reason, kind_of(error))
+
+
+def kind_of(error: OSError) -> str:
+    """Returns the kind that a guest sees of an error of the operating system."""
+    return _KINDS.get(error.errno or 0, "Internal")

@@ -1,0 +1,25 @@
+"""The module ``registry``: entries as data (specification: system facts 4.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from interop.services import Services
+from lua_runtime.modules.offered import offered
+from lua_runtime.session import Session
+
+__all__ = ["host_functions"]
+
+
+def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
+    """Returns what ``lua/registry.lua`` calls."""
+
+    def get(services: Services, entry_id: bytes) -> Any:
+        return session.answer(services.entries.get(entry_id.decode()))
+
+    def find(services: Services, _unused: bytes, *run: object) -> Any:
+        (filters,) = session.received(run)
+        return session.answer(services.entries.find(filters if isinstance(filters, dict) else {}))
+
+    return offered(session, get), offered(session, find)

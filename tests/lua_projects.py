@@ -1,0 +1,43 @@
+"""Projects with one Lua function, for what only the registry can offer a guest."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import polycall
+from interop.values import Value
+
+__all__ = ["load_lua", "run_lua"]
+
+_FUNCTION = """
+  - name: main
+    kind: function.lua
+    modules: [env, fs, payload, registry]
+    method: main
+    LIMITS
+    source: |
+      local env, fs, payload, registry = require("env"), require("fs"), require("payload"), require("registry")
+      local function told(value, err)
+        if err then return err:kind() .. ": " .. err:message() end
+        return value
+      end
+      local function main(...)
+BODY
+      end
+      return { main = main }
+"""
+
+
+def load_lua(folder: Path, body: str, entries: str = "", limits: str = "{}") -> polycall.Registry:
+    """Returns a project whose `app:main` has the body given; ``entries`` are YAML list items without indentation."""
+    own = _FUNCTION.replace("BODY", textwrap.indent(body, " " * 8)).replace("LIMITS", f"limits: {limits}")
+    text = "namespace: app\nentries:\n" + textwrap.indent(textwrap.dedent(entries), "  ") + own
+    (folder / "_index.yaml").write_text(text, encoding="utf-8")
+    return polycall.load(folder)
+
+
+def run_lua(folder: Path, body: str, *arguments: Value, entries: str = "", limits: str = "{}") -> Value:
+    """Calls it once. `told(value, err)` in the body gives the value, or kind and message of the error."""
+    with load_lua(folder, body, entries, limits) as registry:
+        return registry.call("app:main", *arguments)

@@ -1,0 +1,271 @@
+"""Attempts to get out of an `fs.directory` through the Lua module `fs`, each with a control of the same shape.
+
+Whatever an attempt returns must not hold the secret, and the secret must be unchanged afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import random
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from interop.confined import ConfinedFolder
+from interop.values import Value
+from lua_projects import run_lua
+
+SECRET = "the secret"
+OPEN = "local files = assert(fs.get('app:files'))\n"
+FILES = "- {{name: files, kind: fs.directory, directory: {}}}"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with a file and a folder; beside it a secret; and links of every sort between them."""
+    folder = tmp_path / "data"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "mine").write_text("mine")
+    (folder / "inner/deep").write_text("deep")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "secret").write_text(SECRET)
+    (tmp_path / "database").mkdir()
+    (tmp_path / "database/secret").write_text(SECRET)
+    for name, target in {
+        "to-secret": "../secret",
+        "to-secret-absolutely": str(tmp_path / "secret"),
+        "to-parent": "..",
+        "to-root": "/",
+        "to-nowhere": "../made",
+        "chain": "inner/chain",
+        "inner/chain": "../../secret",
+        "loop": "loop",
+        "to-proc": "/proc/self/cwd",
+        "to-mine": "inner/../mine",
+        "to-mine-absolutely": str(folder / "mine"),
+        "to-inner": "inner",
+        "to-new": "inner/new",
+    }.items():
+        (folder / name).symlink_to(target)
+    os.link(tmp_path / "secret", folder / "hard")
+    os.mkfifo(folder / "pipe")
+    return folder
+
+
+def run(data: Path, body: str, *arguments: Value) -> Value:
+    # The folder lies outside of the project: a project with such links in it would not even load.
+    return run_lua(data.parent / "project", OPEN + body, *arguments, entries=FILES.format(data))
+
+
+class Case(NamedTuple):
+    attempt: str
+    control: str
+    expected: Value
+
+
+def _read(path: str) -> str:
+    return f"return told(files:readfile({path!r}))"
+
+
+CASES = {
+    "..": Case(_read("../secret"), _read("inner/../mine"), "mine"),
+    ".. behind a folder": Case(_read("inner/../../secret"), _read("inner/.././mine"), "mine"),
+    ".. behind a slash": Case(_read("/../secret"), _read("/mine"), "mine"),
+    "many ..": Case(_read("../" * 60 + "etc/passwd"), _read("inner/../" * 60 + "mine"), "mine"),
+    "an absolute path": Case(_read("/etc/passwd"), _read("//inner//deep"), "deep"),
+    "a folder that begins alike": Case(_read("../database/secret"), _read("inner/deep"), "deep"),
+    "a link": Case(_read("to-secret"), _read("to-mine"), "mine"),
+    "an absolute link": Case(_read("to-secret-absolutely"), _read("to-mine-absolutely"), "mine"),
+    "a link to the parent": Case(_read("to-parent/secret"), _read("to-inner/deep"), "deep"),
+    "a link to the root": Case(_read("to-root/etc/passwd"), _read("to-inner/../mine"), "mine"),
+    "a chain of links": Case(_read("chain"), _read("to-inner/deep"), "deep"),
+    "a link to itself": Case(_read("loop"), _read("to-mine"), "mine"),
+    "proc": Case(_read("to-proc/etc/passwd"), _read("mine"), "mine"),
+    "a hard link": Case(_read("hard"), _read("mine"), "mine"),
+    "a hard link by open": Case("return told(files:open('hard', 'r'))", "return files:open('mine'):read()", "mine"),
+    "writing through a link": Case(
+        "return told(files:writefile('to-secret', 'x'))",
+        "files:writefile('to-mine', 'x') return files:readfile('mine')",
+        "x",
+    ),
+    "writing through a hard link": Case(
+        "return told(files:writefile('hard', 'x'))", "return files:writefile('mine', 'x')", True
+    ),
+    "appending through a hard link": Case(
+        "return told(files:writefile('hard', 'x', 'a'))", "return files:writefile('mine', 'x', 'a')", True
+    ),
+    "making a file through a link": Case(
+        "return told(files:writefile('to-nowhere', 'x'))", "return files:writefile('to-new', 'x')", True
+    ),
+    "making a folder outside": Case("return told(files:mkdir('../made'))", "return files:mkdir('inner/made')", True),
+    "making a folder through a link": Case(
+        "return told(files:mkdir('to-parent/made'))", "return files:mkdir('to-inner/made')", True
+    ),
+    "removing outside": Case("return told(files:remove('../secret'))", "return files:remove('inner/deep')", True),
+    "removing through a link": Case(
+        "return told(files:remove('to-parent/secret'))", "return files:remove('to-inner/deep')", True
+    ),
+    "removing a link": Case(
+        "files:remove('to-secret') return told(files:stat('../secret'))", "return files:remove('to-mine')", True
+    ),
+    "stat outside": Case("return told(files:stat('to-secret'))", "return files:stat('to-mine').size", 4),
+    "exists outside": Case("return told(files:exists('../secret'))", "return files:exists('mine')", True),
+    "listing the parent": Case(
+        "return told(files:readdir('..'))", "for e in files:readdir('inner') do return e.name end", "chain"
+    ),
+    "listing through a link": Case(
+        "return told(files:readdir('to-root'))", "for e in files:readdir('to-inner') do return e.name end", "chain"
+    ),
+    "chdir to the parent": Case(
+        "return told(files:chdir('..')) or told(files:readfile('secret'))",
+        "files:chdir('inner') return files:readfile('deep')",
+        "deep",
+    ),
+    "chdir step by step": Case(
+        "files:chdir('inner') files:chdir('..') files:chdir('..') return told(files:readfile('secret'))",
+        "files:chdir('inner') files:chdir('..') return files:readfile('mine')",
+        "mine",
+    ),
+    "chdir through a link": Case(
+        "return told(files:chdir('to-parent'))", "files:chdir('to-inner') return files:readfile('deep')", "deep"
+    ),
+    "a NUL byte": Case("return told(files:readfile('mine\\0/../../secret'))", _read("mine"), "mine"),
+    "a long name": Case("return told(files:readfile(('x'):rep(5000)))", _read("mine"), "mine"),
+    "a deep path": Case("return told(files:readfile(('inner/'):rep(1000)))", _read("inner/deep"), "deep"),
+    "a name in other case": Case(_read("MINE/../../secret"), _read("mine"), "mine"),
+    "a name that is not UTF-8": Case(
+        "return told(files:readfile('\\xc0\\xae\\xc0\\xae/secret'))",
+        "files:writefile('\\xff', 'x') return files:readfile('\\xff')",
+        "x",
+    ),
+    "a pipe": Case(_read("pipe"), _read("mine"), "mine"),
+    "writing to a pipe": Case("return told(files:writefile('pipe', 'x'))", "return files:writefile('mine', 'x')", True),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nothing_leads_out_of_the_folder(data: Path, name: str) -> None:
+    case = CASES[name]
+    before = sorted(path.name for path in data.parent.iterdir())
+    answer = str(run(data, case.attempt)).removeprefix("b'")  # a message with a strange name in it is bytes
+    assert answer.startswith(("PermissionDenied: ", "Invalid: ", "NotFound: "))
+    assert SECRET not in answer
+    assert "root:x:" not in answer
+    assert (data.parent / "secret").read_text() == SECRET
+    assert sorted(path.name for path in data.parent.iterdir()) == before
+    assert run(data, case.control) == case.expected
+
+
+def test_a_socket_and_a_device_are_not_opened(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+        assert run(data, _read("socket")) == "PermissionDenied: socket: it is no regular file"
+    with pytest.raises(PermissionError, match="no regular file"):
+        ConfinedFolder(Path("/dev")).open("zero", os.O_RDONLY)
+    assert ConfinedFolder(data).read("mine", 10) == b"mine"
+
+
+def test_a_hard_link_is_refused_with_advice(data: Path) -> None:
+    assert run(data, _read("hard")) == (
+        "PermissionDenied: hard: the file has other names (hard links), which may lie outside; copy it"
+    )
+    (data.parent / "secret").unlink()
+    assert run(data, _read("hard")) == SECRET  # now it is the only name
+
+
+def test_magic_links_of_proc_are_not_followed() -> None:
+    with pytest.raises(PermissionError, match="leads out"):
+        ConfinedFolder(Path("/proc/self")).status("root/etc")
+    with pytest.raises(PermissionError, match="leads out"):
+        ConfinedFolder(Path("/proc/self")).members("cwd", 1000)
+
+
+@pytest.mark.parametrize("swapped", ["door", "door/door"])
+def test_a_link_that_changes_all_the_time_never_opens_a_way_out(data: Path, swapped: str) -> None:
+    """A thread flips a name between a folder inside and a link to one outside while the name is walked through."""
+    outside = data.parent / "outside"
+    inside = data / "inside"
+    for place, text in ((outside, SECRET), (inside, "inside")):
+        (place / "door").mkdir(parents=True)
+        (place / "file").write_text(text)
+        (place / "door/file").write_text(text)
+    (data / "link").symlink_to(outside)
+    (data / "door").mkdir()
+    (data / "door/file").write_text("inside")
+    (data / "door/door").mkdir()
+    (data / "door/door/file").write_text("inside")
+    stop = threading.Event()
+    flips = 0
+
+    def flip() -> None:
+        nonlocal flips
+        name, parked, link = data / swapped, data / "parked", data / "swap"
+        while not stop.is_set():
+            name.rename(parked)
+            link.symlink_to(outside)
+            link.rename(name)
+            stop.wait(random.random() / 5000)  # or the two threads may fall into step
+            name.unlink()
+            parked.rename(name)
+            stop.wait(random.random() / 5000)
+            flips += 1
+
+    flipper = threading.Thread(target=flip)
+    flipper.start()
+    answers = {"inside": 0, "denied": 0, "missing": 0}
+    folder, until = ConfinedFolder(data), time.monotonic() + 1.0
+    try:
+        while time.monotonic() < until and (min(answers.values()) < 5 or flips < 200):
+            answers[_outcome(folder, f"{swapped}/file")] += 1
+    finally:
+        stop.set()
+        flipper.join()
+    assert answers["inside"]
+    assert answers["denied"]
+    assert flips
+
+
+def _outcome(folder: ConfinedFolder, path: str) -> str:
+    try:
+        content = folder.read(path, 100)
+    except PermissionError:
+        return "denied"
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return "missing"
+        raise
+    assert content == b"inside"
+    return "inside"
+
+
+def test_a_folder_that_is_moved_out_during_a_walk_does_not_lead_its_dots_out(data: Path) -> None:
+    """``..`` goes back to where the walk came from, whatever the file system says is above by then."""
+    walked = threading.Event()
+    folder = ConfinedFolder(data)
+
+    def move() -> None:
+        while not walked.is_set():
+            with contextlib.suppress(OSError):
+                (data / "inner").rename(data.parent / "taken")
+                (data.parent / "taken").rename(data / "inner")
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    try:
+        seen = set()
+        for _ in range(2000):
+            with contextlib.suppress(FileNotFoundError):
+                seen.add(folder.read("inner/../mine", 100))
+            with contextlib.suppress(FileNotFoundError), pytest.raises(PermissionError):
+                folder.read("inner/../../secret", 100)
+    finally:
+        walked.set()
+        mover.join()
+    assert seen == {b"mine"}

@@ -1,0 +1,99 @@
+"""File storages, uniqueness and change: what `tests/unit/test_lua_runtime_env.py` cannot see from a guest."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+import polycall
+from interop.errors import CallError, NotFoundError
+from registry.environment import Environment
+from registry.index import Index
+from registry.load import load_index
+
+FILE = """namespace: app
+entries:
+  - {{name: file, kind: env.storage.file, file_path: .env{0}}}
+  - {{name: same, kind: env.storage.file, file_path: ./.env, auto_create: true}}
+  - {{name: memory, kind: env.storage.memory}}
+  - {{name: a, kind: env.variable, variable: A, storage: file}}
+  - {{name: b, kind: env.variable, variable: B, storage: same}}
+  - {{name: c, kind: env.variable, variable: C, storage: memory}}
+"""
+
+
+def index_of(folder: Path, more: str = "") -> Index:
+    (folder / "_index.yaml").write_text(FILE.format(more))
+    return load_index(folder)
+
+
+def environment(folder: Path, more: str = "") -> Environment:
+    index = index_of(folder, more)
+    return Environment(lambda: index)
+
+
+def test_comments_order_and_permissions_of_the_file_stay(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("# mine\nB=2\nA=1 # first\n")
+    file.chmod(0o640)
+    environment(tmp_path).set("A", "new")
+    assert file.read_text() == "# mine\nB=2\nA=new # first\n"
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_missing_file_is_an_error_and_check_finds_it(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"app:file: there is no file \.env \(make it, or declare") as caught:
+        environment(tmp_path).get("A")
+    assert caught.value.kind == "Unavailable"
+    with polycall.load(tmp_path) as registry:
+        (finding,) = registry.check()
+    assert str(finding).startswith("_index.yaml:3:")
+    assert "there is no file .env" in str(finding)
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"#" * 1_100_000])
+def test_a_file_that_cannot_be_used_is_unavailable(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(CallError) as caught:
+        environment(tmp_path).get("A")
+    assert caught.value.kind == "Unavailable"
+
+
+def test_a_file_that_is_a_link_out_of_the_project_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("A=secret\n")
+    (tmp_path / "project").mkdir()
+    variables = environment(tmp_path / "project")
+    (tmp_path / "project/.env").symlink_to("../outside")
+    with pytest.raises(CallError, match="leads out"):
+        variables.get("A")
+    with pytest.raises(CallError, match="leads out"):
+        variables.set("A", "x")
+    assert (tmp_path / "outside").read_text() == "A=secret\n"
+
+
+def test_threads_that_write_one_file_lose_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("")
+    variables = environment(tmp_path)
+
+    def write(name: str) -> None:
+        for number in range(40):
+            variables.set(name, str(number))
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "AB"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (variables.get("A"), variables.get("B")) == ("39", "39")
+
+
+def test_values_in_memory_outlive_a_change_of_other_entries(tmp_path: Path) -> None:
+    current = index_of(tmp_path)
+    variables = Environment(lambda: current)
+    variables.set("C", "kept")
+    current = index_of(tmp_path, ", auto_create: true")
+    assert variables.get("C") == "kept"
+    with pytest.raises(NotFoundError, match="has no value"):
+        variables.get("A")  # the file storage has the new declaration
