@@ -42,6 +42,7 @@ _CODES = {
     **{"bool": "?", "s8": "b", "u8": "B", "s16": "h", "u16": "H", "s32": "i", "u32": "I", "s64": "q", "u64": "Q"},
     **{"f32": "f", "f64": "d"},
 }
+_ELEMENTS_BETWEEN_CHECKS = 10_000
 _PAIR = struct.Struct("<II")
 _CODE = struct.Struct("<I")
 _MASKS = {"i32": 2**32 - 1, "i64": 2**64 - 1}
@@ -130,11 +131,16 @@ def _load_bytes(data: bytes, at: int, memory: GuestMemory) -> bytes:
 
 def _load_list(element: WitType) -> Load:
     load, step, boundary = compile_load(element), size(element), alignment(element)
+    stride = step * _ELEMENTS_BETWEEN_CHECKS
 
     def load_list(data: bytes, at: int, memory: GuestMemory) -> list[Any]:
         address, length = _PAIR.unpack_from(data, at)
         content = memory.read(address, length * step, "a list", boundary, length)
-        return [load(content, start, memory) for start in range(0, length * step, step)]
+        items: list[Any] = []
+        for first in range(0, len(content), stride):
+            memory.check_time()
+            items += [load(content, at, memory) for at in range(first, min(first + stride, len(content)), step)]
+        return items
 
     return load_list
 

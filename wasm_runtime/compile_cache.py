@@ -16,6 +16,7 @@ _log = logging.getLogger(__name__)
 
 _MAGIC = b"polycall-wasm-1\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
+_REMEDY = "set POLYCALL_CACHE_DIR to a folder of your own"
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -23,7 +24,7 @@ def default_cache_directory() -> Path:
     """Returns ``$POLYCALL_CACHE_DIR``, else ``polycall`` in the user's cache directory (XDG base directories)."""
     own = os.environ.get("POLYCALL_CACHE_DIR")
     if own:
-        return Path(own)
+        return Path(own).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "polycall"
 
 
@@ -44,15 +45,15 @@ class CompileCache:
         try:
             if not self._is_private():
                 return None
-            content = self._file(key).read_bytes()
+            content = self._read(self._file(key))
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._warn(str(error))
+            self._warn_unusable(error)
             return None
         body = content[len(_MAGIC) + _DIGEST_BYTES :]
         if content != _framed(key, body):
-            self._warn(f"{self._file(key)} is damaged")
+            self._warn(f"compiled code is damaged, so it is compiled anew and replaced: {self._file(key)}")
             return None
         return body
 
@@ -63,14 +64,25 @@ class CompileCache:
             if self._is_private():
                 self._replace(self._file(key), _framed(key, compiled))
         except OSError as error:
-            self._warn(str(error))
+            self._warn_unusable(error)
 
     def reject(self, key: str, reason: str) -> None:
         """Says that the engine would not take what `load` returned."""
-        self._warn(f"{self._file(key)}: {reason}")
+        self._warn(f"compiled code is refused ({reason}), so it is compiled anew and replaced: {self._file(key)}")
 
     def _file(self, key: str) -> Path:
         return self._directory / f"{key}.compiled"
+
+    def _read(self, path: Path) -> bytes:
+        # Without O_NONBLOCK, opening a pipe that somebody put there would wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(f"{path} is no regular file")
+            if sys.platform != "win32" and status.st_uid != os.getuid():
+                raise OSError(f"{path} belongs to another user")
+            return file.read()
 
     def _replace(self, path: Path, content: bytes) -> None:
         descriptor, temporary = tempfile.mkstemp(dir=self._directory, prefix=".writing-")
@@ -83,18 +95,27 @@ class CompileCache:
             raise
 
     def _is_private(self) -> bool:
+        status = self._directory.stat()
+        if not stat.S_ISDIR(status.st_mode):
+            raise NotADirectoryError(str(self._directory))
         if sys.platform == "win32":  # a user's folders are private there, and st_uid says nothing
             return True
-        status = self._directory.stat()
         if status.st_uid == os.getuid() and not status.st_mode & _OTHERS_MAY_WRITE:
             return True
-        self._warn(f"other users may write to {self._directory} (set its mode to 0700, or set POLYCALL_CACHE_DIR)")
+        self._warn_unusable(f"other users may write to it; set its mode to 0700, or {_REMEDY}")
         return False
+
+    def _warn_unusable(self, problem: OSError | str) -> None:
+        if isinstance(problem, (FileExistsError, NotADirectoryError)):
+            problem = f"it is no folder; {_REMEDY}"
+        elif isinstance(problem, OSError):
+            problem = f"{problem}; {_REMEDY}"
+        self._warn(f"WebAssembly is compiled without the cache in {self._directory}: {problem}")
 
     def _warn(self, problem: str) -> None:
         if not self._warned:
             self._warned = True
-            _log.warning("WebAssembly is compiled without the cache: %s", problem)
+            _log.warning("%s", problem)
 
 
 def _framed(key: str, body: bytes) -> bytes:

@@ -23,6 +23,7 @@ from wasm_runtime.function import WasmFunction, WasmInstance
 from wasm_runtime.import_links import ImportedInterface, is_our_funcs, refusal
 from wasm_runtime.native import COMPONENT_CALLBACK, Buffer, address_of, prototype
 from wasm_runtime.programs import CompiledProgram
+from wasm_runtime.signal_shield import SignalShield
 from wasm_runtime.signature import Signature
 from wasm_runtime.spec import WasmProgram
 from wasm_runtime.traps import take_error
@@ -199,10 +200,19 @@ class _Links:
     def _called(
         self, index: int | None, context: int, _type: int, arguments: int, _n: int, results: int, _m: int
     ) -> int | None:
+        shield: SignalShield | None = None
         try:
-            self._handlers[index or 0](self._engine.store_of(context), arguments, results)
+            store = self._engine.store_of(context)
+            shield = store.shield
+            if shield is not None:
+                shield.open()
+            self._handlers[index or 0](store, arguments, results)
         except BaseException as failure:  # noqa: BLE001 - Ctrl-C lands here too; nothing may unwind through the engine
+            if shield is not None:
+                shield.holding = True
             return self._engine.keep(context, failure)
+        if shield is not None:
+            shield.holding = True
         return None
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from ctypes import c_char, string_at
 from typing import Any
 
+from interop.errors import LimitError
 from wasm_runtime.check_values import unwrap_some, wrap_some
 from wasm_runtime.native import Buffer
 from wasm_runtime.wit_types import (
@@ -64,6 +65,7 @@ _KIND_ADDRESS = struct.Struct("=B7xQ")
 _KIND_ARM_ADDRESS = struct.Struct("=B7x?7xQ")
 _VARIANT_IMAGE = struct.Struct("=B7xQQQ")
 _U8_KIND = bytes([2])
+_MAX_PASSED_BYTES = 128 * 1024 * 1024
 
 Lower = Callable[[Any, bytearray, int, "Arena"], None]
 """Writes a value's image to (buffer, offset); what the value points to goes into the arena."""
@@ -75,21 +77,30 @@ Lift = Callable[[bytes | bytearray, int], Any]
 class Arena:
     """Memory for the parts of values that one call passes; reused by the next call."""
 
-    __slots__ = ("_block", "_full", "_used")
+    __slots__ = ("_block", "_full", "_left", "_used")
 
     _BLOCK_BYTES = 1024
 
     def __init__(self) -> None:
         self._block = Buffer(self._BLOCK_BYTES)
         self._full: list[Buffer] = []
+        self._left = _MAX_PASSED_BYTES
         self._used = 0
 
     def reserve(self, size: int) -> tuple[bytearray, int, int]:
-        """Returns memory as its buffer, the offset in it (a multiple of 8) and its address."""
+        """Returns memory as its buffer, the offset in it (a multiple of 8) and its address.
+
+        Raises:
+            LimitError: The values of one call need more than the host is willing to copy.
+        """
         at = self._used
         if at + size > len(self._block.data):
+            block_bytes = max(self._BLOCK_BYTES, size)
+            if block_bytes > self._left:
+                raise _too_much(size)
+            self._left -= block_bytes
             self._full.append(self._block)
-            self._block = Buffer(max(self._BLOCK_BYTES, size))
+            self._block = Buffer(block_bytes)
             at = 0
         self._used = (at + size + 7) & ~7
         return self._block.data, at, self._block.address + at
@@ -99,7 +110,16 @@ class Arena:
         if self._full:
             self._block = self._full[0]
             self._full.clear()
+            self._left = _MAX_PASSED_BYTES
         self._used = 0
+
+
+def _too_much(size: int) -> LimitError:
+    return LimitError(
+        f"the values for the component take more than {_MAX_PASSED_BYTES} bytes, {size} of them for one value",
+        hint=f"pass less at once: an element of a list takes {VALUE_BYTES} bytes or more while it is passed, also of "
+        "list<u8>; a string takes one byte a character",
+    )
 
 
 def owns_memory(wit_type: WitType) -> bool:

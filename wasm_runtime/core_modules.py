@@ -228,10 +228,8 @@ class _Links:
         self._names.append((item.module, name))
 
     def _called(self, index: int | None, caller: int, _values: int, _count: int) -> int:
+        # It runs no code of others, so the shield stays up: a signal waits until the engine has returned.
         store = self._engine.store_of(caller_context(caller))
-        try:
-            store.failure = refusal(*self._names[index or 0], self._grants, is_component=False)
-        except BaseException as failure:  # noqa: BLE001 - Ctrl-C lands here too; nothing may unwind through the engine
-            store.failure = failure
+        store.failure = refusal(*self._names[index or 0], self._grants, is_component=False)
         trap: int = trap_new(_HOST_FAILED, len(_HOST_FAILED))
         return trap

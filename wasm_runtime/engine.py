@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from threading import get_ident, main_thread
 from typing import Any
 
 import wasmtime
@@ -13,6 +14,7 @@ from interop.errors import ImportDeniedError, InternalError, PolycallError, Trap
 from wasm_runtime import native
 from wasm_runtime.epoch_ticker import EpochTicker
 from wasm_runtime.native import EPOCH_CALLBACK, address_of
+from wasm_runtime.signal_shield import SignalShield
 from wasm_runtime.traps import engine_error, guest_traceback
 
 __all__ = ["ENGINE_SETTINGS", "MAX_WASM_STACK_BYTES", "GuestStore", "WasmEngine"]
@@ -29,9 +31,12 @@ ENGINE_SETTINGS = f"epochs, no threads, no shared memory, no concurrency, stack 
 """What compiled code depends on beside wasmtime's version: part of the key of the compile cache."""
 
 _NEVER = 2**62
-_TABLE_ELEMENTS = 1_000_000
+_TABLE_ELEMENTS = 100_000
+_TABLES = 100
+_TABLES_IF_LIMITED = 10
+_ELEMENT_BYTES = 8
+_LEAST_ELEMENTS = 20_000
 _INSTANCES = 1_000
-_TABLES = 1_000
 
 
 def _configure() -> wasmtime.Config:
@@ -44,6 +49,17 @@ def _configure() -> wasmtime.Config:
     return config
 
 
+def _table_caps(memory_limit: int | None) -> tuple[int, int]:
+    """Returns how many elements a table may have, and how many tables there may be.
+
+    Tables are memory of the host's too. Compilers put a guest's function pointers there: so many are always allowed.
+    """
+    if memory_limit is None:
+        return _TABLE_ELEMENTS, _TABLES
+    share = memory_limit // _ELEMENT_BYTES // _TABLES_IF_LIMITED
+    return min(_TABLE_ELEMENTS, max(_LEAST_ELEMENTS, share)), _TABLES_IF_LIMITED
+
+
 class GuestStore:
     """A store, and what the engine's callbacks must know of the call that runs in it. Used by one thread at a time.
 
@@ -52,6 +68,7 @@ class GuestStore:
         call: The context of the running call, or None between calls.
         failed_call: The last call of the guest to another entry that failed, during the running call.
         failure: What went wrong in a callback of the engine's, kept until the engine has returned.
+        shield: What callbacks must open, and close before they return; None outside of the main thread.
         starting: Whether the guest's start code runs, and not a call.
     """
 
@@ -65,6 +82,7 @@ class GuestStore:
         "context",
         "failed_call",
         "failure",
+        "shield",
         "starting",
     )
 
@@ -78,25 +96,40 @@ class GuestStore:
         self.call: CallContext | None = None
         self.failed_call: PolycallError | None = None
         self.failure: BaseException | None = None
+        self.shield: SignalShield | None = None
 
     def begin(self, call: CallContext, *, starting: bool = False) -> None:
         """Makes ready for a call, or for the guest's start code; `end` must follow."""
-        guarded = call.guarded
-        if guarded is not self._guarded:
-            native.set_epoch_deadline(self.context, 1 if guarded else _NEVER)
-            self._guarded = guarded
-        if guarded:
-            self._engine.ticker.begin()
+        if get_ident() == main_thread().ident:  # the only one that runs signal handlers
+            self.shield = self._engine.shield
+            self.shield.begin()
+        try:
+            guarded = call.guarded
+            if guarded is not self._guarded:
+                native.set_epoch_deadline(self.context, 1 if guarded else _NEVER)
+                self._guarded = guarded
+            if guarded:
+                self._engine.ticker.begin()
+        except BaseException:
+            self._unshield()
+            raise
         self.call = call
         self.starting = starting
 
     def end(self) -> None:
-        """Ends the call that `begin` began."""
+        """Ends the call that `begin` began. A signal that came in the meantime may raise here, at the very end."""
         self.call = None
         self.failed_call = None
         self.failure = None
         if self._guarded:
             self._engine.ticker.end()
+        if self.shield is not None:
+            self._unshield()
+
+    def _unshield(self) -> None:
+        shield, self.shield = self.shield, None
+        if shield is not None:
+            shield.end()
 
     def interruption(self) -> PolycallError | None:
         """Returns what must end the running call now, or None."""
@@ -153,12 +186,14 @@ class WasmEngine:
     Attributes:
         engine: wasmtime-py's object, for what happens once per entry.
         ticker: What makes the epoch pass while a guarded call runs.
+        shield: What keeps signal handlers of the main thread from raising into the engine.
     """
 
     def __init__(self) -> None:
         self.engine = wasmtime.Engine(_configure())
         self._address = address_of(self.engine.ptr())
         self.ticker = EpochTicker(lambda: native.increment_epoch(self._address))
+        self.shield = SignalShield()
         self._keys = itertools.count(1)
         self._stores: weakref.WeakValueDictionary[int, GuestStore] = weakref.WeakValueDictionary()
         self._on_epoch = EPOCH_CALLBACK(self._epoch_passed)
@@ -167,14 +202,15 @@ class WasmEngine:
         """Makes a store.
 
         Args:
-            memory_limit: How many bytes all its memories may hold together, or None.
+            memory_limit: How many bytes all its memories may hold together, or None. Its tables may hold as much again.
             memories: How many memories there may be; the limit is shared out evenly.
         """
         key = next(self._keys)
         address = native.store_new(self._address, key, None)
         store = GuestStore(self, address, memory_limit)
         each = -1 if memory_limit is None else memory_limit // memories
-        native.store_limiter(address, each, _TABLE_ELEMENTS, _INSTANCES, _TABLES, memories)
+        elements, tables = _table_caps(memory_limit)
+        native.store_limiter(address, each, elements, _INSTANCES, tables, memories)
         native.store_on_epoch(address, self._on_epoch, None, None)
         native.set_epoch_deadline(store.context, _NEVER)
         self._stores[key] = store
@@ -185,12 +221,20 @@ class WasmEngine:
         return self._stores[native.context_data(context)]
 
     def _epoch_passed(self, context: int, _data: int | None, delta: Any, _kind: int) -> int | None:
+        shield: SignalShield | None = None
         try:
-            store = self.store_of(context)
             delta[0] = 1
+            store = self.store_of(context)
+            shield = store.shield
+            if shield is not None:
+                shield.open()
             interruption = store.interruption()
+            if shield is not None:
+                shield.holding = True
             return None if interruption is None else store.keep(interruption)
         except BaseException as failure:  # noqa: BLE001 - Ctrl-C lands here too; nothing may unwind through the engine
+            if shield is not None:
+                shield.holding = True
             return self.keep(context, failure)
 
     def keep(self, context: int, failure: BaseException) -> int:

@@ -33,7 +33,7 @@ class EpochTicker:
 
     def _start(self) -> None:
         # A forked child inherits the object but not the thread, so "was started once" is not enough.
-        if self._closed or (self._thread is not None and self._thread.is_alive()):
+        if self._thread is not None and self._thread.is_alive():
             return
         self._thread = threading.Thread(target=self._run, name="polycall-epoch", daemon=True)
         self._thread.start()
@@ -44,18 +44,22 @@ class EpochTicker:
             self._running_calls -= 1
 
     def close(self) -> None:
-        """Stops the thread; calls that still run are no longer interrupted."""
+        """Stops the thread, as soon as no guarded call runs any more: those that do keep their deadlines."""
         with self._lock:
             self._closed = True
             self._needed.set()
-            thread = self._thread
+            thread = None if self._running_calls else self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
     def _run(self) -> None:
-        while self._needed.wait() and not self._closed:
+        while self._needed.wait():
+            with self._lock:
+                if not self._running_calls:
+                    if self._closed:
+                        self._thread = None  # a later call may start another
+                        return
+                    self._needed.clear()
+                    continue
             time.sleep(TICK_SECONDS)
             self._tick()
-            with self._lock:
-                if not self._running_calls and not self._closed:
-                    self._needed.clear()

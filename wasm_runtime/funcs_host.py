@@ -95,13 +95,22 @@ def text_of(value: Value) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            if value != _unicode(value):
-                raise CallError("the answer is text with half of a surrogate pair")
-            return value
-        case int() | float():
-            return repr(value)
+            return _whole(value)
         case _:
-            return encode_json(value)
+            return _whole(_written(value))
+
+
+def _written(value: Value) -> str:
+    try:
+        return repr(value) if isinstance(value, (int, float)) else encode_json(value)
+    except ValueError:
+        raise CallError("the answer has an integer of too many digits") from None
+
+
+def _whole(text: str) -> str:
+    if text != _unicode(text):
+        raise CallError("the answer is text with half of a surrogate pair")
+    return text
 
 
 def _ok(answer: Value) -> Value:

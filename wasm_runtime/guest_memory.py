@@ -16,13 +16,13 @@ _memory_data = prototype("wasmtime_memory_data", c_void_p, c_void_p, c_void_p)
 _memory_size = prototype("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
 
 _MAX_LIFTED_BYTES = 128 * 1024 * 1024
-_ELEMENT_COST_BYTES = 16
+_ELEMENT_COST_BYTES = 100
 
 
 class GuestMemory:
     """The linear memory of an instance, and its allocator."""
 
-    __slots__ = ("_allocator", "_context", "_left", "_memory")
+    __slots__ = ("_allocator", "_context", "_left", "_memory", "_store")
 
     def __init__(self, store: GuestStore, memory: int, allocator: Callable[[int, int], int]) -> None:
         """Wraps a memory.
@@ -32,6 +32,7 @@ class GuestMemory:
             memory: The address of its ``wasmtime_memory_t``.
             allocator: Takes size and alignment, returns where the guest put it.
         """
+        self._store = store
         self._context = store.context
         self._memory = memory
         self._allocator = allocator
@@ -40,6 +41,12 @@ class GuestMemory:
     def begin_result(self) -> None:
         """Starts to count how much one result takes."""
         self._left = _MAX_LIFTED_BYTES
+
+    def check_time(self) -> None:
+        """Raises what must end the call now: reading a long list is part of the call, and the engine's clock is not."""
+        interruption = self._store.interruption()
+        if interruption is not None:
+            raise interruption
 
     def read(self, at: int, size: int, what: str, boundary: int = 1, elements: int = 0) -> bytes:
         """Returns bytes of the guest's.
@@ -58,7 +65,10 @@ class GuestMemory:
         self._check(at, size, what, boundary)
         self._left -= size + elements * _ELEMENT_COST_BYTES
         if self._left < 0:
-            raise LimitError(f"the guest's result is larger than {_MAX_LIFTED_BYTES} bytes")
+            raise LimitError(
+                f"the guest's result is larger than {_MAX_LIFTED_BYTES} bytes",
+                hint=f"return less at once: each element of a list counts as {_ELEMENT_COST_BYTES} bytes",
+            )
         return ctypes.string_at(_memory_data(self._context, self._memory) + at, size)
 
     def write(self, at: int, data: bytes | bytearray) -> None:

@@ -23,6 +23,12 @@ __all__ = [
 FUNCS_VERSION = (0, 1, 0)
 """The version of ``wippy:runtime/funcs`` that this runtime offers."""
 
+_TELLS_OF_EXCEPTIONS = ("wasi:cli/environment", "wasi:cli/stderr", "wasi:cli/exit")
+_EXCEPTION_HINT = (
+    "a guest whose toolchain reports an uncaught exception this way has failed: "
+    "let its export return a result to see the message"
+)
+
 
 class ImportedInterface(NamedTuple):
     """One interface, or core module, that a guest imports.
@@ -80,13 +86,15 @@ def refusal(interface: str, function: str, grants: frozenset[str], *, is_compone
         known = (name for interfaces in GROUPS.values() for name in interfaces)
         hint = suggestion(interface.partition("@")[0], known)
         return ImportDeniedError(f"the guest called {name}, which polycall does not offer", hint=hint)
+    if group != "funcs":
+        hint = _EXCEPTION_HINT if interface.partition("@")[0] in _TELLS_OF_EXCEPTIONS else None
+        return ImportDeniedError(
+            f"the guest called {name}; this version of polycall has no host for {group}", hint=hint
+        )
     if group not in grants:
         message = f"the guest called {name}, which its entry does not grant"
         return ImportDeniedError(message, hint=f'add "{group}" to its imports')
-    if interface.partition("@")[0] == FUNCS_INTERFACE:
-        return _unfit_funcs(name, is_component=is_component)
-    message = f"the guest called {name}; its entry grants {group}, but this version of polycall has no host for it yet"
-    return ImportDeniedError(message)
+    return _unfit_funcs(name, is_component=is_component)
 
 
 def _unfit_funcs(name: str, *, is_component: bool) -> ImportDeniedError:

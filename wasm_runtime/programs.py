@@ -101,7 +101,7 @@ class Programs:
             try:
                 return kind.deserialize(self._engine, compiled)
             except wasmtime.WasmtimeError as error:
-                self._cache.reject(key, str(error))
+                self._cache.reject(key, _one_line(str(error)))
         try:
             code = kind(self._engine, binary)
         except wasmtime.WasmtimeError as error:
@@ -125,6 +125,8 @@ def _unreadable(file: BinaryFile, error: OSError) -> PolycallError:
 
 
 def _kind(binary: bytes, name: str) -> type[Component] | type[wasmtime.Module]:
+    if not binary:
+        raise PreparationError(f"{name} is empty")
     header = binary[: len(_CORE_HEADER)]
     if header == _CORE_HEADER:
         return wasmtime.Module

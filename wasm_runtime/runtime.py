@@ -54,5 +54,5 @@ class WasmRuntime:
             raise
 
     def close(self) -> None:
-        """Stops the interruption clock. Functions and instances that are still in use keep the engine alive."""
+        """Stops the interruption clock once no guarded call runs. What is still in use keeps the engine alive."""
         self._engine.ticker.close()

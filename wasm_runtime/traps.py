@@ -18,7 +18,7 @@ _BACKTRACE_HEAD = "error while executing at wasm backtrace:"
 _CAUSE_HEAD = "\n\nCaused by:\n"
 _NUMBER = re.compile(r"^\s*(?:\d+:\s+)?", re.MULTILINE)
 _FRAME = re.compile(r"^\s*\d+:\s+(?:(0x[0-9a-f]+) - )?(\S.*)$", re.MULTILINE)
-_OVER_MEMORY_LIMIT = re.compile(r"memory minimum size of \d+ \w+ exceeds memory limits")
+_OVER_MEMORY_LIMIT = re.compile(r"(?:memory|table) minimum size of \d+ \w+ exceeds|table count too high")
 _TOO_MANY_MEMORIES = "memory count too high"
 _TOO_MUCH_DATA = "fuel allocated for hostcalls has been exhausted"
 _ABORT = "`unreachable`"
@@ -68,7 +68,7 @@ def engine_error(message: str, memory_limit: int | None) -> PolycallError:
     if _TOO_MANY_MEMORIES in cause:
         return TooManyMemoriesError(f"the guest has too many memories: {cause}")
     if _TOO_MUCH_DATA in cause:
-        advice = "pass less at once: the engine copies a component's values one by one, about 2 MiB of list<u8> at most"
+        advice = "pass less at once: 128 MiB, of which each element of a list takes 48 bytes, also of list<u8>"
         return LimitError("the guest passed more data than the engine copies in one call", hint=advice)
     hint: str | None = None
     if memory_limit is not None and _ABORT in cause:
@@ -82,10 +82,10 @@ def guest_traceback(message: str) -> str | None:
 
 
 def _over_memory_limit(cause: str, memory_limit: int | None) -> MemoryLimitError:
-    return MemoryLimitError(
-        f"the guest's {cause}",
-        hint=f"raise limits.max_memory_bytes, which is {memory_limit} for all its memories together",
-    )
+    hint = "no limits.max_memory_bytes makes room for this"
+    if memory_limit is not None:
+        hint = f"raise limits.max_memory_bytes, which is {memory_limit} for all its memories together"
+    return MemoryLimitError(f"the guest's {cause}", hint=hint)
 
 
 def _split(message: str) -> tuple[str, str | None]:

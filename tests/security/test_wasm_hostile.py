@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from interop.errors import LimitError, MemoryLimitError, PreparationError, TrapError
+from interop.errors import DeadlineError, LimitError, MemoryLimitError, PreparationError, TrapError
 from interop.limits import LimitsSpec
 from interop.values import Value
-from wasm_guests import call, core_in_component, open_runtime, prepare
+from wasm_guests import call, context, core_in_component, open_runtime, prepare
 from wasm_runtime.runtime import WasmRuntime
 
 PAGE = 65536
@@ -177,6 +178,50 @@ def test_a_table_cannot_exhaust_the_host(runtime: WasmRuntime) -> None:
     instance = prepare(runtime, guest, "f", "f: func(n: u32) -> s32").instantiate()
     assert call(instance, 1000) == 1
     assert call(instance, 100_000_000) == -1
+
+
+def test_reading_a_long_result_stops_at_the_deadline_and_at_its_bound(runtime: WasmRuntime) -> None:
+    def guest(length: int) -> str:
+        return f"""(module (memory (export "memory") 200) (func (export "f") (result i32)
+          (i32.store (i32.const 0) (i32.const 64)) (i32.store (i32.const 4) (i32.const {length})) (i32.const 0)))"""
+
+    wit = "f: func() -> list<tuple<u8>>"
+    started = time.monotonic()
+    with pytest.raises(DeadlineError):
+        prepare(runtime, guest(1_300_000), "f", wit).instantiate().call([], context(deadline=started + 0.05))
+    with pytest.raises(LimitError, match=r"larger than 134217728 bytes .*each element of a list counts as 100 bytes"):
+        call(prepare(runtime, guest(1_400_000), "f", wit).instantiate())
+    assert call(prepare(runtime, guest(30_001), "f", wit).instantiate()) == [[0]] * 30_001
+
+
+def test_an_argument_that_would_take_too_much_of_the_host_is_refused_before_it_is_copied(runtime: WasmRuntime) -> None:
+    core = """(memory (export "memory") 100) (func (export "f") (param i32 i32) (result i32) (local.get 1))
+      (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))"""
+    function = prepare(runtime, core_in_component(core, 'f (param "a" (list u8)) (result u32)'), "f")
+    with pytest.raises(LimitError, match="more than 134217728 bytes, 160000000 of them for one value"):
+        call(function.instantiate(), bytes(5_000_000))
+    instance = function.instantiate()
+    for _ in range(3):  # what one call passes is no burden of the next
+        assert call(instance, bytes(2_500_000)) == 2_500_000
+
+
+def tables(count: int, elements: int) -> str:
+    each = " ".join(f"(table {elements} funcref)" for _ in range(count))
+    return f'(module {each} (func (export "f")))'
+
+
+@pytest.mark.parametrize(("count", "elements"), [(11, 1), (1, 20_001)], ids=["too many", "too large"])
+def test_tables_are_inside_of_the_memory_limit(runtime: WasmRuntime, count: int, elements: int) -> None:
+    limits = LimitsSpec(max_memory_bytes=PAGE)
+    prepare(runtime, tables(10, 20_000), "f", "f: func()", limits=limits).instantiate()
+    with pytest.raises(MemoryLimitError, match=r"table .*limits\.max_memory_bytes, which is 65536"):
+        prepare(runtime, tables(count, elements), "f", "f: func()", limits=limits).instantiate()
+
+
+def test_tables_without_a_limit_hold_no_more_than_the_host_can_spare(runtime: WasmRuntime) -> None:
+    prepare(runtime, tables(100, 1000), "f", "f: func()").instantiate()
+    with pytest.raises(MemoryLimitError, match="table"):
+        prepare(runtime, tables(1, 100_001), "f", "f: func()").instantiate()
 
 
 def test_a_shared_memory_which_no_limit_would_hold_is_refused(runtime: WasmRuntime) -> None:

@@ -152,7 +152,7 @@ def test_a_missing_file_and_an_unreadable_one_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is not WebAssembly: it begins with b''"),
+        (b"", "is empty"),
         (b"#!/bin/sh\n", "is not WebAssembly: it begins with b'#!/bin/s'"),
         (b"\0asm\x01\0\0\0\x01\xff", "does not compile: failed to parse WebAssembly module: unexpected end-of-file"),
         (b"\0asm\x0d\0\x01\0junk", "does not compile: failed to parse WebAssembly module"),
@@ -241,7 +241,7 @@ def test_whole_files_that_the_engine_rejects_are_compiled_anew(
     CompileCache(cache).store(cached_file(cache).stem, b"compiled by something else")
     with open_runtime(cache) as runtime:
         assert run(runtime, code) == 1
-    assert caplog.text.count("compiled without the cache") == 1
+    assert caplog.text.count("compiled anew and replaced") == 1
 
 
 def test_the_directory_is_private(tmp_path: Path) -> None:
@@ -302,3 +302,29 @@ def test_the_directory_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_cache_directory() == tmp_path / ".cache" / "polycall"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes in folders there")
+def test_a_pipe_in_the_place_of_compiled_code_is_replaced_and_nobody_waits_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = CompileCache(tmp_path)
+    os.mkfifo(tmp_path / "key.compiled")
+    assert cache.load("key") is None
+    assert "key.compiled is no regular file; set POLYCALL_CACHE_DIR to a folder of your own" in caplog.text
+    cache.store("key", b"code")
+    assert cache.load("key") == b"code"
+
+
+def test_a_file_as_cache_directory_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").touch()
+    cache = CompileCache(tmp_path / "file")
+    assert cache.load("key") is None
+    cache.store("key", b"code")
+    told = f"compiled without the cache in {tmp_path / 'file'}: it is no folder; set POLYCALL_CACHE_DIR to a folder"
+    assert caplog.text.count(told) == 1
+
+
+def test_the_home_folder_can_be_named_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYCALL_CACHE_DIR", "~/compiled")
+    assert default_cache_directory() == Path.home() / "compiled"

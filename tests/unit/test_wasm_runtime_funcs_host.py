@@ -97,6 +97,9 @@ def test_bytes_go_out_and_come_back_as_they_are(relay: Callable[[str], Instance]
         (b"\xff", "the answer is bytes that are not UTF-8 (use call-bytes)"),
         (["a", b"\xff"], "$[1]: expected text for JSON, got 1 bytes that are not UTF-8"),
         ("\ud800", "the answer is text with half of a surrogate pair"),
+        (["\ud800"], "the answer is text with half of a surrogate pair"),
+        pytest.param(10**5000, "the answer has an integer of too many digits", id="long integer"),
+        pytest.param([10**5000], "the answer has an integer of too many digits", id="long integer in a list"),
     ],
 )
 def test_an_answer_that_is_an_err_or_has_no_text_is_an_err(

@@ -140,11 +140,40 @@ def test_the_clock_starts_with_the_first_guarded_call_and_goes_on_for_later_ones
     assert ticks.wait_for(ticks.count + 2)
     ticker.end()
     ticker.close()
-    stopped_at = ticks.count
+
+
+def test_the_clock_goes_on_after_its_close_until_the_last_guarded_call_has_ended() -> None:
+    ticks = Ticks()
+    ticker = EpochTicker(ticks)
     ticker.begin()
+    ticker.close()
+    assert ticks.wait_for(ticks.count + 2)
     ticker.end()
     ticker.close()
-    assert ticks.count == stopped_at
+    stopped_at = ticks.count
+    ticker.begin()
+    assert ticks.wait_for(stopped_at + 1)
+    ticker.end()
+    ticker.close()
+
+
+def test_a_call_that_runs_when_its_runtime_closes_keeps_its_deadline(tmp_path: Path) -> None:
+    errors: list[PolycallError] = []
+    with open_runtime(tmp_path) as runtime:
+        instance = prepare(runtime, GUESTS["core module"][0], "forever", GUESTS["core module"][1]).instantiate()
+
+        def run() -> None:
+            try:
+                instance.call([], context(deadline=time.monotonic() + 0.1))
+            except PolycallError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        while not runtime._engine.ticker._running_calls:
+            pass
+    thread.join(timeout=10)
+    assert [type(error) for error in errors] == [DeadlineError]
 
 
 def test_the_clock_rests_when_no_guarded_call_runs() -> None:
