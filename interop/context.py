@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -31,15 +32,18 @@ class Cancellation:
 
     def __init__(self) -> None:
         self.cancelled = False
-        self._lock = threading.Lock()
+        # Guarded by no lock: a signal handler may cancel in the very thread that it interrupted in here. What is done
+        # to the list is atomic; `on_cancel` looks at the switch after adding, `cancel` at the list after switching.
         self._wakers: list[Callable[[], None]] = []
 
     def cancel(self) -> None:
         """Stops every call that runs or waits under this switch, and every later one."""
-        with self._lock:
-            self.cancelled = True
-            wakers, self._wakers = self._wakers, []
-        for wake in wakers:
+        self.cancelled = True
+        while True:
+            try:
+                wake = self._wakers.pop(0)
+            except IndexError:
+                return
             wake()
 
     def on_cancel(self, wake: Callable[[], None]) -> Callable[[], None]:
@@ -47,17 +51,29 @@ class Cancellation:
 
         `wake` must not block and must not raise.
         """
-        with self._lock:
-            if not self.cancelled:
-                self._wakers.append(wake)
-                return lambda: self._forget(wake)
-        wake()
-        return lambda: None
+        self._wakers.append(wake)
+        if self.cancelled:
+            self.cancel()
+        return lambda: self._forget(wake)
 
     def _forget(self, wake: Callable[[], None]) -> None:
-        with self._lock:
-            if wake in self._wakers:
-                self._wakers.remove(wake)
+        with suppress(ValueError):  # it was called, or called off before
+            self._wakers.remove(wake)
+
+    @classmethod
+    @contextmanager
+    def either(cls, first: Cancellation | None, second: Cancellation | None) -> Iterator[Cancellation | None]:
+        """Gives, for the block, a switch that goes on when one of two does; None if there is neither."""
+        if first is None or second is None or first is second:
+            yield second if first is None else first
+            return
+        both = cls()
+        forget = [each.on_cancel(both.cancel) for each in (first, second)]
+        try:
+            yield both
+        finally:
+            for call_off in forget:
+                call_off()
 
 
 class CallContext:
@@ -70,7 +86,8 @@ class CallContext:
         root: The outermost frame: the identity of the chain.
         depth: 1 for a call from outside.
         deadline: When the frame must have ended, in seconds of `time.monotonic`, or None; never after the caller's.
-        cancellation: The chain's switch, or None if nobody can cancel it.
+        cancellation: What stops the frame and those below it, or None if nobody can. One given to a nested frame must
+            go on with its parent's (`Cancellation.either`).
         values: What ``ctx.get`` sees: the caller's values, merged with the frame's own.
         observer: Who is told of this frame and those below it, or None; the dispatcher may set it before the call runs.
     """
@@ -114,7 +131,7 @@ class CallContext:
         self.depth = parent.depth + 1
         inherited = parent.deadline
         self.deadline = inherited if deadline is None or (inherited is not None and inherited < deadline) else deadline
-        self.cancellation = parent.cancellation
+        self.cancellation = parent.cancellation if cancellation is None else cancellation
         self.values = {**parent.values, **values} if values else parent.values
 
     @property

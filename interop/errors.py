@@ -6,6 +6,7 @@ met. An error that comes out of a call carries the frames of that call, outermos
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
@@ -89,19 +90,28 @@ class PolycallError(Exception):
         self.frames: tuple[Frame, ...] = ()
 
     def text(self, *, skip_frames: int = 0) -> str:
-        """Returns frames, message and hint on one line.
+        """Returns frames, message and hint on one line; the entry as well if the call failed on one outside the frames.
 
         Args:
             skip_frames: How many of the outermost frames to leave out: a guest that receives the error is told of the
                 frames below itself only.
         """
         frames = _joined(self.frames[skip_frames:])
-        head = f"{frames}: {self.message}" if frames else self.message
+        head = ": ".join(filter(None, (frames, self._unnamed_entry(), self.message)))
         return f"{head} ({self.hint})" if self.hint else head
+
+    def _unnamed_entry(self) -> str | None:
+        about = self.entry_id
+        named = about is None or about in self.message or not self.frames or self.frames[-1].entry_id == about
+        return None if named else about
 
     def __str__(self) -> str:
         """Returns frames, message and hint on one line."""
         return self.text()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Lets errors be copied and pickled although the arguments of the classes differ."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # not in the stubs
 
 
 _SHOWN_FRAMES = 8

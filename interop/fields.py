@@ -56,13 +56,16 @@ class OneOf:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AtLeast:
-    """A check that a schema can say as well: the least number that is allowed."""
+    """A check that a schema can say as well: the least number that is allowed, and the greatest if there is one."""
 
     minimum: float
+    maximum: float | None = None
 
     def __call__(self, value: Any) -> str | None:
-        """Returns None for the minimum and what is above, else what was expected."""
-        return None if value >= self.minimum else f"at least {self.minimum}"
+        """Returns None for a number within the bounds, else what was expected."""
+        if self.maximum is None:
+            return None if value >= self.minimum else f"at least {self.minimum}"
+        return None if self.minimum <= value <= self.maximum else f"{self.minimum} to {self.maximum}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,9 +90,9 @@ def one_of(*choices: str) -> Check:
     return OneOf(choices)
 
 
-def at_least(minimum: float) -> Check:
-    """Accepts numbers from `minimum` on."""
-    return AtLeast(minimum)
+def at_least(minimum: float, *, at_most: float | None = None) -> Check:
+    """Accepts numbers from `minimum` on, up to `at_most` if it is given."""
+    return AtLeast(minimum, at_most)
 
 
 def matches(pattern: str, expected: str) -> Check:

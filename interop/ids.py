@@ -6,7 +6,10 @@ import difflib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["EntryId", "near_names", "suggestion"]
+__all__ = ["EntryId", "cut", "near_names", "suggestion"]
+
+_LONGEST_NAME = 100
+"""Characters: longer text is no misspelt name, and comparing it would take time and memory without bound."""
 
 
 class EntryId(NamedTuple):
@@ -36,9 +39,9 @@ class EntryId(NamedTuple):
         if not colon:
             namespace, name = default_namespace or "", text
         if not namespace:
-            raise ValueError(f'"{text}" has no namespace: write "namespace:name"')
+            raise ValueError(f'"{cut(text)}" has no namespace: write "namespace:name"')
         if not name:
-            raise ValueError(f'"{text}" has no name after the colon: write "namespace:name"')
+            raise ValueError(f'"{cut(text)}" has no name after the colon: write "namespace:name"')
         return cls(namespace, name)
 
     def __str__(self) -> str:
@@ -46,8 +49,15 @@ class EntryId(NamedTuple):
         return f"{self.namespace}:{self.name}"
 
 
+def cut(name: str, longest: int = _LONGEST_NAME) -> str:
+    """Returns a name as a message shows it: its beginning and ``...`` if it has more than `longest` characters."""
+    return name if len(name) <= longest else name[:longest] + "..."
+
+
 def near_names(name: str, candidates: Iterable[str], limit: int = 3) -> list[str]:
     """Returns up to `limit` candidates that `name` may be a misspelling of, the likeliest first."""
+    if len(name) > _LONGEST_NAME:
+        return []
     return difflib.get_close_matches(name, sorted(set(candidates)), n=limit, cutoff=0.7)
 
 

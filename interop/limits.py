@@ -16,7 +16,7 @@ class LimitsSpec:
     max_execution_ms: int | None = key(
         "How long one call may take, in milliseconds, waiting included; the caller's deadline applies as well.",
         default=None,
-        check=at_least(0),
+        check=at_least(1),  # what takes no time at all cannot be called
     )
     max_memory_bytes: int | None = key(
         "How much memory one instance may hold, in bytes.",

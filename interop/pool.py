@@ -144,15 +144,24 @@ class Pool(Generic[I]):
         self._asked = self._waited = 0
         self._waited_seconds = 0.0
 
-    def start(self) -> None:
+    def start(self, context: CallContext | None = None) -> None:
         """Makes the instances that the policy wants from the start: all of a static pool, one of an adaptive one.
 
+        Args:
+            context: The call that the pool is started for, if there is one: no instance is begun when its time is up or
+                it is cancelled. Later calls make what is missing.
+
         Raises:
+            DeadlineError: The deadline of `context` passed.
+            CancelledError: It was cancelled.
             Exception: Whatever `make` raised; the instances made so far stay until `close`.
         """
-        frame = self._own_frame()
+        frame = CallContext(self.name, "python", context)
         with ExitStack() as taken:
             for _ in range(self._policy.min_size):
+                interruption = frame.interruption()
+                if interruption is not None:
+                    raise interruption
                 with self._lock:
                     self._asked -= 1  # what the pool takes for itself is nobody's call
                 taken.callback(self.give_back, self.check_out(frame))

@@ -16,6 +16,7 @@ _LAZY_MAX = 16
 _ADAPTIVE_MAX = 16
 _STATIC_SIZE = 8
 _IDLE_SECONDS = 30.0
+_A_SIZE = at_least(0, at_most=10_000)  # each instance costs memory: more is a slip of the keyboard
 
 
 class PoolPolicy(NamedTuple):
@@ -43,15 +44,17 @@ class PoolSpec:
     other keys decide, and with no key at all it is lazy with a ``max_size`` of 100.
     """
 
-    type: str = key("How instances are kept.", default="", check=one_of("", "inline", "lazy", "static", "adaptive"))
-    size: int = key("Instances of a static pool.", default=0, check=at_least(0))
-    workers: int = key("Instances of a static pool; wins over size.", default=0, check=at_least(0))
+    type: str | None = key(
+        "How instances are kept.", default=None, check=one_of("inline", "lazy", "static", "adaptive")
+    )
+    size: int = key("Instances of a static pool.", default=0, check=_A_SIZE)
+    workers: int = key("Instances of a static pool; wins over size.", default=0, check=_A_SIZE)
     buffer: int = key(
         "Accepted for compatibility; callers queue without a bound, each in its own thread.",
         default=0,
         check=at_least(0),
     )
-    max_size: int = key("Instances of a lazy or adaptive pool at most.", default=0, check=at_least(0))
+    max_size: int = key("Instances of a lazy or adaptive pool at most.", default=0, check=_A_SIZE)
     warm_start: bool = key("Accepted for compatibility; a static pool always starts warm.", default=False)
 
     def policy(self) -> PoolPolicy:

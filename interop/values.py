@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import TypeAlias
 
 from interop.errors import ConversionError
+from interop.ids import cut
+from interop.value_path import Place, path_text
 
 __all__ = ["MAX_NESTING", "Value", "describe", "plain"]
 
@@ -17,6 +20,7 @@ MAX_NESTING = 128
 
 _SCALARS = (type(None), bool, int, float, str, bytes)
 _SHOWN_CHARACTERS = 40
+_SHOWN_BITS = 128  # decimal digits of a huge integer take quadratic time, and Python refuses thousands of them
 
 
 def plain(value: object, path: str = "$") -> Value:
@@ -35,27 +39,43 @@ def plain(value: object, path: str = "$") -> Value:
     return value if type(value) in _SCALARS else _plain(value, path, 0)  # type: ignore[return-value]  # narrowed by type()
 
 
-def _plain(value: object, path: str, depth: int) -> Value:
+def _plain(value: object, place: Place, depth: int) -> Value:
     if type(value) in _SCALARS:
         return value  # type: ignore[return-value]  # narrowed by type()
     if depth >= MAX_NESTING:
-        raise ConversionError(path, "lower", f"at most {MAX_NESTING} levels of nesting", "more (is it cyclic?)")
+        expected = f"at most {MAX_NESTING} levels of nesting"
+        raise ConversionError(path_text(place), "lower", expected, "more (is it cyclic?)")
     if isinstance(value, (list, tuple)):
-        return [_plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+        return [_plain(item, (place, index), depth + 1) for index, item in enumerate(value)]
     if isinstance(value, Mapping):
-        return {_key(key, path): _plain(item, f"{path}.{key}", depth + 1) for key, item in value.items()}
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
-    for base in (bool, int, float, str):
-        if isinstance(value, base):
-            return base(value)
-    raise ConversionError(path, "lower", "None, bool, int, float, str, bytes, list or dict", describe(value))
+        return _record(value, place, depth)
+    return _scalar(value, place)
 
 
-def _key(key: object, path: str) -> str:
-    if not isinstance(key, str):
-        raise ConversionError(path, "lower", "str keys", f"the key {describe(key)}")
-    return str(key)
+def _record(value: Mapping[object, object], place: Place, depth: int) -> dict[str, Value]:
+    record: dict[str, Value] = {}
+    for key, item in value.items():
+        if not isinstance(key, str):
+            raise ConversionError(path_text(place), "lower", "str keys", f"the key {describe(key)}")
+        name = str.__str__(key)
+        record[name] = _plain(item, (place, name), depth + 1)
+    return record
+
+
+def _scalar(value: object, place: Place) -> Value:
+    # The bases' own methods give the content: a subclass may say anything else of itself, as Enum does in __str__.
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, bytes):
+        return bytes.__bytes__(value)
+    if isinstance(value, (bytearray, memoryview)):
+        return memoryview(value).tobytes()
+    expected = "None, bool, int, float, str, bytes, list or dict"
+    raise ConversionError(path_text(place), "lower", expected, describe(value))
 
 
 def describe(value: object) -> str:
@@ -68,21 +88,22 @@ def describe(value: object) -> str:
         return "nothing (None)"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if type(value) is int and value.bit_length() > _SHOWN_BITS:
+        return f"an integer of {value.bit_length()} bits"
     if type(value) in (int, float):
-        return _cut(repr(value))
+        return cut(repr(value), _SHOWN_CHARACTERS)
     if isinstance(value, str):
-        return '"' + _cut(value) + '"'
+        return '"' + cut(str.__str__(value), _SHOWN_CHARACTERS) + '"'
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     if isinstance(value, (list, tuple)):
         return f"a list of {len(value)}"
     if isinstance(value, Mapping):
-        keys = ", ".join(str(key) for key in list(value)[:3])
-        return (
-            _cut(f"a record with the keys {keys}" + (", ..." if len(value) > 3 else "")) if value else "an empty record"
-        )
+        return _described_record(value) if value else "an empty record"
     return f"a {type(value).__name__}"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+def _described_record(record: Mapping[object, object]) -> str:
+    first = [str.__str__(key) if isinstance(key, str) else describe(key) for key in islice(record, 3)]
+    more = ", ..." if len(record) > len(first) else ""
+    return cut(f"a record with the keys {', '.join(first)}{more}", _SHOWN_CHARACTERS)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from interop.context import CallContext, Cancellation
-from interop.errors import DeclarationError, NotFoundError, PolycallError, PoolClosedError, PreparationError
-from interop.ids import EntryId
+from interop.errors import DeclarationError, Frame, NotFoundError, PolycallError, PoolClosedError, PreparationError
+from interop.ids import EntryId, cut
 from interop.limits import LimitsSpec
 from interop.observer import Observer
 from interop.pool import Pool
@@ -93,12 +93,12 @@ class Dispatcher:
 
     def call(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
         """Calls an entry on behalf of a guest; see `interop.protocols.Invoker`."""
-        route = self._routes.get(target) or self._nested_route(target, caller)
+        route = self._routes.get(target) or self._first_route(CallContext(target, "", caller))
         return route.run(arguments, route.context(caller), self._max_depth)
 
     def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
         """Calls an entry with one text or byte string on behalf of a guest; see `interop.protocols.Invoker`."""
-        route = self._routes.get(target) or self._nested_route(target, caller)
+        route = self._routes.get(target) or self._first_route(CallContext(target, "", caller))
         return route.run_payload(payload, route.context(caller), self._max_depth)
 
     def call_from_outside(
@@ -113,7 +113,25 @@ class Dispatcher:
         observer: Observer | None,
     ) -> Value:
         """Calls an entry from Python; a registered function that calls on hands in its own frame as `parent`."""
-        route = self._routes.get(target) or self.route(target)
+        if parent is not None and cancellation is not None and parent.cancellation is not cancellation:
+            with Cancellation.either(parent.cancellation, cancellation) as either:
+                return self._call_from_outside(target, arguments, parent, deadline, either, values, observer)
+        return self._call_from_outside(target, arguments, parent, deadline, cancellation, values, observer)
+
+    def _call_from_outside(  # noqa: PLR0917  # `call_from_outside` names them
+        self,
+        target: str,
+        arguments: Sequence[Value],
+        parent: CallContext | None,
+        deadline: float | None,
+        cancellation: Cancellation | None,
+        values: dict[str, Value] | None,
+        observer: Observer | None,
+    ) -> Value:
+        route = self._routes.get(target)
+        if route is None:
+            first = CallContext(target, "", parent, deadline=deadline, cancellation=cancellation)
+            route = self._first_route(first)
         context = route.context(parent, deadline, cancellation, values)
         if parent is None:  # nested calls inherit it
             context.observer = self._observer
@@ -121,15 +139,29 @@ class Dispatcher:
             context.observer = Observers(*filter(None, (context.observer, observer)))
         return route.run(arguments, context, self._max_depth)
 
-    def _nested_route(self, target: str, caller: CallContext) -> Route:
+    def _first_route(self, call: CallContext) -> Route:
+        """Prepares the entry that `call` is about to run; its language is not known before."""
         try:
-            return self.route(target)
+            return self.route(call.entry_id, call)
         except PolycallError as error:
-            error.frames = error.frames or caller.frames()
+            if not error.frames:
+                callers = () if call.parent is None else call.parent.frames()
+                error.frames = (*callers, *self._callee(call.entry_id))
             raise
 
-    def route(self, target: str) -> Route:
+    def _callee(self, target: str) -> Iterator[Frame]:
+        """Yields the frame of an entry that could not be prepared, if there is such an entry and it can be called."""
+        index = self.index
+        spec = index.get(target).spec if target in index else None
+        if isinstance(spec, _CALLABLE):
+            yield Frame(target, "lua" if isinstance(spec, LuaFunctionSpec) else "wasm")
+
+    def route(self, target: str, call: CallContext | None = None) -> Route:
         """Returns the route of an entry, preparing it if need be.
+
+        Args:
+            target: ``namespace:name``.
+            call: The call that needs it, if there is one: its deadline holds while a pool is filled.
 
         Raises:
             NotFoundError: There is no such entry; near names are in the hint.
@@ -140,11 +172,11 @@ class Dispatcher:
             with self._lock:
                 self._check_open(target)
                 index, routes = self.index, self._routes
-            route = routes.get(target) or self._add_route(target, index, routes)
+            route = routes.get(target) or self._add_route(target, index, routes, call)
             if route is not None:
                 return route
 
-    def _add_route(self, target: str, index: Index, routes: dict[str, Route]) -> Route | None:
+    def _add_route(self, target: str, index: Index, routes: dict[str, Route], call: CallContext | None) -> Route | None:
         """Prepares a route; None if another thread was faster, or a reload made `index` and `routes` the old ones."""
         try:
             route = self._prepare(target, index)
@@ -159,12 +191,12 @@ class Dispatcher:
         if not won:
             route.pool.close()
             return None
-        route.pool.start()
+        route.pool.start(call)
         return route
 
     def _check_open(self, target: str | None = None) -> None:
         if self._closed.is_set():
-            raise PoolClosedError("the registry is closed", entry_id=target)
+            raise PoolClosedError("the registry is closed", entry_id=target and cut(target))
 
     def routes(self) -> tuple[Route, ...]:
         """Returns the routes of all entries that were called or prepared so far."""
@@ -178,7 +210,7 @@ class Dispatcher:
         try:
             entry = index.get(EntryId.parse(target))
         except ValueError as error:
-            raise NotFoundError(str(error), entry_id=target) from error
+            raise NotFoundError(str(error), entry_id=cut(target)) from error
         spec = entry.spec
         if not isinstance(spec, _CALLABLE):
             raise _not_callable(entry)
@@ -243,8 +275,10 @@ class Dispatcher:
 
         Raises:
             ValueError: The id is taken.
+            PoolClosedError: The registry is closed.
         """
         with self._lock:
+            self._check_open(function.entry_id)
             self.index = self.index.with_entry(entry)
             self._python[function.entry_id] = function
 

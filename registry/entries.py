@@ -73,8 +73,11 @@ class Entry:
     location: Location
     source_root: Path
     references: tuple[Reference, ...] = ()
-    _path: str = field(default="", repr=False)
-    _node: Node = field(default_factory=lambda: MapNode(1, 1), repr=False)
+    _path: str = ""
+    _node: Node = field(default_factory=lambda: MapNode(1, 1))
+
+    def __repr__(self) -> str:
+        return f"<Entry {self.id} ({self.kind}) at {self.location}>"
 
     @classmethod
     def of_python(cls, entry_id: EntryId, kind: str, meta: Mapping[str, Any], body: Callable[..., object]) -> Entry:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from interop.errors import NotFoundError, Problem
-from interop.ids import EntryId, suggestion
+from interop.ids import EntryId, cut, suggestion
 from registry.entries import Entry
 from registry.settings import Settings
 
@@ -52,7 +52,8 @@ class Index:
         """
         entry = self._find(entry_id)
         if entry is None:
-            raise NotFoundError(f"there is no entry {entry_id}", entry_id=str(entry_id), hint=self._hint(entry_id))
+            name = cut(str(entry_id))
+            raise NotFoundError(f"there is no entry {name}", entry_id=name, hint=self._hint(entry_id))
         return entry
 
     def find(

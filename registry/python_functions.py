@@ -9,8 +9,9 @@ from contextvars import ContextVar
 
 from interop.context import CallContext
 from interop.errors import GuestError, PolycallError
+from interop.exception_text import exception_text
 from interop.protocols import ImportNeed, Signature
-from interop.values import Value, plain
+from interop.values import Value, describe, plain
 
 __all__ = ["PYTHON_KIND", "PythonFunction", "current_context"]
 
@@ -42,6 +43,8 @@ class PythonFunction:
     imports: Sequence[ImportNeed] = ()
 
     def __init__(self, entry_id: str, body: Callable[..., object]) -> None:
+        if not callable(body):
+            raise TypeError(f"{entry_id}: a callable is registered, not {describe(body)}")
         if inspect.iscoroutinefunction(body):
             raise TypeError(f"{entry_id}: an async function cannot be registered; a call runs in its caller's thread")
         self.entry_id = entry_id
@@ -79,18 +82,17 @@ class PythonInstance:
         """
         token = _current.set(context)
         try:
-            result = self._body(*arguments)
+            return plain(self._body(*arguments), "$.result")
         except PolycallError:
             raise
         except Exception as error:
             raise GuestError(
-                f"{type(error).__name__}: {error}",
+                exception_text(error),
                 entry_id=self._entry_id,
                 guest_traceback="".join(traceback.format_exception(error)),
             ) from error
         finally:
             _current.reset(token)
-        return plain(result, "$.result")
 
     def close(self) -> None:
         """Does nothing: there is nothing to give back."""

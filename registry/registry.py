@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import logging
 import math
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from interop.context import DEFAULT_MAX_DEPTH, Cancellation
 from interop.errors import Problem
 from interop.ids import EntryId
 from interop.observer import Observer
 from interop.protocols import Function
-from interop.values import Value, plain
+from interop.values import Value, describe, plain
+from registry.async_calls import AsyncCalls
 from registry.call_log import CALL_LOG, CallLog
 from registry.changes import Changes
 from registry.check import Finding, check_index
@@ -29,14 +28,9 @@ from registry.load import load_index
 from registry.python_functions import PYTHON_KIND, PythonFunction, current_context
 from registry.stats import Latencies, Stats, collect
 
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
-
 __all__ = ["Registry", "load"]
 
 Body = TypeVar("Body", bound=Callable[..., object])
-
-_ASYNC_THREADS = 64
 
 
 def load(
@@ -90,12 +84,14 @@ class Registry:
     def __init__(self, dispatcher: Dispatcher, latencies: Latencies | None = None) -> None:
         self._dispatcher = dispatcher
         self._latencies = latencies
-        self._lock = threading.Lock()
-        self._threads: ThreadPoolExecutor | None = None
+        self._async_calls = AsyncCalls()
+
+    def __repr__(self) -> str:
+        return f"<Registry of {self.root}: {len(self)} entries>"
 
     def call(
         self,
-        target: str,
+        target: str | EntryId,
         /,
         *arguments: object,
         timeout: float | None = None,
@@ -106,7 +102,7 @@ class Registry:
         """Calls a function in this thread and returns its result.
 
         Args:
-            target: ``namespace:name``.
+            target: ``namespace:name``, or the `EntryId`.
             *arguments: None, bool, int, float, str, bytes, and lists and dicts of them.
             timeout: Seconds that the call and all that it calls may take, or None for no limit but the entries' own.
             values: What ``ctx.get`` gives to every function of the chain.
@@ -119,12 +115,25 @@ class Registry:
         Raises:
             PolycallError: The call failed; ``docs/errors.md`` lists the classes.
             ValueError: The timeout is negative or not a number.
+            TypeError: The target, the timeout or the values are of a wrong type.
         """
+        deadline = None if timeout is None else _deadline(timeout)
+        return self._call(target, arguments, deadline, values, cancellation, observer)
+
+    def _call(  # noqa: PLR0917  # `call` names them
+        self,
+        target: str | EntryId,
+        arguments: Sequence[object],
+        deadline: float | None,
+        values: Mapping[str, object] | None,
+        cancellation: Cancellation | None,
+        observer: Observer | None,
+    ) -> Value:
         return self._dispatcher.call_from_outside(
-            target,
+            target if type(target) is str else _id_text(target),
             [plain(argument, f"$.args[{index}]") for index, argument in enumerate(arguments)],
             parent=current_context(),
-            deadline=None if timeout is None else _deadline(timeout),
+            deadline=deadline,
             cancellation=cancellation,
             values=None if values is None else _context_values(values),
             observer=observer,
@@ -132,7 +141,7 @@ class Registry:
 
     async def call_async(
         self,
-        target: str,
+        target: str | EntryId,
         /,
         *arguments: object,
         timeout: float | None = None,
@@ -141,42 +150,25 @@ class Registry:
     ) -> Value:
         """Like `call`, on a worker thread. Cancelling the awaiting task stops the guest as well.
 
+        The timeout counts from here, waiting for a thread included. There are 64 threads; a call that a registered
+        Python function makes has one of its own.
+
         Raises:
             PolycallError: The call failed.
+            ValueError, TypeError: As for `call`.
             asyncio.CancelledError: The task was cancelled.
         """
-        import asyncio  # noqa: PLC0415  # a command that only lists must not pay for it
-
+        deadline = None if timeout is None else _deadline(timeout)
         cancellation = Cancellation()
-        work = functools.partial(
-            self.call,
-            target,
-            *arguments,
-            timeout=timeout,
-            values=values,
-            cancellation=cancellation,
-            observer=observer,
-        )
-        context = contextvars.copy_context()
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor(), context.run, work)
-        except asyncio.CancelledError:
-            cancellation.cancel()
-            raise
+        text = _id_text(target)
+        work = functools.partial(self._call, text, arguments, deadline, values, cancellation, observer)
+        return await self._async_calls.run(text, work, deadline, cancellation)
 
-    def _executor(self) -> ThreadPoolExecutor:
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # as above
-
-        with self._lock:
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(_ASYNC_THREADS, thread_name_prefix="polycall")
-            return self._threads
-
-    def function(self, entry_id: str, *, meta: Mapping[str, Any] | None = None) -> Callable[[Body], Body]:
+    def function(self, entry_id: str | EntryId, *, meta: Mapping[str, Any] | None = None) -> Callable[[Body], Body]:
         """Registers a Python callable as an entry of kind ``function.python``; for use as a decorator.
 
         Args:
-            entry_id: ``namespace:name``; it must be free.
+            entry_id: ``namespace:name``, or the `EntryId`; it must be free.
             meta: Metadata of the entry.
 
         Returns:
@@ -184,24 +176,26 @@ class Registry:
 
         Raises:
             ValueError: The id is taken or malformed.
-            TypeError: The callable is async.
+            TypeError: What is to be registered is async, or no callable.
+            PoolClosedError: The registry is closed.
         """
-        parsed = EntryId.parse(entry_id)
+        text = _id_text(entry_id)
+        parsed = EntryId.parse(text)
 
         def register(body: Body) -> Body:
-            entry = Entry.of_python(parsed, PYTHON_KIND, meta or {}, body)
-            self._dispatcher.add_python(PythonFunction(entry_id, body), entry)
+            function = PythonFunction(text, body)
+            self._dispatcher.add_python(function, Entry.of_python(parsed, PYTHON_KIND, meta or {}, body))
             return body
 
         return register
 
-    def get(self, entry_id: str) -> Entry:
+    def get(self, entry_id: str | EntryId) -> Entry:
         """Returns an entry.
 
         Raises:
             NotFoundError: There is none of that id; near names are in the hint.
         """
-        return self._dispatcher.index.get(entry_id)
+        return self._dispatcher.index.get(_id_text(entry_id))
 
     def find(
         self, *, namespace: str | None = None, kind: str | None = None, meta: Mapping[str, Any] | None = None
@@ -231,15 +225,15 @@ class Registry:
         """What is odd about the declarations without being wrong."""
         return self._dispatcher.index.warnings
 
-    def prepare(self, entry_id: str) -> Function:
+    def prepare(self, entry_id: str | EntryId) -> Function:
         """Makes an entry ready to call, which happens by itself at its first call, and says what is known of it.
 
         Raises:
             PreparationError: It cannot be made ready.
         """
-        return self._dispatcher.route(entry_id).function
+        return self._dispatcher.route(_id_text(entry_id)).function
 
-    def callable(self, entry_id: str) -> bool:
+    def callable(self, entry_id: str | EntryId) -> bool:
         """Says whether an entry is of a kind that can be called.
 
         Raises:
@@ -280,13 +274,11 @@ class Registry:
     def close(self) -> None:
         """Closes idle instances, refuses new calls and waits for those of `call_async`. Harmless when repeated.
 
-        A call that is under way in another thread goes on; its instance is closed when it ends.
+        A call that is under way in another thread goes on; its instance is closed when it ends. Within a call, it does
+        not wait for the others: they may be waiting for it.
         """
         self._dispatcher.close()
-        with self._lock:
-            threads, self._threads = self._threads, None
-        if threads is not None:
-            threads.shutdown(wait=True)
+        self._async_calls.close()
 
     def __enter__(self) -> Self:
         """Returns the registry."""
@@ -299,14 +291,24 @@ class Registry:
         self.close()
 
 
+def _id_text(entry_id: object) -> str:
+    if isinstance(entry_id, EntryId):
+        return str(entry_id)
+    if isinstance(entry_id, str):
+        return str.__str__(entry_id)
+    raise TypeError(f'an entry is named by the text "namespace:name" or an EntryId, not by {describe(entry_id)}')
+
+
 def _deadline(timeout: float) -> float:
+    if not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout is {describe(timeout)}; it must be a number of seconds from 0 on, or None")
     if not timeout >= 0 or math.isinf(timeout):
         raise ValueError(f"timeout is {timeout}; it must be a number of seconds from 0 on, or None")
     return time.monotonic() + timeout
 
 
 def _context_values(values: Mapping[str, object]) -> dict[str, Value]:
-    checked = plain(dict(values), "$.values")
+    checked = plain(values, "$.values")
     if not isinstance(checked, dict):
-        raise TypeError("values must be a mapping")
+        raise TypeError(f"values is {describe(values)}; it must be a mapping of names to values, or None")
     return checked

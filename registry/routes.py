@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from interop.context import CallContext, Cancellation
 from interop.errors import InternalError, PolycallError
+from interop.exception_text import exception_text
 from interop.observer import INTERRUPTED, Observer
 from interop.pool import Pool
 from interop.pool_spec import PoolPolicy
@@ -112,9 +113,7 @@ class Route:
         except PolycallError as error:
             raise self._failed(error, context, asked=asked)  # noqa: B904  # it is the same error, seen on its way out
         except Exception as error:
-            fault = InternalError(
-                f"{type(error).__name__}: {error}", entry_id=self._entry_id, hint="this is a fault of polycall"
-            )
+            fault = InternalError(exception_text(error), entry_id=self._entry_id, hint="this is a fault of polycall")
             raise self._failed(fault, context, asked=asked) from error
         except BaseException:
             self._count(INTERRUPTED, asked)

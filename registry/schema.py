@@ -160,7 +160,8 @@ def _checked(schema: Schema, check: Check) -> Schema:
     if isinstance(check, OneOf):
         return {**schema, "enum": list(check.choices)}
     if isinstance(check, AtLeast):
-        return {**schema, "minimum": check.minimum}
+        greatest = {} if check.maximum is None else {"maximum": check.maximum}
+        return {**schema, "minimum": check.minimum, **greatest}
     if isinstance(check, Matches):  # the text may stand in a file of its own
         return {**schema, "pattern": f"^(?:file://|(?:{check.pattern})$)"}
     return schema

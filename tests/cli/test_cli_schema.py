@@ -124,5 +124,5 @@ def test_a_kind_that_polycall_does_not_run_may_have_any_keys() -> None:
 def test_an_editor_is_told_what_a_key_is_for() -> None:
     pool = SCHEMA["$defs"]["function.lua"]["properties"]["pool"]
     assert pool["description"] == "How instances are kept."
-    assert pool["properties"]["type"]["enum"] == ["", "inline", "lazy", "static", "adaptive", None]
+    assert pool["properties"]["type"]["enum"] == ["inline", "lazy", "static", "adaptive", None]
     assert SCHEMA["$defs"]["fs.directory"]["properties"]["mode"]["default"] == "0755"

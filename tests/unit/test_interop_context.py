@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -90,3 +91,47 @@ def test_cancelling_works_from_another_thread() -> None:
     cancellation.on_cancel(woken.set)
     threading.Thread(target=cancellation.cancel).start()
     assert woken.wait(10)
+
+
+def test_a_waker_may_cancel_and_a_signal_handler_may_cancel_while_one_is_registered() -> None:
+    cancellation, woken = Cancellation(), list[str]()
+
+    class Interrupting(list[Callable[[], None]]):
+        def append(self, wake: Callable[[], None]) -> None:  # as a signal handler that runs in the middle of it
+            super().append(wake)
+            cancellation.cancel()
+
+    cancellation._wakers = Interrupting()
+
+    def wake() -> None:
+        woken.append("once")
+        cancellation.cancel()
+
+    cancellation.on_cancel(wake)
+    assert woken == ["once"]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_either_of_two_switches_stops_what_is_under_both(which: int) -> None:
+    switches = Cancellation(), Cancellation()
+    with Cancellation.either(*switches) as both:
+        assert both is not None
+        assert not both.cancelled
+        switches[which].cancel()
+        assert both.cancelled
+    assert not switches[1 - which].cancelled
+    assert not switches[1 - which]._wakers, "a switch that outlives the call must not keep it"
+
+
+def test_one_switch_or_none_is_left_as_it_is() -> None:
+    only = Cancellation()
+    for pair, expected in [((only, None), only), ((None, only), only), ((only, only), only), ((None, None), None)]:
+        with Cancellation.either(*pair) as switch:
+            assert switch is expected
+    assert not only._wakers
+
+
+def test_a_nested_frame_has_the_switch_that_it_is_given_and_else_its_parents() -> None:
+    outer, own = CallContext("a:a", "lua", cancellation=Cancellation()), Cancellation()
+    assert CallContext("a:b", "lua", outer, cancellation=own).cancellation is own
+    assert CallContext("a:b", "lua", outer).cancellation is outer.cancellation

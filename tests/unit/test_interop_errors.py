@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
 import interop.errors
@@ -66,3 +69,30 @@ def test_a_declaration_error_lists_every_problem(count: int, head: str) -> None:
     assert [line.strip() for line in lines[1:]] == [str(problem) for problem in problems]
     assert str(problems[0]) == "a.yaml:0:3: entries[0].x: unknown key (remove it)"
     assert str(Problem("a.yaml", 1, 1, "", "is not UTF-8")) == "a.yaml:1:1: is not UTF-8"
+
+
+def _of_class(cls: type[PolycallError]) -> PolycallError:
+    if cls is DeclarationError:
+        return DeclarationError([Problem("a.yaml", 1, 1, "x", "is wrong", "mend it")])
+    if cls is ConversionError:
+        return ConversionError("$.args[0]", "lower", "u32", "nothing", hint="give one")
+    return cls("no", entry_id="app:a", hint="try", kind="NotFound", retryable=True, details={"a": [1]})
+
+
+@pytest.mark.parametrize("cls", [error for error in _all_errors() if error.__module__ == "interop.errors"])
+def test_every_error_can_be_copied_and_pickled(cls: type[PolycallError]) -> None:
+    error = _of_class(cls)
+    error.frames = (Frame("app:a", "lua"),)
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(again) is cls
+        assert (str(again), again.args, vars(again)) == (str(error), error.args, vars(error))
+
+
+def test_a_failed_call_names_the_entry_that_it_failed_on_where_its_frames_do_not() -> None:
+    error = GuestError("_index.yaml:5: unexpected symbol", entry_id="app:syn")
+    error.frames = (Frame("app:via", "lua"),)
+    assert str(error) == "app:via (lua): app:syn: _index.yaml:5: unexpected symbol"
+    error.frames = (Frame("app:via", "lua"), Frame("app:syn", "lua"))
+    assert str(error) == "app:via (lua) -> app:syn (lua): _index.yaml:5: unexpected symbol"
+    assert error.text(skip_frames=2) == "_index.yaml:5: unexpected symbol"
+    assert str(GuestError("there is no entry app:syn", entry_id="app:syn")) == "there is no entry app:syn"

@@ -40,3 +40,10 @@ def test_a_suggestion_joins_near_names_and_is_absent_without_any() -> None:
     assert suggestion("metod", ["method", "source"]) == 'did you mean "method"?'
     assert suggestion("taxes", ["tax", "taxed"]) == 'did you mean "taxed" or "tax"?'
     assert suggestion("zzz", ["method"]) is None
+
+
+def test_text_that_is_too_long_for_a_name_is_compared_with_none_and_cut_in_messages() -> None:
+    assert near_names("x" * 101, ["x" * 101]) == []
+    with pytest.raises(ValueError, match="has no namespace") as caught:
+        EntryId.parse("x" * 20_000_000)
+    assert len(str(caught.value)) < 200

@@ -37,9 +37,45 @@ def test_bytes_that_are_no_text_are_refused_with_their_path() -> None:
         encode_json({"a": [b"\xff"]})
 
 
-def test_integers_of_64_bits_are_exact_and_wider_ones_become_floats() -> None:
-    text = f"[{2**64 - 1},{-(2**63)},{2**64},{'9' * 5000}]"
-    assert decode_json(text) == [2**64 - 1, -(2**63), float(2**64), math.inf]
+def test_integers_stay_exact_beyond_64_bits() -> None:
+    numbers: list[Value] = [2**64 - 1, -(2**63), 2**64, 123456789012345678901, -(10**40) + 1]
+    read = decode_json(encode_json(numbers))
+    assert read == numbers
+    assert isinstance(read, list)
+    assert {type(number) for number in read} == {int}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("9" * 5000, "expected integers of at most 40 digits, got one of 5000 digits"),
+        ("[-1" + "0" * 40 + "]", "got one of 41 digits"),
+        ("1e400", "expected numbers that a float can hold, got 1e400"),
+        ("-1e400", "got -1e400"),
+    ],
+)
+def test_numbers_that_no_type_holds_are_refused_not_bent(text: str, message: str) -> None:
+    with pytest.raises(ConversionError, match=message):
+        decode_json(text)
+
+
+def test_an_integer_of_thousands_of_digits_is_not_written() -> None:
+    with pytest.raises(ConversionError, match=r"\$\.n: expected an integer of some thousand digits, got an integer of"):
+        encode_json({"n": 10**5000})
+
+
+@pytest.mark.parametrize("data", ['"x"'.encode("utf-16"), '"x"'.encode("utf-32-be"), b'"\xed\xa0\x80"'])
+def test_json_bytes_are_utf8_and_nothing_else(data: bytes) -> None:
+    with pytest.raises(ConversionError, match="expected JSON text"):
+        decode_json(data)
+
+
+def test_a_long_key_costs_no_more_for_having_many_values_below_it() -> None:
+    value: Value = {"k" * 2_000_000: [[1]] * 2_000}  # the path of each would be 4 GB of text in all
+    assert decode_json(encode_json(value)) == value
+    with pytest.raises(ConversionError) as caught:
+        encode_json({"k" * 2_000_000: [b"\xff"]})
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize("text", ["[" * 200 + "]" * 200, "[" * 100_000])

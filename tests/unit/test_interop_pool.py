@@ -46,17 +46,19 @@ class FakeInstance:
 
 
 class Maker:
-    """Makes fake instances; raises what `fail_next` says instead, once."""
+    """Makes fake instances, and does `then` after each; raises what `fail_next` says instead, once."""
 
     def __init__(self) -> None:
         self.made: list[FakeInstance] = []
         self.fail_next: BaseException | None = None
+        self.then: Callable[[], None] = lambda: None
 
     def __call__(self) -> FakeInstance:
         failure, self.fail_next = self.fail_next, None
         if failure is not None:
             raise failure
         self.made.append(FakeInstance())
+        self.then()
         return self.made[-1]
 
     @property
@@ -174,6 +176,17 @@ def test_a_static_pool_makes_all_its_instances_at_the_start_and_keeps_them() -> 
     assert bench.numbers() == PoolSnapshot(size=3, idle=3, in_use=0, waiting=0, made=3, discarded=0, peak=3)
     assert bench.pool.drop_idle(bench.now + 1e9) is None
     assert bench.numbers().idle == 3
+
+
+def test_a_pool_is_filled_no_longer_than_the_call_that_starts_it_may_take() -> None:
+    bench, cancellation = Bench(_static(3)), Cancellation()
+    with pytest.raises(DeadlineError, match="the deadline of the call passed"):
+        bench.pool.start(_call("app:caller", deadline=time.monotonic() - 1))
+    bench.make.then = cancellation.cancel
+    with pytest.raises(CancelledError):
+        bench.pool.start(_call("app:caller", cancellation=cancellation))
+    assert (bench.numbers().made, bench.numbers().idle) == (1, 1)
+    assert len({bench.pool.check_out(_call()) for _ in range(3)}) == 3
 
 
 def test_a_discarded_instance_of_a_static_pool_is_replaced_by_the_next_call_that_needs_it() -> None:

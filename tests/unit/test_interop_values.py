@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from decimal import Decimal
-from enum import IntEnum
+from enum import Enum, IntEnum
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -21,8 +22,37 @@ class _Level(IntEnum):
     HIGH = 3
 
 
+class _Colour(str, Enum):  # noqa: UP042  # StrEnum would hide what is tested: this one's text is not its content
+    RED = "red"
+
+
 class _Text(str):
     __slots__ = ()
+
+
+def _lies(*_: object) -> NoReturn:
+    raise RuntimeError("a method of the subclass was asked")
+
+
+class _LyingText(str):
+    __slots__ = ()
+    __str__ = __repr__ = __len__ = __iter__ = __getitem__ = _lies
+
+
+class _LyingInteger(int):
+    __int__ = __index__ = __str__ = __repr__ = __float__ = _lies
+
+
+class _LyingNumber(float):
+    __float__ = __int__ = __str__ = __repr__ = _lies
+
+
+class _LyingBytes(bytes):
+    __bytes__ = __len__ = __iter__ = __getitem__ = _lies
+
+
+class _LyingArray(bytearray):
+    __bytes__ = __len__ = __iter__ = __getitem__ = _lies
 
 
 @pytest.mark.parametrize(
@@ -34,12 +64,24 @@ class _Text(str):
         (OrderedDict(a=(1,)), {"a": [1]}),
         (_Level.HIGH, 3),
         ([_Text("x")], ["x"]),
+        (_Colour.RED, "red"),
+        ({_Colour.RED: _Colour.RED}, {"red": "red"}),
     ],
 )
 def test_relatives_of_plain_types_become_plain(given_value: object, expected: Value) -> None:
     result = plain(given_value)
     assert result == expected
     assert type(result) is type(expected)
+    if isinstance(result, dict):
+        assert {type(part) for pair in result.items() for part in pair} <= {str, list}
+
+
+def test_a_subclass_is_not_asked_for_its_content() -> None:
+    lies = [_LyingText("x"), _LyingInteger(7), _LyingNumber(2.5), _LyingBytes(b"xy"), _LyingArray(b"xy")]
+    result = plain(lies)
+    assert result == ["x", 7, 2.5, b"xy", b"xy"]
+    assert isinstance(result, list)
+    assert [type(item) for item in result] == [str, int, float, bytes, bytes]
 
 
 def test_nothing_of_the_callers_containers_is_kept() -> None:
@@ -84,7 +126,18 @@ def test_a_cyclic_value_is_refused() -> None:
         ({}, "an empty record"),
         ({"a": 1, "b": 2, "c": 3, "d": 4}, "a record with the keys a, b, c, ..."),
         (Decimal(1), "a Decimal"),
+        (2**64, "18446744073709551616"),
     ],
 )
 def test_values_are_described_briefly(value: object, text: str) -> None:
     assert describe(value) == text
+
+
+def test_an_integer_of_thousands_of_digits_is_described_by_its_size() -> None:
+    assert describe(10**5000) == "an integer of 16610 bits"
+    assert describe({10**5000: 1}) == "a record with the keys an integer of 166..."
+
+
+def test_a_long_key_costs_no_more_for_having_many_values_below_it() -> None:
+    value: Value = {"k" * 2_000_000: [[1]] * 2_000}
+    assert plain(value) == value

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -60,6 +61,29 @@ def test_what_a_python_function_raises_is_a_guest_error_with_its_traceback(regis
         registry.call("app:ask", "py:fail")
     assert caught.value.guest_traceback is not None
     assert "in fail" in caught.value.guest_traceback
+
+
+def test_an_exception_that_cannot_say_what_it_is_is_a_guest_error_all_the_same(registry: polycall.Registry) -> None:
+    class Mute(Exception):  # noqa: N818  # it is no name for an error, that is the point
+        def __str__(self) -> str:
+            raise RuntimeError("not telling")
+
+    @registry.function("py:mute")
+    def mute() -> None:
+        raise Mute
+
+    with pytest.raises(polycall.GuestError, match=r"Mute: \(its text cannot be read: __str__ raised RuntimeError\)"):
+        registry.call("app:ask", "py:mute")
+
+
+def test_a_result_that_raises_while_it_is_read_is_the_functions_own_failure(registry: polycall.Registry) -> None:
+    class Broken(dict[str, int]):
+        def items(self) -> NoReturn:
+            raise KeyError("broken")
+
+    registry.function("py:broken")(Broken)
+    with pytest.raises(polycall.GuestError, match="KeyError: 'broken'"):
+        registry.call("py:broken")
 
 
 def test_a_python_function_may_only_return_plain_values(registry: polycall.Registry) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,162 @@ def test_preparing_says_what_is_known_of_a_function(registry: polycall.Registry)
     assert registry.prepare("app:twice").signature is None
     (need,) = registry.prepare("app:relay").imports
     assert (need.name, need.group, need.granted, need.available) == ("wippy:runtime/funcs@0.1.0", "funcs", True, True)
+
+
+def test_an_async_call_that_gets_no_thread_ends_at_its_deadline(registry: polycall.Registry) -> None:
+    free = threading.Event()
+    registry.function("py:wait")(lambda: free.wait(30))
+
+    async def late() -> float:
+        busy = [asyncio.create_task(registry.call_async("py:wait")) for _ in range(64)]
+        await asyncio.sleep(0)
+        started = time.monotonic()
+        with pytest.raises(polycall.DeadlineError, match=r"the deadline .* while it waited for a thread"):
+            await registry.call_async("app:twice", 1, timeout=0.05)
+        elapsed = time.monotonic() - started
+        free.set()
+        assert await asyncio.gather(*busy) == [True] * 64
+        return elapsed
+
+    with registry:
+        assert asyncio.run(late()) < 5
+
+
+def test_async_calls_that_python_functions_make_never_queue_behind_their_own_callers(
+    registry: polycall.Registry,
+) -> None:
+    all_here = threading.Barrier(64)
+
+    @registry.function("py:outer")
+    def outer() -> polycall.Value:
+        all_here.wait(30)
+        return asyncio.run(registry.call_async("app:twice", 1))
+
+    async def many() -> list[polycall.Value]:
+        return await asyncio.gather(*(registry.call_async("py:outer", timeout=30) for _ in range(64)))
+
+    with registry:
+        assert asyncio.run(many()) == [2] * 64
+
+
+def test_a_closed_registry_refuses_async_calls_and_functions(registry: polycall.Registry) -> None:
+    registry.close()
+    with pytest.raises(polycall.PoolClosedError, match="the registry is closed"):
+        asyncio.run(registry.call_async("app:twice", 1))
+    with pytest.raises(polycall.PoolClosedError, match="the registry is closed"):
+        registry.function("py:new")(lambda: None)
+
+
+def test_an_async_call_may_close_the_registry_that_runs_it(registry: polycall.Registry) -> None:
+    registry.function("py:close")(registry.close)
+
+    async def close() -> polycall.Value:
+        return await registry.call_async("py:close")
+
+    assert asyncio.run(close()) is None
+    with pytest.raises(polycall.PoolClosedError):
+        registry.call("app:twice", 1)
+
+
+@pytest.mark.parametrize("which", ["own", "inherited"])
+def test_a_call_below_a_python_function_is_cancelled_by_its_own_switch_and_its_callers(
+    registry: polycall.Registry, which: str
+) -> None:
+    switches = {"own": polycall.Cancellation(), "inherited": polycall.Cancellation()}
+
+    @registry.function("py:nested")
+    def nested() -> polycall.Value:
+        threading.Timer(0.02, switches[which].cancel).start()
+        try:
+            return registry.call("app:spin", cancellation=switches["own"], timeout=30)
+        except polycall.CancelledError:
+            return "cancelled"
+
+    assert registry.call("py:nested", cancellation=switches["inherited"]) == "cancelled"
+    assert not switches["own"]._wakers
+
+
+def test_cancelling_a_nested_async_call_stops_the_guest(registry: polycall.Registry) -> None:
+    @registry.function("py:nested")
+    def nested() -> polycall.Value:
+        async def cancelled() -> None:
+            task = asyncio.create_task(registry.call_async("app:spin"))
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        asyncio.run(cancelled())
+        return "stopped"
+
+    assert registry.call("py:nested", cancellation=polycall.Cancellation()) == "stopped"
+    registry.close()
+
+
+def test_what_is_of_a_wrong_type_is_a_type_error_that_says_so(registry: polycall.Registry) -> None:
+    with pytest.raises(TypeError, match=r"an entry is named by the text .* or an EntryId, not by 5"):
+        registry.call(5)  # type: ignore[arg-type]  # the mistake under test
+    with pytest.raises(TypeError, match="not by nothing"):
+        asyncio.run(registry.call_async(None))  # type: ignore[arg-type]  # the mistake under test
+    with pytest.raises(TypeError, match="not by 1 bytes"):
+        registry.prepare(b"x")  # type: ignore[arg-type]  # the mistake under test
+    with pytest.raises(TypeError, match='timeout is "1"; it must be a number of seconds'):
+        registry.call("app:twice", 1, timeout="1")  # type: ignore[arg-type]  # the mistake under test
+    with pytest.raises(TypeError, match="values is a list of 1; it must be a mapping"):
+        registry.call("app:twice", 1, values=[1])  # type: ignore[arg-type]  # the mistake under test
+    with pytest.raises(TypeError, match="py:five: a callable is registered, not 5"):
+        registry.function("py:five")(5)  # type: ignore[type-var]  # the mistake under test
+
+
+def test_an_entry_can_be_named_by_its_id(registry: polycall.Registry) -> None:
+    entry_id = registry.get("app:twice").id
+    registry.function(polycall.EntryId("py", "id"))(lambda: 1)
+    assert registry.call(entry_id, 4) == asyncio.run(registry.call_async(entry_id, 4)) == 8
+    assert registry.call("py:id") == 1
+    assert registry.get(entry_id) is registry.get("app:twice")
+    assert registry.callable(entry_id)
+    assert registry.prepare(entry_id).entry_id == "app:twice"
+    registry.close()
+
+
+def test_a_name_of_many_megabytes_is_refused_briefly(registry: polycall.Registry) -> None:
+    with pytest.raises(polycall.NotFoundError) as caught:
+        registry.call("app:" + "x" * 20_000_000)
+    assert len(str(caught.value)) < 300
+    with pytest.raises(polycall.NotFoundError) as caught:
+        registry.call("x" * 20_000_000)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_registry_and_an_entry_show_themselves_briefly(registry: polycall.Registry) -> None:
+    assert repr(registry) == f"<Registry of {registry.root}: 7 entries>"
+    assert repr(registry.get("app:twice")) == "<Entry app:twice (function.lua) at _index.yaml:11:5>"
+
+
+def test_an_error_of_preparing_names_the_entry_that_is_broken_and_not_its_caller(tmp_path: Path) -> None:
+    broken = """
+  - {name: syn, kind: function.lua, method: syn, source: "return {"}
+  - {name: wat, kind: function.wat, method: f, wit: "f: func()", source: "(module"}
+  - name: via
+    kind: function.lua
+    modules: [funcs]
+    method: via
+    source: |
+      return { via = function(target) return require("funcs").call(target) end }
+"""
+    with polycall.load(write_project(tmp_path, index=INDEX + broken)) as registry:
+        registry.function("py:via")(registry.call)
+
+        def told(*call: str) -> str:
+            with pytest.raises(polycall.PolycallError) as caught:
+                registry.call(*call)
+            return str(caught.value)
+
+        assert told("app:syn").startswith("app:syn (lua): _index.yaml:")
+        assert told("app:via", "app:syn").startswith("app:via (lua) -> app:syn (lua): _index.yaml:")
+        assert told("py:via", "app:syn").startswith("py:via (python) -> app:syn (lua): _index.yaml:")
+        assert told("app:via", "app:wat").startswith("app:via (lua) -> app:wat (wasm): ")
+        assert told("app:via", "app:table").startswith("app:via (lua): app:table: an entry of kind ")
+        assert told("app:via", "app:none").startswith("app:via (lua): there is no entry app:none")
+        findings = [finding for finding in registry.check() if finding.severity == "error"]
+        assert [str(finding).count("app:") for finding in findings] == [1, 1]
