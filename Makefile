@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PACKAGES := polycall registry lua_runtime wasm_runtime interop
 
-.PHONY: demo test check format guests clean
+.PHONY: demo test check format bench guests clean
 
 demo: $(VENV)/.runtime
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/04-orchestration/run.sh
@@ -24,6 +24,9 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev
+	for script in benchmarks/*.py; do echo "--- $$script"; $(BIN)/python $$script || exit 1; done
 
 guests: $(VENV)/.dev
 	$(BIN)/python tests/guests/build.py

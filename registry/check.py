@@ -1,7 +1,8 @@
-"""Everything that can be known of a project without calling anything in it."""
+"""Everything that can be known of a project without calling anything in it; Lua files are started."""
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -32,6 +33,13 @@ _KEYS: tuple[tuple[type[PolycallError], str], ...] = (
     (NotFoundError, "path"),
 )
 """The key that an error of preparing is most likely mended at."""
+
+_KEY_BY_MESSAGE = (
+    (re.compile(r"there is no module "), "modules"),
+    (re.compile(r"wit:|the wit |a core module does not tell|.* does not fit its wit"), "wit"),
+    (re.compile(r"[^ ]+: the path "), "path"),
+)
+"""The same for errors that differ in nothing but what they say."""
 
 
 class Finding(NamedTuple):
@@ -93,15 +101,18 @@ def _check_entry(
 
 
 def _error(entry: Entry, error: PolycallError) -> Finding:
-    key = next((key for family, key in _KEYS if isinstance(error, family)), "")
-    if isinstance(entry.spec, FsDirectorySpec):
-        key = "directory"
-    if isinstance(entry.spec, EnvFileSpec):
-        key = "file_path"
-    location = entry.where(key)
     own = str(entry.id)
     message = error.message if error.message.startswith(own) else f"{own}: {error.message}"
-    return Finding("error", error.code, Problem(*location, "", message, error.hint))
+    return Finding("error", error.code, entry.problem(_key(entry, error), message, error.hint))
+
+
+def _key(entry: Entry, error: PolycallError) -> str:
+    if isinstance(entry.spec, FsDirectorySpec):
+        return "directory"
+    if isinstance(entry.spec, EnvFileSpec):
+        return "file_path"
+    by_message = (key for pattern, key in _KEY_BY_MESSAGE if pattern.match(error.message))
+    return next((key for family, key in _KEYS if isinstance(error, family)), next(by_message, ""))
 
 
 def _denied(entry: Entry, imports: Sequence[ImportNeed]) -> Iterable[Finding]:
@@ -119,4 +130,4 @@ def _denied(entry: Entry, imports: Sequence[ImportNeed]) -> Iterable[Finding]:
 
 
 def _warning(entry: Entry, message: str, hint: str) -> Finding:
-    return Finding("warning", "warning", Problem(*entry.where("imports"), "", f"{entry.id}: {message}", hint))
+    return Finding("warning", "warning", entry.problem("imports", f"{entry.id}: {message}", hint))

@@ -19,6 +19,8 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 SKIPPED_FOLDERS = frozenset({"node_modules"})
 """Folders that hold no entries, like those whose name begins with a dot."""
 
+_MARKS_VIRTUAL_ENVIRONMENT = "pyvenv.cfg"
+
 _SKIPPED_WITH: Mapping[str, tuple[str, ...]] = {
     "SKIP_TEMPORAL_TESTS": ("temporal", "_temporal"),
     "SKIP_CLOUDSTORAGE_TESTS": ("cloudstorage",),
@@ -108,7 +110,11 @@ class _Walk:
                 self._file(path, root)
 
     def _link(self, link: Path, root: SourceRoot, links: list[Path]) -> None:
-        target = Path(os.path.realpath(link))
+        try:
+            target = Path(os.path.realpath(link))
+        except OSError as error:  # a link that may not be read, such as those of other people's processes
+            self._problem(link, f"this symbolic link cannot be read: {error.strerror or error}")
+            return
         leads_to_folder = is_folder(target)
         if not (self._is_wanted(link, root) if leads_to_folder else link.name.endswith(_SUFFIXES)):
             return
@@ -127,7 +133,9 @@ class _Walk:
             self.files.append(SourceFile(path, shown_path(path, self._project), root.folder))
 
     def _is_wanted(self, folder: Path, root: SourceRoot) -> bool:
-        return not folder.name.startswith(".") and folder.name not in self._skipped and folder not in root.without
+        if folder.name.startswith(".") or folder.name in self._skipped or folder in root.without:
+            return False
+        return not is_file(folder / _MARKS_VIRTUAL_ENVIRONMENT)  # installed packages have YAML of their own
 
     def _is_new(self, path: Path) -> bool:
         known = str(path) in self._seen

@@ -25,7 +25,10 @@ _SINGLE_KEYS = ("name", "kind")
 _MENTION = re.compile(r"""(?:namespace|entries)["']?\s*:""")
 _BLOCK_CLAIM = re.compile(r"""^(["']?)namespace\1[ \t]*:[ \t]*["']?(?P<name>[^\s"'#,}]*)""", re.MULTILINE)
 _FLOW_CLAIM = re.compile(r"""\bnamespace["']?\s*:\s*["']?(?P<name>[^\s"'#,}]*)""")
+_CLAIM_AMID_MISTAKES = re.compile(r"""^(?:entries["']?[ \t]*:|namespace\b)""", re.MULTILINE)
+_FLOW_TOKEN = re.compile(r""""(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[\[\]{}]|[^\s\[\]{}"',:]+""")
 _FLOW_START = re.compile(r"\s*\{(?![{%])")  # two braces begin a template of some other tool
+_GLANCE_CHARACTERS = 64 * 1024
 NAMESPACE = re.compile(r"[^\s.:]+(?:\.[^\s.:]+)*")
 """Names joined by dots; in a form that ECMAScript reads alike."""
 
@@ -65,12 +68,19 @@ def read_entry_file(source: SourceFile, report: Report) -> EntryFile | None:
         text = read_text(source.path)
     except UnreadableError as error:
         claimed = _claimed_namespace(error.readable)
-        if error.readable and claimed is None:
+        if error.readable and claimed is None and not _is_index(source):
+            if error.only_beginning:
+                message = f"the file {error.message}; its beginning has no namespace at its top, so it is ignored"
+                report.warning(error.at, "", message)
             return None
         report.problem(error.at, "", f"the file {error.message}", error.hint)
         return EntryFile(source, report, claimed or "", complete=False)
     # Reading every large foreign file to the end would be slow: most need no more than a glance.
-    return _read(source, report, text) if _MENTION.search(text) else None
+    return _read(source, report, text) if _is_index(source) or _MENTION.search(text) else None
+
+
+def _is_index(source: SourceFile) -> bool:
+    return source.path.stem == "_index"
 
 
 def _read(source: SourceFile, report: Report, text: str) -> EntryFile | None:
@@ -79,11 +89,14 @@ def _read(source: SourceFile, report: Report, text: str) -> EntryFile | None:
         document = read_document(source.path, text, noted)
     except DeclarationError as error:
         claimed = _claimed_namespace(text)
-        if claimed is None:
+        if claimed is None and not _is_index(source) and not _CLAIM_AMID_MISTAKES.search(text):
             return None
         report.problems += [*noted.problems, *error.problems]
-        return EntryFile(source, report, claimed, complete=False)
+        return EntryFile(source, report, claimed or "", complete=False)
     if not isinstance(document.root, MapNode):
+        if _is_index(source) and document.root is not None and not _is_nothing(document.root):
+            what = describe_node(document.root)
+            report.problem(document.root, "", f'expected a mapping with "namespace" and "entries", got {what}')
         return None
     if "namespace" not in document.root.items:
         _warn_of_missing_namespace(document.root, report)
@@ -103,8 +116,25 @@ def read_document(path: Path, text: str, report: Report) -> Document:
 
 def _claimed_namespace(text: str) -> str | None:
     """Returns the namespace that a file which does not parse seems to declare at its top, or None."""
-    claim = (_FLOW_CLAIM if _FLOW_START.match(text) else _BLOCK_CLAIM).search(text)
+    claim = _flow_claim(text[:_GLANCE_CHARACTERS]) if _FLOW_START.match(text) else _BLOCK_CLAIM.search(text)
     return claim["name"] if claim else None
+
+
+def _flow_claim(text: str) -> re.Match[str] | None:
+    """Finds a key ``namespace`` that is not inside anything else than the outermost braces."""
+    depth = 0
+    for token in _FLOW_TOKEN.finditer(text):
+        if token[0] in "[]{}":
+            depth += 1 if token[0] in "[{" else -1
+        elif depth == 1 and token[0].strip("\"'") == "namespace":
+            claim = _FLOW_CLAIM.match(text, token.start() + (token[0][0] in "\"'"))
+            if claim:
+                return claim
+    return None
+
+
+def _is_nothing(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.value is None
 
 
 def _warn_of_missing_namespace(root: MapNode, report: Report) -> None:

@@ -77,7 +77,11 @@ def project_folder(path: Path) -> Path:
     """
     if "\0" in str(path):
         raise NotFoundError(f"{str(path)!r} is no path: it holds a NUL character")
-    root = Path(os.path.realpath(path))
+    try:
+        root = Path(os.path.realpath(path))
+    except OSError as error:  # relative to a working directory that was removed, or a link that may not be read
+        hint = None if path.is_absolute() else "the working directory may have been removed; go to another one"
+        raise NotFoundError(f"there is no project folder {path}: {error.strerror or error}", hint=hint) from error
     if is_folder(root):
         return root
     if is_file(root):

@@ -2,6 +2,7 @@
 # The whole job: a C and a JavaScript component and Lua functions, called from a shell.
 set -eu
 cd "$(dirname "$0")"
+command -v polycall > /dev/null || { echo "polycall is not on the PATH: say make demo in the clone, then . .venv/bin/activate" >&2; exit 127; }
 
 echo "--- An order goes through C, JavaScript and Lua:"
 polycall call shop:checkout - < order.json

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,6 +13,10 @@ from interop.context import Cancellation
 from interop.errors import ConversionError
 from interop.json_text import decode_json, encode_json
 from interop.values import Value
+from registry.cli.interruptible import interruptible
+from registry.cli.nothing_found import hints_for_missing
+from registry.cli.printable import one_line, printable_json
+from registry.cli.seconds import SECONDS
 from registry.cli.session import Session
 from registry.cli.watch import Load, run, watch_option
 from registry.trace import Trace
@@ -22,8 +25,7 @@ __all__ = ["call"]
 
 _LIKE_AN_OPTION = re.compile(r"-(?!$|\.?\d)")
 
-_SECONDS_TO_UNWIND = 5.0
-"""How long a call may take to end after Ctrl-C before the process ends without it."""
+_SHOWN_CHARACTERS = 60
 
 
 class _CallCommand(click.Command):
@@ -51,7 +53,7 @@ class _CallCommand(click.Command):
     multiple=True,
     help="Add the content of a file as an argument of bytes, behind the others.",
 )
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop the call after this time.")
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Stop the call after this time.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, whatever its type.")
 @watch_option
 @click.option("--trace", "traced", is_flag=True, help="Then print the tree of all calls, with times, to stderr.")
@@ -67,7 +69,7 @@ def call(  # noqa: PLR0917  # click passes options by name
     watch: bool,
     traced: bool,
 ) -> int:
-    r"""Call the function ID and print its result.
+    """Call the function ID and print its result.
 
     Each ARG is JSON; with --string it is text. An ARG of "-" is read from standard input. Text and bytes are printed as
     they are, tables as JSON; nothing is printed for nothing.
@@ -77,16 +79,16 @@ def call(  # noqa: PLR0917  # click passes options by name
       polycall call app:add 2 3
       polycall call app:greet --string World
       echo '{"items": []}' | polycall call app:checkout -
-    """
+    """  # noqa: D301  # what click looks for is the control character
     values: list[Value] = [_value(text, number, as_text) for number, text in enumerate(arguments, 1)]
 
     def once(load: Load) -> int:
         given = values + [path.read_bytes() for path in byte_files]
         trace = Trace() if traced else None
         try:
-            with load() as registry:
+            with load() as registry, hints_for_missing(registry):
                 cancellation = Cancellation()
-                result = _interruptible(
+                result = interruptible(
                     lambda: registry.call(target, *given, timeout=timeout, cancellation=cancellation, observer=trace),
                     cancellation,
                 )
@@ -102,54 +104,52 @@ def call(  # noqa: PLR0917  # click passes options by name
 def _print_trace(trace: Trace) -> None:
     sys.stdout.flush()  # where both streams end on one terminal, the trace stands below the result
     for line in trace.lines():
-        click.echo(line, err=True)
+        click.echo(one_line(line), err=True)
 
 
 def _value(text: str, number: int, as_text: bool) -> Value:
-    data = sys.stdin.buffer.read() if text == "-" else text.encode("utf-8", "surrogateescape")
+    data = _standard_input() if text == "-" else text.encode("utf-8", "surrogateescape")
     try:
         return data.decode() if as_text else decode_json(data)
     except UnicodeDecodeError:
         return data
     except ConversionError as error:
-        shown = "standard input" if text == "-" else f"'{text}'"
-        hint = "write text as '\"text\"', or use --string"
-        raise click.UsageError(f"argument {number} is not JSON: {shown}: {error.got}\n{hint}") from error
+        cut = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+        shown = "standard input" if text == "-" else f"'{cut}'"
+        what = error.got if error.expected == "JSON text" else f"expected {error.expected}, got {error.got}"
+        raise click.UsageError(f"argument {number} is not JSON: {one_line(shown)}: {what}{_hint(data)}") from error
 
 
-def _interruptible(work: Callable[[], Value], cancellation: Cancellation) -> Value:
-    """Runs `work` on a thread: the main one must be free for Ctrl-C, which Python cannot deliver inside an engine."""
-    results: list[Value] = []
-    failures: list[BaseException] = []
-    # Not Thread.join: once interrupted, it would not wait a second time but take the thread for ended.
-    done = threading.Event()
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise click.UsageError('there is nothing to read for "-": standard input is closed')
+    return sys.stdin.buffer.read()
 
-    def work_and_keep() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:  # noqa: BLE001  # it is raised again in the main thread
-            failures.append(error)
-        finally:
-            done.set()
 
-    threading.Thread(target=work_and_keep, name="polycall-call", daemon=True).start()
-    try:
-        done.wait()
-    except KeyboardInterrupt:
-        cancellation.cancel()
-        done.wait(_SECONDS_TO_UNWIND)
-        raise
-    if failures:
-        raise failures[0]
-    return results[0]
+def _hint(data: bytes) -> str:
+    """Returns what would mend an argument that is not JSON, where it looks as if it was never meant to be."""
+    looks_like_json = data.lstrip()[:1] in (b"{", b"[", b'"') or data.strip() in (b"NaN", b"Infinity", b"-Infinity")
+    return "" if looks_like_json else "\nwrite text as '\"text\"', or use --string"
 
 
 def _print(result: Value, as_json: bool) -> None:
-    if as_json:
-        click.echo(encode_json(result, indent=2))
-    elif isinstance(result, bytes):
+    if isinstance(result, bytes) and not as_json:
         sys.stdout.buffer.write(result)
-    elif isinstance(result, str):
+    elif isinstance(result, str) and not as_json:
         click.echo(result)
-    elif result is not None:
-        click.echo(encode_json(result, indent=2))
+    elif result is not None or as_json:
+        click.echo(printable_json(encode_json(_with_base64(result), indent=2)))
+
+
+def _with_base64(value: Value) -> Value:
+    """Returns a value in which bytes that are not UTF-8, which JSON has no form for, are ``{"base64": ...}``."""
+    if isinstance(value, list):
+        return [_with_base64(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _with_base64(item) for key, item in value.items()}
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}

@@ -1,14 +1,13 @@
-"""``polycall check``: what is wrong with a project, without running it."""
+"""``polycall check``: what is wrong with a project, without calling anything."""
 
 from __future__ import annotations
-
-import json
 
 import click
 
 from interop.errors import DeclarationError
 from registry.check import Finding
-from registry.cli.output import print_line
+from registry.cli.interruptible import interruptible
+from registry.cli.output import print_json, print_line
 from registry.cli.progress import progress
 from registry.cli.session import Session
 from registry.cli.watch import Load, run, watch_option
@@ -18,12 +17,14 @@ __all__ = ["check"]
 _FOUND_ERRORS = 1
 
 
-@click.command(short_help="Check the project without running it.")
+@click.command(short_help="Check the project without calling anything.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @watch_option
 @click.pass_obj
 def check(session: Session, as_json: bool, watch: bool) -> int:
     """Check everything that can be known without calling anything: declarations, sources, binaries, exports, imports.
+
+    Lua files are started for it: what stands outside their functions runs.
 
     The exit code is 1 if there are errors; warnings alone leave it at 0.
     """
@@ -34,7 +35,7 @@ def _check(load: Load, as_json: bool) -> int:
     findings, entries = _findings(load)
     errors = sum(finding.severity == "error" for finding in findings)
     if as_json:
-        click.echo(json.dumps([_row(finding) for finding in findings], indent=2, ensure_ascii=False))
+        print_json([_row(finding) for finding in findings])
     else:
         for finding in findings:
             _show(finding)
@@ -48,7 +49,7 @@ def _findings(load: Load) -> tuple[list[Finding], int]:
     except DeclarationError as error:
         return [Finding("error", error.code, problem) for problem in error.problems], 0
     with loaded as registry, progress(len(registry)) as begin:
-        return registry.check(begin=begin), len(registry)
+        return interruptible(lambda: registry.check(begin=begin)), len(registry)
 
 
 def _show(finding: Finding) -> None:

@@ -21,13 +21,13 @@ _BASH_COLON = (
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    r"""Print the script that makes SHELL complete polycall's commands, options and entry ids.
+    """Print the script that makes SHELL complete polycall's commands, options and entry ids.
 
     \b
     bash: eval "$(polycall completion bash)"     in ~/.bashrc
     zsh:  eval "$(polycall completion zsh)"      in ~/.zshrc
     fish: polycall completion fish | source      in ~/.config/fish/config.fish
-    """
+    """  # noqa: D301  # what click looks for is the control character
     script = get_completion_class(shell)
     if script is None:
         raise click.UsageError(f"this version of click cannot complete in {shell}")

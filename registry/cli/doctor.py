@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from registry.cli.output import print_line, print_table
+from registry.cli.output import print_json, print_line, print_table
 from registry.doctor import examine
 
 __all__ = ["doctor"]
@@ -24,7 +22,7 @@ def doctor(as_json: bool) -> int:
     """
     found = list(examine())
     if as_json:
-        click.echo(json.dumps([diagnosis._asdict() for diagnosis in found], indent=2, ensure_ascii=False))
+        print_json([diagnosis._asdict() for diagnosis in found])
     else:
         rows = [(diagnosis.status, diagnosis.name, diagnosis.value) for diagnosis in found]
         print_table(("status", "of", "found"), rows, _STYLES)

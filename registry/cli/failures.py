@@ -1,20 +1,80 @@
-"""How an error looks to a person at a terminal."""
+"""How an error looks to a person at a terminal, and what exit code it has."""
 
 from __future__ import annotations
 
+import os
+import sys
+import traceback
+
 import click
 
-from interop.errors import PolycallError
+from interop.errors import OUTCOMES, DeclarationError, PolycallError
+from registry.cli.printable import one_line, printable
 
-__all__ = ["show_error"]
+__all__ = ["show_failure"]
+
+_OUTPUT_NOT_WANTED = 141
+"""What a shell reports of a program that SIGPIPE ended: the reader, such as `head`, has had enough."""
+
+_SYSTEM_REFUSED = 74
+"""EX_IOERR of sysexits.h, from which 70 for an internal error comes as well."""
 
 
-def show_error(error: PolycallError) -> None:
-    """Writes an error to stderr: the message and, where there is one, what would mend it and the guest's traceback."""
+def show_failure(error: Exception, *, debug: bool) -> int:
+    """Writes what went wrong to stderr.
+
+    Args:
+        error: An error of polycall's, of the operating system's, or a fault.
+        debug: Whether to show the Python traceback instead of the message.
+
+    Returns:
+        The exit code.
+    """
+    if isinstance(error, OSError):
+        _discard_unwritten_output()
+    if isinstance(error, BrokenPipeError):
+        return _OUTPUT_NOT_WANTED
+    if debug:
+        click.echo(printable("".join(traceback.format_exception(error))), err=True, nl=False)
+    elif isinstance(error, PolycallError):
+        _show_error(error)
+    elif isinstance(error, OSError):
+        _say(f"{_what_was_refused(error)}: {error.strerror or error}")
+    else:
+        _say(f"internal error: {type(error).__name__}: {error}", "this is a fault of polycall; please report it")
+    if isinstance(error, PolycallError):
+        return OUTCOMES[error.code].exit_code
+    return _SYSTEM_REFUSED if isinstance(error, OSError) else OUTCOMES["internal"].exit_code
+
+
+def _show_error(error: PolycallError) -> None:
     hint, error.hint = error.hint, None
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {error.text()}", err=True)
-    if hint:
-        click.echo(f"{click.style('hint:', fg='cyan')} {hint}", err=True)
+    if isinstance(error, DeclarationError):
+        head = error.message.partition("\n")[0]
+        _say("\n  ".join([head, *(one_line(str(problem)) for problem in error.problems)]), hint)
+    else:
+        _say(error.text(), hint)
     if error.guest_traceback:
-        lines = error.guest_traceback.rstrip().splitlines()
+        lines = printable(error.guest_traceback).rstrip().splitlines()
         click.echo("\n".join(["guest traceback:", *(f"  {line}" for line in lines)]), err=True)
+
+
+def _say(message: str, hint: str | None = None) -> None:
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {printable(message)}", err=True)
+    if hint:
+        click.echo(f"{click.style('hint:', fg='cyan')} {printable(hint)}", err=True)
+
+
+def _what_was_refused(error: OSError) -> str:
+    # A file that was opened by its name is named in the error; what has no name came with the process.
+    return "standard input or output" if error.filename is None else str(error.filename)
+
+
+def _discard_unwritten_output() -> None:
+    """Frees stdout of text that it cannot get rid of; Python would complain of it once more at its exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
+from contextlib import suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 from shutil import copyfile
+from tempfile import TemporaryDirectory
 
 import click
+
+from registry.cli.printable import one_line, printable
 
 __all__ = ["init"]
 
@@ -23,8 +28,28 @@ def init(directory: Path) -> None:
         taken = [path.name for path in sources if (directory / path.name).exists()]
         if taken:
             raise click.UsageError(f"{directory} already has {', '.join(taken)}; choose another folder")
-        directory.mkdir(parents=True, exist_ok=True)
-        for path in sources:
-            copyfile(path, directory / path.name)
-    click.echo(f"Made a project in {directory}. Try it:\n\n  cd {directory}\n  polycall list\n"
+        _write(sources, directory)
+    enter = "" if directory.resolve() == Path.cwd() else f"  cd {shlex.quote(str(directory))}\n"
+    click.echo(f"Made a project in {one_line(str(directory))}. Try it:\n\n{printable(enter)}  polycall list\n"
                "  polycall call app:welcome --string World")  # fmt: skip
+
+
+def _write(sources: list[Path], directory: Path) -> None:
+    """Writes all files or none: a failure, such as a full disk, leaves things as they were."""
+    made = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+    written: list[Path] = []
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".polycall-", dir=directory) as temporary:
+            copies = [Path(copyfile(source, Path(temporary, source.name))) for source in sources]
+            for copy in copies:
+                written.append(copy.rename(directory / copy.name))
+    except BaseException as error:
+        for path in written:
+            path.unlink()
+        for folder in made:
+            with suppress(OSError):  # it could not be made, or somebody else has put something in it
+                folder.rmdir()
+        if isinstance(error, OSError):  # the name of a temporary file would only puzzle
+            raise OSError(error.errno, error.strerror, str(directory)) from error
+        raise

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from registry.cli.output import print_table
+from registry.cli.nothing_found import say_nothing_found
+from registry.cli.output import print_json, print_table
 from registry.cli.session import Session
 from registry.cli.watch import Load, run, watch_option
 from registry.entries import Entry
@@ -25,7 +24,10 @@ def list_entries(session: Session, namespace: str | None, kind: str | None, as_j
 
     def once(load: Load) -> int:
         with load() as registry:
-            _show(registry.find(namespace=namespace, kind=kind), as_json)
+            entries = registry.find(namespace=namespace, kind=kind)
+            _show(entries, as_json)
+            if not entries:
+                say_nothing_found(registry, namespace, kind)
         return 0
 
     return run(session, once, watch=watch)
@@ -33,7 +35,7 @@ def list_entries(session: Session, namespace: str | None, kind: str | None, as_j
 
 def _show(entries: list[Entry], as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps([_row(entry) for entry in entries], indent=2, ensure_ascii=False))
+        print_json([_row(entry) for entry in entries])
         return
     rows = [(str(entry.id), entry.kind, _comment(entry)) for entry in entries]
     print_table(("id", "kind", "comment"), rows, {entry.kind: _style(entry.kind) for entry in entries})

@@ -6,6 +6,8 @@ import logging
 
 import click
 
+from registry.cli.printable import printable
+
 __all__ = ["configure_logging"]
 
 
@@ -14,7 +16,7 @@ class _EchoHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one line."""
-        click.echo(self.format(record), err=True)
+        click.echo(printable(self.format(record)), err=True)
 
 
 def configure_logging(verbosity: int) -> None:

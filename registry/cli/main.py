@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,9 +11,9 @@ from types import MappingProxyType
 
 import click
 
-from interop.errors import OUTCOMES, PolycallError
-from registry.cli.failures import show_error
+from registry.cli.failures import show_failure
 from registry.cli.logs import configure_logging
+from registry.cli.printable import printable
 from registry.cli.session import Session
 
 __all__ = ["main"]
@@ -56,6 +57,17 @@ class _Commands(click.Group):
             offer_entry_ids(command)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Runs the command; returns its exit code, also that of a failure."""
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()  # at Python's own exit it would be too late to say what went wrong
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001  # nobody above could say it better
+            return show_failure(error, debug=ctx.params["debug"])
+        return result
+
 
 @click.group(cls=_Commands, context_settings=_CONTEXT_SETTINGS)
 @click.version_option(package_name="polycall")
@@ -82,22 +94,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; None for those of the process.
 
     Returns:
-        The exit code: 0, 2 for a wrong command line, else what `interop.errors.OUTCOMES` says of the error.
+        The exit code: 0, 2 for a wrong command line, else that of the failure, see `registry.cli.failures`.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        if sys.stdout is None:  # closed by whoever started us: nothing must be done whose result would be lost
+            raise click.UsageError("standard output is closed; send it to /dev/null if it is not wanted")
         result = commands.main(given, prog_name="polycall", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(printable(shown.getvalue()), err=True, nl=False)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return _INTERRUPTED
-    except PolycallError as error:
-        if "--debug" in given:
-            raise
-        show_error(error)
-        return OUTCOMES[error.code].exit_code
+    except OSError as error:  # --help and --version write before there is a command
+        return show_failure(error, debug=False)

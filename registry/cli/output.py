@@ -5,24 +5,34 @@ rich is imported only where a terminal is: the other commands of a script must n
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
-__all__ = ["Styles", "print_line", "print_table"]
+from registry.cli.printable import one_line, printable_json
+
+__all__ = ["Styles", "print_json", "print_line", "print_table"]
 
 Styles = Mapping[str, str]
 """Text to the style it is shown in, as rich names styles."""
 
 
+def print_json(value: Any) -> None:
+    """Prints what `json.dumps` takes; what it does not take is printed as its text."""
+    click.echo(printable_json(json.dumps(value, indent=2, ensure_ascii=False, default=str)))
+
+
 def print_line(*parts: tuple[str, str]) -> None:
-    """Prints one line, unbroken however long it is.
+    """Prints one line, unbroken however long it is and whatever is in it.
 
     Args:
         *parts: Text and its style, or "" for none; they are joined as they are.
     """
+    parts = tuple((one_line(text), style) for text, style in parts)
     if not _is_colourful():
         click.echo("".join(text for text, _ in parts))
         return
@@ -40,9 +50,10 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], styles: S
         rows: The cells, as many as there are headers.
         styles: The styles of cells, by their text.
     """
+    shown = [[one_line(cell) for cell in row] for row in rows]
     if not _is_colourful():
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
+        widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+        for row in shown:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             click.echo("  ".join(cells).rstrip())
         return
@@ -53,7 +64,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], styles: S
     table = Table(box=None, pad_edge=False, header_style="dim")
     for header in headers:
         table.add_column(header, overflow="fold")  # nothing is cut off: a hash is there to be copied
-    for row in rows:
+    for row in shown:
         table.add_row(*(Text(cell, (styles or {}).get(cell, "")) for cell in row))
     Console(highlight=False).print(table)
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from registry.cli.printable import one_line
+
 __all__ = ["progress"]
 
 
@@ -19,7 +21,7 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
     Yields:
         What to call with the name of the thing that begins.
     """
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _name: None
         return
     from rich.console import Console  # noqa: PLC0415  # see registry.cli.output
@@ -32,7 +34,7 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
 
         def begin(name: str) -> None:
             nonlocal begun
-            bar.update(task, completed=begun, description=name)
+            bar.update(task, completed=begun, description=one_line(name))
             begun += 1
 
         yield begin

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from registry.cli.output import print_json
 from registry.schema import entry_file_schema
 
 __all__ = ["schema"]
@@ -14,4 +13,4 @@ __all__ = ["schema"]
 @click.command(short_help="Print the JSON Schema of entry files.")
 def schema() -> None:
     """Print the JSON Schema (draft 2020-12) of entry files, for editors that check and complete while one types."""
-    click.echo(json.dumps(entry_file_schema(), indent=2))
+    print_json(entry_file_schema())

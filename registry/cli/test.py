@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import click
 
-from registry.cli.output import print_line
+from registry.cli.interruptible import interruptible
+from registry.cli.output import print_json, print_line
 from registry.cli.progress import progress
+from registry.cli.seconds import SECONDS
 from registry.cli.session import Session
 from registry.guest_tests import GuestTest, GuestTestOutcome, find_tests, run_test
 from registry.junit import junit_xml
@@ -26,7 +28,7 @@ _FOUND_NO_TESTS = 5
 
 @click.command("test", short_help="Run the entries that are tests.")
 @click.argument("filters", metavar="[FILTER]...", nargs=-1)
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop each test after this time.")
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Stop each test after this time.")
 @click.option("-x", "--fail-fast", is_flag=True, help="Stop at the first test that fails.")
 @click.option(
     "--junit", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write JUnit XML to this file."
@@ -52,7 +54,7 @@ def run_tests(  # noqa: PLR0917  # click passes options by name
     if junit is not None:
         junit.write_bytes(junit_xml(outcomes))
     if as_json:
-        click.echo(json.dumps([_row(outcome) for outcome in outcomes], indent=2, ensure_ascii=False))
+        print_json([_row(outcome) for outcome in outcomes])
     else:
         _report(outcomes, left=len(tests) - len(outcomes))
     if not tests:
@@ -65,7 +67,7 @@ def _run(registry: Registry, tests: list[GuestTest], timeout: float | None, fail
     with progress(len(tests)) as begin:
         for test in tests:
             begin(test.entry_id)
-            outcomes.append(run_test(registry, test, timeout=timeout))
+            outcomes.append(interruptible(partial(run_test, registry, test, timeout=timeout)))
             if fail_fast and outcomes[-1].failure is not None:
                 break
     return outcomes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
@@ -10,7 +9,8 @@ from pathlib import Path
 import click
 
 from interop.errors import PolycallError
-from registry.cli.failures import show_error
+from registry.cli.failures import show_failure
+from registry.cli.printable import one_line
 from registry.cli.session import Session
 from registry.discovery import SKIPPED_FOLDERS
 from registry.load import project_folder
@@ -52,11 +52,11 @@ def run(session: Session, command: Callable[[Load], int], *, watch: bool) -> int
         while True:
             _run_once(lambda: command(registry.load), session.debug)
             try:
-                click.echo(f"watching {root}, Ctrl-C ends", err=True)
+                click.echo(f"watching {one_line(str(root))}, Ctrl-C ends", err=True)
                 changed = next(filter(None, changes))
             except KeyboardInterrupt:
                 return 0
-            click.echo(f"changed: {_listed(changed)}", err=True)
+            click.echo(f"changed: {one_line(_listed(changed))}", err=True)
 
 
 class _Reloading:
@@ -81,11 +81,8 @@ class _Reloading:
 def _run_once(command: Callable[[], int], debug: bool) -> None:
     try:
         command()
-    except PolycallError as error:
-        if debug:
-            click.echo(traceback.format_exc(), err=True, nl=False)
-        else:
-            show_error(error)
+    except (PolycallError, OSError) as error:
+        show_failure(error, debug=debug)
 
 
 def _changes(root: Path) -> Generator[list[str]]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from interop.errors import PolycallError
 from projects import GUESTS, hash_of, write_project
 from registry.cli.main import main
 
@@ -95,7 +94,11 @@ def test_list_shows_and_filters_entries(project: Path, capsys: pytest.CaptureFix
     assert rows[2]["file"] == "_index.yaml:19:5"
     code, out, _ = run(capsys, "-C", str(project), "list", "-n", "app", "-k", "library.lua")
     assert out == "app:library  library.lua\n"
-    assert run(capsys, "-C", str(project), "list", "-n", "other") == (0, "", "")
+    assert run(capsys, "-C", str(project), "list", "-n", "ap") == (
+        0,
+        "",
+        'no entries of namespace ap (did you mean "app"?)\n',
+    )
 
 
 def test_check_finds_everything_that_can_be_known(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,10 +107,12 @@ def test_check_finds_everything_that_can_be_known(project: Path, capsys: pytest.
     lines = out.splitlines()
     assert lines[0].startswith("_index.yaml:5:11: warning: ")
     assert 'did you mean "function.lua"' in lines[0]
-    assert lines[1].startswith("_index.yaml:9:16: error: app:assets: there is no folder nowhere")
-    assert lines[2].startswith("_index.yaml:14:11: error: app:binary: ")
+    assert lines[1].startswith("_index.yaml:9:16: error: entries[1].directory: app:assets: there is no folder nowhere")
+    assert lines[2].startswith("_index.yaml:14:11: error: entries[2].hash: app:binary: ")
     assert "expected sha256:0000" in lines[2]
-    assert lines[3].startswith('_index.yaml:22:13: error: app:typo: the method "og" is not a function')
+    assert lines[3].startswith(
+        '_index.yaml:22:13: error: entries[4].method: app:typo: the method "og" is not a function'
+    )
     ungranted = [line for line in lines if "app:ungranted" in line]
     assert any("imports from funcs, wasi:cli, wasi:clocks" in line and ": warning: " in line for line in ungranted)
     assert any("polycall has no host for wasi:random/insecure-seed@" in line for line in ungranted)
@@ -137,14 +142,16 @@ def test_check_reports_declarations_that_do_not_load(tmp_path: Path, capsys: pyt
 def test_show_tells_signature_imports_and_defaults(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "-C", str(project), "show", "app:ungranted")
     assert code == 0
-    assert "  signature  func(target: string, input: string) -> result<string, string>\n" in out
-    assert "  granted    wasi:random\n" in out
+    assert "  signature       func(target: string, input: string) -> result<string, string>\n" in out
+    assert "  granted         wasi:random\n" in out
     assert "wippy:runtime/funcs@0.1.0 (not granted: funcs)" in out
     assert "wasi:random/insecure-seed@0.2.12 (granted, but there is no host for it yet)" in out
     code, out, _ = run(capsys, "-C", str(project), "show", "app:unknown", "--json")
-    assert json.loads(out)["imports"]["needed"] == ["test:host/x (nobody offers it)"]
+    assert json.loads(out)["imports"]["needed"] == [
+        {"name": "test:host/x", "group": None, "granted": False, "available": False}
+    ]
     code, out, _ = run(capsys, "-C", str(project), "show", "app:guests", "--json")
-    assert json.loads(out)["data"] == {"directory": str(GUESTS / "bin")}
+    assert json.loads(out)["folder"] == str(GUESTS / "bin")
 
 
 def test_a_project_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,9 +167,15 @@ def test_help_and_wrong_commands_have_the_usual_exit_codes(capsys: pytest.Captur
     assert "No such command 'cal'" in err
 
 
-def test_debug_lets_the_error_through(project: Path) -> None:
-    with pytest.raises(PolycallError):
-        main(["--debug", "-C", str(project), "call", "app:nothing"])
+def test_debug_shows_the_traceback_and_keeps_the_exit_code(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "--debug", "-C", str(project), "call", "app:nothing")
+    assert code == 4
+    assert err.startswith("Traceback (most recent call last)")
+
+
+def test_debug_behind_the_command_is_data(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "-C", str(project), "call", "app:nothing", "--string", "--", "--debug")
+    assert (code, err) == (4, "error: there is no entry app:nothing\n")
 
 
 def test_listing_imports_no_engine(project: Path) -> None:

@@ -43,6 +43,12 @@ def test_dot_folders_and_node_modules_are_left_out(tmp_path: Path) -> None:
     assert found(tmp_path) == ["x/ok.yaml"]
 
 
+def test_virtual_environments_are_left_out(tmp_path: Path) -> None:
+    write(tmp_path, "venv/lib/a.yaml", "a.yaml")
+    (tmp_path / "venv/pyvenv.cfg").touch()
+    assert found(tmp_path) == ["a.yaml"]
+
+
 def test_test_folders_are_left_out_by_environment(tmp_path: Path) -> None:
     write(tmp_path, "temporal/a.yaml", "sqs/b.yaml", "network/c.yaml", "mine/d.yaml", "cloudstorage/e.yaml")
     assert len(found(tmp_path)) == 5
@@ -228,3 +234,27 @@ def test_a_foreign_file_without_a_namespace_at_its_top_does_no_harm(tmp_path: Pa
     index = load_index(tmp_path)
     assert len(index) == 1
     assert not index.warnings
+
+
+@pytest.mark.parametrize("top", ["", '{"items": [{"namespace": "prod"}], "x": "namespace"', "x:\n  namespace: prod\n"])
+def test_a_large_foreign_file_is_ignored_with_a_warning(tmp_path: Path, top: str) -> None:
+    write(tmp_path, "_index.yaml")
+    (tmp_path / "large.json").write_text(top + MAX_FILE_BYTES * " " + "\n")
+    index = load_index(tmp_path)
+    assert len(index) == 1
+    assert [warning.file for warning in index.warnings] == ["large.json"]
+    assert "so it is ignored" in index.warnings[0].message
+
+
+@pytest.mark.parametrize("top", ['{"meta": {}, "namespace": "app"', "version: 1\nnamespace: app\n"])
+def test_a_large_file_with_a_namespace_at_its_top_is_a_problem(tmp_path: Path, top: str) -> None:
+    (tmp_path / "large.yaml").write_text(top + MAX_FILE_BYTES * " " + "\n")
+    assert "expected at most 8,388,608" in load_problem(tmp_path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_foreign_utf_16_is_ignored(tmp_path: Path, encoding: str) -> None:
+    write(tmp_path, "_index.yaml")
+    bom = codecs.BOM_UTF16_LE if encoding == "utf-16-le" else codecs.BOM_UTF16_BE
+    (tmp_path / "settings.json").write_bytes(bom + '{"a": {"namespace": 1}}'.encode(encoding))
+    assert len(load_index(tmp_path)) == 1

@@ -80,7 +80,7 @@ def test_show_tells_the_limits_and_the_pool_that_apply(project: Path, capsys: py
     assert main(["-C", str(project), "show", "app:wat", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["limits"] == {"max_execution_ms": 30, "max_memory_bytes": 4_000_000}
-    assert shown["pool"] == "static, 2 instances"
+    assert (shown["pool"]["type"], shown["pool"]["max_size"]) == ("static", 2)
 
 
 def test_isolation_is_the_projects_unless_the_entry_says_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ local function checkout(order)
         return nil, err
     end
     if priced.err then
-        return nil, priced.err -- the component's own result<quote, string>
+        return nil, "shop:price: " .. priced.err -- the component's own result<quote, string>
     end
 
     local quote = priced.ok
@@ -21,7 +21,7 @@ local function checkout(order)
         return nil, err
     end
     if receipt.err then
-        return nil, receipt.err
+        return nil, "shop:render: " .. receipt.err
     end
     return receipt.ok
 end

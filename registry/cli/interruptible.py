@@ -1,0 +1,49 @@
+"""Work that Ctrl-C ends, wherever it is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from interop.context import Cancellation
+
+__all__ = ["interruptible"]
+
+T = TypeVar("T")
+
+_SECONDS_TO_UNWIND = 5.0
+"""How long a call may take to end after Ctrl-C before the process ends without it."""
+
+
+def interruptible(work: Callable[[], T], cancellation: Cancellation | None = None) -> T:
+    """Runs `work` on a thread: the main one must be free for Ctrl-C, which Python cannot deliver inside an engine.
+
+    Args:
+        work: What to do; its error is raised here.
+        cancellation: What ends the work after Ctrl-C; without one, the process ends without waiting for it.
+    """
+    results: list[T] = []
+    failures: list[BaseException] = []
+    # Thread.join would not wait a second time: once interrupted, it takes the thread for ended.
+    done = threading.Event()
+
+    def work_and_keep() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001  # it is raised again in the main thread
+            failures.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=work_and_keep, name="polycall-work", daemon=True).start()
+    try:
+        done.wait()
+    except KeyboardInterrupt:
+        if cancellation is not None:
+            cancellation.cancel()
+            done.wait(_SECONDS_TO_UNWIND)
+        raise
+    if failures:
+        raise failures[0]
+    return results[0]

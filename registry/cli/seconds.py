@@ -1,0 +1,26 @@
+"""A number of seconds on the command line."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Any
+
+import click
+
+__all__ = ["SECONDS"]
+
+
+class _Seconds(click.FloatRange):
+    """Seconds that can be waited for: finite, and no more than a lock can wait."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Reads the number."""
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):  # it is in every range, for it compares with nothing
+            self.fail(f"{value} is no number of seconds", param, ctx)
+        return seconds
+
+
+SECONDS = _Seconds(0, threading.TIMEOUT_MAX)
+"""The type of options such as ``--timeout``."""

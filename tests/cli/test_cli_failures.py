@@ -1,0 +1,170 @@
+"""Whatever the surroundings do to the command: one sentence, an exit code, and no Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import registry.cli.list as list_command
+from commands import run
+from projects import write_project
+
+INDEX = """
+namespace: app
+entries:
+  - {name: bytes, kind: function.lua, method: f, source: 'return { f = function() return "\\xff\\xfe" end }'}
+  - {name: in-table, kind: function.lua, method: f, source: 'return {f = function() return {a="\\xff", b="x"} end}'}
+  - {name: steer, kind: function.lua, method: f, source: 'return { f = function() error("\\27[2Jgone\\r") end }'}
+"""
+STUCK = """
+namespace: app
+entries:
+  - {name: stuck, kind: function.lua, method: f, source: 'print("started"); while true do end'}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_project(tmp_path, index=INDEX)
+
+
+def shell(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Runs a script in which ``polycall`` stands for the command; its stdin is the null device."""
+    command = f'polycall() {{ {shlex.quote(sys.executable)} -m polycall "$@"; }}; {script}'
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+    return subprocess.run(
+        ["bash", "-c", command], cwd=folder, env={**os.environ, "PYTHONPATH": path}, text=True, errors="replace",
+        capture_output=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "said"),
+    [
+        ("polycall call app:bytes - <&-", 2, "standard input is closed"),
+        ("polycall list >/dev/full", 74, "standard input or output: No space left on device"),
+        ("polycall call app:bytes >/dev/full", 74, "standard input or output: No space left on device"),
+        ("polycall --help >/dev/full", 74, "standard input or output: No space"),
+        ("polycall list >&-", 2, "standard output is closed"),
+        ("polycall call app:bytes >&-", 2, "standard output is closed"),
+        ("polycall call app:bytes --timeout nan", 2, "nan is no number of seconds"),
+        ("polycall call app:bytes --timeout inf", 2, "is not in the range"),
+        ("polycall test --timeout -1", 2, "is not in the range"),
+        ("mkdir gone; cd gone; rmdir ../gone; polycall list", 4, "the working directory may have been removed"),
+        ("mkdir gone; cd gone; rmdir ../gone; polycall init x", 74, "x: No such file or directory"),
+        ("polycall init /proc/x", 74, "/proc/x: "),
+        ("polycall init /dev/null", 74, "/dev/null: "),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence(project: Path, script: str, code: int, said: str) -> None:
+    result = shell(project, script)
+    assert result.returncode == code
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Exception ignored" not in result.stderr
+
+
+def test_a_reader_that_has_had_enough_ends_the_command_quietly(project: Path) -> None:
+    entries = "".join(f"  - {{name: e{number}, kind: registry.entry}}\n" for number in range(9000))
+    (project / "more.yaml").write_text(f"namespace: more\nentries:\n{entries}")
+    result = shell(project, "polycall list | head -1; exit ${PIPESTATUS[0]}")
+    assert (result.returncode, result.stderr) == (141, "")
+
+
+def test_a_fault_asks_to_be_reported(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError("oh")
+
+    monkeypatch.setattr(list_command, "_show", fail)
+    code, _, err = run(capsys, "-C", str(project), "list")
+    assert code == 70
+    assert err == "error: internal error: LookupError: oh\nhint: this is a fault of polycall; please report it\n"
+
+
+def test_bytes_that_are_not_utf_8_have_one_form_in_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(run(capsys, "-C", str(project), "call", "app:in-table").out) == {
+        "a": {"base64": "/w=="},
+        "b": "x",
+    }
+    assert json.loads(run(capsys, "-C", str(project), "call", "app:bytes", "--json").out) == {"base64": "//4="}
+
+
+def test_a_guest_cannot_steer_the_terminal(project: Path) -> None:
+    result = shell(project, "polycall call app:steer")
+    assert result.stderr.splitlines()[0].endswith(r"\x1b[2Jgone\r")
+    assert "\x1b" not in result.stderr
+
+
+def test_a_file_name_cannot_split_a_line_of_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a\nb\x1b.yaml").write_text("namespace: 5\nentries: []\n")
+    assert run(capsys, "-C", str(tmp_path), "check").out.startswith("a\\nb\\x1b.yaml:1:12: error: ")
+
+
+@pytest.mark.parametrize("command", ["check", "show app:stuck"])
+def test_ctrl_c_ends_start_up_code_that_never_ends(tmp_path: Path, command: str) -> None:
+    write_project(tmp_path, index=STUCK)
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "polycall", "-C", str(tmp_path), "-v", *command.split()],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert b"started" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == (130, b"\ninterrupted\n")
+
+
+def test_examples_in_the_help_stand_on_their_own_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, line in (("call", "    polycall call app:add 2 3\n"), ("completion", "  fish: polycall completion")):
+        out = run(capsys, command, "--help").out
+        assert line in out
+        assert "\\b" not in out
+
+
+def test_an_argument_that_is_not_json_is_cut_and_not_called_text_where_it_is_none(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "-C", str(project), "call", "app:bytes", "[" * 1000)
+    assert code == 2
+    assert "[" * 60 + "..." in err
+    assert "[" * 61 not in err
+    assert "--string" not in err
+    assert "--string" not in run(capsys, "-C", str(project), "call", "app:bytes", "NaN").err
+
+
+def test_an_empty_project_says_how_to_begin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "-C", str(tmp_path), "list") == (0, "", "no entries here: polycall init makes a project\n")
+    assert "polycall init makes a project" in run(capsys, "-C", str(tmp_path), "call", "a:x").err
+    (tmp_path / "a.yaml").write_text("namspace: a\nentries: [{name: x, kind: registry.entry}]\n")
+    assert '"namspace" may be meant' in run(capsys, "-C", str(tmp_path), "list").err
+
+
+def test_an_id_that_is_none_is_told_what_one_looks_like(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert 'such as "app:greet"' in run(capsys, "-C", str(project), "show", "").err
+
+
+def test_init_quotes_names_and_leaves_nothing_behind_when_it_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "cd 'a b'" in shell(tmp_path, "polycall init 'a b'").stdout
+    assert "cd " not in shell(tmp_path, "mkdir here; cd here; polycall init .").stdout
+
+    def full(_: Path, target: Path) -> Path:
+        if target.name == "welcome.lua":
+            raise OSError(28, "No space left on device", str(target))
+        target.write_text("")
+        return target
+
+    monkeypatch.setattr("registry.cli.init.copyfile", full)
+    code, _, err = run(capsys, "init", str(tmp_path / "deep" / "er"))
+    assert (code, err) == (74, f"error: {tmp_path / 'deep' / 'er'}: No space left on device\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a b", "here"]
