@@ -100,7 +100,7 @@ def raise_stopped(session: Session) -> NoReturn:
     if failure is None:
         raise InternalError("a Lua guest was stopped for no known reason", entry_id=session.entry_id)
     if isinstance(failure, Exception) and not isinstance(failure, PolycallError):
-        raise InternalError(f"a host function failed: {failure!r}", entry_id=session.entry_id) from failure
+        raise InternalError(f"a host function failed: {_told(failure)}", entry_id=session.entry_id) from failure
     raise failure
 
 
@@ -114,7 +114,7 @@ def raise_unforeseen(error: BaseException, session: Session) -> NoReturn:
     if isinstance(error, LuaError) and session.stopped:
         raise_stopped(session)
     if isinstance(error, Exception) and not isinstance(error, PolycallError):
-        raise InternalError(f"the Lua engine failed: {error}", entry_id=session.entry_id) from error
+        raise InternalError(f"the Lua engine failed: {_told(error)}", entry_id=session.entry_id) from error
     raise error
 
 
@@ -128,5 +128,16 @@ def _whole(length: int, run: Sequence[Any], more: Callable[[], Any]) -> Sequence
     return all_of_it
 
 
-def _text(data: bytes) -> str:
+def _told(error: BaseException) -> str:
+    """Returns an exception as text, whatever its own methods do."""
+    try:
+        return repr(error)
+    except Exception:  # noqa: BLE001  # any code may stand behind repr
+        return type(error).__name__
+
+
+def _text(data: object) -> str:
+    """Returns text that came from Lua; anything else could be a guest's own table, which is never touched."""
+    if type(data) is not bytes:
+        raise InternalError(f"the Lua code of the host gave a {type(data).__name__} where it gives text")
     return data.decode(errors="backslashreplace")

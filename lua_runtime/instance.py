@@ -41,7 +41,10 @@ class LuaInstance:
         session = kernel.session
         session.context = context
         try:
-            answer = self._run(kernel, arguments, context.deadline is not None or context.cancellation is not None)
+            guarded = context.deadline is not None or context.cancellation is not None
+            answer = self._run(kernel, arguments, guarded)
+            if guarded and session.expired():  # no hook saw it: the time passed inside a C function
+                answer = (b"stopped",)
             if type(answer) is not tuple:
                 return lift_scalar(answer)
             self.poisoned = answer[0] in POISONING

@@ -94,11 +94,14 @@ class Kernel:
         restore = None if session.cap is None else session.cap.restore
         kernel = run(b"return {}")
         run(bytecode("trace"), kernel)
-        run(bytecode("guard"), kernel, session.expired)
+        run(bytecode("guard"), kernel, session.expired, session.cap is not None)
         run(bytecode("objects"), kernel)
         run(bytecode("errors"), kernel)
         run(bytecode("values"), kernel, LIST, RECORD, session.collect, session.more, restore)
         run(bytecode("arguments"), kernel)
+        run(bytecode("tables"), kernel)
+        run(bytecode("matching"), kernel)
+        run(bytecode("strings"), kernel)
         run(bytecode("library"), kernel)
         run(bytecode("environment"), kernel, line_writer(session))
         run(bytecode("calls"), kernel, restore)
@@ -114,7 +117,9 @@ class Kernel:
         Raises:
             PreparationError: A syntax error, as ``file:line: message``.
         """
-        answer = self._compile(source.aligned().encode(errors="surrogateescape"), source.name.encode())
+        answer = self._compile(
+            source.aligned().encode(errors="surrogateescape"), source.name.encode(errors="surrogateescape")
+        )
         if isinstance(answer, tuple):
             message = answer[1].decode(errors="backslashreplace")
             located = message if message.startswith(f"{source.name}:") else f"{source.name}: {message}"

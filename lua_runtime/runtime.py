@@ -19,6 +19,8 @@ from lua_runtime.spec import LuaProgram
 
 __all__ = ["LuaFunction", "LuaRuntime"]
 
+_BARE = frozenset({"", "nil", "[]", "{}"})
+
 
 class LuaFunction:
     """A Lua entry made ready to call; see `interop.protocols.Function`.
@@ -98,7 +100,10 @@ class LuaFunction:
             if word not in (b"failed", b"raised"):
                 raise
             raise PreparationError(
-                error.message, entry_id=self.entry_id, hint=error.hint, guest_traceback=error.guest_traceback
+                _start_message(error.message),
+                entry_id=self.entry_id,
+                hint=error.hint,
+                guest_traceback=error.guest_traceback,
             ) from error
         raise PreparationError("the chunk did not start", entry_id=self.entry_id)
 
@@ -166,15 +171,21 @@ def _compiled(kernel: Kernel, program: LuaProgram) -> CompiledChunk:
     return CompiledChunk(program.entry_id, kernel.compile(program.source), program.modules, imports)
 
 
+def _start_message(message: str) -> str:
+    """Returns what start-up code raised; of what says nothing by itself, that it was raised."""
+    return message if message not in _BARE else f"its start-up code raised {message or 'an empty text'}"
+
+
 def _check_modules(program: LuaProgram) -> None:
     known = sorted({*MODULES, *ALWAYS_THERE})
-    for name in program.modules:
-        if name not in known:
-            raise PreparationError(
-                f'there is no module "{name}"; the modules are {", ".join(known)}',
-                entry_id=program.entry_id,
-                hint=suggestion(name, known),
-            )
+    unknown = [name for name in dict.fromkeys(program.modules) if name not in known]
+    if unknown:
+        names = " or ".join(f'"{name}"' for name in unknown)
+        raise PreparationError(
+            f"there is no module {names}; the modules are {', '.join(known)}",
+            entry_id=program.entry_id,
+            hint="; ".join(filter(None, (suggestion(name, known) for name in unknown))) or None,
+        )
 
 
 def _missing(entry_id: str, method: str, returned: str, *functions: str) -> MissingExportError:

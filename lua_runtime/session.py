@@ -32,6 +32,10 @@ class RefusedError(Exception):
         self.kind = kind
 
 
+_MOST_KEPT = 256
+"""Errors of nested calls that a running call may still pass on as they were; an older one is passed on as a copy."""
+
+
 class Session:
     """What the host functions of one state share.
 
@@ -190,7 +194,7 @@ class Session:
         return context.interruption() if context and context.guarded else None
 
     def original(self, token: int | None) -> PolycallError | None:
-        """Returns the error of this call that an error object stands for; None for one of an earlier call."""
+        """Returns the error that an error object stands for; None for one of an earlier call, or long ago."""
         return None if token is None else self._kept.get(token)
 
     def lift_cap(self) -> None:
@@ -206,6 +210,8 @@ class Session:
     def _told(self, error: PolycallError) -> tuple[Any, ...]:
         token = next(self._tokens)
         self._kept[token] = error
+        if len(self._kept) > _MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
         text = error.text(skip_frames=self.context.depth if self.context else 0)
         trace = error.guest_traceback and _bytes(error.guest_traceback)
         self.lift_cap()

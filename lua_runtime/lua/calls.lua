@@ -19,7 +19,7 @@ end
 
 local function fatal(value)
   if is_stopping() then return "stopped" end
-  if value == NO_MEMORY then return "memory" end
+  if NO_MEMORY and value == NO_MEMORY then return "memory" end
 end
 
 -- For what is no answer of the guest. Two values, because a single one would be a result.
@@ -70,7 +70,8 @@ end
 -- One scalar is the answer itself; everything else is a word and what the word says.
 local function finish(ok, value, err)
   if not ok then return raised(value) end
-  if err ~= nil and (parts[err] or type(err) == "string") then return returned_error(err) end
+  -- A string after a value is one more result, as of string.match or pcall; an error object is always an error.
+  if err ~= nil and (parts[err] or value == nil and type(err) == "string") then return returned_error(err) end
   if IS_SCALAR[type(value)] then return value end
   return result(value)
 end

@@ -58,11 +58,13 @@ for name, kind in pairs(KINDS) do errors[name] = kind end
 
 function errors.new(about)
   if type(about) == "string" then about = { message = about } end
-  if type(about) ~= "table" or type(about.message) ~= "string" then
+  -- Each key is read once: a guest's __index may give something else the next time.
+  local message = type(about) == "table" and about.message
+  if type(message) ~= "string" then
     error("errors.new expects a message, or a table with message and perhaps kind, retryable, details", 2)
   end
   return new_error({
-    message = about.message,
+    message = message,
     kind = optional("kind", about.kind, "string") or "",
     retryable = optional("retryable", about.retryable, "boolean"),
     details = optional("details", about.details, "table"),

@@ -1,5 +1,5 @@
 -- Stopping a guest: a count hook asks the host, and whatever could catch the error that unwinds passes it on.
-local kernel, expired = ...
+local kernel, expired, has_cap = ...
 local error, type = error, type
 local pcall, xpcall, sethook = pcall, xpcall, debug.sethook
 local create, resume, close, status = coroutine.create, coroutine.resume, coroutine.close, coroutine.status
@@ -7,6 +7,8 @@ local create, resume, close, status = coroutine.create, coroutine.resume, corout
 local STOPPED, NO_MEMORY = "the call was stopped", "not enough memory"
 -- A check costs about as much as 50 instructions, so this makes it cheap and still comes many times a millisecond.
 local INSTRUCTIONS = 10000
+-- Hooks do not fire inside C functions: so what these go through counts as well, in bytes.
+local MOST_WORK = 1024 * 1024
 
 -- These C functions keep a buffer of a kilobyte on the native stack while they call back, and 32 states may be nested in
 -- one chain of calls: Lua's own limit of 200 levels is too much for them.
@@ -15,6 +17,7 @@ local MOST_NESTED = 16
 local stopping = false -- goes on once: such a state is discarded
 local nested = 0 -- calls of `limit_nesting` functions that have not returned
 local armed = false
+local worked = 0 -- bytes that C functions went through since the host was last asked
 local hooked = setmetatable({}, { __mode = "k" })
 
 local function stop()
@@ -29,7 +32,8 @@ end
 
 local function is_fatal(caught)
   -- A userdata is an exception that arose in Python outside of our reach, such as KeyboardInterrupt.
-  return caught == NO_MEMORY or type(caught) == "userdata"
+  -- Without a cap the text can only be a guest's own, or of a host without memory, which no answer helps.
+  return has_cap and caught == NO_MEMORY or type(caught) == "userdata"
 end
 
 -- Every way of catching an error ends here; `before` is what `nested` was when it began.
@@ -59,6 +63,17 @@ end
 
 kernel.stop = stop
 
+function kernel.is_armed() return armed end
+
+-- Says before or after a C function runs how many bytes it goes through: the hook of what no hook sees.
+function kernel.work(amount)
+  if not armed then return end
+  worked = worked + amount
+  if worked < MOST_WORK then return end
+  worked = 0
+  hook()
+end
+
 function kernel.arm()
   armed = true
   sethook(hook, "", INSTRUCTIONS)
@@ -87,7 +102,7 @@ end
 
 function kernel.unwound() nested = 0 end
 
-kernel.NO_MEMORY = NO_MEMORY
+kernel.NO_MEMORY = has_cap and NO_MEMORY or nil
 
 function kernel.pcall(...) return caught(nested, pcall(...)) end
 

@@ -16,10 +16,11 @@ from typing import NamedTuple
 import pytest
 
 from interop.context import CallContext
-from interop.errors import GuestError, PolycallError
+from interop.errors import GuestError, InternalError, PolycallError
 from interop.limits import LimitsSpec
 from interop.values import Value
 from lua_guests import body, context, prepare, program, run
+from lua_runtime.failure import conclude
 
 
 class Case(NamedTuple):
@@ -302,3 +303,28 @@ def test_a_hostile_guest_leaves_the_next_call_of_others_untouched() -> None:
             with pytest.raises(PolycallError):
                 bad.call([], frame)
             assert good.call([], context()) == "fine"
+
+
+def test_an_error_object_reads_what_it_is_made_from_once() -> None:
+    text = """
+        local n, endless = 0, setmetatable({}, { __index = function() while true do end end })
+        local about = setmetatable({}, { __index = function(_, key)
+          if key ~= 'message' then return nil end
+          n = n + 1
+          if n == 1 then return 'first' end
+          return endless
+        end })
+        return nil, errors.new(about)"""
+    with pytest.raises(GuestError) as caught:
+        run(text)
+    assert caught.value.message == "first"
+
+
+def test_the_host_never_touches_a_table_where_it_expects_text() -> None:
+    class Proxy:
+        def __getattr__(self, name: str) -> Value:
+            raise AssertionError(f"{name} of a guest's table was looked up")
+
+    session = prepare(program(body("return 1"))).instantiate()._kernel.session  # type: ignore[union-attr]  # started
+    with pytest.raises(InternalError, match="gave a Proxy where it gives text"):
+        conclude((b"failed", Proxy(), b"", None, None, None, None, 0), session, list)

@@ -6,7 +6,15 @@ from contextlib import closing
 import pytest
 
 from interop.context import CallContext
-from interop.errors import ConversionError, DeadlineError, GuestError, InternalError, NotFoundError, PolycallError
+from interop.errors import (
+    ConversionError,
+    DeadlineError,
+    GuestError,
+    InternalError,
+    NotFoundError,
+    PolycallError,
+    PreparationError,
+)
 from interop.values import Value
 from lua_guests import body, context, prepare, program, run
 
@@ -244,3 +252,24 @@ def test_arguments_that_cannot_travel_are_an_error_the_guest_sees() -> None:
 def test_a_conversion_error_is_not_a_guest_error() -> None:
     with pytest.raises(ConversionError):
         run("return print")
+
+
+@pytest.mark.parametrize("text", ["return ('a-b'):match('(%a)-(%a)')", "return 'a', 'b'"])
+def test_a_string_after_a_value_is_one_more_result(text: str) -> None:
+    assert run(text) == "a"
+
+
+def test_a_guest_cannot_claim_that_memory_ran_out() -> None:
+    with pytest.raises(GuestError) as caught:
+        run("error('not enough memory', 0)")
+    assert caught.value.message == "not enough memory"
+
+
+def test_all_unknown_modules_are_told_at_once() -> None:
+    with pytest.raises(PreparationError, match='no module "jsn" or "loger"'):
+        run("return 1", modules=["jsn", "loger"])
+
+
+def test_start_up_code_that_raises_nil_says_so() -> None:
+    with pytest.raises(PreparationError, match="its start-up code raised nil"):
+        prepare(program("error()"))

@@ -5,14 +5,18 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+import lua_runtime
 from interop.context import CallContext, Cancellation
 from interop.errors import CancelledError, DeadlineError, GuestError, LimitError, MemoryLimitError
 from interop.limits import LimitsSpec
 from interop.values import Value
 from lua_guests import MODULES, body, context, prepare, program, run
+from lua_runtime import scripts
+from lua_runtime.engine import State
 
 # Each is a way of keeping control that a guest might try; "FOREVER" stands for a loop without end.
 STUBBORN = {
@@ -72,6 +76,143 @@ def test_no_guest_outlives_its_deadline(text: str) -> None:
         assert time.monotonic() - start < 2
         assert instance.poisoned
         assert caught.value.entry_id == "app:main"
+
+
+# Each spends its time inside C functions, where no hook fires.
+BUSY_IN_C = {
+    "string.rep": "while true do ('x'):rep(60 * 1024 * 1024) end",
+    "gsub": "local s = ('x'):rep(1 << 20) while true do s:gsub('x', 'yy') end",
+    "find of plain text": "local s = ('x'):rep(60 << 20) while true do s:find('y', 1, true) end",
+    "upper": "local s = ('x'):rep(1 << 20) while true do s:upper() end",
+    "format": "local s = ('x'):rep(1 << 20) while true do string.format('%s', s) end",
+    "sub": "local s = ('x'):rep(1 << 20) while true do s:sub(2) end",
+    "tonumber": "local s = (' '):rep(1 << 20) while true do tonumber(s) end",
+    "many repetitions": "return (('a'):rep(30000)):find(('a*'):rep(30) .. 'b')",
+    "many repetitions in gmatch": "for _ in (('a'):rep(30000)):gmatch(('a*'):rep(30) .. 'b') do end",
+    "many repetitions in gsub": "return (('a'):rep(30000)):gsub(('a-'):rep(30) .. 'b', 'c')",
+    "many repetitions in match": "return (('a'):rep(30)):match(('a?'):rep(30) .. ('a'):rep(31))",
+    "table.sort": "local t = {} for i = 1, 300000 do t[i] = -i end while true do "
+    "table.sort(t) table.sort(t, math.ult) end",
+    "table.concat": "local t = {} for i = 1, 100000 do t[i] = 'x' end while true do table.concat(t, ',') end",
+    "table.insert at the front": "local t = {} for i = 1, 100000 do t[i] = i end "
+    "while true do table.insert(t, 1, 0) end",
+    "table.remove at the front": "local t = table.move({}, 1, 1, 1) while true do t[#t + 1] = 1 t[#t + 1] = 1 "
+    "table.remove(t, 1) end",
+    "table.unpack": "local t = {} for i = 1, 5000 do t[i] = i end while true do select('#', table.unpack(t)) end",
+}
+
+
+@pytest.mark.parametrize("text", BUSY_IN_C.values(), ids=BUSY_IN_C.keys())
+def test_c_functions_do_not_outlive_the_deadline(text: str) -> None:
+    with closing(prepare(program(body(text))).instantiate()) as instance:
+        start = time.monotonic()
+        with pytest.raises(DeadlineError):
+            instance.call([], context(deadline=start + 0.05))
+        assert time.monotonic() - start < 2
+
+
+def test_a_result_that_comes_after_the_deadline_is_none() -> None:
+    late = "local t = {} for i = 1, 200000 do t[i] = -i end table.sort(t) return 1"
+    with closing(prepare(program(body(late))).instantiate()) as instance:
+        with pytest.raises(DeadlineError):
+            instance.call([], context(deadline=time.monotonic() - 1))
+        assert instance.poisoned
+
+
+# Under a deadline lists are handled in Lua, so each line must give what C gives.
+LISTS = [
+    "local t = { 1, 2, 3 } table.insert(t, 4) table.insert(t, 1, 0) table.insert(t, 3, 9) "
+    "table.insert(t, 7, 8) return t",
+    "local t = { 1, 2, 3 } return { table.remove(t), table.remove(t, 1), #t, table.remove(t, 2) == nil, t[1] }",
+    "local t = {} return { table.remove(t) == nil, table.remove(t, 0) == nil, table.remove(t, #t) == nil }",
+    "local r = table.remove({ 1, 2, 3 }, 5) return r",
+    "local r = table.insert({ 1, 2, 3 }, 5, 1) return r",
+    "local r = table.insert({ 1 }) return r",
+    "return { table.concat({ 1, 2.5, 'x' }, '-'), table.concat({ 1, 2, 3 }, 0, 2, 3), table.concat({}, 'x') }",
+    "local r = table.concat({ 1, {} }) return r",
+    "local r = table.concat({ 1 }, '', {}) return r",
+    "return table.move({ 1, 2, 3, 4, 5 }, 2, 5, 1)",
+    "return table.move({ 1, 2, 3, 4, 5 }, 1, 4, 2)",
+    "local t = {} for i = 1, 200000 do t[i] = i end table.move(t, 1, 200000, 2) "
+    "local n = 0 for i = 2, 200001 do n = n + t[i] - i end return { n, #t }",
+    "local t = {} for i = 1, 200000 do t[i] = i end table.move(t, 2, 200000, 1) "
+    "local n = 0 for i = 1, 199999 do n = n + t[i] - i end return { n, #t }",
+    "local t = {} for i = 1, 100000 do t[i] = i % 7 end return { #table.concat(t), #table.concat(t, ', ') }",
+    "local t = {} for i = 1, 20000 do t[i] = (i * 7919) % 20011 end table.sort(t) "
+    "for i = 2, #t do if t[i - 1] > t[i] then return false end end return true",
+    "local t = { 'b', 'a', 'c' } table.sort(t, function(a, b) return a > b end) return t",
+    "local r = table.sort({ 1, 'x' }) return r",
+    "local t = setmetatable({ 3, 1, 2 }, { __len = function() return 3 end }) table.sort(t) return { table.unpack(t) }",
+    "return { select('#', table.unpack({ 1, nil, 3 }, 1, 3)), table.unpack({ 1, 2, 3 }, 2) }",
+]
+
+
+def outcome(text: str, frame: CallContext) -> Value:
+    try:
+        return run(text, frame=frame)
+    except GuestError as error:
+        return error.message
+
+
+@pytest.mark.parametrize("text", LISTS)
+def test_lists_behave_the_same_under_a_deadline(text: str) -> None:
+    assert outcome(text, context(deadline=time.monotonic() + 60)) == outcome(text, context())
+
+
+# A text, and patterns that C, C at each position, and the matcher in Lua must all take alike.
+PATTERNS = [
+    "%a+", "(%a+)=(%d*)", "()b()", "^%s*(.-)%s*$", "[^%s=]+", "[%]x]-=", "%b()", "%f[%w]%w+", "(a?)(a?)b", "a-b", "",
+    "(.)%1", "(%w)(%w-)%2", "x*", ".$", "%d?", "[a-f]*$", "^a", "a^", "a$b", "%.", "-", "((%a)%a)", "()", "%z?e",
+    "%f[%z]", "([%w_]+)%s*(=?)%s*(%w*)", "(()(.))",
+]  # fmt: skip
+TEXTS = ["", "aab = 12 (x (y) z) foo=bar, hello  world aabb", "  a-b.c=1 xx^yy$z [x]] (()) -- " * 3, "aaaaab" * 5]
+MATCH_ALL = """
+    local text, pattern = ...
+    local found = {}
+    local function add(...)
+      for at = 1, select('#', ...) do found[#found + 1] = tostring((select(at, ...))) end
+    end
+    local function all(text)
+      add(text:find(pattern)) add(text:find(pattern, 3)) add(text:match(pattern, -4)) add(text:match(pattern))
+      for a, b in text:gmatch(pattern) do add(a, b) end
+      add(text:gsub(pattern, '<%0>')) add(text:gsub(pattern, '%1%%', 3)) add(text:gsub(pattern, { a = 'A', b = 1 }))
+      add(text:gsub(pattern, function(a, b) return b or a == 'a' and 'Q' end))
+    end
+    all(text)
+    return table.concat(found, '|')"""
+
+
+@pytest.mark.parametrize("steps", [2_000_000, 500, 0])
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_patterns_match_the_same_under_a_deadline(pattern: str, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = scripts.bytecode
+
+    def patient(name: str) -> bytes:
+        if name != "matching":
+            return original(name)
+        text = Path(lua_runtime.__file__).with_name("lua").joinpath("matching.lua").read_text()
+        short = text.replace("MOST_STEPS = 2 * 1000 * 1000", f"MOST_STEPS = {steps}")
+        code: bytes = State(counted=False).run(b"return string.dump(load((...)))", short.encode())
+        return code
+
+    monkeypatch.setattr("lua_runtime.kernel.bytecode", patient)
+    for text in TEXTS:
+        frame = context(deadline=time.monotonic() + 60)
+        assert run(MATCH_ALL, text, pattern, frame=frame) == run(MATCH_ALL, text, pattern)
+
+
+@pytest.mark.parametrize("pattern", ["(a", "a)", "[a", "%", "%b", "%f", "%1", "(a%1)", "a" + "()" * 33])
+def test_a_broken_pattern_is_an_error_of_the_guest_under_a_deadline(pattern: str) -> None:
+    with pytest.raises(GuestError, match=r"lua/main\.lua:2: ") as caught:
+        run("local r = ('aaa'):find(...) return r", pattern, frame=context(deadline=time.monotonic() + 60))
+    assert caught.value.message.startswith("lua/main.lua:2: ")
+
+
+def test_an_error_in_a_replacement_keeps_its_place_under_a_deadline() -> None:
+    text = "return (('ab'):rep(5000)):gsub('a*a*a*b',\nfunction() error('boom') end)"
+    with pytest.raises(GuestError) as caught:
+        run(text, frame=context(deadline=time.monotonic() + 60))
+    assert caught.value.message == "lua/main.lua:3: boom"
 
 
 def test_a_guest_that_ends_in_time_is_not_disturbed() -> None:
@@ -196,12 +337,21 @@ def test_a_coroutine_made_in_a_guarded_call_is_not_stopped_by_the_old_deadline()
         "('x'):rep(1 << 40)",
         "string.rep('x', 1 << 30, 'separator')",
         "table.unpack({}, 1, 1 << 30)",
+        "table.concat(setmetatable({}, { __index = type }), '', 1, 1 << 60)",
+        "table.insert(LIAR, 1, 1)",
+        "table.remove(LIAR, 1)",
+        "table.concat(LIAR)",
+        "table.sort(LIAR)",
     ],
 )
 def test_library_functions_that_would_run_or_allocate_without_end_are_errors_or_return_at_once(text: str) -> None:
     start = time.monotonic()
+    liar = (
+        "(function() local n = 0 return setmetatable({}, { __index = type, __len = function() "
+        "n = n + 1 return n == 1 and 1 or 1 << 60 end }) end)()"
+    )
     try:
-        run(f"local r = {text} return 'returned'")
+        run(f"local r = {text.replace('LIAR', liar)} return 'returned'")
         message = "lua/main.lua:2: "
     except GuestError as error:
         message = error.message
