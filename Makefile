@@ -1,4 +1,4 @@
-# `make demo` runs the main job on real guests, `make test` the tests, `make check` the linters.
+# `make demo` runs the main job on real guests, `make test` the tests, `make check` the linters, `make bench` the benchmarks.
 # Each sets up what it needs in .venv; PYTHON chooses the interpreter (3.11 or newer).
 PYTHON ?= python3
 VENV := .venv
@@ -6,13 +6,16 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PACKAGES := polycall registry lua_runtime wasm_runtime interop
 
-.PHONY: demo test check format bench guests clean
+.PHONY: demo test bench check format guests clean
 
 demo: $(VENV)/.runtime
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/04-orchestration/run.sh
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest --cov --cov-report=term -n 2 $(PYTEST_ARGS)
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -24,9 +27,6 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-
-bench: $(VENV)/.dev
-	for script in benchmarks/*.py; do echo "--- $$script"; $(BIN)/python $$script || exit 1; done
 
 guests: $(VENV)/.dev
 	$(BIN)/python tests/guests/build.py

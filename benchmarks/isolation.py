@@ -1,26 +1,21 @@
-"""What ``isolation: process`` costs: the same calls with and without it, in one run, and the start of a worker.
+"""What ``isolation: process`` costs: the same calls with and without it, and the start of a worker.
 
-    python benchmarks/isolation.py
-
-Prints the median of several rounds, with the spread of the middle half. The rounds of all candidates are interleaved,
-so that a slow spell of the machine hits all of them.
+python -m benchmarks.isolation
 """
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import polycall
+from benchmarks.harness import FULL, Case, Effort, Measurement, compare, show
 
-CALLS = 1_000
-ROUNDS = 15
-STARTS = 10
+__all__ = ["measure"]
 
-INDEX = """
+_INDEX = """
 namespace: {namespace}
 entries:
   - name: same
@@ -52,53 +47,42 @@ entries:
 """
 
 
-def main() -> None:
-    """Measures and prints."""
-    rows = [{"name": f"row {number}", "value": number} for number in range(100)]
-    calls: dict[str, tuple[object, ...]] = {
-        "Lua, a number": ("same", 1),
-        "WebAssembly, two integers": ("add", 1, 2),
-        "Lua, 1 MiB of bytes": ("same", bytes(range(256)) * 4096),
-        "Lua, 100 records": ("same", rows),
-        "Lua -> Lua, both alike": ("ask", "NAMESPACE:same", 1),
-    }
+def measure(effort: Effort) -> list[Measurement]:
+    """Measures isolated calls against the same calls without isolation."""
     with tempfile.TemporaryDirectory() as folder:
         for namespace, isolation in (("plain", "none"), ("isolated", "process")):
-            text = INDEX.format(namespace=namespace, isolation=isolation)
+            text = _INDEX.format(namespace=namespace, isolation=isolation)
             Path(folder, f"{namespace}.yaml").write_text(text, encoding="utf-8")
-        with polycall.load(folder) as registry:
-            for name, call in calls.items():
-                count = CALLS // 20 if "MiB" in name or "records" in name else CALLS
-                _compare(registry, name, call, count)
-            _compare(registry, "a fresh instance each", ("fresh", 1), 1, STARTS)
+        with polycall.load(folder, cache_directory=Path(folder, ".cache")) as registry:
+            fresh = replace(effort, rounds=min(effort.rounds, 5), seconds=0.0)
+            return [
+                *compare(_calls(registry), effort),
+                *compare(_pair(registry, "a fresh instance", "fresh", 1), fresh),
+            ]
 
 
-def _caller(registry: polycall.Registry, namespace: str, call: tuple[object, ...]) -> Callable[[], object]:
-    name, *arguments = call
-    said = [each.replace("NAMESPACE", namespace) if isinstance(each, str) else each for each in arguments]
-    return lambda: registry.call(f"{namespace}:{name}", *said)
+def _calls(registry: polycall.Registry) -> list[Case]:
+    rows: list[polycall.Value] = [{"name": f"row {number}", "value": number} for number in range(100)]
+    return [
+        *_pair(registry, "Lua, a number", "same", 1),
+        *_pair(registry, "WASM, two integers", "add", 1, 2),
+        *_pair(registry, "Lua, 1 MiB of bytes", "same", bytes(range(256)) * 4096),
+        *_pair(registry, "Lua, 100 records", "same", rows),
+        *_pair(registry, "Lua -> Lua, both alike", "ask", "{}:same", 1),
+    ]
 
 
-def _compare(
-    registry: polycall.Registry, name: str, call: tuple[object, ...], count: int, rounds: int = ROUNDS
-) -> None:
-    plain, isolated = (_caller(registry, namespace, call) for namespace in ("plain", "isolated"))
-    plain()
-    isolated()
-    samples: dict[Callable[[], object], list[float]] = {plain: [], isolated: []}
-    for _ in range(rounds):
-        for run, times in samples.items():
-            start = time.perf_counter()
-            for _ in range(count):
-                run()
-            times.append((time.perf_counter() - start) / count * 1e6)
-    print(f"{name:28} plain {_shown(samples[plain])}   isolated {_shown(samples[isolated])}")
+def _pair(registry: polycall.Registry, name: str, entry: str, *arguments: polycall.Value) -> list[Case]:
+    plain, isolated = (
+        partial(registry.call, f"{namespace}:{entry}", *[_within(namespace, each) for each in arguments])
+        for namespace in ("plain", "isolated")
+    )
+    return [Case(f"{name}: plain", plain), Case(f"{name}: isolated", isolated, f"{name}: plain")]
 
 
-def _shown(times: list[float]) -> str:
-    low, middle, high = statistics.quantiles(times, n=4)
-    return f"{middle:8.1f} us ({low:.1f} to {high:.1f})"
+def _within(namespace: str, argument: polycall.Value) -> polycall.Value:
+    return argument.format(namespace) if isinstance(argument, str) else argument
 
 
 if __name__ == "__main__":
-    main()
+    show(measure(FULL))

@@ -1,0 +1,43 @@
+"""Runs every benchmark, prints the tables and saves them.
+
+python -m benchmarks [--quick] [--into FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from benchmarks.harness import FULL, QUICK
+from benchmarks.plot import draw
+from benchmarks.report import document, with_aims
+from benchmarks.results import run
+
+
+def main() -> None:
+    """Runs, prints and saves."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Runs every benchmark.")
+    parser.add_argument("--quick", action="store_true", help="next to no rounds: shows that all of it runs")
+    parser.add_argument(
+        "--into",
+        type=Path,
+        default=Path(__file__).resolve().parents[1],
+        help="where README.md, docs/ and benchmarks/ are",
+    )
+    options = parser.parse_args()
+    results = run(QUICK if options.quick else FULL)
+    text = document(results)
+    print(text)
+    docs, home = options.into / "docs", options.into / "benchmarks"
+    for folder in (docs, home):
+        folder.mkdir(parents=True, exist_ok=True)
+    (docs / "benchmarks.md").write_text(text, encoding="utf-8")
+    (home / "results.json").write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
+    readme = options.into / "README.md"
+    readme.write_text(with_aims(readme.read_text(encoding="utf-8"), results), encoding="utf-8")
+    draw(results, docs / "benchmarks.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""One run of all benchmarks: what was measured, on what, and how it stands to the aims."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import metadata
+from typing import Any
+
+from benchmarks import calls, cold_start, isolation, limits, project_size, threads
+from benchmarks.harness import Case, Effort, Measurement, Spread, compare
+from benchmarks.project_size import Load
+
+__all__ = ["Aim", "Machine", "Results", "run"]
+
+_GROUPS = {
+    "Calls": calls.measure,
+    "What a limit costs": limits.measure,
+    "Isolation": isolation.measure,
+    "Short calls by threads": threads.measure_short,
+    "CPU-bound calls by threads": threads.measure_cpu_bound,
+    "Cold start": cold_start.measure,
+}
+_PACKAGES = ("wasmtime", "lupa", "extism")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where it was measured.
+
+    Attributes:
+        description: Processors, system, Python and packages.
+        load: The load average over one minute, before and after.
+        noise: The same C code run again and again: each time divided by the median.
+    """
+
+    description: str
+    load: tuple[float, float]
+    noise: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """Something promised.
+
+    Attributes:
+        text: What is promised.
+        limit: What must be reached, in `unit`.
+        measured: What was, in `unit`.
+        unit: Of both.
+        at_least: Whether more is better.
+    """
+
+    text: str
+    limit: float
+    measured: Spread
+    unit: str
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether the median reaches the aim."""
+        return self.measured.median >= self.limit if self.at_least else self.measured.median <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All of one run."""
+
+    machine: Machine
+    groups: Mapping[str, Sequence[Measurement]]
+    loads: Sequence[Load]
+
+    @property
+    def aims(self) -> list[Aim]:
+        """What was promised and what came of it."""
+        named = {each.name: each for each in self.groups["Calls"]}
+        cold = {each.name: each for each in self.groups["Cold start"]}
+        bound = {each.name: each for each in self.groups["CPU-bound calls by threads"]}
+        largest = self.loads[-1]
+        alone, ours = named["lupa: a number"], named["polycall: a number to Lua"]
+        inner, loop = named["polycall: Lua -> Lua"], named["polycall: the loop around it"]
+        from_lua = Measurement("", tuple(a - b for a, b in zip(inner.seconds, loop.seconds, strict=True)))
+        return [
+            Aim("dispatch adds to a plain lupa call, from Python", 3.0, _times(ours.added_to(alone), 1e6), "us"),
+            Aim("dispatch adds to a plain lupa call, from Lua", 3.0, _times(from_lua.added_to(alone), 1e6), "us"),
+            Aim(f"{largest.entries:,} entries load in", 3.0, Spread.of(largest.seconds), "s"),
+            Aim(f"{largest.entries:,} entries need", 200.0, _times(Spread.of(largest.peak_bytes), 1e-6), "MB"),
+            Aim("cold `polycall call` of a Lua function", 250.0, _times(cold["polycall call, Lua"].time, 1e3), "ms"),
+            Aim("cold `polycall list`", 300.0, _times(cold["polycall list"].time, 1e3), "ms"),
+            *(
+                Aim(
+                    f"two threads of CPU-bound {name} reach", 1.8, _gain(bound[f"{name}: 2 threads"]), "times one", True
+                )
+                for name in ("Lua", "WASM")
+            ),
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns every single value, for JSON."""
+        groups = {
+            title: [
+                {"name": each.name, "seconds": each.seconds, "against": each.against and each.against.name}
+                for each in measurements
+            ]
+            for title, measurements in self.groups.items()
+        }
+        aims = [{**asdict(aim), "met": aim.met} for aim in self.aims]
+        loads = [asdict(load) for load in self.loads]
+        return {"machine": asdict(self.machine), "aims": aims, "groups": groups, "loads": loads}
+
+
+def run(effort: Effort) -> Results:
+    """Runs all benchmarks."""
+    before, noise = os.getloadavg()[0], _noise(effort)
+    groups = {title: measure(effort) for title, measure in _GROUPS.items()}
+    loads = project_size.measure(effort)
+    return Results(Machine(_description(), (before, os.getloadavg()[0]), noise), groups, loads)
+
+
+def _description() -> str:
+    packages = ", ".join(f"{name} {metadata.version(name)}" for name in _PACKAGES if _installed(name))
+    system = f"{platform.system()} {platform.machine()}"
+    return f"{os.cpu_count()} processors, {system}, Python {platform.python_version()}, {packages}"
+
+
+def _installed(name: str) -> bool:
+    return any(metadata.distributions(name=name))
+
+
+def _noise(effort: Effort) -> Spread:
+    work = partial(hashlib.pbkdf2_hmac, "sha256", b"key", b"salt", 1_000)
+    (measured,) = compare([Case("C", work)], effort)
+    return _times(measured.time, 1 / measured.time.median)
+
+
+def _times(spread: Spread, factor: float) -> Spread:
+    return Spread(spread.low * factor, spread.median * factor, spread.high * factor)
+
+
+def _gain(measurement: Measurement) -> Spread:
+    ratio = measurement.ratio or Spread(1.0, 1.0, 1.0)
+    return Spread(1 / ratio.high, 1 / ratio.median, 1 / ratio.low)
