@@ -12,11 +12,13 @@ import random
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from attacks import Attack, attacks, outcome
 from interop.confined import ConfinedFolder
 from interop.values import Value
 from lua_projects import run_lua
@@ -149,6 +151,15 @@ CASES = {
 }
 
 
+def rows() -> Iterator[Attack]:
+    for attempt, case in CASES.items():
+        control = case.control.removeprefix("return ")
+        yield Attack(
+            attempt, "Lua, module fs", "PermissionDenied, Invalid or NotFound", f"`{control}` {outcome(case.expected)}"
+        )
+
+
+@attacks(*rows())
 @pytest.mark.parametrize("name", CASES)
 def test_nothing_leads_out_of_the_folder(data: Path, name: str) -> None:
     case = CASES[name]
@@ -162,6 +173,7 @@ def test_nothing_leads_out_of_the_folder(data: Path, name: str) -> None:
     assert run(data, case.control) == case.expected
 
 
+@attacks(Attack("a socket and a device", "Lua, module fs", "PermissionDenied", "the file `mine` beside them is read"))
 def test_a_socket_and_a_device_are_not_opened(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(data)
     with socket.socket(socket.AF_UNIX) as server:
@@ -172,6 +184,7 @@ def test_a_socket_and_a_device_are_not_opened(data: Path, monkeypatch: pytest.Mo
     assert ConfinedFolder(data).read("mine", 10) == b"mine"
 
 
+@attacks(Attack("a hard link to the secret", "Lua, module fs", "PermissionDenied", "read once it is the only name"))
 def test_a_hard_link_is_refused_with_advice(data: Path) -> None:
     assert run(data, _read("hard")) == (
         "PermissionDenied: hard: the file has other names (hard links), which may lie outside; copy it"
@@ -180,6 +193,14 @@ def test_a_hard_link_is_refused_with_advice(data: Path) -> None:
     assert run(data, _read("hard")) == SECRET  # now it is the only name
 
 
+@attacks(
+    Attack(
+        "the magic links of /proc",
+        "Lua, module fs",
+        "PermissionError",
+        "a folder's ordinary links are followed: the cases above",
+    )
+)
 def test_magic_links_of_proc_are_not_followed() -> None:
     with pytest.raises(PermissionError, match="leads out"):
         ConfinedFolder(Path("/proc/self")).status("root/etc")
@@ -187,6 +208,14 @@ def test_magic_links_of_proc_are_not_followed() -> None:
         ConfinedFolder(Path("/proc/self")).members("cwd", 1000)
 
 
+@attacks(
+    Attack(
+        "a folder that is swapped for a link while the path is walked",
+        "Lua, module fs",
+        "PermissionError or not found",
+        "the folder's own file is read in between",
+    )
+)
 @pytest.mark.parametrize("swapped", ["door", "door/door"])
 def test_a_link_that_changes_all_the_time_never_opens_a_way_out(data: Path, swapped: str) -> None:
     """A thread flips a name between a folder inside and a link to one outside while the name is walked through."""
@@ -245,6 +274,14 @@ def _outcome(folder: ConfinedFolder, path: str) -> str:
     return "inside"
 
 
+@attacks(
+    Attack(
+        "a folder that is moved out while the path is walked",
+        "Lua, module fs",
+        "PermissionError or not found",
+        "the file inside is read in between",
+    )
+)
 def test_a_folder_that_is_moved_out_during_a_walk_does_not_lead_its_dots_out(data: Path) -> None:
     """``..`` goes back to where the walk came from, whatever the file system says is above by then."""
     walked = threading.Event()

@@ -1,22 +1,23 @@
 """Each case is one attempt to get out, and a control: honest code of the same shape that must work.
 
-An attempt succeeds if it returns "ESCAPED"; it may fail with an error or return anything else.
+An attempt succeeds if it returns "ESCAPED". Each case says how it ends instead: in an error, or in the value given.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from attacks import Attack, attacks, outcome
 from interop.context import CallContext
-from interop.errors import GuestError, InternalError, PolycallError
+from interop.errors import DeadlineError, GuestError, InternalError, PolycallError
 from interop.limits import LimitsSpec
 from interop.values import Value
 from lua_guests import body, context, prepare, program, run
@@ -27,39 +28,40 @@ class Case(NamedTuple):
     attempt: str
     control: str
     expected: Value
+    result: type[PolycallError] | Value = GuestError
 
 
 CASES = {
-    "os.execute": Case("if os.execute then return 'ESCAPED' end", "return type(os.time())", "number"),
+    "os.execute": Case("if os.execute then return 'ESCAPED' end", "return type(os.time())", "number", None),
     "os.getenv": Case("return os.getenv('PATH') and 'ESCAPED'", "return type(os.clock())", "number"),
     "os.exit and files": Case(
         "if os.exit or os.remove or os.rename or os.tmpname or os.setlocale then return 'ESCAPED' end",
         "return os.date('!%Y', 0)",
-        "1970",
+        "1970", None,
     ),
     "io": Case("return io.open('/etc/passwd') and 'ESCAPED'", "return io == nil", True),
     "load": Case("return load('return \"ESCAPED\"')()", "return (function() return 'ok' end)()", "ok"),
     "loadstring, loadfile, dofile": Case(
-        "if loadstring or loadfile or dofile then return 'ESCAPED' end", "return type(require)", "function"
+        "if loadstring or loadfile or dofile then return 'ESCAPED' end", "return type(require)", "function", None
     ),
-    "debug": Case("if debug then return 'ESCAPED' end", "return type(errors.new('x'):stack())", "string"),
+    "debug": Case("if debug then return 'ESCAPED' end", "return type(errors.new('x'):stack())", "string", None),
     "debug by require": Case("return require('debug') and 'ESCAPED'", "return require('string') == string", True),
     "package": Case(
-        "if package and package.loaded then return 'ESCAPED' end", "return type(require('json'))", "table"
+        "if package and package.loaded then return 'ESCAPED' end", "return type(require('json'))", "table", None
     ),
     "native modules by require": Case(
         "for _, n in ipairs({ 'io', 'package', 'python', '_G', 'debug', 'lupa' }) do "
         "if pcall(require, n) then return 'ESCAPED' end end",
         "return pcall(require, 'json')",
-        True,
+        True, None,
     ),
     "a module by its path": Case(
         "return require('../lua/guard') and 'ESCAPED'", "return type(require('ctx'))", "table"
     ),
     "the python bridge": Case(
-        "if python or _G.python then return 'ESCAPED' end", "return _G.string == string", True
+        "if python or _G.python then return 'ESCAPED' end", "return _G.string == string", True, None
     ),
-    "collectgarbage": Case("if collectgarbage then return 'ESCAPED' end", "return #('x'):rep(1000)", 1000),
+    "collectgarbage": Case("if collectgarbage then return 'ESCAPED' end", "return #('x'):rep(1000)", 1000, None),
     "string.dump": Case(
         "return string.dump(function() end) and 'ESCAPED'", "return string.pack('>I2', 65)", "\x00A"
     ),
@@ -67,7 +69,7 @@ CASES = {
     "the string metatable": Case(
         "local m = getmetatable('') if type(m) == 'table' then m.__index = nil return 'ESCAPED' end",
         "return getmetatable(setmetatable({}, { __metatable = 'mine' }))",
-        "mine",
+        "mine", None,
     ),
     "the string metatable by setmetatable": Case(
         "setmetatable('', {}) return 'ESCAPED'", "return getmetatable(setmetatable({}, {})) ~= nil", True
@@ -105,7 +107,7 @@ CASES = {
     "a global of another chunk": Case(
         "if type(_ENV.require('json')._ENV) == 'table' then return 'ESCAPED' end",
         "local _ENV = { tostring = tostring } return tostring(1)",
-        "1",
+        "1", None,
     ),
     "a finalizer": Case(
         "setmetatable({}, { __gc = function() while true do end end }) return 'ESCAPED'",
@@ -116,13 +118,13 @@ CASES = {
         "local f = require('funcs').call if type(f) ~= 'function' or pcall(function() return f.__class__ end) "
         "then return 'ESCAPED' end",
         "return type(require('json').encode)",
-        "function",
+        "function", None,
     ),
     "python objects in raised errors": Case(
         "local _, e = pcall(require('json').decode, setmetatable({}, { __index = error })) "
         "if type(e) == 'userdata' then return 'ESCAPED' end",
         "local _, e = pcall(error, { a = 1 }) return e.a",
-        1,
+        1, None,
     ),
     "userdata anywhere in reach": Case(
         """
@@ -138,13 +140,13 @@ CASES = {
         local ok, why = pcall(walk, _G)
         if not ok and why == 'FOUND' then return 'ESCAPED' end""",
         "local n = 0 for k in pairs(_G) do n = n + 1 end return n > 20",
-        True,
+        True, None,
     ),
     "forging an error object": Case(
         "local real = errors.new('x') local fake = setmetatable({}, getmetatable(real) or nil) "
         "if fake.kind then return 'ESCAPED' end",
         "return errors.new({ message = 'x', kind = 'Invalid' }):kind()",
-        "Invalid",
+        "Invalid", None,
     ),
     "writing into an error object": Case(
         "local e = errors.new('x') rawset(e, 'kind', function() return 'ESCAPED' end) return e:kind()",
@@ -165,32 +167,39 @@ CASES = {
         "for level = 1, 30 do local _, e = pcall(error, 'x', level) if e:find('polycall') or e:find('%.py') "
         "then return 'ESCAPED' end end",
         "local _, e = pcall(function() error('x') end) return (e:gsub('^.*/', ''))",
-        "main.lua:2: x",
+        "main.lua:2: x", None,
     ),
     "bytecode as source": Case(
         "return require('bytecode') and 'ESCAPED'", "return #string.pack('s1', 'abc')", 4
     ),
     "a word of the host as a result": Case(
-        "return 'stopped'", "return 'memory'", "memory"
+        "return 'stopped'", "return 'memory'", "memory", 'stopped'
     ),
     "a long format": Case("return string.format('%1000d', 1) and 'ESCAPED'", "return #string.format('%99d', 1)", 99),
     "the environment of a function": Case(
-        "if getfenv or setfenv then return 'ESCAPED' end", "x = 1 return _ENV.x", 1
+        "if getfenv or setfenv then return 'ESCAPED' end", "x = 1 return _ENV.x", 1, None
     ),
     "the real globals by _G of a library": Case(
         "local seen = _G._G._G if seen.load or seen.debug or seen ~= _ENV then return 'ESCAPED' end",
         "_G.mine = 5 return mine",
-        5,
+        5, None,
     ),
 }  # fmt: skip
 
 
+def rows() -> Iterator[Attack]:
+    for attempt, case in CASES.items():
+        yield Attack(attempt, "Lua", outcome(case.result), f"`{case.control}` {outcome(case.expected)}")
+
+
+@attacks(*rows())
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_the_attempt_fails_and_the_control_works(case: Case) -> None:
-    result: Value = None
-    with contextlib.suppress(GuestError):
-        result = run(case.attempt)
-    assert result != "ESCAPED"
+    if isinstance(case.result, type):
+        with pytest.raises(case.result):
+            run(case.attempt)
+    else:
+        assert run(case.attempt) == case.result
     assert run(case.control) == case.expected
 
 
@@ -253,6 +262,11 @@ def test_methods_of_strings_are_only_the_safe_ones() -> None:
     assert run("local s = '' return s.dump == nil and s.upper ~= nil and s.format ~= nil") is True
 
 
+@attacks(
+    Attack(
+        "leaving a trace in another instance", "Lua", "the other instance counts from 1", "the same instance counts on"
+    )
+)
 def test_a_guest_cannot_leave_a_trace_in_another_instance() -> None:
     text = "shared = (shared or 0) + 1 local ok = pcall(function() string.x = 1 end) return { shared, ok }"
     function = prepare(program(body(text)))
@@ -262,6 +276,14 @@ def test_a_guest_cannot_leave_a_trace_in_another_instance() -> None:
         assert second.call([], context()) == [1, False]
 
 
+@attacks(
+    Attack(
+        "the host's paths in a traceback",
+        "Lua",
+        "GuestError without them",
+        "an error of the guest's own has its file and line",
+    )
+)
 def test_nothing_of_the_host_shows_in_a_traceback() -> None:
     text = "local _ = pcall(error)\nlocal t = table.concat({ {} })\nreturn t"
     with pytest.raises(GuestError) as caught:
@@ -272,11 +294,20 @@ def test_nothing_of_the_host_shows_in_a_traceback() -> None:
     assert "[C]" not in shown
 
 
+@attacks(Attack("bytecode in a source file", "Lua", "PreparationError", "every other case runs from text"))
 def test_a_bytecode_file_is_not_accepted_as_source() -> None:
     with pytest.raises(PolycallError, match=r"^lua/main\.lua: attempt to load a binary chunk"):
         prepare(program("\x1bLua\x54\x00"))
 
 
+@attacks(
+    Attack(
+        "the environment, through everything in reach",
+        "Lua",
+        "neither it nor the host's paths show",
+        "the names of the libraries show",
+    )
+)
 def test_environment_variables_and_the_working_directory_are_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLYCALL_SECRET", "hunter2")
     assert os.environ["POLYCALL_SECRET"] == "hunter2"
@@ -294,13 +325,18 @@ def test_environment_variables_and_the_working_directory_are_out_of_reach(monkey
     assert sys.prefix not in shown
 
 
+@attacks(
+    Attack(
+        "an endless loop in an endless loop of pcall", "Lua", "DeadlineError", "an honest guest answers right after it"
+    )
+)
 def test_a_hostile_guest_leaves_the_next_call_of_others_untouched() -> None:
     hostile = prepare(program(body("while true do pcall(function() while true do end end) end")))
     honest = prepare(program(body("return 'fine'"), limits=LimitsSpec(max_memory_bytes=1_000_000)))
     for _ in range(3):
         with closing(hostile.instantiate()) as bad, closing(honest.instantiate()) as good:
             frame = CallContext("app:main", "lua", deadline=time.monotonic() + 0.01)
-            with pytest.raises(PolycallError):
+            with pytest.raises(DeadlineError):
                 bad.call([], frame)
             assert good.call([], context()) == "fine"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from attacks import Attack, attacks, outcome
 from interop.errors import DeadlineError, LimitError, MemoryLimitError, PreparationError, TrapError
 from interop.limits import LimitsSpec
 from interop.values import Value
@@ -33,7 +34,7 @@ def giving(words: str, data: str = "") -> str:
         (i32.store (i32.const 8) (i32.const {first})) (i32.store (i32.const 12) (i32.const {second})) (i32.const 8))"""
 
 
-RESULTS = [
+RESULTS: list[tuple[str, tuple[str, str], tuple[str, str], Value]] = [
     # type, words it returns, what lies at 64, and the same done right
     ("string", ("65535 2", ""), ("64 2", "ok"), "ok"),
     ("string", ("0xffffffff 1", ""), ("64 0", ""), ""),
@@ -68,6 +69,13 @@ def in_component(wit: str) -> str:
     }[wit]
 
 
+def rows(language: str) -> Iterator[Attack]:
+    for wit, (words, data), _, value in RESULTS:
+        attempt = f"a result `{wit}` with the words `{words}`" + (f", which point to `{data}`" if data else "")
+        yield Attack(attempt, language, "TrapError", f"true words {outcome(value)}")
+
+
+@attacks(*rows("core module"))
 @pytest.mark.parametrize(("wit", "lie", "truth", "value"), RESULTS)
 def test_a_core_modules_result_is_checked_against_its_memory(
     runtime: WasmRuntime, wit: str, lie: tuple[str, str], truth: tuple[str, str], value: Value
@@ -80,6 +88,7 @@ def test_a_core_modules_result_is_checked_against_its_memory(
     assert lying.poisoned
 
 
+@attacks(*rows("component"))
 @pytest.mark.parametrize(("wit", "lie", "truth", "value"), RESULTS)
 def test_a_components_result_is_checked_against_its_memory(
     runtime: WasmRuntime, wit: str, lie: tuple[str, str], truth: tuple[str, str], value: Value
@@ -92,6 +101,9 @@ def test_a_components_result_is_checked_against_its_memory(
     assert lying.poisoned
 
 
+@attacks(
+    Attack("a return pointer beyond the memory, or unaligned", "core module", "TrapError", "a true one gives `[0, 0]`")
+)
 @pytest.mark.parametrize("pointer", ["65533", "0xfffffff8", "9"], ids=["end", "far", "unaligned"])
 def test_the_return_pointer_itself_is_checked(runtime: WasmRuntime, pointer: str) -> None:
     def guest(at: str) -> str:
@@ -103,6 +115,14 @@ def test_the_return_pointer_itself_is_checked(runtime: WasmRuntime, pointer: str
         call(prepare(runtime, guest(pointer), "f", wit).instantiate())
 
 
+@attacks(
+    Attack(
+        "an allocator that answers beyond the memory, unaligned, or 0",
+        "core module",
+        "TrapError",
+        "an honest one gives `7`",
+    )
+)
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
@@ -124,6 +144,7 @@ def test_an_allocator_that_lies_writes_nowhere(runtime: WasmRuntime, answer: str
         call(prepare(runtime, guest(answer), "sum", wit).instantiate(), [7, 8])
 
 
+@attacks(Attack("an allocator that traps or recurses", "core module", "TrapError", "an honest one: the case above"))
 def test_an_allocator_that_traps_or_recurses_is_a_trap(runtime: WasmRuntime) -> None:
     for body in ("unreachable", "(call $realloc (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))"):
         guest = f"""(module (memory (export "memory") 1)
@@ -133,6 +154,7 @@ def test_an_allocator_that_traps_or_recurses_is_a_trap(runtime: WasmRuntime) -> 
             call(prepare(runtime, guest, "f", "f: func(text: string)").instantiate(), "x")
 
 
+@attacks(Attack("300,000 lists that are the same 60,000 bytes", "core module", "LimitError", "3 of them arrive"))
 def test_many_pointers_to_one_region_do_not_multiply_into_the_hosts_memory(runtime: WasmRuntime) -> None:
     def guest(entries: int) -> str:
         # A list of byte lists, each of them the same 60 000 bytes.
@@ -152,6 +174,14 @@ def test_many_pointers_to_one_region_do_not_multiply_into_the_hosts_memory(runti
         call(prepare(runtime, guest(300_000), "f", wit).instantiate())
 
 
+@attacks(
+    Attack(
+        "growing the memory beyond `max_memory_bytes`",
+        "core module",
+        "the growth is refused",
+        "it grows as far as a larger cap says",
+    )
+)
 def test_memory_growth_stops_at_the_cap(runtime: WasmRuntime) -> None:
     bomb = """(module (memory (export "memory") 1)
       (func (export "f") (result i32)
@@ -162,6 +192,7 @@ def test_memory_growth_stops_at_the_cap(runtime: WasmRuntime) -> None:
     assert call(roomier.instantiate()) == 50
 
 
+@attacks(Attack("a memory larger than `max_memory_bytes`", "core module", "MemoryLimitError", "one that fits is made"))
 def test_a_memory_larger_than_the_cap_is_never_made(runtime: WasmRuntime) -> None:
     def guest(pages: int) -> str:
         return f'(module (memory (export "memory") {pages}) (func (export "f")))'
@@ -172,6 +203,7 @@ def test_a_memory_larger_than_the_cap_is_never_made(runtime: WasmRuntime) -> Non
         prepare(runtime, guest(11), "f", "f: func()", limits=limits).instantiate()
 
 
+@attacks(Attack("a table of 100,000,000 elements", "core module", "the growth is refused", "1,000 elements are given"))
 def test_a_table_cannot_exhaust_the_host(runtime: WasmRuntime) -> None:
     guest = """(module (table $t 1 funcref)
       (func (export "f") (param i32) (result i32) (table.grow $t (ref.null func) (local.get 0))))"""
@@ -224,12 +256,28 @@ def test_tables_without_a_limit_hold_no_more_than_the_host_can_spare(runtime: Wa
         prepare(runtime, tables(1, 100_001), "f", "f: func()").instantiate()
 
 
+@attacks(
+    Attack(
+        "a shared memory, which no limit would hold",
+        "core module",
+        "PreparationError",
+        "one that is not shared is made",
+    )
+)
 def test_a_shared_memory_which_no_limit_would_hold_is_refused(runtime: WasmRuntime) -> None:
     prepare(runtime, '(module (memory 1 2) (func (export "f")))', "f", "f: func()").instantiate()
     with pytest.raises(PreparationError, match="does not compile"):
         prepare(runtime, '(module (memory 1 2 shared) (func (export "f")))', "f", "f: func()")
 
 
+@attacks(
+    Attack(
+        "an export with a vector parameter",
+        "core module",
+        "PreparationError",
+        "another export of the same module gives `3`",
+    )
+)
 def test_an_export_with_a_vector_parameter_does_not_abort_the_process(runtime: WasmRuntime) -> None:
     guest = '(module (func (export "vector") (param v128)) (func (export "f") (result i32) (i32.const 3)))'
     assert call(prepare(runtime, guest, "f", "f: func() -> u32").instantiate()) == 3
@@ -237,6 +285,14 @@ def test_an_export_with_a_vector_parameter_does_not_abort_the_process(runtime: W
         prepare(runtime, guest, "vector", "vector: func(a: u32)")
 
 
+@attacks(
+    Attack(
+        "32 guests that call each other, each with its stack used up",
+        "component",
+        "TrapError at the last, the process alive",
+        "the 31 calls before it succeed",
+    )
+)
 @pytest.mark.parametrize("where", ["main", "thread"])
 def test_the_deepest_chain_of_guests_that_each_use_all_their_stack_leaves_the_process_alive(
     tmp_path: Path, where: str
