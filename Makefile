@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PACKAGES := polycall registry lua_runtime wasm_runtime interop
 
-.PHONY: demo test bench check format guests clean
+.PHONY: demo test bench check format guests soak clean
 
 demo: $(VENV)/.runtime
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/04-orchestration/run.sh
@@ -27,6 +27,9 @@ check: $(VENV)/.dev
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+soak: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m soak $(SOAK_ARGS)
 
 guests: $(VENV)/.dev
 	$(BIN)/python tests/guests/build.py

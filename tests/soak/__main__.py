@@ -1,0 +1,127 @@
+"""Soaks polycall: many threads, every pool, every way a call can end, reloads and killed workers, for minutes.
+
+    make soak
+
+Every call carries a tag and knows how it must end; nothing else is right. At the end, memory, threads, file
+descriptors and processes must be what they were. Exit code 1, with what went wrong, if anything did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import polycall
+from soak.calls import WEIGHTS
+from soak.figures import Figures
+from soak.machine import Resources, measure
+from soak.project import write_project
+from soak.run import Soak
+
+__all__ = ["main"]
+
+_SAMPLE_SECONDS = 10.0
+_JUDGED_SECONDS = 60.0
+"""A shorter run is over before memory has settled: it is printed, not judged."""
+
+_GROWTH_MIB = 20.0
+_GROWTH_SHARE = 0.05
+
+
+def main() -> int:
+    """Runs the soak that the command line asks for and returns the exit code."""
+    options = _options()
+    print(f"seed {options.seed}: {options.threads} threads for {options.seconds:g} s", flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _soak(folder, options.seed, threads=4, seconds=1.0, every=1.0)  # starts the threads that engines keep
+        start = _settled()
+        print(f"start: {start}", flush=True)
+        figures = _soak(
+            folder, options.seed, options.threads, options.seconds, min(_SAMPLE_SECONDS, options.seconds / 4)
+        )
+        end = _settled()
+    _print_counts(figures, options.seconds)
+    print(f"end: {end}")
+    failures = [*figures.failures, *_missing(figures), *_left_over(start, end), *_growth(figures)]
+    for failure in failures:
+        print(f"FAILED (seed {options.seed}): {failure}")
+    print(
+        f"{figures.failed} wrong calls of {sum(figures.counts.values())}; {'FAILED' if failures else 'passed'}",
+        flush=True,
+    )
+    return 1 if failures else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="soak", description="Mixes calls of every kind and outcome for a while.")
+    parser.add_argument("--seconds", type=float, default=300.0, help="how long (300)")
+    parser.add_argument("--threads", type=int, default=16, help="how many threads call (16)")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="what decides which calls are made")
+    return parser.parse_args()
+
+
+def _soak(folder: Path, seed: int, threads: int, seconds: float, every: float) -> Figures:
+    write_project(folder)
+    with polycall.load(folder, cache_directory=folder / ".cache") as registry:
+        return Soak(registry, seed=seed, threads=threads).run(seconds, every)
+
+
+def _settled() -> Resources:
+    """Returns what is in use once closed things are gone: a killed process takes a moment to end."""
+    gc.collect()
+    seen = measure()
+    for _ in range(20):
+        if not seen.children:
+            break
+        time.sleep(0.1)
+        seen = measure()
+    return seen
+
+
+def _print_counts(figures: Figures, seconds: float) -> None:
+    for kind, count in sorted(figures.counts.items()):
+        print(f"{kind:28}{count:9}  {count / seconds:8.1f}/s  slowest {figures.slowest[kind]:.2f} s")
+    print(f"{figures.reloads} reloads; {figures.kills} workers killed, in the middle of {figures.killed} calls")
+
+
+def _missing(figures: Figures) -> list[str]:
+    if len(figures.counts) == len(WEIGHTS):
+        return []
+    return [f"only {len(figures.counts)} of {len(WEIGHTS)} kinds of calls were made: {sorted(figures.counts)}"]
+
+
+def _left_over(start: Resources, end: Resources) -> list[str]:
+    names = ("children", "threads", "descriptors")
+    pairs = [(name, getattr(start, name), getattr(end, name)) for name in names]
+    return [f"{after} {name} at the end, {before} at the start" for name, before, after in pairs if after > before]
+
+
+def _growth(figures: Figures) -> list[str]:
+    """Compares the second fifth of the run with the last: in the first, pools fill and allocators settle."""
+    if not figures.samples or figures.samples[-1][0] < _JUDGED_SECONDS:
+        return []
+    total = figures.samples[-1][0]
+    early = statistics.median(seen.rss_mib for at, seen in figures.samples if 0.2 <= at / total <= 0.4)
+    late = statistics.median(seen.rss_mib for at, seen in figures.samples if at / total >= 0.8)
+    print(f"memory: {early:.1f} MiB in the second fifth, {late:.1f} MiB in the last")
+    allowed = max(_GROWTH_MIB, early * _GROWTH_SHARE)
+    return (
+        [f"memory grew from {early:.1f} to {late:.1f} MiB; {allowed:.1f} is allowed"] if late - early > allowed else []
+    )
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code)  # a call that never ends must not keep the report from its end
