@@ -161,16 +161,27 @@ class CallContext:
             context = context.parent
         return tuple(reversed(frames))
 
+    def limit(self, seconds: float) -> None:
+        """Gives the frame no more than that from now on; for the dispatcher, before the guest runs."""
+        own = time.monotonic() + seconds
+        if self.deadline is None or own < self.deadline:
+            self.deadline = own
+
     def remaining_seconds(self) -> float | None:
         """Returns the time left until the deadline (0 when it is past), or None without one."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
-    def interruption(self) -> CancelledError | DeadlineError | None:
-        """Returns the error that must end this call now, or None while it may go on."""
+    def interruption(self, doing: str = "") -> CancelledError | DeadlineError | None:
+        """Returns the error that must end this call now, or None while it may go on.
+
+        Args:
+            doing: What the call is busy with, for the error's text: ``it waited for an instance``.
+        """
+        when = f" while {doing}" if doing else ""
         if self.cancellation is not None and self.cancellation.cancelled:
-            return CancelledError("the call was cancelled", entry_id=self.entry_id)
+            return CancelledError(f"the call was cancelled{when}", entry_id=self.entry_id)
         if self.deadline is not None and time.monotonic() >= self.deadline:
-            return DeadlineError("the deadline of the call passed", entry_id=self.entry_id)
+            return DeadlineError(f"the deadline of the call passed{when}", entry_id=self.entry_id)
         return None
 
     def check(self, max_depth: int = DEFAULT_MAX_DEPTH) -> None:

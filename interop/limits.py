@@ -14,7 +14,8 @@ class LimitsSpec:
     """What one call of an entry may use at most."""
 
     max_execution_ms: int | None = key(
-        "How long one call may take, in milliseconds, waiting included; the caller's deadline applies as well.",
+        "How long one call may take once it has an instance, in milliseconds, waits within it included; "
+        "the caller's deadline applies as well.",
         default=None,
         check=at_least(1),  # what takes no time at all cannot be called
     )

@@ -113,7 +113,7 @@ class Pool(Generic[I]):
         self,
         name: str,
         policy: PoolPolicy,
-        make: Callable[[], I],
+        make: Callable[[CallContext], I],
         waits: WaitGraph,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -122,7 +122,7 @@ class Pool(Generic[I]):
         Args:
             name: The entry whose instances these are, for messages.
             policy: How many instances there are, and for how long.
-            make: Makes a fresh instance, hashed by identity; called in the thread of the call that needs it.
+            make: Makes a fresh instance, hashed by identity, for the call that needs it and in its thread.
             waits: Shared by all pools whose calls may call each other.
             clock: Seconds, for `PoolPolicy.idle_seconds`.
         """
@@ -304,7 +304,7 @@ class Pool(Generic[I]):
     def _make_for(self, turn: _Turn[I]) -> I:
         if turn not in self._held:  # woken with neither slot nor instance
             raise self._closed_error()
-        instance = self._make()
+        instance = self._make(turn.context)
         with self._lock:
             self._held[instance] = turn.context
             del self._held[turn]

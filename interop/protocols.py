@@ -131,10 +131,14 @@ class Function(Protocol):
         """The interfaces that the guest imports."""
         ...
 
-    def instantiate(self) -> Instance:
+    def instantiate(self, context: CallContext | None = None) -> Instance:
         """Makes a fresh instance.
 
+        Args:
+            context: The call that waits for it, if there is one: start-up code gets no more time than the call has.
+
         Raises:
+            DeadlineError, CancelledError: The call is over.
             PolycallError: The guest's own start-up code failed, or memory ran out.
         """
         ...

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Callable, Collection, Sequence, Set
 from queue import Empty, SimpleQueue
+from typing import TypeVar
 
 from interop.context import CallContext
 
-__all__ = ["WaitGraph", "Waiter", "Wakeup"]
+__all__ = ["WaitGraph", "Waiter", "Wakeup", "done_aside"]
+
+T = TypeVar("T")
 
 _NONE: frozenset[Waiter] = frozenset()
 
@@ -67,10 +70,9 @@ class Wakeup:
         limits = [limit for limit in (context.deadline, until) if limit is not None]
         end = min(limits, default=None)
         while not self.notified:
-            interruption = context.interruption()
+            interruption = context.interruption(f"it waited for {what}")
             if interruption is not None:
-                message = f"{interruption.message} while it waited for {what}"
-                raise type(interruption)(message, entry_id=context.entry_id)
+                raise interruption
             if until is not None and time.monotonic() >= until:
                 return False
             self._sleep(end)
@@ -85,6 +87,39 @@ class Wakeup:
             self._wakes.get(timeout=timeout)
         except Empty:
             return
+
+
+def done_aside(work: Callable[[], T], context: CallContext, what: str) -> T:
+    """Does work that nothing can interrupt, for a call that can be: in a thread of its own, which the call waits for.
+
+    Args:
+        work: Goes on to its end when the call is over first; what it returns or raises is lost then.
+        context: The call. One that nothing interrupts does the work itself.
+        what: What it waits for, as its error should put it.
+
+    Raises:
+        DeadlineError, CancelledError: The call is over.
+        BaseException: What `work` raised.
+    """
+    if not context.guarded:
+        return work()
+    results: list[T] = []
+    failures: list[BaseException] = []
+    wakeup = Wakeup()
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001  # raised where it is waited for
+            failures.append(error)
+        finally:
+            wakeup.notify()
+
+    threading.Thread(target=run, name="polycall aside", daemon=True).start()  # a process may end without its result
+    wakeup.wait(context, what)
+    if failures:
+        raise failures[0]
+    return results[0]
 
 
 class Waiter(Wakeup):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from interop.limits import LimitsSpec
 from interop.protocols import Invoker, YamlText
 from interop.services import Services
 from interop.source import SourceText
+from interop.start_up import start_frame, start_seconds
 from lua_runtime.engine import LuaFunctionHandle, MemoryCap, State
 from lua_runtime.failure import memory_error
 from lua_runtime.modules import MODULES
@@ -21,9 +21,6 @@ from lua_runtime.session import Session
 from lua_runtime.values import LIST, RECORD, Marks, lower
 
 __all__ = ["CompiledChunk", "Kernel"]
-
-_START_SECONDS = 10.0
-"""How long start-up code may run when the entry declares no limit of its own: it computes, it cannot call or wait."""
 
 _HAND_OUT = b"""
 local kernel = ...
@@ -69,7 +66,7 @@ class Kernel:
         services: Services | None = None,
     ) -> None:
         self.session = Session(entry_id, invoker, yaml, services)
-        self.start_seconds = (limits.max_execution_ms or 0) / 1000 or _START_SECONDS
+        self.start_seconds = start_seconds(limits)
         self._state = State(counted=limits.max_memory_bytes is not None)
         if limits.max_memory_bytes is not None:
             self.session.cap = MemoryCap(self._state, limits.max_memory_bytes)
@@ -127,8 +124,13 @@ class Kernel:
         code: bytes = answer
         return code
 
-    def start(self, chunks: Iterable[CompiledChunk], method: str) -> Any:
+    def start(self, chunks: Iterable[CompiledChunk], method: str, context: CallContext | None) -> Any:
         """Makes the chunks known, runs the entry's own and looks up its method.
+
+        Args:
+            chunks: The entry's own and those of its libraries.
+            method: The name of the function.
+            context: The call that waits for it, if there is one.
 
         Returns:
             ``b"started"``, or the words of ``lua/calls.lua`` that say why not.
@@ -137,8 +139,7 @@ class Kernel:
         for chunk in chunks:
             self.feed(*lower(list(chunk.modules), "$", session.marks), *lower(dict(chunk.imports), "$", session.marks))
             self._define(chunk.entry_id.encode(), chunk.code)
-        deadline = time.monotonic() + self.start_seconds
-        session.starting = CallContext(session.entry_id, "lua", deadline=deadline)
+        session.starting = start_frame(session.entry_id, "lua", self.start_seconds, context)
         if session.cap is not None:
             session.cap.begin()
         return self._start(session.entry_id.encode(), method.encode())

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-from interop.errors import DeadlineError, MissingExportError, PolycallError, PreparationError
+from interop.context import CallContext
+from interop.errors import MissingExportError, PolycallError, PreparationError
 from interop.ids import suggestion
 from interop.payload import PayloadForm
 from interop.protocols import ImportNeed, Invoker, Signature, YamlText
 from interop.services import Services
+from interop.start_up import start_interruption
 from interop.values import Value
 from lua_runtime.failure import conclude, raise_unforeseen
 from lua_runtime.instance import LuaInstance
@@ -37,7 +39,14 @@ class LuaFunction:
     imports: Sequence[ImportNeed] = ()
 
     def __init__(
-        self, program: LuaProgram, method: str, invoker: Invoker, yaml: YamlText, services: Services | None
+        self,
+        program: LuaProgram,
+        method: str,
+        invoker: Invoker,
+        yaml: YamlText,
+        services: Services | None,
+        *,
+        context: CallContext | None,
     ) -> None:
         """Compiles and starts the program once; `LuaRuntime.prepare` tells what can go wrong."""
         self.entry_id = program.entry_id
@@ -50,19 +59,19 @@ class LuaFunction:
         self._modules = sorted({name for each in programs for name in each.modules} & MODULES.keys())
         kernel = self._kernel()
         self._chunks = [_compiled(kernel, each) for each in programs]
-        self._started = [self._start(kernel)]
+        self._started = [self._start(kernel, context)]
 
-    def instantiate(self) -> LuaInstance:
-        """Makes a started instance.
+    def instantiate(self, context: CallContext | None = None) -> LuaInstance:
+        """Makes a started instance; see `interop.protocols.Function`.
 
         Raises:
             PreparationError: The start-up code failed.
-            LimitError: The start-up code took too long or too much memory.
+            LimitError: The start-up code took too long or too much memory, or the call that waits is over.
         """
         try:
             return self._started.pop()  # the one that preparing made; list.pop is atomic
         except IndexError:
-            return self._start(self._kernel())
+            return self._start(self._kernel(), context)
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
         """Returns the payload as the only argument."""
@@ -71,11 +80,11 @@ class LuaFunction:
     def _kernel(self) -> Kernel:
         return Kernel(self.entry_id, self._invoker, self._yaml, self._limits, self._modules, services=self._services)
 
-    def _start(self, kernel: Kernel) -> LuaInstance:
+    def _start(self, kernel: Kernel, context: CallContext | None) -> LuaInstance:
         try:
-            answer = kernel.start(self._chunks, self._method)
+            answer = kernel.start(self._chunks, self._method, context)
             if answer != b"started":
-                self._raise_not_started(kernel, answer)
+                self._raise_not_started(kernel, answer, context)
             kernel.session.end_call()
             return LuaInstance(kernel)
         except BaseException as error:  # noqa: BLE001  # the engine's, or KeyboardInterrupt: raised on
@@ -84,16 +93,12 @@ class LuaFunction:
             finally:
                 kernel.release()
 
-    def _raise_not_started(self, kernel: Kernel, answer: Any) -> NoReturn:
+    def _raise_not_started(self, kernel: Kernel, answer: Any, context: CallContext | None) -> NoReturn:
         word, *about = answer
         if word == b"missing":
             raise _missing(self.entry_id, self._method, *(part.decode() for part in about))
         if word == b"stopped" and kernel.session.failure is None:
-            raise DeadlineError(
-                f"the start-up code ran longer than {kernel.start_seconds:g} s",
-                entry_id=self.entry_id,
-                hint="what stands outside of functions runs once for each instance: move the work into the function",
-            )
+            raise start_interruption(self.entry_id, kernel.start_seconds, context)
         try:
             conclude(answer, kernel.session, kernel.more)
         except PolycallError as error:
@@ -123,13 +128,17 @@ class LuaRuntime:
         self._yaml = yaml
         self._services = services
 
-    def prepare(self, program: LuaProgram) -> LuaFunction:
+    def prepare(self, program: LuaProgram, context: CallContext | None = None) -> LuaFunction:
         """Compiles an entry and its libraries, and starts the entry once to see that it works.
+
+        Args:
+            program: The entry.
+            context: The call that waits for it, if there is one: start-up code gets no more time than the call has.
 
         Raises:
             PreparationError: A syntax error, a module that does not exist, or a failure of the start-up code.
             MissingExportError: The chunk does not return the method.
-            LimitError: The start-up code took too long or too much memory.
+            LimitError: The start-up code took too long or too much memory, or the call is over.
         """
         if program.method is None:
             raise PreparationError(
@@ -137,7 +146,7 @@ class LuaRuntime:
             )
         for each in _with_imports(program):
             _check_modules(each)
-        return LuaFunction(program, program.method, self._invoker, self._yaml, self._services)
+        return LuaFunction(program, program.method, self._invoker, self._yaml, self._services, context=context)
 
     def compile(self, program: LuaProgram) -> None:
         """Compiles an entry and its libraries without starting them, to see that they compile.

@@ -6,10 +6,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from interop.context import CallContext, Cancellation
-from interop.errors import DeclarationError, Frame, NotFoundError, PolycallError, PoolClosedError, PreparationError
+from interop.errors import DeclarationError, Frame, NotFoundError, PolycallError, PoolClosedError
 from interop.ids import EntryId, cut
 from interop.limits import LimitsSpec
 from interop.observer import Observer
@@ -18,43 +17,33 @@ from interop.pool_spec import PoolSpec
 from interop.protocols import Function, Instance
 from interop.values import Value
 from interop.waiting import WaitGraph
-from lua_runtime.spec import LuaFunctionSpec, LuaLibrarySpec
+from lua_runtime.spec import LuaFunctionSpec
 from registry.changes import Changes, changes_between
 from registry.entries import Entry
-from registry.filesystems import FileSystems
-from registry.guest_yaml import GuestYaml
 from registry.index import Index
 from registry.janitor import Janitor
 from registry.observe import Observers
-from registry.programs import lua_program, wasm_program
+from registry.preparation import Preparation
 from registry.python_functions import PYTHON_KIND, PythonFunction
 from registry.routes import Route
+from registry.runtimes import FUNCTION_SPECS, Runtimes
 from registry.services import GuestServices
-from wasm_runtime.spec import WasmFunctionSpec, WatFunctionSpec
-
-if TYPE_CHECKING:
-    from lua_runtime.runtime import LuaRuntime
-    from registry.isolation import IsolationRuntime
-    from wasm_runtime.runtime import WasmRuntime
 
 __all__ = ["Dispatcher", "is_callable"]
-
-_CALLABLE = (LuaFunctionSpec, WasmFunctionSpec, WatFunctionSpec)
 
 
 def is_callable(entry: Entry) -> bool:
     """Says whether an entry is of a kind that can be called."""
-    return isinstance(entry.spec, _CALLABLE) or entry.kind == PYTHON_KIND
+    return isinstance(entry.spec, FUNCTION_SPECS) or entry.kind == PYTHON_KIND
 
 
 class Dispatcher:
     """Runs entries by id; the `Invoker` through which guests call each other.
 
-    Routes are prepared without a lock around the engines: two threads that need the same new entry may both prepare it,
-    and the first to finish wins. A lock would be held while guest code starts up, and could deadlock.
+    The first call of an entry prepares it, in its own thread; those that come meanwhile wait for it.
 
-    A reload puts another index and another set of routes in the place of the old ones, which nobody changes after that:
-    a call that has its route goes on with it, and whoever was preparing one for the old set looks its entry up again.
+    A reload puts another index and another set of routes in the place of the old ones. A call goes on with the route
+    that it has, or that was being prepared when it came; an entry that did not change keeps both for the calls to come.
 
     Args:
         index: The entries.
@@ -75,19 +64,16 @@ class Dispatcher:
         observers: Sequence[Observer] = (),
     ) -> None:
         self.index = index
-        self._cache_directory = cache_directory
         self._given_max_depth = max_depth
         self._max_depth = max_depth or index.settings.max_depth
-        self._services = GuestServices(lambda: self.index)
+        self._runtimes = Runtimes(self, GuestServices(lambda: self.index), cache_directory)
         self._waits = WaitGraph()
         self._janitor = Janitor()
         self._python: dict[str, PythonFunction] = {}
         self._routes: dict[str, Route] = {}
+        self._preparations: dict[str, Preparation] = {}
         self._lock = threading.Lock()
         self._reloading = threading.Lock()
-        self._lua: LuaRuntime | None = None
-        self._wasm: WasmRuntime | None = None
-        self._isolation: IsolationRuntime | None = None
         self._closed = threading.Event()
         self._observer = Observers(*observers) if observers else None
 
@@ -153,7 +139,7 @@ class Dispatcher:
         """Yields the frame of an entry that could not be prepared, if there is such an entry and it can be called."""
         index = self.index
         spec = index.get(target).spec if target in index else None
-        if isinstance(spec, _CALLABLE):
+        if isinstance(spec, FUNCTION_SPECS):
             yield Frame(target, "lua" if isinstance(spec, LuaFunctionSpec) else "wasm")
 
     def route(self, target: str, call: CallContext | None = None) -> Route:
@@ -161,38 +147,66 @@ class Dispatcher:
 
         Args:
             target: ``namespace:name``.
-            call: The call that needs it, if there is one: its deadline holds while a pool is filled.
+            call: The call that needs it, if there is one: its deadline holds while the entry is prepared.
 
         Raises:
             NotFoundError: There is no such entry; near names are in the hint.
             PreparationError: The entry cannot be made ready to call, or is of a kind that is not called.
             PoolClosedError: The registry is closed.
+            DeadlineError, CancelledError: The call is over.
         """
+        call = call or CallContext(target, "")
         while True:
             with self._lock:
                 self._check_open(target)
-                index, routes = self.index, self._routes
-            route = routes.get(target) or self._add_route(target, index, routes, call)
+                route = self._routes.get(target)
+                if route is not None:
+                    return route
+                index, preparation = self.index, self._preparations.get(target)
+                # A signal handler that calls must not wait for what it interrupted.
+                mine = preparation is None or preparation.thread == threading.get_ident()
+                if preparation is None or mine:
+                    preparation = self._preparations[target] = Preparation()
+            route = self._prepare(target, index, call, preparation) if mine else preparation.wait(call)
             if route is not None:
                 return route
 
-    def _add_route(self, target: str, index: Index, routes: dict[str, Route], call: CallContext | None) -> Route | None:
-        """Prepares a route; None if another thread was faster, or a reload made `index` and `routes` the old ones."""
+    def _prepare(self, target: str, index: Index, call: CallContext, preparation: Preparation) -> Route | None:
+        """Prepares a route; None if that failed, but a reload has changed the entry meanwhile."""
         try:
-            route = self._prepare(target, index)
+            route = self._new_route(target, index, call)
         except PolycallError:
-            if self._routes is not routes:
-                return None
-            raise
-        with self._lock:
-            won = self._routes is routes and routes.setdefault(target, route) is route
-            if won and route.shrinks:
-                self._janitor.watch(route.pool)
-        if not won:
-            route.pool.close()
+            with self._lock:
+                if self._is_present(target, preparation):
+                    raise
             return None
+        else:
+            self._publish(target, route, preparation)
+        finally:
+            with self._lock:
+                if self._is_present(target, preparation):
+                    del self._preparations[target]
+            preparation.end()
         route.pool.start(call)
         return route
+
+    def _is_present(self, target: str, preparation: Preparation) -> bool:
+        """Says, with the lock held, whether no reload has changed what is being prepared."""
+        return self._preparations.get(target) is preparation
+
+    def _publish(self, target: str, route: Route, preparation: Preparation) -> None:
+        """Sends calls down a route; one that a reload has outrun serves only those who wait for it already."""
+        with self._lock:
+            present = self._is_present(target, preparation)
+            if present:
+                self._routes[target] = route
+                if route.shrinks:
+                    self._janitor.watch(route.pool)
+        if not present:
+            route.pool.retire()
+        if self._closed.is_set():
+            route.pool.close()
+        preparation.route = route
 
     def _check_open(self, target: str | None = None) -> None:
         if self._closed.is_set():
@@ -203,7 +217,7 @@ class Dispatcher:
         with self._lock:
             return tuple(self._routes.values())
 
-    def _prepare(self, target: str, index: Index) -> Route:
+    def _new_route(self, target: str, index: Index, call: CallContext) -> Route:
         python = self._python.get(target)
         if python is not None:
             return self._routed(python, PoolSpec(type="inline"), LimitsSpec())
@@ -211,64 +225,21 @@ class Dispatcher:
             entry = index.get(EntryId.parse(target))
         except ValueError as error:
             raise NotFoundError(str(error), entry_id=cut(target)) from error
-        spec = entry.spec
-        if not isinstance(spec, _CALLABLE):
-            raise _not_callable(entry)
         try:
-            return self._routed(self._function(entry, index), spec.pool, spec.limits)
+            function = self._runtimes.prepare(entry, index, call)
         except PolycallError as error:
             error.entry_id = error.entry_id or target
             raise
+        return self._routed(function, entry.spec.pool, entry.spec.limits)
 
     def _routed(self, function: Function, pool: PoolSpec, limits: LimitsSpec) -> Route:
         policy = pool.policy()
         instances: Pool[Instance] = Pool(function.entry_id, policy, function.instantiate, self._waits)
         return Route(function, instances, policy, limits.max_execution_ms)
 
-    def _function(self, entry: Entry, index: Index) -> Function:
-        if entry.spec.isolation == "process":
-            lua = isinstance(entry.spec, LuaFunctionSpec)
-            program = lua_program(entry, index) if lua else wasm_program(entry, FileSystems(index))
-            return self._isolation_runtime().prepare(program)
-        if isinstance(entry.spec, LuaFunctionSpec):
-            return self._lua_runtime().prepare(lua_program(entry, index))
-        return self._wasm_runtime().prepare(wasm_program(entry, FileSystems(index)))
-
     def inspect(self, entry: Entry, index: Index) -> Function | None:
-        """Prepares an entry of `index` for a look at it, without routing calls to it.
-
-        Returns:
-            A function; None for a library, which is compiled, and for other kinds.
-
-        Raises:
-            PreparationError: It cannot be made ready.
-        """
-        if isinstance(entry.spec, LuaLibrarySpec):
-            self._lua_runtime().compile(lua_program(entry, index))
-            return None
-        return self._function(entry, index) if isinstance(entry.spec, _CALLABLE) else None
-
-    def _lua_runtime(self) -> LuaRuntime:
-        # Imported when the first Lua entry is needed: listing a project must not pay for an engine.
-        from lua_runtime.runtime import LuaRuntime  # noqa: PLC0415
-
-        with self._lock:
-            self._lua = self._lua or LuaRuntime(self, GuestYaml(), self._services)
-            return self._lua
-
-    def _wasm_runtime(self) -> WasmRuntime:
-        from wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415  # as above
-
-        with self._lock:
-            self._wasm = self._wasm or WasmRuntime(self, self._cache_directory)
-            return self._wasm
-
-    def _isolation_runtime(self) -> IsolationRuntime:
-        from registry.isolation import IsolationRuntime  # noqa: PLC0415  # as above
-
-        with self._lock:
-            self._isolation = self._isolation or IsolationRuntime(self, self._cache_directory)
-            return self._isolation
+        """Prepares an entry of `index` for a look at it, without routing calls to it; see `Runtimes.inspect`."""
+        return self._runtimes.inspect(entry, index)
 
     def add_python(self, function: PythonFunction, entry: Entry) -> None:
         """Makes a Python function callable under its id.
@@ -317,10 +288,11 @@ class Dispatcher:
 
     def _swap(self, index: Index, changes: Changes) -> list[Route]:
         kept = {target: self._routes[target] for target in changes.kept if target in self._routes}
+        going_on = {target: self._preparations[target] for target in changes.kept if target in self._preparations}
         retired = [route for target, route in self._routes.items() if target not in kept]
         for route in retired:
             self._janitor.forget(route.pool)
-        self.index, self._routes = index, kept
+        self.index, self._routes, self._preparations = index, kept, going_on
         self._max_depth = self._given_max_depth or index.settings.max_depth
         return retired
 
@@ -328,19 +300,8 @@ class Dispatcher:
         """Closes every pool and the engines' threads; new calls are refused. Harmless when repeated."""
         with self._lock:
             self._closed.set()
-            routes, self._routes = self._routes, {}
+            routes, self._routes, self._preparations = self._routes, {}, {}
         self._janitor.close()
         for route in routes.values():
             route.pool.close()
-        if self._wasm is not None:
-            self._wasm.close()
-        if self._isolation is not None:
-            self._isolation.close()
-
-
-def _not_callable(entry: Entry) -> PreparationError:
-    return PreparationError(
-        f'an entry of kind "{entry.kind}" cannot be called',
-        entry_id=str(entry.id),
-        hint="only function.lua, function.wasm, function.wat and registered Python functions can",
-    )
+        self._runtimes.close()

@@ -50,7 +50,7 @@ class PythonFunction:
         self.entry_id = entry_id
         self._body = body
 
-    def instantiate(self) -> PythonInstance:
+    def instantiate(self, _context: CallContext | None = None) -> PythonInstance:
         """Returns an instance for one call."""
         return PythonInstance(self.entry_id, self._body)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Sequence
 
@@ -62,9 +61,6 @@ class Route:
         values: dict[str, Value] | None = None,
     ) -> CallContext:
         """Returns the frame of a call that is about to start; a call from outside has no parent."""
-        if self._max_seconds is not None:
-            own = time.monotonic() + self._max_seconds
-            deadline = own if deadline is None else min(own, deadline)
         return CallContext(
             self._entry_id, self._language, parent, deadline=deadline, cancellation=cancellation, values=values
         )
@@ -102,6 +98,8 @@ class Route:
             asked = True
             instance = self.pool.check_out(context)
             try:
+                if self._max_seconds is not None:  # from now on: making an instance may take longer than a call
+                    context.limit(self._max_seconds)
                 return instance.call(arguments, context)
             except BaseException as error:
                 # Only an error that polycall raised on purpose says that the instance is still sound.

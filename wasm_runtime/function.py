@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from interop.context import CallContext
-from interop.errors import InternalError, PolycallError
+from interop.errors import CancelledError, DeadlineError, InternalError, PolycallError
+from interop.start_up import start_frame, start_interruption, start_seconds
 from interop.values import Value
 from wasm_runtime.engine import GuestStore, WasmEngine
 from wasm_runtime.import_links import ImportedInterface, import_needs, refuse_strictly
@@ -18,7 +18,6 @@ from wasm_runtime.traps import TooManyMemoriesError
 
 __all__ = ["WasmFunction", "WasmInstance"]
 
-_START_SECONDS = 10.0
 _MEMORIES = 1_000
 
 
@@ -54,17 +53,17 @@ class WasmFunction(ABC):
         """Returns the arguments that a payload stands for; see `Signature.payload_form`."""
         return self.signature.payload_form.arguments(payload)
 
-    def instantiate(self) -> WasmInstance:
-        """Makes a fresh instance in a store of its own.
+    def instantiate(self, context: CallContext | None = None) -> WasmInstance:
+        """Makes a fresh instance in a store of its own; see `interop.protocols.Function`.
 
         Raises:
-            PolycallError: The guest's start code trapped or took too long, or the guest needs more memory than it may
-            have.
+            PolycallError: The guest's start code trapped or took too long, the call that waits is over, or the guest
+                needs more memory than it may have.
         """
         while True:
             memories = self._memories
             try:
-                return self._instantiate(memories)
+                return self._instantiate(memories, context)
             except TooManyMemoriesError:
                 # The engine caps each memory, the entry all of them together. How many there are shows only now; the
                 # cap is then shared out among them, here and in every later instance.
@@ -72,16 +71,18 @@ class WasmFunction(ABC):
                     raise
                 self._memories = memories + 1
 
-    def _instantiate(self, memories: int) -> WasmInstance:
+    def _instantiate(self, memories: int, context: CallContext | None) -> WasmInstance:
         store = self._engine.new_store(self._limits.max_memory_bytes, memories)
-        seconds = (self._limits.max_execution_ms or _START_SECONDS * 1000) / 1000
-        store.begin(CallContext(self.entry_id, self.language, deadline=time.monotonic() + seconds), starting=True)
+        seconds = start_seconds(self._limits)
+        store.begin(start_frame(self.entry_id, self.language, seconds, context), starting=True)
         try:
             instance = self._start(store)
         except BaseException as error:
             store.end()
             store.close()
             self.own(error)
+            if isinstance(error, (CancelledError, DeadlineError)):
+                raise start_interruption(self.entry_id, seconds, context) from None
             raise
         store.end()
         return instance

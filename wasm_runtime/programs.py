@@ -14,8 +14,10 @@ import wasmtime
 from wasmtime.component import Component
 
 from interop.confined import ConfinedFolder
+from interop.context import CallContext
 from interop.errors import HashError, NotFoundError, PolycallError, PreparationError
 from interop.source import SourceText
+from interop.waiting import done_aside
 from wasm_runtime.compile_cache import CompileCache
 from wasm_runtime.engine import ENGINE_SETTINGS
 from wasm_runtime.spec import BinaryFile
@@ -52,14 +54,24 @@ class Programs:
         self._digests: dict[_FileIdentity, str] = {}
         self._compiled: weakref.WeakValueDictionary[str, CompiledProgram] = weakref.WeakValueDictionary()
 
-    def load(self, code: BinaryFile | SourceText) -> CompiledProgram:
+    def load(self, code: BinaryFile | SourceText, context: CallContext) -> CompiledProgram:
         """Returns the compiled program of a binary or a text.
 
+        Nothing interrupts a compilation: when the call is over first, it goes on for the next one that wants it.
+
+        Args:
+            code: What to compile.
+            context: The call that waits for it.
+
         Raises:
+            DeadlineError, CancelledError: The call is over.
             NotFoundError: The binary is not there.
             HashError: It is not the one that the entry declares.
             PreparationError: It cannot be read, assembled or compiled.
         """
+        return done_aside(lambda: self._load(code), context, f"{code.name} to be compiled")
+
+    def _load(self, code: BinaryFile | SourceText) -> CompiledProgram:
         with self._lock:
             if isinstance(code, SourceText):
                 binary = _assemble(code)

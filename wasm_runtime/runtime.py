@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wasmtime.component import Component
 
+from interop.context import CallContext
 from interop.errors import PolycallError
 from interop.protocols import Invoker
 from wasm_runtime.compile_cache import CompileCache, default_cache_directory
@@ -34,10 +35,15 @@ class WasmRuntime:
         self._programs = Programs(self._engine.engine, CompileCache(cache_directory or default_cache_directory()))
         self._funcs = funcs_host(invoker)
 
-    def prepare(self, program: WasmProgram) -> WasmFunction:
+    def prepare(self, program: WasmProgram, context: CallContext | None = None) -> WasmFunction:
         """Compiles, checks and links an entry: a component or a core module, as the binary's header says.
 
+        Args:
+            program: The entry.
+            context: The call that waits for it, if there is one.
+
         Raises:
+            DeadlineError, CancelledError: The call was over before the program was compiled.
             NotFoundError: The binary is not there.
             HashError: The binary is not the declared one.
             MissingExportError: There is no such export.
@@ -45,7 +51,7 @@ class WasmRuntime:
             PreparationError: It does not compile, or does not fit its declaration.
         """
         try:
-            compiled = self._programs.load(program.code)
+            compiled = self._programs.load(program.code, context or CallContext(program.entry_id, "wasm"))
             if isinstance(compiled.code, Component):
                 return ComponentFunction(self._engine, compiled, program, self._funcs)
             return CoreFunction(self._engine, compiled, program)

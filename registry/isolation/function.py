@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from interop.context import CallContext
-from interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, PreparationError, WorkerError
+from interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, WorkerError
 from interop.payload import PayloadForm
 from interop.protocols import ImportNeed, Invoker, Signature
+from interop.start_up import start_frame, start_interruption
 from interop.values import Value
 from lua_runtime.spec import LuaProgram
 from registry.isolation.error_data import decode_error, error_message
@@ -49,8 +49,12 @@ class IsolationRuntime:
         self._functions: weakref.WeakSet[IsolatedFunction] = weakref.WeakSet()
         self._lock = threading.Lock()
 
-    def prepare(self, program: LuaProgram | WasmProgram) -> IsolatedFunction:
+    def prepare(self, program: LuaProgram | WasmProgram, context: CallContext | None = None) -> IsolatedFunction:
         """Has a worker prepare a program; start-up code runs there.
+
+        Args:
+            program: The entry.
+            context: The call that waits for it, if there is one: when it is over, the worker is killed.
 
         Raises:
             PolycallError: Whatever the runtime in the worker says.
@@ -61,14 +65,15 @@ class IsolationRuntime:
 
         directory = (self._cache_directory or default_cache_directory()).absolute()
         start = pack("start", encode_program(program), "$", str(directory))
-        function = IsolatedFunction(program, lambda: self._started(program.entry_id, start), self._invoker)
+
+        def begin(call: CallContext | None) -> tuple[WorkerProcess, list[Any]]:
+            worker = WorkerProcess(program.entry_id, self._command)
+            return worker, _asked(worker, start, call)
+
+        function = IsolatedFunction(program, begin, self._invoker, context=context)
         with self._lock:
             self._functions.add(function)
         return function
-
-    def _started(self, entry_id: str, start: bytes) -> tuple[WorkerProcess, list[Any]]:
-        worker = WorkerProcess(entry_id, self._command)
-        return worker, _asked(worker, start)
 
     def close(self) -> None:
         """Ends the workers that no instance has; those of instances end with them."""
@@ -91,33 +96,35 @@ class IsolatedFunction:
     def __init__(
         self,
         program: LuaProgram | WasmProgram,
-        start: Callable[[], tuple[WorkerProcess, list[Any]]],
+        start: Callable[[CallContext | None], tuple[WorkerProcess, list[Any]]],
         invoker: Invoker,
+        *,
+        context: CallContext | None,
     ) -> None:
         """Starts the first worker; `IsolationRuntime.prepare` tells what can go wrong."""
         self.entry_id = program.entry_id
         self.language = "lua" if isinstance(program, LuaProgram) else "wasm"
         self._start = start
         self._invoker = invoker if _may_call(program) else None
-        worker, answer = start()
+        worker, answer = start(context)
         self.signature, self.imports, self._payload_form = _description(worker, answer)
         self._spare = [worker]  # the one that preparing started serves the first instance
 
-    def instantiate(self) -> IsolatedInstance:
-        """Makes a fresh instance in a worker of its own.
+    def instantiate(self, context: CallContext | None = None) -> IsolatedInstance:
+        """Makes a fresh instance in a worker of its own; see `interop.protocols.Function`.
 
         Raises:
             PolycallError: The guest's own start-up code failed.
             WorkerError: The worker died.
         """
-        return IsolatedInstance(self._ready_worker, self._invoker)
+        return IsolatedInstance(self._ready_worker, self._invoker, context)
 
-    def _ready_worker(self) -> WorkerProcess:
+    def _ready_worker(self, context: CallContext | None) -> WorkerProcess:
         try:
             worker = self._spare.pop()  # list.pop is atomic
         except IndexError:
-            worker, _ = self._start()
-        _asked(worker, pack("instantiate", None, "$"))
+            worker, _ = self._start(context)
+        _asked(worker, pack("instantiate", None, "$"), context)
         return worker
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
@@ -139,17 +146,23 @@ class IsolatedInstance:
         poisoned: True once the worker is gone.
     """
 
-    def __init__(self, ready_worker: Callable[[], WorkerProcess], invoker: Invoker | None) -> None:
+    def __init__(
+        self,
+        ready_worker: Callable[[CallContext | None], WorkerProcess],
+        invoker: Invoker | None,
+        context: CallContext | None,
+    ) -> None:
         """Starts the worker.
 
         Args:
             ready_worker: Gives a worker with an instance in it.
             invoker: Where its calls go; None if its entry may make none.
+            context: The call that waits for it, if there is one.
         """
         self.poisoned = False
         self._ready_worker = ready_worker
         self._invoker = invoker
-        self._worker = ready_worker()
+        self._worker = ready_worker(context)
 
     @property
     def pid(self) -> int:
@@ -168,7 +181,7 @@ class IsolatedInstance:
         data = _call_message(arguments, context)
         if not self._worker.is_alive():  # it was killed while nothing ran in it: nobody needs to hear of that
             self._worker.close()
-            self._worker = self._ready_worker()
+            self._worker = self._ready_worker(context)
         worker = self._worker
         call = _Call(worker, self._invoker, context)
         forget = None if context.cancellation is None else context.cancellation.on_cancel(worker.kill)
@@ -260,22 +273,22 @@ def _call_message(arguments: Sequence[Value], context: CallContext) -> bytes:
     return pack("run", list(arguments), "$.args", seconds, context.depth, dict(context.values))
 
 
-def _asked(worker: WorkerProcess, request: bytes) -> list[Any]:
+def _asked(worker: WorkerProcess, request: bytes, context: CallContext | None) -> list[Any]:
     """Returns the worker's answer to what is asked of it outside calls; a worker that fails is ended."""
-    until = time.monotonic() + _START_SECONDS
+    frame = start_frame(worker.entry_id, "python", _START_SECONDS, context)
+    forget = None if frame.cancellation is None else frame.cancellation.on_cancel(worker.kill)
     try:
-        worker.send(request, until)
-        return _unfailed(worker, worker.receive(until))
-    except TimeIsUp:
+        worker.send(request, frame.deadline)
+        return _unfailed(worker, worker.receive(frame.deadline))
+    except BaseException as error:
         worker.close()
-        raise PreparationError(
-            f"the worker process was not ready within {_START_SECONDS:g} s",
-            entry_id=worker.entry_id,
-            hint="what stands outside of functions runs once for each instance: move the work into the function",
-        ) from None
-    except BaseException:
-        worker.close()
+        # A worker that was killed because nobody waits for it any more is no failure of the worker.
+        if isinstance(error, (TimeIsUp, WorkerError)) and frame.interruption() is not None:
+            raise start_interruption(worker.entry_id, _START_SECONDS, context) from None
         raise
+    finally:
+        if forget is not None:
+            forget()
 
 
 def _unfailed(worker: WorkerProcess, answer: list[Any]) -> list[Any]:

@@ -174,7 +174,7 @@ class _Server:
         context = CallContext(function.entry_id, function.language, deadline=deadline, values=values)
         context.depth = depth  # the frames above are the parent's to know
         if self._instance is None:
-            self._instance = function.instantiate()
+            self._instance = function.instantiate(context)
         try:
             result = self._instance.call(arguments, context)
         finally:

@@ -88,7 +88,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.peak = len(self.made)
         assert len(self.made) == policy.min_size
 
-    def make(self) -> FakeInstance:
+    def make(self, _context: CallContext) -> FakeInstance:
         if self.making_fails:
             self.making_fails = False
             raise GuestError("start-up failed")

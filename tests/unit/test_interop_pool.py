@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 import sys
 import threading
@@ -53,13 +54,14 @@ class Maker:
         self.fail_next: BaseException | None = None
         self.then: Callable[[], None] = lambda: None
 
-    def __call__(self) -> FakeInstance:
+    def __call__(self, _context: CallContext) -> FakeInstance:
         failure, self.fail_next = self.fail_next, None
         if failure is not None:
             raise failure
-        self.made.append(FakeInstance())
+        instance = FakeInstance()
+        self.made.append(instance)
         self.then()
-        return self.made[-1]
+        return instance
 
     @property
     def live(self) -> list[FakeInstance]:
@@ -292,10 +294,10 @@ def test_a_start_that_fails_halfway_leaves_a_pool_that_can_be_closed() -> None:
     bench = Bench(_static(3))
     make = bench.make
 
-    def fails_third() -> FakeInstance:
+    def fails_third(context: CallContext) -> FakeInstance:
         if len(make.made) == 2:
             raise GuestError("no more")
-        return make()
+        return make(context)
 
     pool = Pool("app:tax", _static(3), fails_third, WaitGraph())
     with pytest.raises(GuestError):
@@ -393,7 +395,7 @@ class ServedTooLate(CallContext):
 
     serve: Callable[[], None]
 
-    def interruption(self) -> DeadlineError:
+    def interruption(self, _doing: str = "") -> DeadlineError:
         self.serve()
         return DeadlineError("the deadline of the call passed")
 
@@ -466,7 +468,7 @@ def test_other_calls_go_on_while_an_instance_is_being_made() -> None:
     making, may_end = threading.Event(), threading.Event()
     made = iter((FakeInstance(), FakeInstance()))
 
-    def make() -> FakeInstance:
+    def make(_context: CallContext) -> FakeInstance:
         instance = next(made)
         if threading.current_thread() is not threading.main_thread():
             making.set()
@@ -599,7 +601,7 @@ def test_a_call_may_wait_for_one_that_is_still_making_its_instance() -> None:
     may_end = threading.Event()
     making = threading.Event()
 
-    def make() -> FakeInstance:
+    def make(_context: CallContext) -> FakeInstance:
         making.set()
         assert may_end.wait(PATIENCE_SECONDS)
         return FakeInstance()
@@ -769,9 +771,10 @@ def test_chains_that_nest_over_several_small_pools_in_any_order_all_come_to_an_e
             except PoolDeadlockError as error:
                 refused.append(error.message)
 
-    for future in [_in_thread(partial(work, worker)) for worker in range(6)]:
-        future.result(timeout=60)
-    assert any("; " in message for message in refused)  # circles of several chains did come up
+    seeds = itertools.count()
+    while not any("; " in message for message in refused):  # until circles of several chains have come up
+        for future in [_in_thread(partial(work, next(seeds))) for _ in range(6)]:
+            future.result(timeout=PATIENCE_SECONDS)
     assert all(bench.numbers().in_use == bench.numbers().waiting == 0 for bench in benches)
 
 

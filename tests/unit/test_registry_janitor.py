@@ -12,7 +12,7 @@ from registry.janitor import Janitor
 
 class _Pool(Pool["object"]):  # type: ignore[type-var]  # it never has an instance
     def __init__(self, *, fails: bool = False) -> None:
-        super().__init__("app:x", PoolPolicy("lazy", 0, 1, 30.0), object, WaitGraph())
+        super().__init__("app:x", PoolPolicy("lazy", 0, 1, 30.0), lambda _call: object(), WaitGraph())
         self.looked_at = threading.Event()
         self.fails = fails
 

@@ -9,10 +9,7 @@ from pathlib import Path
 import pytest
 
 import polycall
-from lua_runtime.spec import LuaProgram
 from projects import GUESTS, hash_of, write_project
-from registry.index import Index
-from registry.programs import lua_program
 
 INDEX = """
 namespace: app
@@ -220,25 +217,6 @@ return { slow = function() funcs.call("py:pause"); return "old " .. funcs.call("
         assert registry.call("app:slow") == "new new "  # its pool is not the one that is full
         go_on.set()
         assert running.result(30) == "old new "  # each nested call finds the code of its moment
-
-
-@pytest.mark.parametrize("old", ["return { words = function() return 'old' end }", "no Lua at all"])
-def test_an_entry_that_is_replaced_while_it_is_prepared_runs_its_new_code(
-    project: Path, registry: polycall.Registry, monkeypatch: pytest.MonkeyPatch, old: str
-) -> None:
-    (project / "words.lua").write_text(old)
-    registry.reload()
-    changes: list[polycall.Changes] = []
-
-    def overtaken(entry: polycall.Entry, index: Index) -> LuaProgram:
-        if not changes:
-            (project / "words.lua").write_text("return { words = function() return 'new' end }")
-            changes.append(registry.reload())
-        return lua_program(entry, index)
-
-    monkeypatch.setattr("registry.dispatcher.lua_program", overtaken)
-    assert registry.call("app:words") == "new"
-    assert [change.changed for change in changes] == [("app:words",)]
 
 
 def test_a_closed_registry_does_not_reload(registry: polycall.Registry) -> None:
