@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -60,20 +60,16 @@ class Cancellation:
         with suppress(ValueError):  # it was called, or called off before
             self._wakers.remove(wake)
 
-    @classmethod
-    @contextmanager
-    def either(cls, first: Cancellation | None, second: Cancellation | None) -> Iterator[Cancellation | None]:
-        """Gives, for the block, a switch that goes on when one of two does; None if there is neither."""
-        if first is None or second is None or first is second:
-            yield second if first is None else first
-            return
-        both = cls()
-        forget = [each.on_cancel(both.cancel) for each in (first, second)]
-        try:
-            yield both
-        finally:
-            for call_off in forget:
-                call_off()
+    def joined(self, other: Cancellation) -> tuple[Cancellation, Callable[[], None]]:
+        """Returns a switch that goes on when one of two does, and how to let go of both."""
+        both = Cancellation()
+        forgets = [each.on_cancel(both.cancel) for each in (self, other)]
+
+        def forget() -> None:
+            for each in forgets:
+                each()
+
+        return both, forget
 
 
 class CallContext:
@@ -83,11 +79,10 @@ class CallContext:
         entry_id: The entry that runs in this frame, as text.
         language: ``lua``, ``wasm`` or ``python``.
         parent: The caller's frame, or None for a call from outside.
-        root: The outermost frame: the identity of the chain.
         depth: 1 for a call from outside.
         deadline: When the frame must have ended, in seconds of `time.monotonic`, or None; never after the caller's.
         cancellation: What stops the frame and those below it, or None if nobody can. One given to a nested frame must
-            go on with its parent's (`Cancellation.either`).
+            go on with its parent's (`Cancellation.joined`).
         values: What ``ctx.get`` sees: the caller's values, merged with the frame's own.
         observer: Who is told of this frame and those below it, or None; the dispatcher may set it before the call runs.
     """
@@ -101,16 +96,14 @@ class CallContext:
         "language",
         "observer",
         "parent",
-        "root",
         "values",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  # by position, which is faster: every call makes one
         self,
         entry_id: str,
         language: str,
         parent: CallContext | None = None,
-        *,
         deadline: float | None = None,
         cancellation: Cancellation | None = None,
         values: Mapping[str, Value] | None = None,
@@ -119,7 +112,6 @@ class CallContext:
         self.language = language
         self.parent = parent
         if parent is None:
-            self.root: CallContext = self
             self.depth = 1
             self.deadline = deadline
             self.cancellation = cancellation
@@ -127,7 +119,6 @@ class CallContext:
             self.observer: Observer | None = None
             return
         self.observer = parent.observer
-        self.root = parent.root
         self.depth = parent.depth + 1
         inherited = parent.deadline
         self.deadline = inherited if deadline is None or (inherited is not None and inherited < deadline) else deadline
@@ -150,7 +141,10 @@ class CallContext:
     @property
     def call_id(self) -> str:
         """The id that all frames of the chain share: that of the outermost one."""
-        return self.root.frame_id
+        frame = self
+        while frame.parent is not None:
+            frame = frame.parent
+        return frame.frame_id
 
     def frames(self) -> tuple[Frame, ...]:
         """Returns the chain up to this frame, outermost first."""

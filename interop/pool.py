@@ -208,13 +208,14 @@ class Pool(Generic[I]):
             held = self._held
             if instance not in held:
                 raise InternalError(f'an instance was given back to the pool of "{self.name}" that had not been taken')
-            if not instance.poisoned and self._waiters:
-                self._hand_over(instance)
-                return
-            if not instance.poisoned and self._keeps:
-                del held[instance]
-                self._idle.append((instance, now))
-                return
+            if not instance.poisoned:
+                if self._waiters:
+                    self._hand_over(instance)
+                    return
+                if self._keeps:
+                    del held[instance]
+                    self._idle.append((instance, now))
+                    return
         self._discard(instance)
 
     def drop_idle(self, now: float) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TypeAlias
 
@@ -10,7 +10,7 @@ from interop.errors import ConversionError
 from interop.ids import cut
 from interop.value_path import Place, path_text
 
-__all__ = ["MAX_NESTING", "Value", "describe", "plain"]
+__all__ = ["MAX_NESTING", "Value", "describe", "plain", "plain_all"]
 
 Value: TypeAlias = "None | bool | int | float | str | bytes | list[Value] | dict[str, Value]"
 """What a call takes and gives. `bytes` is text that is not UTF-8, or a ``list<u8>``."""
@@ -37,6 +37,14 @@ def plain(value: object, path: str = "$") -> Value:
         ConversionError: A type that no guest language has, a key that is not a str, or nesting over `MAX_NESTING`.
     """
     return value if type(value) in _SCALARS else _plain(value, path, 0)  # type: ignore[return-value]  # narrowed by type()
+
+
+def plain_all(values: Sequence[object], path: str) -> Sequence[Value]:
+    """Like `plain`, for each of several values, such as the arguments of a call."""
+    for value in values:
+        if type(value) not in _SCALARS:
+            return [plain(each, f"{path}[{index}]") for index, each in enumerate(values)]
+    return values  # type: ignore[return-value]  # narrowed by type()
 
 
 def _plain(value: object, place: Place, depth: int) -> Value:

@@ -42,7 +42,13 @@ class LuaInstance:
         session.context = context
         try:
             guarded = context.deadline is not None or context.cancellation is not None
-            answer = self._run(kernel, arguments, guarded)
+            run = lower_scalars(arguments)
+            if run is None or len(run) > AT_ONCE:
+                answer = self._run_fed(kernel, arguments, guarded)
+            else:
+                if session.cap is not None:
+                    kernel.make_room(run)
+                answer = kernel.enter_guarded(*run) if guarded else kernel.enter(*run)
             if guarded and session.expired():  # no hook saw it: the time passed inside a C function
                 answer = (b"stopped",)
             if type(answer) is not tuple:
@@ -56,13 +62,6 @@ class LuaInstance:
             raise_unforeseen(error, session)
         finally:
             session.end_call()
-
-    def _run(self, kernel: Kernel, arguments: Sequence[Value], guarded: bool) -> Any:
-        run = lower_scalars(arguments)
-        if run is None or len(run) > AT_ONCE:
-            return self._run_fed(kernel, arguments, guarded)
-        kernel.make_room(run)
-        return kernel.enter_guarded(*run) if guarded else kernel.enter(*run)
 
     def _run_fed(self, kernel: Kernel, arguments: Sequence[Value], guarded: bool) -> Any:
         """Hands the arguments over in pieces, then makes the call: for tables."""

@@ -159,7 +159,8 @@ class Session:
         Raises:
             ConversionError: Lua cannot hold the value.
         """
-        self.lift_cap()
+        if self.cap is not None:
+            self.cap.lift()
         scalars = lower_scalars((value,))
         if scalars is not None:
             return scalars[0]

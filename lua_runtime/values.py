@@ -57,13 +57,15 @@ def lower_scalars(values: Sequence[Value]) -> list[Any] | None:
         kind = type(value)
         if kind is str:
             try:
-                run.append(value.encode())  # type: ignore[union-attr]  # narrowed by type()
+                value = value.encode()  # type: ignore[union-attr]  # noqa: PLW2901  # narrowed by type(); what Lua gets
             except UnicodeEncodeError:
                 return None
-        elif kind in _AS_THEY_ARE or (kind is int and _SMALLEST <= value <= _LARGEST):  # type: ignore[operator]  # same
-            run.append(value)
-        else:
+        elif kind is int:
+            if not _SMALLEST <= value <= _LARGEST:  # type: ignore[operator]  # same
+                return None
+        elif kind not in _AS_THEY_ARE:
             return None
+        run.append(value)
     return run
 
 

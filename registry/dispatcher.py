@@ -80,18 +80,17 @@ class Dispatcher:
     def call(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
         """Calls an entry on behalf of a guest; see `interop.protocols.Invoker`."""
         route = self._routes.get(target) or self._first_route(CallContext(target, "", caller))
-        return route.run(arguments, route.context(caller), self._max_depth)
+        return route.run(arguments, CallContext(target, route.language, caller), self._max_depth)
 
     def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
         """Calls an entry with one text or byte string on behalf of a guest; see `interop.protocols.Invoker`."""
         route = self._routes.get(target) or self._first_route(CallContext(target, "", caller))
-        return route.run_payload(payload, route.context(caller), self._max_depth)
+        return route.run_payload(payload, CallContext(target, route.language, caller), self._max_depth)
 
-    def call_from_outside(
+    def call_from_outside(  # noqa: PLR0917  # by position, which is faster: every call comes through here
         self,
         target: str,
         arguments: Sequence[Value],
-        *,
         parent: CallContext | None,
         deadline: float | None,
         cancellation: Cancellation | None,
@@ -99,31 +98,22 @@ class Dispatcher:
         observer: Observer | None,
     ) -> Value:
         """Calls an entry from Python; a registered function that calls on hands in its own frame as `parent`."""
-        if parent is not None and cancellation is not None and parent.cancellation is not cancellation:
-            with Cancellation.either(parent.cancellation, cancellation) as either:
-                return self._call_from_outside(target, arguments, parent, deadline, either, values, observer)
-        return self._call_from_outside(target, arguments, parent, deadline, cancellation, values, observer)
-
-    def _call_from_outside(  # noqa: PLR0917  # `call_from_outside` names them
-        self,
-        target: str,
-        arguments: Sequence[Value],
-        parent: CallContext | None,
-        deadline: float | None,
-        cancellation: Cancellation | None,
-        values: dict[str, Value] | None,
-        observer: Observer | None,
-    ) -> Value:
-        route = self._routes.get(target)
-        if route is None:
-            first = CallContext(target, "", parent, deadline=deadline, cancellation=cancellation)
-            route = self._first_route(first)
-        context = route.context(parent, deadline, cancellation, values)
-        if parent is None:  # nested calls inherit it
-            context.observer = self._observer
-        if observer is not None:
-            context.observer = Observers(*filter(None, (context.observer, observer)))
-        return route.run(arguments, context, self._max_depth)
+        forget = None
+        if parent is not None and parent.cancellation is not None and cancellation is not None:
+            cancellation, forget = parent.cancellation.joined(cancellation)
+        try:
+            route = self._routes.get(target)
+            if route is None:
+                route = self._first_route(CallContext(target, "", parent, deadline, cancellation))
+            context = CallContext(target, route.language, parent, deadline, cancellation, values)
+            if parent is None:  # nested calls inherit it
+                context.observer = self._observer
+            if observer is not None:
+                context.observer = Observers(*filter(None, (context.observer, observer)))
+            return route.run(arguments, context, self._max_depth)
+        finally:
+            if forget is not None:
+                forget()
 
     def _first_route(self, call: CallContext) -> Route:
         """Prepares the entry that `call` is about to run; its language is not known before."""

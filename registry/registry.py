@@ -17,7 +17,7 @@ from interop.errors import Problem
 from interop.ids import EntryId
 from interop.observer import Observer
 from interop.protocols import Function
-from interop.values import Value, describe, plain
+from interop.values import Value, describe, plain, plain_all
 from registry.async_calls import AsyncCalls
 from registry.call_log import CALL_LOG, CallLog
 from registry.changes import Changes
@@ -131,12 +131,12 @@ class Registry:
     ) -> Value:
         return self._dispatcher.call_from_outside(
             target if type(target) is str else _id_text(target),
-            [plain(argument, f"$.args[{index}]") for index, argument in enumerate(arguments)],
-            parent=current_context(),
-            deadline=deadline,
-            cancellation=cancellation,
-            values=None if values is None else _context_values(values),
-            observer=observer,
+            plain_all(arguments, "$.args"),
+            current_context(),
+            deadline,
+            cancellation,
+            None if values is None else _context_values(values),
+            observer,
         )
 
     async def call_async(

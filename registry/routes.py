@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Sequence
 
-from interop.context import CallContext, Cancellation
+from interop.context import CallContext
 from interop.errors import InternalError, PolycallError
 from interop.exception_text import exception_text
 from interop.observer import INTERRUPTED, Observer
@@ -23,19 +23,21 @@ class Route:
     """Where the calls of one entry go.
 
     Attributes:
+        entry_id: ``namespace:name``.
+        language: ``lua``, ``wasm`` or ``python``.
         function: The prepared function.
         pool: Its instances.
         shrinks: Whether the pool needs to be looked after for idle instances.
     """
 
     __slots__ = (
-        "_entry_id",
         "_errors",
-        "_language",
         "_lock",
         "_max_seconds",
         "_refused",
+        "entry_id",
         "function",
+        "language",
         "pool",
         "shrinks",
     )
@@ -46,24 +48,12 @@ class Route:
         self.function = function
         self.pool = pool
         self.shrinks = policy.idle_seconds > 0
-        self._entry_id = function.entry_id
-        self._language = function.language
+        self.entry_id = function.entry_id
+        self.language = function.language
         self._max_seconds = None if max_execution_ms is None else max_execution_ms / 1000
         self._lock = threading.Lock()
         self._errors: Counter[str] = Counter()
         self._refused = 0
-
-    def context(
-        self,
-        parent: CallContext | None,
-        deadline: float | None = None,
-        cancellation: Cancellation | None = None,
-        values: dict[str, Value] | None = None,
-    ) -> CallContext:
-        """Returns the frame of a call that is about to start; a call from outside has no parent."""
-        return CallContext(
-            self._entry_id, self._language, parent, deadline=deadline, cancellation=cancellation, values=values
-        )
 
     def run_payload(self, payload: str | bytes, context: CallContext, max_depth: int, told: bool = False) -> Value:
         """Like `run`, with one text or byte string that the function reads in the way that fits its signature."""
@@ -111,7 +101,7 @@ class Route:
         except PolycallError as error:
             raise self._failed(error, context, asked=asked)  # noqa: B904  # it is the same error, seen on its way out
         except Exception as error:
-            fault = InternalError(exception_text(error), entry_id=self._entry_id, hint="this is a fault of polycall")
+            fault = InternalError(exception_text(error), entry_id=self.entry_id, hint="this is a fault of polycall")
             raise self._failed(fault, context, asked=asked) from error
         except BaseException:
             self._count(INTERRUPTED, asked)
@@ -140,5 +130,5 @@ class Route:
         self._count(error.code, asked)
         if not error.frames:
             error.frames = context.frames()
-            error.entry_id = error.entry_id or self._entry_id
+            error.entry_id = error.entry_id or self.entry_id
         return error

@@ -23,7 +23,6 @@ def test_a_nested_frame_inherits_deadline_cancellation_and_values() -> None:
     outer = CallContext("a:a", "lua", deadline=_future(), cancellation=cancellation, values={"user": "ana"})
     inner = CallContext("a:b", "wasm", outer)
     assert (inner.deadline, inner.cancellation, inner.values) == (outer.deadline, cancellation, {"user": "ana"})
-    assert inner.root is outer
     assert (outer.depth, inner.depth) == (1, 2)
     assert inner.frames() == (Frame("a:a", "lua"), Frame("a:b", "wasm"))
 
@@ -114,21 +113,13 @@ def test_a_waker_may_cancel_and_a_signal_handler_may_cancel_while_one_is_registe
 @pytest.mark.parametrize("which", [0, 1])
 def test_either_of_two_switches_stops_what_is_under_both(which: int) -> None:
     switches = Cancellation(), Cancellation()
-    with Cancellation.either(*switches) as both:
-        assert both is not None
-        assert not both.cancelled
-        switches[which].cancel()
-        assert both.cancelled
+    both, forget = switches[0].joined(switches[1])
+    assert not both.cancelled
+    switches[which].cancel()
+    assert both.cancelled
     assert not switches[1 - which].cancelled
+    forget()
     assert not switches[1 - which]._wakers, "a switch that outlives the call must not keep it"
-
-
-def test_one_switch_or_none_is_left_as_it_is() -> None:
-    only = Cancellation()
-    for pair, expected in [((only, None), only), ((None, only), only), ((only, only), only), ((None, None), None)]:
-        with Cancellation.either(*pair) as switch:
-            assert switch is expected
-    assert not only._wakers
 
 
 def test_a_nested_frame_has_the_switch_that_it_is_given_and_else_its_parents() -> None:

@@ -20,7 +20,8 @@ entries:
   - {{name: plain, {LUA}}}
   - {{name: own, {LUA}, limits: {{max_execution_ms: 40}}, pool: {{type: inline}}}}
   - {{name: again, kind: function.lua, modules: [funcs], method: go, pool: {{type: inline}},
-      limits: {{max_execution_ms: 60000}}, source: "local funcs = require('funcs'); return {{ go = function() return funcs.call('app:again') end }}"}}
+      limits: {{max_execution_ms: 60000}},
+      source: "local funcs = require('funcs'); return {{ go = function() return funcs.call('app:again') end }}"}}
   - {{name: lib, kind: library.lua, source: return 1}}
   - name: wat
     kind: function.wat
