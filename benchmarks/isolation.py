@@ -31,6 +31,16 @@ entries:
       local call = require("funcs").call
       return {{ ask = function(target, ...) return call(target, ...) end }}
     method: ask
+  - {{name: memory, kind: env.storage.memory}}
+  - {{name: word, kind: env.variable, variable: {namespace}_word, storage: memory, default: word}}
+  - name: read
+    kind: function.lua
+    isolation: {isolation}
+    modules: [env]
+    source: |
+      local get = require("env").get
+      return {{ read = function() return get("word") end }}
+    method: read
   - name: add
     kind: function.wat
     isolation: {isolation}
@@ -65,6 +75,7 @@ def _calls(registry: polycall.Registry) -> list[Case]:
     rows: list[polycall.Value] = [{"name": f"row {number}", "value": number} for number in range(100)]
     return [
         *_pair(registry, "Lua, a number", "same", 1),
+        *_pair(registry, "Lua, env.get", "read"),
         *_pair(registry, "WASM, two integers", "add", 1, 2),
         *_pair(registry, "Lua, 1 MiB of bytes", "same", bytes(range(256)) * 4096),
         *_pair(registry, "Lua, 100 records", "same", rows),

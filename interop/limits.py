@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from interop.fields import at_least, key
 
-__all__ = ["LimitsSpec"]
+__all__ = ["DEFAULT_MAX_OUTPUT_BYTES", "LimitsSpec"]
+
+DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
+"""What one call may print and log where nothing else is declared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +27,13 @@ class LimitsSpec:
         default=None,
         check=at_least(1),
     )
+    max_output_bytes: int | None = key(
+        "How much one call may print and log, in bytes; the rest is dropped. 1 MiB if nothing is declared.",
+        default=None,
+        check=at_least(0),
+    )
+
+    @property
+    def output_bytes(self) -> int:
+        """What one call may print and log, the default included."""
+        return DEFAULT_MAX_OUTPUT_BYTES if self.max_output_bytes is None else self.max_output_bytes

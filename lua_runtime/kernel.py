@@ -65,7 +65,7 @@ class Kernel:
         *,
         services: Services | None = None,
     ) -> None:
-        self.session = Session(entry_id, invoker, yaml, services)
+        self.session = Session(entry_id, invoker, yaml, services, limits.output_bytes)
         self.start_seconds = start_seconds(limits)
         self._state = State(counted=limits.max_memory_bytes is not None)
         if limits.max_memory_bytes is not None:
@@ -100,7 +100,7 @@ class Kernel:
         run(bytecode("matching"), kernel)
         run(bytecode("strings"), kernel)
         run(bytecode("library"), kernel)
-        run(bytecode("environment"), kernel, line_writer(session))
+        run(bytecode("environment"), kernel, *line_writer(session))
         run(bytecode("calls"), kernel, restore)
         for name in modules:
             run(bytecode(name), kernel, *MODULES[name](session))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from interop.context import CallContext
@@ -55,7 +55,7 @@ class LuaFunction:
         self._yaml = yaml
         self._services = services
         self._limits = program.limits
-        programs = list(_with_imports(program))
+        programs = list(program.with_imports())
         self._modules = sorted({name for each in programs for name in each.modules} & MODULES.keys())
         kernel = self._kernel()
         self._chunks = [_compiled(kernel, each) for each in programs]
@@ -144,7 +144,7 @@ class LuaRuntime:
             raise PreparationError(
                 "a library cannot be called", entry_id=program.entry_id, hint="import it in a function.lua entry"
             )
-        for each in _with_imports(program):
+        for each in program.with_imports():
             _check_modules(each)
         return LuaFunction(program, program.method, self._invoker, self._yaml, self._services, context=context)
 
@@ -156,23 +156,11 @@ class LuaRuntime:
         """
         kernel = Kernel(program.entry_id, self._invoker, self._yaml, program.limits, ())
         try:
-            for each in _with_imports(program):
+            for each in program.with_imports():
                 _check_modules(each)
                 _compiled(kernel, each)
         finally:
             kernel.release()
-
-
-def _with_imports(program: LuaProgram) -> Iterator[LuaProgram]:
-    """Yields a program and, once each, everything it imports, directly or not."""
-    seen: set[str] = set()
-    waiting = [program]
-    while waiting:
-        each = waiting.pop()
-        if each.entry_id not in seen:
-            seen.add(each.entry_id)
-            yield each
-            waiting += each.imports.values()
 
 
 def _compiled(kernel: Kernel, program: LuaProgram) -> CompiledChunk:

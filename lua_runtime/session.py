@@ -11,6 +11,7 @@ from typing import Any
 
 from interop.context import CallContext
 from interop.errors import CancelledError, ConversionError, DeadlineError, PolycallError
+from interop.guest_log import GuestLog
 from interop.protocols import Invoker, YamlText
 from interop.services import Services
 from interop.values import Value
@@ -47,25 +48,32 @@ class Session:
         invoker: The way to other entries.
         yaml: Reads and writes YAML.
         services: The way to environment, folders and entries, or None.
+        log: Where what the guest prints and logs goes.
         files: What the running call has open, by handle.
         context: The frame of the running call; None outside calls, also while the chunk starts.
         starting: The frame that bounds start-up code; nested calls are not possible from it.
         failure: What must be raised when the guest has been unwound, if its own interruption does not say it.
         stopped: Whether the guest was told to end.
+        untidy: Whether the running call has files open, has written to the log or was told of an error: whatever does
+            one of these sets it, so that the end of any other call pays for one look.
         marks: Of this state; None once it is closed.
         cap: The memory limit, or None.
     """
 
-    def __init__(self, entry_id: str, invoker: Invoker, yaml: YamlText, services: Services | None = None) -> None:
+    def __init__(
+        self, entry_id: str, invoker: Invoker, yaml: YamlText, services: Services | None, output_bytes: int
+    ) -> None:
         self.entry_id = entry_id
         self.invoker = invoker
         self.yaml = yaml
         self.services = services
+        self.log = GuestLog(entry_id, output_bytes)
         self.files: dict[int, FileIO] = {}
         self.context: CallContext | None = None
         self.starting: CallContext | None = None
         self.failure: BaseException | None = None
         self.stopped = False
+        self.untidy = False
         self.marks: Marks | None = None
         self.cap: MemoryCap | None = None
         self._kept: dict[int, PolycallError] = {}
@@ -75,13 +83,18 @@ class Session:
 
     def end_call(self) -> None:
         """Forgets what belonged to the call that ended."""
-        self.context = None
-        if self._kept:
-            self._kept.clear()
+        context, self.context = self.context, None
+        if self.untidy:
+            self.untidy = False
+            self._tidy_up(context)
+
+    def _tidy_up(self, context: CallContext | None) -> None:
+        self._kept.clear()
         while self.files:
             _, file = self.files.popitem()
             with suppress(OSError):
                 file.close()
+        self.log.end(context)  # last: a handler of the user's may raise
 
     # What Lua calls ------------------------------------------------------------------------------------------------
 
@@ -211,6 +224,7 @@ class Session:
     def _told(self, error: PolycallError) -> tuple[Any, ...]:
         token = next(self._tokens)
         self._kept[token] = error
+        self.untidy = True
         if len(self._kept) > _MOST_KEPT:
             del self._kept[next(iter(self._kept))]
         text = error.text(skip_frames=self.context.depth if self.context else 0)

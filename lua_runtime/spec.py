@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -82,3 +82,14 @@ class LuaProgram:
     modules: tuple[str, ...] = ()
     imports: Mapping[str, LuaProgram] = field(default_factory=dict)
     limits: LimitsSpec = field(default_factory=LimitsSpec)
+
+    def with_imports(self) -> Iterator[LuaProgram]:
+        """Yields the program and, once each, everything it imports, directly or not."""
+        seen: set[str] = set()
+        waiting = [self]
+        while waiting:
+            each = waiting.pop()
+            if each.entry_id not in seen:
+                seen.add(each.entry_id)
+                yield each
+                waiting += each.imports.values()

@@ -106,7 +106,7 @@ class Runtimes:
         from registry.isolation import IsolationRuntime  # noqa: PLC0415  # as above
 
         with self._lock:
-            self._isolation = self._isolation or IsolationRuntime(self._invoker, self._cache_directory)
+            self._isolation = self._isolation or IsolationRuntime(self._invoker, self._services, self._cache_directory)
             return self._isolation
 
     def close(self) -> None:

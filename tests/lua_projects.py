@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 import polycall
 from interop.values import Value
 
-__all__ = ["load_lua", "run_lua"]
+__all__ = ["in_process_and_isolated", "load_lua", "run_lua"]
+
+_isolation = "none"
+
+
+@pytest.fixture(params=["none", "process"])
+def in_process_and_isolated(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Runs a test twice: with its function in this process, and in a worker."""
+    global _isolation  # noqa: PLW0603  # read by `load_lua`, which helpers of the tests call
+    _isolation = request.param
+    yield _isolation
+    _isolation = "none"
+
 
 _FUNCTION = """
   - name: main
     kind: function.lua
     modules: [env, fs, payload, registry]
     method: main
-    LIMITS
+    limits: LIMITS
+    isolation: ISOLATION
     source: |
       local env, fs, payload, registry = require("env"), require("fs"), require("payload"), require("registry")
       local function told(value, err)
@@ -31,7 +47,8 @@ BODY
 
 def load_lua(folder: Path, body: str, entries: str = "", limits: str = "{}") -> polycall.Registry:
     """Returns a project whose `app:main` has the body given; ``entries`` are YAML list items without indentation."""
-    own = _FUNCTION.replace("BODY", textwrap.indent(body, " " * 8)).replace("LIMITS", f"limits: {limits}")
+    filled = _FUNCTION.replace("ISOLATION", _isolation).replace("LIMITS", limits)
+    own = filled.replace("BODY", textwrap.indent(body, " " * 8))
     text = "namespace: app\nentries:\n" + textwrap.indent(textwrap.dedent(entries), "  ") + own
     (folder / "_index.yaml").write_text(text, encoding="utf-8")
     return polycall.load(folder)

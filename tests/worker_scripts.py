@@ -20,7 +20,7 @@ def receive():
     return msgpack.unpackb(connection.recv(struct.unpack("<I", head)[0], socket.MSG_WAITALL), ext_hook=lambda *_: None)
 
 def send(*message):
-    body = msgpack.packb(message)
+    body = msgpack.packb(message, unicode_errors="surrogatepass")
     connection.sendall(struct.pack("<I", len(body)) + body)
 
 def until_killed():

@@ -1,7 +1,7 @@
 -- Each chunk's own globals, and `require`: what the chunk's entry declares and nothing else.
-local kernel, write_line = ...
+local kernel, write_line, LINE_BYTES = ...
 local error, load, pairs, tostring, type, select = error, load, pairs, tostring, type, select
-local concat, dump, sort = table.concat, string.dump, table.sort
+local concat, dump, sort, sub, max = table.concat, string.dump, table.sort, string.sub, math.max
 local globals, always, receive, read_fed = kernel.globals, kernel.always, kernel.receive, kernel.read_fed
 
 local modules = {} -- name -> what `require` gives
@@ -11,7 +11,8 @@ local loaded = {} -- entry id -> what its chunk returned
 function globals.print(...)
   local shown = {}
   for at = 1, select("#", ...) do shown[at] = tostring((select(at, ...))) end
-  receive(write_line(concat(shown, "\t")))
+  local line = concat(shown, "\t")
+  receive(write_line(sub(line, 1, LINE_BYTES), max(0, #line - LINE_BYTES)))
 end
 
 local function load_library(id)

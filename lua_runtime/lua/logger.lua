@@ -1,7 +1,10 @@
 -- The module `logger`: structured lines in the log of the entry (specification: system facts 4.4).
-local kernel, write = ...
+local kernel, write, LINE_BYTES, MOST_VALUES = ...
 local error, next, pairs, tostring, type = error, next, pairs, tostring, type
+local max, sub, utf8_len = math.max, string.sub, utf8.len
 local send, seal, new_error = kernel.send, kernel.seal, kernel.new_error
+
+local MOST_NAME = 256
 
 local function merged(inherited, fields)
   local all = {}
@@ -11,11 +14,31 @@ local function merged(inherited, fields)
 end
 
 -- What a log cannot show as a value it shows as text.
+local function as_value(value)
+  local fits, flat, length = kernel.flatten("$", value)
+  if fits then return value, flat, length end
+  value = tostring(value)
+  return value, { value }, 1
+end
+
+-- The fields of one line share its bounds; one that does not fit gives way to a text that says so.
 local function showable(fields)
-  local shown = {}
-  for name, value in next, fields do
-    local fits = kernel.flatten("$", value)
-    shown[name] = fits and value or tostring(value)
+  local shown, values_left, bytes_left = {}, MOST_VALUES, LINE_BYTES
+  for name, field in next, fields do
+    local value, flat, length = as_value(field)
+    local bytes = #name
+    for at = 1, length do
+      if type(flat[at]) == "string" then bytes = bytes + #flat[at] end
+    end
+    if bytes > bytes_left or length > values_left then
+      value, bytes, length = "(" .. length .. " values, " .. bytes .. " bytes dropped)", #name + 64, 1
+    end
+    bytes_left, values_left = bytes_left - bytes, values_left - length
+    if bytes_left < 0 or values_left < 0 then -- so many that not even their names have room
+      shown["..."] = "(more fields dropped)"
+      break
+    end
+    shown[name] = value
   end
   return shown
 end
@@ -30,7 +53,8 @@ local function make(name, inherited)
   for _, level in pairs({ "debug", "info", "warn", "error" }) do
     logger[level] = function(_, message, fields)
       local all = showable(merged(inherited, fields_of(fields, 2)))
-      local _, failure = send(write, level, name, tostring(message), all)
+      local text = tostring(message)
+      local _, failure = send(write, level, name, sub(text, 1, LINE_BYTES), max(0, #text - LINE_BYTES), all)
       if failure then error(failure, 2) end
     end
   end
@@ -39,7 +63,11 @@ local function make(name, inherited)
     if type(suffix) ~= "string" or suffix == "" then
       return nil, new_error({ message = "logger:named expects a name", kind = "Invalid" })
     end
-    return make(name == "" and suffix or name .. "." .. suffix, inherited)
+    local full = name == "" and suffix or name .. "." .. suffix
+    if #full > MOST_NAME or not utf8_len(full) then
+      return nil, new_error({ message = "a logger's name is text of at most 256 bytes", kind = "Invalid" })
+    end
+    return make(full, inherited)
   end
   return seal(logger, "logger")
 end

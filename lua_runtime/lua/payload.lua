@@ -1,5 +1,5 @@
 -- The module `payload`: a value together with the format it is in (specification: system facts 4.4).
-local kernel, encode, decode = ...
+local kernel, encode_json, decode_json, encode_yaml, decode_yaml = ...
 local error, next, setmetatable, tostring, type = error, next, setmetatable, tostring, type
 local flatten, hand_over, misfit = kernel.flatten, kernel.hand_over, kernel.misfit
 local receive, new_error, seal, parts, error_text =
@@ -25,12 +25,16 @@ end
 
 local function refuse(message, kind) return nil, new_error({ message = message, kind = kind }) end
 
-local function to_json(value)
+local function encoded(encode, value, ...)
   if value == nil then return "null" end
-  local ok, flat, length, got = flatten("$", value)
+  local ok, flat, length, got = flatten("$", value, ...)
   if not ok then return nil, misfit("Invalid", flat, length, got) end
   return hand_over(encode, "", flat, length)
 end
+
+local function to_json(value) return encoded(encode_json, value) end
+
+local function to_yaml(value) return encoded(encode_yaml, value, {}, 2) end
 
 local function to_text(value)
   if type(value) == "table" and not parts[value] then return to_json(value) end
@@ -40,8 +44,11 @@ end
 local function same(value) return value end
 
 -- From and to a plain Lua value. A text goes on as it is where only text is asked for.
-local readers = { [FORMAT.JSON] = function(text) return receive(decode(text)) end }
-local writers = { [FORMAT.JSON] = to_json }
+local readers = {
+  [FORMAT.JSON] = function(text) return receive(decode_json(text)) end,
+  [FORMAT.YAML] = function(text) return receive(decode_yaml(text)) end,
+}
+local writers = { [FORMAT.JSON] = to_json, [FORMAT.YAML] = to_yaml }
 for _, format in next, { FORMAT.LUA, FORMAT.STRING, FORMAT.BYTES, FORMAT.ERROR } do readers[format] = same end
 for _, format in next, { FORMAT.STRING, FORMAT.BYTES } do writers[format] = to_text end
 writers[FORMAT.LUA] = same

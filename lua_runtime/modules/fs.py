@@ -120,6 +120,7 @@ class _Files:
         flags = _FLAGS[mode]
         descriptor = folder.open(os.fsdecode(path), flags)
         number = next(self._numbers)
+        self._session.untidy = True
         self._session.files[number] = FileIO(descriptor, _FILE_MODES[flags & os.O_ACCMODE])
         return number
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from interop.json_text import encode_json
-from interop.values import Value
+from interop.guest_log import LINE_BYTES, MOST_FIELD_VALUES
 from lua_runtime.session import Session
 
 __all__ = ["host_functions", "line_writer"]
@@ -15,53 +14,29 @@ __all__ = ["host_functions", "line_writer"]
 _LEVELS = {b"debug": logging.DEBUG, b"info": logging.INFO, b"warn": logging.WARNING, b"error": logging.ERROR}
 
 
-def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
-    """Returns what ``lua/logger.lua`` calls."""
+def host_functions(session: Session) -> tuple[Any, ...]:
+    """Returns what ``lua/logger.lua`` needs: what it calls, and the bounds it keeps to."""
 
     def write(level: bytes, *run: object) -> None:
-        name, message, fields = session.received(run)
-        logger = _logger_of(session.entry_id, _shown(name))
-        if logger.isEnabledFor(_LEVELS[level]):
-            known = fields if isinstance(fields, dict) else {}
-            extra = {"fields": known, **_call_of(session)}
-            logger.log(_LEVELS[level], "%s", _line(_shown(message), known), extra=extra)
+        name, message, cut_off, fields = session.received(run)
+        session.untidy = True
+        session.log.write(
+            _LEVELS[level],
+            message if isinstance(message, (str, bytes)) else "",
+            session.context,
+            cut_off=cut_off if isinstance(cut_off, int) else 0,
+            name=name if isinstance(name, str) else "",
+            fields=fields if isinstance(fields, dict) else {},
+        )
 
-    return (session.safe(write),)
-
-
-def line_writer(session: Session) -> Callable[..., Any]:
-    """Returns what Lua's `print` calls."""
-    logger = _logger_of(session.entry_id, "")
-
-    def write_line(line: bytes) -> None:
-        if logger.isEnabledFor(logging.INFO):
-            logger.info("%s", line.decode(errors="backslashreplace"), extra=_call_of(session))
-
-    return session.safe(write_line)
+    return session.safe(write), LINE_BYTES, MOST_FIELD_VALUES
 
 
-def _call_of(session: Session) -> dict[str, str | int]:
-    """Returns the attributes by which a record is found beside that of its call; none while a chunk starts up."""
-    context = session.context
-    if context is None:
-        return {}
-    return {
-        "entry_id": context.entry_id,
-        "call_id": context.call_id,
-        "frame_id": context.frame_id,
-        "depth": context.depth,
-    }
+def line_writer(session: Session) -> tuple[Callable[..., Any], int]:
+    """Returns what Lua's `print` calls, and how much of a line it hands over."""
 
+    def write_line(line: bytes, cut_off: int) -> None:
+        session.untidy = True
+        session.log.write(logging.INFO, line, session.context, cut_off=cut_off)
 
-def _logger_of(entry_id: str, name: str) -> logging.Logger:
-    return logging.getLogger(f"polycall.entry.{entry_id}" + (f".{name}" if name else ""))
-
-
-def _line(message: str, fields: Mapping[str, Value]) -> str:
-    return " ".join([message, *(f"{name}={_shown(value)}" for name, value in fields.items())])
-
-
-def _shown(value: Value) -> str:
-    if isinstance(value, bytes):
-        return value.decode(errors="backslashreplace")
-    return value if isinstance(value, str) else encode_json(value)
+    return session.safe(write_line), LINE_BYTES

@@ -1,7 +1,16 @@
-"""The module ``payload``: values with a format; its host functions are those of ``json`` (specification: 4.4)."""
+"""The module ``payload``: values with a format, written and read by ``json`` and ``yaml`` (specification: 4.4)."""
 
 from __future__ import annotations
 
-from lua_runtime.modules.json import host_functions
+from collections.abc import Callable
+from typing import Any
+
+from lua_runtime.modules import json, yaml
+from lua_runtime.session import Session
 
 __all__ = ["host_functions"]
+
+
+def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
+    """Returns what ``lua/payload.lua`` calls."""
+    return *json.host_functions(session), *yaml.host_functions(session)

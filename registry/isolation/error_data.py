@@ -6,14 +6,15 @@ on that very error, with whatever only the other process knows of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import interop.errors
 from interop.errors import ConversionError, DeclarationError, Frame, PolycallError
 from registry.isolation.messages import MessageError, pack
 
-__all__ = ["decode_error", "encode_error", "error_message"]
+__all__ = ["ToldErrors", "decode_error", "encode_error", "error_message"]
 
 _CLASSES: dict[str, type[PolycallError]] = {
     each.code: each
@@ -29,17 +30,33 @@ _LEFT_OUT = {"details": None, "cause": None, "guest_traceback": None}
 _MAX_MESSAGE = 1_000_000
 _MAX_CAUSES = 8
 _MAX_FRAMES = 64
+_MOST_TOLD = 256
+_NONE: Mapping[int, PolycallError] = MappingProxyType({})
 
 
-def encode_error(error: PolycallError, known: Sequence[PolycallError] = (), causes: int = _MAX_CAUSES) -> Any:
+class ToldErrors(dict[int, PolycallError]):
+    """The last errors that were sent over in one call, by number: both sides count alike, and forget alike."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = 0
+
+    def add(self, error: PolycallError) -> None:
+        """Takes the next error in, and drops the oldest one when there are many: a guest may fail without end."""
+        self[self._count] = error
+        self._count += 1
+        self.pop(self._count - 1 - _MOST_TOLD, None)
+
+
+def encode_error(error: PolycallError, known: Mapping[int, PolycallError] = _NONE, causes: int = _MAX_CAUSES) -> Any:
     """Returns an error as plain values.
 
     Args:
         error: The error.
-        known: What the other side sent in this call, in its order.
+        known: What the other side sent in this call, by number.
         causes: How many causes to send with it.
     """
-    for number, other in enumerate(known):
+    for number, other in known.items():
         if other is error:
             return number
     cause = error.__cause__
@@ -52,7 +69,7 @@ def encode_error(error: PolycallError, known: Sequence[PolycallError] = (), caus
     }
 
 
-def error_message(error: PolycallError, known: Sequence[PolycallError] = ()) -> bytes:
+def error_message(error: PolycallError, known: Mapping[int, PolycallError] = _NONE) -> bytes:
     """Returns the message that tells of an error, without its details where those cannot travel or are too long."""
     data = encode_error(error, known)
     try:
@@ -61,18 +78,18 @@ def error_message(error: PolycallError, known: Sequence[PolycallError] = ()) -> 
         return pack("error", {**data, "message": data["message"][:_MAX_MESSAGE], **_LEFT_OUT}, "$.error")
 
 
-def decode_error(data: Any, known: Sequence[PolycallError] = (), causes: int = _MAX_CAUSES) -> PolycallError:
+def decode_error(data: Any, known: Mapping[int, PolycallError] = _NONE, causes: int = _MAX_CAUSES) -> PolycallError:
     """Returns the error that the other side encoded.
 
     Args:
         data: What `encode_error` made, or anything at all.
-        known: What this side sent in this call, in its order.
+        known: What this side sent in this call, by number.
         causes: How many causes it may have.
 
     Raises:
         MessageError: It is no encoded error.
     """
-    if type(data) is int and 0 <= data < len(known):
+    if type(data) is int and data in known:
         return known[data]
     try:
         return _decoded(data, known, causes)
@@ -80,7 +97,7 @@ def decode_error(data: Any, known: Sequence[PolycallError] = (), causes: int = _
         raise MessageError(f"no error of a call: {error!r}") from error
 
 
-def _decoded(data: Any, known: Sequence[PolycallError], causes: int) -> PolycallError:
+def _decoded(data: Any, known: Mapping[int, PolycallError], causes: int) -> PolycallError:
     _expect(str, *(data[name] for name in _TEXTS))
     _expect((str, type(None)), *(data[name] for name in _OPTIONAL_TEXTS))
     _expect((bool, type(None)), data["retryable"])

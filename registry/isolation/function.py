@@ -10,15 +10,18 @@ from typing import Any
 
 from interop.context import CallContext
 from interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, WorkerError
+from interop.guest_log import guest_logger
 from interop.payload import PayloadForm
 from interop.protocols import ImportNeed, Invoker, Signature
+from interop.services import Services
 from interop.start_up import start_frame, start_interruption
 from interop.values import Value
 from lua_runtime.spec import LuaProgram
-from registry.isolation.error_data import decode_error, error_message
+from registry.isolation.error_data import ToldErrors, decode_error, error_message
 from registry.isolation.messages import MessageError, pack
 from registry.isolation.process import WORKER_COMMAND, TimeIsUp, WorkerProcess
 from registry.isolation.program_data import encode_program
+from registry.isolation.services import ServiceDesk, modules_of
 from wasm_runtime.spec import WasmProgram
 
 __all__ = ["IsolatedFunction", "IsolatedInstance", "IsolationRuntime"]
@@ -34,16 +37,22 @@ class IsolationRuntime:
     """Prepares functions in worker processes and sees to it that none outlives the registry."""
 
     def __init__(
-        self, invoker: Invoker, cache_directory: Path | None = None, command: Sequence[str] = WORKER_COMMAND
+        self,
+        invoker: Invoker,
+        services: Services | None = None,
+        cache_directory: Path | None = None,
+        command: Sequence[str] = WORKER_COMMAND,
     ) -> None:
         """Makes a runtime.
 
         Args:
             invoker: Where the guests' calls to other entries go.
+            services: What the modules `env`, `fs` and `registry` offer; without, they answer Unavailable.
             cache_directory: Where compiled WebAssembly is kept; None for the user's cache folder.
             command: What to start as a worker.
         """
         self._invoker = invoker
+        self._services = services
         self._cache_directory = cache_directory
         self._command = command
         self._functions: weakref.WeakSet[IsolatedFunction] = weakref.WeakSet()
@@ -65,9 +74,10 @@ class IsolationRuntime:
 
         directory = (self._cache_directory or default_cache_directory()).absolute()
         start = pack("start", encode_program(program), "$", str(directory))
+        desk = ServiceDesk(program, self._services)
 
         def begin(call: CallContext | None) -> tuple[WorkerProcess, list[Any]]:
-            worker = WorkerProcess(program.entry_id, self._command)
+            worker = WorkerProcess(program.entry_id, desk, program.limits.output_bytes, self._command)
             return worker, _asked(worker, start, call)
 
         function = IsolatedFunction(program, begin, self._invoker, context=context)
@@ -185,6 +195,7 @@ class IsolatedInstance:
         worker = self._worker
         call = _Call(worker, self._invoker, context)
         forget = None if context.cancellation is None else context.cancellation.on_cancel(worker.kill)
+        worker.turn_to(context)
         try:
             return call.run(data)
         finally:
@@ -193,6 +204,7 @@ class IsolatedInstance:
             if not call.answered:  # KeyboardInterrupt, for one: the guest would run on, and answer the next call
                 worker.close()
             self.poisoned = worker.ended
+            worker.turn_to(None)  # last: a log handler of the user's may raise
 
     def close(self) -> None:
         """Ends the worker; harmless when repeated."""
@@ -212,7 +224,7 @@ class _Call:
         self._invoker = invoker
         self._context = context
         self._until = None if context.deadline is None else context.deadline + _GRACE_SECONDS
-        self._told: list[PolycallError] = []
+        self._told = ToldErrors()
         self.answered = False
 
     def run(self, data: bytes) -> Value:
@@ -258,7 +270,7 @@ class _Call:
                 if isinstance(error, (DeadlineError, CancelledError)):
                     raise
                 raise interruption from error
-            self._told.append(error)
+            self._told.add(error)
             return error_message(error)
 
     def _decoded(self, data: Any) -> PolycallError:
@@ -270,7 +282,8 @@ class _Call:
 
 def _call_message(arguments: Sequence[Value], context: CallContext) -> bytes:
     seconds = context.remaining_seconds()
-    return pack("run", list(arguments), "$.args", seconds, context.depth, dict(context.values))
+    log_level = max(1, guest_logger(context.entry_id).getEffectiveLevel())
+    return pack("run", list(arguments), "$.args", seconds, context.depth, dict(context.values), log_level)
 
 
 def _asked(worker: WorkerProcess, request: bytes, context: CallContext | None) -> list[Any]:
@@ -320,6 +333,4 @@ def _import_needs(needs: Iterable[Any]) -> Iterable[ImportNeed]:
 
 
 def _may_call(program: LuaProgram | WasmProgram) -> bool:
-    if isinstance(program, WasmProgram):
-        return "funcs" in program.grants
-    return "funcs" in program.modules or any(map(_may_call, program.imports.values()))
+    return "funcs" in (program.grants if isinstance(program, WasmProgram) else modules_of(program))

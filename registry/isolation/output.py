@@ -6,6 +6,8 @@ import logging
 import os
 from typing import Any
 
+from interop.context import CallContext
+from interop.guest_log import GuestLog
 from registry.isolation.messages import MessageError
 
 __all__ = ["WorkerOutput"]
@@ -16,6 +18,7 @@ _PIECE_BYTES = 16 * 1024
 _LINE_BYTES = 1000
 _MOST_LINES = 200
 _LAST_PIECES = 64
+_SLACK_BYTES = 4096  # the warnings of the guest's own log
 
 
 class WorkerOutput:
@@ -25,8 +28,10 @@ class WorkerOutput:
         writing: The end that the worker gets.
     """
 
-    def __init__(self, entry_id: str) -> None:
-        self._logger_name = f"polycall.entry.{entry_id}"
+    def __init__(self, entry_id: str, output_bytes: int) -> None:
+        # The worker keeps to the bound by itself, also in start-up code, which may run within a call: twice is enough.
+        self._guest_log = GuestLog(entry_id, 2 * output_bytes + _SLACK_BYTES)
+        self._context: CallContext | None = None
         self._entry_id = entry_id
         self._reading, self.writing = os.pipe()
         os.set_blocking(self._reading, False)
@@ -62,22 +67,23 @@ class WorkerOutput:
         elif self._lines == _MOST_LINES + 1:
             _log.warning("%s: its worker writes more than %d lines; the rest is left out", self._entry_id, _MOST_LINES)
 
+    def turn_to(self, context: CallContext | None) -> None:
+        """Says to which call the records belong from now on; None for those of start-up code."""
+        if self._guest_log.used:
+            self._guest_log.end(self._context)
+        self._context = context
+
     def log(self, message: list[Any]) -> None:
         """Logs a record of the guest's.
 
         Raises:
-            MessageError: It is none, or one of another entry.
+            MessageError: It is none.
         """
         match message:
-            case ["log", str(name), int(level), str(text), dict(fields)] if self._is_ours(name):
-                logger = logging.getLogger(name)
-                if logger.isEnabledFor(level):
-                    logger.log(level, "%s", text, extra={"fields": fields})
+            case ["log", int(level), str(line), str(name), dict(fields)]:
+                self._guest_log.pass_on(level, _text(line), self._context, name=_text(name), fields=fields)
             case _:
-                raise MessageError("a log record that is not its own")
-
-    def _is_ours(self, name: str) -> bool:
-        return name == self._logger_name or name.startswith(f"{self._logger_name}.")
+                raise MessageError("what is no log record")
 
     def close_writing(self) -> None:
         """Closes the parent's hold on the worker's end."""
@@ -90,3 +96,7 @@ class WorkerOutput:
                 break
         self._write(self._line)
         os.close(self._reading)
+
+
+def _text(claimed: str) -> str:
+    return claimed.encode(errors="backslashreplace").decode()  # halves of surrogate pairs would fail in a handler

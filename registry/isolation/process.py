@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from interop.context import CallContext
 from interop.errors import WorkerError
 from registry.isolation.messages import MessageError, Reader
 from registry.isolation.output import WorkerOutput
+from registry.isolation.services import ServiceDesk
 
 __all__ = ["WORKER_COMMAND", "TimeIsUp", "WorkerProcess"]
 
@@ -43,8 +45,16 @@ class WorkerProcess:
         ended: Whether it was found dead, or put to death; there is no use for it then.
     """
 
-    def __init__(self, entry_id: str, command: Sequence[str] = WORKER_COMMAND) -> None:
+    def __init__(
+        self, entry_id: str, desk: ServiceDesk, output_bytes: int, command: Sequence[str] = WORKER_COMMAND
+    ) -> None:
         """Starts it.
+
+        Args:
+            entry_id: The entry whose instance it will run.
+            desk: Who answers its questions.
+            output_bytes: What its guest may print and log in one call.
+            command: What to start.
 
         Raises:
             WorkerError: The system starts no more processes.
@@ -54,7 +64,8 @@ class WorkerProcess:
         self._lock = threading.RLock()  # reentrant: a signal handler may cancel a call while its own thread closes this
         self._reader = Reader()
         self._socket, theirs = socket.socketpair()
-        self._output = WorkerOutput(entry_id)
+        self._output = WorkerOutput(entry_id, output_bytes)
+        self._desk = desk
         try:
             self._process = _start(command, theirs, self._output)
         except OSError as error:
@@ -79,6 +90,10 @@ class WorkerProcess:
         with self._lock:
             return not self.ended and self._process.poll() is None
 
+    def turn_to(self, context: CallContext | None) -> None:
+        """Says which call its log records belong to from now on; None for start-up code."""
+        self._output.turn_to(context)
+
     def send(self, data: bytes, until: float | None) -> None:
         """Sends a message.
 
@@ -101,7 +116,7 @@ class WorkerProcess:
                 raise self._death() from None
 
     def receive(self, until: float | None) -> list[Any]:
-        """Returns the next message that is not a log record; those go to the log.
+        """Returns the next message that is neither a log record nor a question; those go to the log, or are answered.
 
         Args:
             until: As for `send`.
@@ -116,11 +131,14 @@ class WorkerProcess:
                 if message is None:
                     self._wait(select.POLLIN, until)
                     self._take()
-                elif message[0] != "log":
-                    return message
-                else:
+                    continue
+                if message[0] == "log":
                     self._output.log(message)
-                    _check_time(until)  # a guest that never stops printing is never waited for
+                elif message[0] == "service":
+                    self.send(self._desk.answer(message), until)
+                else:
+                    return message
+                _check_time(until)  # a guest that never stops printing, or asking, is never waited for
             except MessageError as error:
                 raise self.broken(str(error)) from error
 

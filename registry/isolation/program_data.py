@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +31,30 @@ def encode_program(program: LuaProgram | WasmProgram) -> bytes:
     Raises:
         TypeError: It holds something of a type that is not listed here.
     """
-    encoded: bytes = msgpack.packb(program, default=_encode, strict_types=True, unicode_errors="surrogatepass")
-    return encoded
+    if isinstance(program, WasmProgram):
+        return _encoded(program)
+    # Libraries may share libraries: each travels once, and its imports as ids.
+    return _encoded([replace(each, imports=_ids_of(each)) for each in program.with_imports()])
+
+
+def _ids_of(program: LuaProgram) -> Any:
+    return {alias: library.entry_id for alias, library in program.imports.items()}
+
+
+def _encoded(value: Any) -> bytes:
+    data: bytes = msgpack.packb(value, default=_encode, strict_types=True, unicode_errors="surrogatepass")
+    return data
 
 
 def _encode(value: Any) -> object:
     if type(value) in _RECORDS:
-        return msgpack.ExtType(_RECORDS.index(type(value)), encode_program(_fields(value)))
+        return msgpack.ExtType(_RECORDS.index(type(value)), _encoded(_fields(value)))
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Path):
         return msgpack.ExtType(_PATH, os.fsencode(value))
     if isinstance(value, (tuple, frozenset)):
-        return msgpack.ExtType(_TUPLE if isinstance(value, tuple) else _SET, encode_program(list(value)))  # type: ignore[arg-type]  # a part of one
+        return msgpack.ExtType(_TUPLE if isinstance(value, tuple) else _SET, _encoded(list(value)))
     raise TypeError(f"registry.isolation.program_data does not know a {type(value).__name__}: list it there")
 
 
@@ -54,8 +66,18 @@ def _fields(record: Any) -> Any:
 
 def decode_program(data: bytes) -> LuaProgram | WasmProgram:
     """Returns the program that `encode_program` was given."""
-    program: LuaProgram | WasmProgram = _decoded(data)
-    return program
+    decoded: WasmProgram | list[LuaProgram] = _decoded(data)
+    if isinstance(decoded, WasmProgram):
+        return decoded
+    return _linked(decoded[0].entry_id, {each.entry_id: each for each in decoded}, {})
+
+
+def _linked(entry_id: str, programs: Mapping[str, LuaProgram], done: dict[str, LuaProgram]) -> LuaProgram:
+    if entry_id not in done:
+        ids: Any = programs[entry_id].imports
+        imports = {alias: _linked(target, programs, done) for alias, target in ids.items()}
+        done[entry_id] = replace(programs[entry_id], imports=imports)
+    return done[entry_id]
 
 
 def _decoded(data: bytes) -> Any:

@@ -17,14 +17,16 @@ from typing import Any
 
 from interop.context import CallContext
 from interop.errors import InternalError, PolycallError
+from interop.guest_log import guest_logger
 from interop.payload import PayloadForm
 from interop.protocols import Function, Instance
 from interop.values import Value
 from lua_runtime.spec import LuaProgram
 from registry.guest_yaml import GuestYaml
-from registry.isolation.error_data import decode_error, error_message
+from registry.isolation.error_data import ToldErrors, decode_error, error_message
 from registry.isolation.messages import Reader, pack
 from registry.isolation.program_data import decode_program
+from registry.isolation.services import AskedServices
 from wasm_runtime.spec import WasmProgram
 
 __all__ = ["Parent", "main"]
@@ -38,7 +40,7 @@ class Parent:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._reader = Reader()
-        self._told: list[PolycallError] = []
+        self._told = ToldErrors()
 
     def receive(self) -> list[Any]:
         """Returns the next message; the process ends when the parent hangs up."""
@@ -55,25 +57,35 @@ class Parent:
 
     def begin_call(self) -> None:
         """Forgets the errors of the call before."""
-        self._told.clear()
+        self._told = ToldErrors()
 
     def call(self, target: str, arguments: Sequence[Value], _caller: CallContext) -> Value:
         """Has the parent call an entry; see `interop.protocols.Invoker`."""
-        return self._ask(pack("call", list(arguments), "$.args", target))
+        return self._call(pack("call", list(arguments), "$.args", target))
 
     def call_payload(self, target: str, payload: str | bytes, _caller: CallContext) -> Value:
         """Has the parent call an entry with a payload; see `interop.protocols.Invoker`."""
-        return self._ask(pack("call_payload", payload, "$.args[0]", target))
+        return self._call(pack("call_payload", payload, "$.args[0]", target))
 
-    def _ask(self, data: bytes) -> Value:
+    def _call(self, data: bytes) -> Value:
+        try:
+            return self.ask(data)
+        except PolycallError as error:
+            self._told.add(error)
+            raise
+
+    def ask(self, data: bytes) -> Value:
+        """Sends a message and returns the parent's answer.
+
+        Raises:
+            PolycallError: The answer is an error.
+        """
         self.send(data)
         word, answer = self.receive()
-        if word == "result":
-            value: Value = answer
-            return value
-        error = decode_error(answer)
-        self._told.append(error)
-        raise error
+        if word != "result":
+            raise decode_error(answer)
+        value: Value = answer
+        return value
 
     def encode(self, error: PolycallError) -> bytes:
         """Returns the message that tells of an error."""
@@ -88,8 +100,8 @@ class _LogHandler(logging.Handler):
         self._parent = parent
 
     def emit(self, record: logging.LogRecord) -> None:
-        fields = getattr(record, "fields", {})
-        self._parent.send(pack("log", record.name, "$", record.levelno, record.getMessage(), fields))
+        about = record.__dict__  # with what `interop.guest_log` put there
+        self._parent.send(pack("log", record.levelno, "$", record.getMessage(), about["logger_name"], about["fields"]))
 
 
 def main() -> None:
@@ -99,9 +111,9 @@ def main() -> None:
     parent = Parent(connection)
     _, program_data, cache_directory = parent.receive()
     program = decode_program(program_data)
-    log = logging.getLogger(f"polycall.entry.{program.entry_id}")
+    log = guest_logger(program.entry_id)
     log.addHandler(_LogHandler(parent))
-    log.setLevel(logging.DEBUG)
+    log.setLevel(logging.DEBUG)  # of start-up code; each call says what the parent listens to
     log.propagate = False
     try:
         function, form = _prepare(program, parent, Path(cache_directory))
@@ -136,7 +148,8 @@ def _prepare(program: LuaProgram | WasmProgram, parent: Parent, cache: Path) -> 
     if isinstance(program, LuaProgram):
         from lua_runtime.runtime import LuaRuntime  # noqa: PLC0415
 
-        return LuaRuntime(parent, GuestYaml()).prepare(program), PayloadForm.WHOLE
+        services = AskedServices(parent.ask)
+        return LuaRuntime(parent, GuestYaml(), services).prepare(program), PayloadForm.WHOLE
     from wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
 
     function = WasmRuntime(parent, cache).prepare(program)
@@ -149,6 +162,7 @@ class _Server:
     def __init__(self, parent: Parent, function: Function) -> None:
         self._parent = parent
         self._function = function
+        self._log = guest_logger(function.entry_id)
         self._instance: Instance | None = None
 
     def serve(self) -> None:
@@ -168,7 +182,11 @@ class _Server:
         self._instance = self._function.instantiate()
         return pack("instantiated", None, "$")
 
-    def _run(self, arguments: list[Value], seconds: float | None, depth: int, values: dict[str, Value]) -> bytes:
+    def _run(
+        self, arguments: list[Value], seconds: float | None, depth: int, values: dict[str, Value], log_level: int
+    ) -> bytes:
+        if self._log.level != log_level:
+            self._log.setLevel(log_level)
         deadline = None if seconds is None else time.monotonic() + seconds
         function = self._function
         context = CallContext(function.entry_id, function.language, deadline=deadline, values=values)

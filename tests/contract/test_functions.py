@@ -70,7 +70,7 @@ class Language(NamedTuple):
             else WasmProgram("app:guest", source, method, wit=WIT, limits=limits)
         )
         if self.isolated:
-            return IsolationRuntime(_NoCalls(), self.cache).prepare(program)
+            return IsolationRuntime(_NoCalls(), cache_directory=self.cache).prepare(program)
         if isinstance(program, LuaProgram):
             return LuaRuntime(_NoCalls(), GuestYaml()).prepare(program)
         return WasmRuntime(_NoCalls(), self.cache).prepare(program)

@@ -189,11 +189,17 @@ def test_records_reach_the_same_loggers(
             registry.call("app:told", "py:upper", "x")
         records.append([_record(each) for each in caplog.records])
     assert records[0] == records[1]
-    assert [name for name, *_ in records[0]] == ["polycall.entry.app:told", "polycall.entry.app:told.inner"]
+    assert [(name, own, depth) for name, own, depth, *_ in records[0]] == [
+        ("polycall.entry.app:told", "", 1),
+        ("polycall.entry.app:told", "inner", 1),
+    ]
+    for record in caplog.records:
+        assert {"entry_id", "call_id", "frame_id"} <= vars(record).keys()
 
 
 def _record(record: logging.LogRecord) -> tuple[object, ...]:
-    return record.name, record.levelno, record.getMessage(), getattr(record, "fields", {})
+    about = vars(record)
+    return record.name, about["logger_name"], about["depth"], record.levelno, record.getMessage(), about["fields"]
 
 
 def test_signature_and_imports_are_the_same(both: tuple[polycall.Registry, polycall.Registry]) -> None:

@@ -21,6 +21,7 @@ from interop.errors import DeadlineError, PreparationError, WorkerError
 from lua_guests import FakeInvoker, Target, body, program
 from projects import REPOSITORY, write_project
 from registry.isolation import IsolatedInstance, IsolationRuntime
+from registry.isolation.process import WORKER_COMMAND
 from worker_scripts import fake_worker
 
 SPIN = "if (...) == 'spin' then print('spinning') while true do end end return ..."
@@ -54,8 +55,8 @@ def make() -> Iterator[Make]:
     made: list[IsolatedInstance] = []
 
     def make(text: str, targets: dict[str, Target] | None = None, command: tuple[str, ...] = ()) -> IsolatedInstance:
-        options = {"command": command} if command else {}
-        runtime = IsolationRuntime(FakeInvoker(targets), Path("/nonexistent"), **options)
+        folder = Path("/nonexistent")
+        runtime = IsolationRuntime(FakeInvoker(targets), cache_directory=folder, command=command or WORKER_COMMAND)
         made.append(runtime.prepare(program(body(text))).instantiate())
         return made[-1]
 
@@ -260,9 +261,13 @@ def test_a_worker_that_does_not_start_is_one_clear_error(make: Make) -> None:
         'send("error", 0)',
         'send("call", "no list", "app:target")',
         'send("call", [], 1)',
-        'send("log", "polycall.entry.app:other", 20, "text", {})',
-        'send("log", "root", 20, "text", {})',
-        'send("log", "polycall.entry.app:main", "high", "text", {})',
+        'send("log", "high", "text", "", {})',
+        'send("log", 20, b"text", "", {})',
+        'send("log", 20, "text", "", [])',
+        'send("service", ["app:main"], "entry")',
+        'send("service", ["A"], "get")',
+        'send("service", [], "__class__")',
+        'send("service", "get", [])',
         "send(1)",
         "send({})",
         'send("result", {1: 2})',
@@ -299,16 +304,52 @@ def test_a_worker_that_describes_its_function_wrongly_is_killed(make: Make, answ
 
 def test_a_worker_calls_out_only_if_its_entry_may() -> None:
     command = fake_worker('start(); send("call", [], "app:target"); until_killed()')
-    runtime = IsolationRuntime(FakeInvoker({"app:target": lambda *_: 1}), Path("/nonexistent"), command)
+    runtime = IsolationRuntime(FakeInvoker({"app:target": lambda *_: 1}), command=command)
     instance = runtime.prepare(program("", modules=["json"])).instantiate()
     with pytest.raises(WorkerError, match="out of place"):
         instance.call([], frame())
 
 
+def _asking(question: str, modules: list[str]) -> object:
+    command = fake_worker(f'start(); send("service", {question}); send("result", receive()[0]); until_killed()')
+    lua = program("", modules=["json"], imports={"lib": program("", entry_id="app:lib", method=None, modules=modules)})
+    instance = IsolationRuntime(FakeInvoker(), command=command).prepare(lua).instantiate()
+    try:
+        return instance.call([], frame())
+    finally:
+        instance.close()
+
+
+QUESTIONS = [
+    ('["A"], "get"', "env"), ('["A", "b"], "set"', "env"), ('[], "get_all"', "env"), ('["app:f"], "folder"', "fs"),
+    ('["app:main"], "entry"', "registry"), ('[{}], "find"', "registry"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("question", "module"), QUESTIONS)
+def test_a_worker_asks_only_what_its_entry_or_what_it_imports_declares(question: str, module: str) -> None:
+    assert _asking(question, [module]) == "error"  # there is nobody who knows the answer, but it may ask
+    others = sorted({"env", "fs", "registry"} - {module})
+    with pytest.raises(WorkerError, match=r"a question that is out of place; it was killed$"):
+        _asking(question, others)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        '[], "get"', '["A", "app"], "get"', '[1], "get"', '[b"A"], "get"', '["A", 1], "set"', '[None], "get_all"',
+        '"A", "get"', '["A"], ["get"]', '["A"], "get", 1', '[[]], "find"', '["f"], "locate"', '["\\ud800"], "get"',
+    ],
+)  # fmt: skip
+def test_a_question_of_a_wrong_shape_kills_the_worker(question: str) -> None:
+    with pytest.raises(WorkerError, match=r"it was killed$"):
+        _asking(question, ["env", "fs", "registry"])
+
+
 @pytest.mark.parametrize(
     "behaviour",
     [
-        'while True: send("log", "polycall.entry.app:main", 5, "again", {})',
+        'while True: send("log", 5, "again", "", {})',
         "while True: os.write(2, b'again' * 1000)",
         "until_killed()",
     ],
@@ -335,7 +376,7 @@ def test_long_arguments_and_results_travel_while_the_guest_logs(make: Make) -> N
 
 
 def test_nothing_is_left_after_50_crashes() -> None:
-    runtime = IsolationRuntime(FakeInvoker(), Path("/nonexistent"), fake_worker("start(); os._exit(1)"))
+    runtime = IsolationRuntime(FakeInvoker(), command=fake_worker("start(); os._exit(1)"))
     function = runtime.prepare(program(""))
     before_descriptors, before_children = None, None
     for _ in range(50):

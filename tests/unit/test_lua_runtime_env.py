@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from interop.values import Value
-from lua_projects import load_lua, run_lua
+from lua_projects import in_process_and_isolated, load_lua, run_lua
+
+__all__ = ["in_process_and_isolated"]  # a fixture: found by its name in this module
+pytestmark = pytest.mark.usefixtures("in_process_and_isolated")
 
 ENTRIES = """
 - {name: memory, kind: env.storage.memory}
@@ -27,6 +30,26 @@ ENTRIES = """
 
 def run(folder: Path, body: str, *arguments: Value) -> Value:
     return run_lua(folder, body, *arguments, entries=ENTRIES)
+
+
+def test_start_up_code_may_read_variables(tmp_path: Path) -> None:
+    entries = (
+        ENTRIES
+        + """
+- name: starter
+  kind: function.lua
+  modules: [env]
+  method: go
+  isolation: process
+  source: |
+    local env = require("env")
+    local region, err = env.get("region"), select(2, env.get("NOTHING"))
+    return { go = function() return { region, err:kind() } end }
+"""
+    )
+    for isolation in ("process", "none"):
+        with load_lua(tmp_path, "return 1", entries.replace("process", isolation)) as registry:
+            assert registry.call("app:starter") == ["north", "NotFound"]
 
 
 @pytest.mark.parametrize("name", ["REGION", "app:region", "region"])

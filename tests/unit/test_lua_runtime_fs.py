@@ -10,7 +10,10 @@ import pytest
 import polycall
 from interop.values import Value
 from lua_guests import run as run_alone
-from lua_projects import load_lua, run_lua
+from lua_projects import in_process_and_isolated, load_lua, run_lua
+
+__all__ = ["in_process_and_isolated"]  # a fixture: found by its name in this module
+pytestmark = pytest.mark.usefixtures("in_process_and_isolated")
 
 FILES = "- {name: files, kind: fs.directory, directory: data}\n- {name: more, kind: registry.entry}"
 OPEN = 'local files = assert(fs.get("app:files"))\n'
@@ -174,6 +177,7 @@ def test_a_scanner_gives_up_on_a_token_without_end(data: Path) -> None:
 def test_files_that_a_call_leaves_open_are_closed_at_its_end(data: Path) -> None:
     body = OPEN + "kept = kept or files:open('hello.txt') return told(kept:read())"
     with load_lua(data.parent, body, FILES) as registry:
+        registry.prepare("app:main")  # starts the worker, if there is to be one
         before = len(list(Path("/dev/fd").iterdir()))
         assert registry.call("app:main") == "hello\nworld\n"
         assert len(list(Path("/dev/fd").iterdir())) == before

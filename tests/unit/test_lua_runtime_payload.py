@@ -31,6 +31,9 @@ def test_a_payload_holds_a_lua_value_or_an_error() -> None:
         ("'x'", "JSON", '"x"'),
         ("nil", "JSON", "null"),
         ("'x'", "STRING", "x"),
+        ("{ b = { 1, 'x' }, a = {} }", "YAML", "a: []\nb:\n- 1\n- x\n"),
+        ("'no'", "YAML", "'no'\n"),
+        ("nil", "YAML", "null"),
         ("nil", "STRING", ""),
         ("1.5", "STRING", "1.5"),
         ("true", "BYTES", "true"),
@@ -50,13 +53,21 @@ def test_json_comes_back_as_the_value() -> None:
     assert run("return payload.new('[1'):transcode(F.STRING):unmarshal()") == "[1"
 
 
-@pytest.mark.parametrize("fmt", ["F.MSGPACK", "F.GOLANG", "F.YAML", "'nonsense'", "nil"])
+@pytest.mark.parametrize("fmt", ["F.MSGPACK", "F.GOLANG", "'nonsense'", "nil"])
 def test_a_format_that_is_not_there_is_unavailable(fmt: str) -> None:
     assert run(f"local _, err = payload.new(1):transcode({fmt}) return err:kind()") == "Unavailable"
 
 
-def test_what_json_cannot_hold_is_invalid() -> None:
-    assert run("local _, err = payload.new({ print }):transcode(F.JSON) return err:kind()") == "Invalid"
+def test_yaml_comes_back_as_the_value_and_as_json() -> None:
+    assert run("return payload.new(...):transcode(F.YAML):unmarshal()", {"a": [1, "yes"]}) == {"a": [1, "yes"]}
+    assert run("return payload.new(...):transcode(F.YAML):transcode(F.JSON):data()", {"a": [1]}) == '{"a":[1]}'
+    assert run("return payload.new(nil):transcode(F.YAML):unmarshal() == nil") is True
+    assert run("return payload.new({ 1 }):transcode(F.YAML):transcode(F.STRING):data()") == "- 1\n"
+
+
+@pytest.mark.parametrize("fmt", ["JSON", "YAML"])
+def test_what_a_format_cannot_hold_is_invalid(fmt: str) -> None:
+    assert run(f"local _, err = payload.new({{ print }}):transcode(F.{fmt}) return err:kind()") == "Invalid"
 
 
 def test_payloads_are_sealed() -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from interop.values import Value
-from lua_projects import run_lua
+from lua_projects import in_process_and_isolated, run_lua
+
+__all__ = ["in_process_and_isolated"]  # a fixture: found by its name in this module
+pytestmark = pytest.mark.usefixtures("in_process_and_isolated")
 
 ENTRIES = """
 - name: prices

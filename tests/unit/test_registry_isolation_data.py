@@ -21,9 +21,10 @@ from interop.errors import (
 from interop.limits import LimitsSpec
 from interop.source import SourceText
 from lua_runtime.spec import LuaProgram
-from registry.isolation.error_data import decode_error, encode_error
+from registry.isolation.error_data import ToldErrors, decode_error, encode_error
 from registry.isolation.messages import MessageError, Reader, pack
 from registry.isolation.program_data import decode_program, encode_program
+from registry.isolation.services import modules_of
 from wasm_runtime.spec import BinaryFile, WasmProgram
 
 FIELDS = ("code", "message", "entry_id", "hint", "kind", "retryable", "details", "guest_traceback", "frames")
@@ -44,6 +45,19 @@ def test_a_program_survives() -> None:
     for code in (SourceText("(module)", "a.wat"), BinaryFile(Path("/tmp/\udce4"), "ä.wasm", "fs:/ä.wasm", "sha256:0")):
         wasm = WasmProgram("app:w", code, "run", "run: func()", frozenset({"funcs", "wasi:io"}), True)
         assert decode_program(encode_program(wasm)) == wasm
+
+
+def test_libraries_that_share_libraries_travel_once_each() -> None:
+    level = LuaProgram("app:0", SourceText("return 1", "0.lua"), None)
+    for number in range(1, 41):  # each imports the one below twice: 2^40 ways to the bottom
+        imports = {"a": level, "b": level}
+        level = LuaProgram(f"app:{number}", SourceText("return 1", f"{number}.lua"), None, (f"m{number}",), imports)
+    data = encode_program(level)
+    assert len(data) < 10_000
+    back = decode_program(data)
+    assert isinstance(back, LuaProgram)
+    assert [each.entry_id for each in back.with_imports()] == [f"app:{number}" for number in range(40, -1, -1)]
+    assert modules_of(back) == {f"m{number}" for number in range(1, 41)}
 
 
 def test_a_program_with_something_unknown_in_it_is_refused_by_name() -> None:
@@ -79,12 +93,25 @@ def test_a_conversion_error_keeps_its_parts_and_an_error_its_causes() -> None:
 
 
 def test_an_error_that_came_from_the_other_side_goes_back_as_the_same_object() -> None:
-    sent = [NotFoundError("a"), GuestError("b")]
-    received = [decode_error(over_the_wire(encode_error(error))) for error in sent]
+    sent = ToldErrors()
+    received = ToldErrors()
+    for error in (NotFoundError("a"), GuestError("b")):
+        sent.add(error)
+        received.add(decode_error(over_the_wire(encode_error(error))))
     wrapper = TrapError("then")
     wrapper.__cause__ = received[0]
     assert decode_error(over_the_wire(encode_error(received[1], received)), sent) is sent[1]
     assert decode_error(over_the_wire(encode_error(wrapper, received)), sent).__cause__ is sent[0]
+
+
+def test_only_the_last_errors_of_a_call_are_kept() -> None:
+    told = ToldErrors()
+    for number in range(1000):
+        told.add(GuestError(str(number)))
+    assert len(told) == 256
+    assert decode_error(999, told).message == "999"
+    with pytest.raises(MessageError):
+        decode_error(0, told)
 
 
 def test_an_error_of_a_class_that_is_none_of_ours_becomes_an_internal_one() -> None:

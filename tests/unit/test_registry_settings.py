@@ -80,7 +80,7 @@ def test_an_argument_of_load_wins_over_the_depth_of_the_file(project: Path) -> N
 def test_show_tells_the_limits_and_the_pool_that_apply(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-C", str(project), "show", "app:wat", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
-    assert shown["limits"] == {"max_execution_ms": 30, "max_memory_bytes": 4_000_000}
+    assert shown["limits"] == {"max_execution_ms": 30, "max_memory_bytes": 4_000_000, "max_output_bytes": None}
     assert (shown["pool"]["type"], shown["pool"]["max_size"]) == ("static", 2)
 
 

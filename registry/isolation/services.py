@@ -1,0 +1,144 @@
+"""The modules `env`, `fs` and `registry` in a worker: what they ask of the registry is asked of the parent.
+
+A question is the message ``["service", [arguments], operation]``, its answer a ``result`` or an ``error``. Start-up
+code asks as well, so questions come at any time until the worker has answered what it was told to do. Of `fs`, only the
+place of a folder is asked: the files are opened in the worker, which is no sandbox of the operating system.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from interop.confined import ConfinedFolder
+from interop.errors import CallError, PolycallError
+from interop.services import Services
+from interop.values import Value
+from lua_runtime.spec import LuaProgram
+from registry.isolation.error_data import error_message
+from registry.isolation.messages import MessageError, pack
+from wasm_runtime.spec import WasmProgram
+
+__all__ = ["AskedServices", "ServiceDesk", "modules_of"]
+
+
+_OPERATIONS: Mapping[str, tuple[str, tuple[type, ...], Callable[..., Any]]] = {
+    "get": ("env", (str,), lambda services, own, name: services.environment.get(name, own)),
+    "set": ("env", (str, str), lambda services, own, name, value: services.environment.set(name, value, own)),
+    "get_all": ("env", (), lambda services, _own: dict(services.environment.get_all())),
+    "folder": ("fs", (str,), lambda services, own, name: os.fsencode(services.file_systems.folder(name, own).folder)),
+    "entry": ("registry", (str,), lambda services, _own, entry_id: services.entries.get(entry_id)),
+    "find": ("registry", (dict,), lambda services, _own, filters: services.entries.find(filters)),
+}
+"""Operation to the module that has it, the types of its arguments, and what answers it."""
+
+
+def modules_of(program: LuaProgram | WasmProgram) -> frozenset[str]:
+    """Returns the modules that a program and what it imports may load."""
+    if isinstance(program, WasmProgram):
+        return frozenset()
+    return frozenset(name for each in program.with_imports() for name in each.modules)
+
+
+class ServiceDesk:
+    """The parent's side: answers the questions of one entry's workers, and believes nothing that they say."""
+
+    def __init__(self, program: LuaProgram | WasmProgram, services: Services | None) -> None:
+        """Makes a desk.
+
+        Args:
+            program: Whose workers ask: it decides on what they may ask, and what a bare name belongs to.
+            services: Who knows the answers; without, they are errors of the kind Unavailable.
+        """
+        self._modules = modules_of(program)
+        self._namespace = program.entry_id.partition(":")[0]
+        self._services = services
+
+    def answer(self, message: list[Any]) -> bytes:
+        """Returns the message that answers a question.
+
+        Raises:
+            MessageError: It is no question that the entry may ask.
+        """
+        match message:
+            case ["service", list(arguments), str(operation)] if operation in _OPERATIONS:
+                module, types, answer = _OPERATIONS[operation]
+                if module in self._modules and _fit(arguments, types):
+                    return self._answer(answer, arguments)
+        raise MessageError("a question that is out of place")
+
+    def _answer(self, answer: Callable[..., Any], arguments: list[Any]) -> bytes:
+        try:
+            if self._services is None:
+                raise CallError("the host offers this module's services to nobody here", kind="Unavailable")
+            return pack("result", answer(self._services, self._namespace, *arguments), "$.result")
+        except PolycallError as error:
+            return error_message(error)
+
+
+def _fit(arguments: list[Any], types: tuple[type, ...]) -> bool:
+    try:
+        "".join(each for each in arguments if isinstance(each, str)).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: nothing that comes from Lua has one
+        return False
+    return [type(each) for each in arguments] == list(types)
+
+
+class AskedServices:
+    """The worker's side, in the shape of `interop.services.Services`.
+
+    Which namespace bare names belong to is the parent's to know.
+    """
+
+    def __init__(self, ask: Callable[[bytes], Value]) -> None:
+        """Makes the services.
+
+        Args:
+            ask: Sends a message and returns the answer, or raises it.
+        """
+        self._ask = ask
+        self.environment = _AskedEnvironment(self._asked)
+        self.file_systems = _AskedFolders(self._asked)
+        self.entries = _AskedEntries(self._asked)
+
+    def _asked(self, operation: str, *arguments: Any) -> Any:
+        return self._ask(pack("service", list(arguments), "$.args", operation))
+
+
+class _AskedEnvironment:
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask = ask
+
+    def get(self, name: str, namespace: str | None = None) -> str:
+        value: str = self._ask("get", name)
+        return value
+
+    def set(self, name: str, value: str, namespace: str | None = None) -> None:
+        self._ask("set", name, value)
+
+    def get_all(self) -> Mapping[str, str]:
+        values: Mapping[str, str] = self._ask("get_all")
+        return values
+
+
+class _AskedFolders:
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask = ask
+
+    def folder(self, name: str, namespace: str | None = None) -> ConfinedFolder:
+        return ConfinedFolder(Path(os.fsdecode(self._ask("folder", name))))
+
+
+class _AskedEntries:
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask = ask
+
+    def get(self, entry_id: str) -> dict[str, Value]:
+        entry: dict[str, Value] = self._ask("entry", entry_id)
+        return entry
+
+    def find(self, filters: Mapping[str, Value]) -> list[Value]:
+        found: list[Value] = self._ask("find", dict(filters))
+        return found

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from interop.context import CallContext
+from interop.guest_log import LINE_BYTES, RECORD_BYTES, GuestLog, guest_logger
+from interop.values import Value
+
+CALL = CallContext("app:main", "lua")
+
+
+class Records(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.kept.append(record)
+
+    @property
+    def lines(self) -> list[str]:
+        return [record.getMessage() for record in self.kept]
+
+
+@pytest.fixture
+def records() -> Iterator[Records]:
+    logger, handler = guest_logger("app:main"), Records()
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
+def test_a_line_carries_name_fields_and_call(records: Records) -> None:
+    GuestLog("app:main", 1000).write(logging.INFO, "paid", CALL, name="db", fields={"n": 5, "raw": [b"\xff"]})
+    assert records.lines == ["db: paid n=5 raw=[b'\\xff']"]
+    about = vars(records.kept[0])
+    assert (about["logger_name"], about["fields"]["n"], about["call_id"]) == ("db", 5, CALL.call_id)
+
+
+@pytest.mark.parametrize("text", ["x" * LINE_BYTES, b"x" * LINE_BYTES])
+def test_a_line_of_just_the_bound_is_whole(records: Records, text: str | bytes) -> None:
+    GuestLog("app:main", 1_000_000).write(logging.INFO, text, CALL)
+    assert records.lines == ["x" * LINE_BYTES]
+
+
+@pytest.mark.parametrize(("text", "cut_off"), [("x" * 50_000, 0), (b"x" * LINE_BYTES, 50_000 - LINE_BYTES)])
+def test_a_longer_one_is_cut_with_a_mark_that_counts_what_is_missing(
+    records: Records, text: str | bytes, cut_off: int
+) -> None:
+    GuestLog("app:main", 1_000_000).write(logging.INFO, text, CALL, cut_off=cut_off)
+    (line,) = records.lines
+    kept, _, mark = line.partition(" ... ")
+    assert mark == f"({50_000 - len(kept)} bytes dropped)"
+    assert (set(kept), len(line)) == ({"x"}, LINE_BYTES)
+
+
+def test_a_cut_does_not_leave_half_a_character_and_is_not_cut_again(records: Records) -> None:
+    log = GuestLog("app:main", 1_000_000)
+    log.write(logging.INFO, "é" * 50_000, CALL)
+    log.pass_on(logging.INFO, records.lines[0], CALL)
+    assert records.lines[0] == records.lines[1]
+    assert set(records.lines[0].partition(" ")[0]) == {"é"}
+
+
+def test_when_the_bytes_are_spent_one_warning_says_so_and_one_at_the_end_how_much_was_dropped(records: Records) -> None:
+    log = GuestLog("app:main", 10 * (RECORD_BYTES + 10))
+    for _ in range(13):
+        log.write(logging.INFO, "0123456789", CALL)
+    assert len(records.lines) == 11
+    assert records.kept[-1].levelno == logging.WARNING
+    assert "limits.max_output_bytes" in records.lines[-1]
+    log.end(CALL)
+    assert records.lines[11:] == ["dropped output of this call: 3 lines, 30 bytes"]
+    assert not log.used
+    log.write(logging.INFO, "again", CALL)
+    log.end(CALL)
+    assert records.lines[12:] == ["again"]
+
+
+def test_empty_lines_count_and_a_call_may_be_allowed_nothing(records: Records) -> None:
+    log = GuestLog("app:main", RECORD_BYTES)
+    log.write(logging.INFO, "", CALL)
+    log.write(logging.INFO, "", CALL)
+    assert (records.lines[0], len(records.lines)) == ("", 2)
+    silent = GuestLog("app:main", 0)
+    silent.write(logging.INFO, "x", CALL)
+    assert "0 bytes" in records.lines[-1]
+
+
+def test_what_nobody_listens_to_counts_nothing(records: Records) -> None:
+    log = GuestLog("app:main", 1000)
+    log.write(logging.DEBUG, "x" * 10_000, CALL)
+    assert (log.used, records.lines) == (False, [])
+
+
+def test_fields_that_a_worker_claims_are_kept_within_bounds(records: Records) -> None:
+    log = GuestLog("app:main", 1_000_000)
+    claims: list[dict[str, Value]] = [{"a": [0] * 10_000}, {"a": {"b": ["x" * 100_000]}}, {"x" * 100_000: 1}]
+    for fields in claims:
+        log.pass_on(logging.INFO, "claimed", CALL, fields=fields)
+    assert [vars(record)["fields"] for record in records.kept] == [{}, {}, {}]
