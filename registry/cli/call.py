@@ -14,6 +14,7 @@ from interop.errors import ConversionError
 from interop.json_text import decode_json, encode_json
 from interop.values import Value
 from registry.cli.interruptible import interruptible
+from registry.cli.logs import show_guests
 from registry.cli.nothing_found import hints_for_missing
 from registry.cli.printable import one_line, printable_json
 from registry.cli.seconds import SECONDS
@@ -80,6 +81,7 @@ def call(  # noqa: PLR0917  # click passes options by name
       polycall call app:greet --string World
       echo '{"items": []}' | polycall call app:checkout -
     """  # noqa: D301  # what click looks for is the control character
+    show_guests()
     values: list[Value] = [_value(text, number, as_text) for number, text in enumerate(arguments, 1)]
 
     def once(load: Load) -> int:

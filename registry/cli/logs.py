@@ -8,7 +8,7 @@ import click
 
 from registry.cli.printable import printable
 
-__all__ = ["configure_logging"]
+__all__ = ["configure_logging", "show_guests"]
 
 
 class _EchoHandler(logging.Handler):
@@ -23,7 +23,7 @@ def configure_logging(verbosity: int) -> None:
     """Sends the log to stderr.
 
     Args:
-        verbosity: 0 shows warnings, 1 also what guests print and log, 2 everything.
+        verbosity: 0 shows warnings, 1 also all that guests print and log, 2 everything.
     """
     handler = _EchoHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
@@ -31,3 +31,9 @@ def configure_logging(verbosity: int) -> None:
     root.handlers = [handler]
     root.setLevel(logging.DEBUG if verbosity > 1 else logging.WARNING)
     logging.getLogger("polycall.entry").setLevel(logging.DEBUG if verbosity else logging.WARNING)
+
+
+def show_guests() -> None:
+    """Shows what guests print and log, except for debugging, whatever the verbosity: for the command that calls one."""
+    guests = logging.getLogger("polycall.entry")
+    guests.setLevel(min(guests.level, logging.INFO))

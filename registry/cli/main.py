@@ -78,7 +78,7 @@ class _Commands(click.Group):
     default=Path(),
     help="The project folder (default: the current one).",
 )
-@click.option("-v", "--verbose", count=True, help="Show the log of guests (-v) and of polycall itself (-vv).")
+@click.option("-v", "--verbose", count=True, help="Show all that guests log (-v), and polycall itself (-vv).")
 @click.option("--debug", is_flag=True, help="Show Python tracebacks of errors.")
 @click.pass_context
 def commands(context: click.Context, project: Path, verbose: int, debug: bool) -> None:

@@ -139,12 +139,20 @@ def test_ctrl_c_ends_a_call_cleanly(project: Path) -> None:
     assert (process.returncode, stdout, stderr) == (130, b"", b"\ninterrupted\n")
 
 
-def test_what_a_guest_prints_goes_to_the_log_not_to_the_result(project: Path) -> None:
-    say = "  - {name: say, kind: function.lua, method: say, source: 'return {say=function() print(1, 2) end}'}"
-    write_project(project, index=f"{INDEX}{say}\n")
-    quiet, loud = polycall(project, "call", "app:say"), polycall(project, "-v", "call", "app:say")
-    assert (quiet.stdout, quiet.stderr) == (b"", b"")
-    assert (loud.stdout, loud.stderr) == (b"", b"INFO polycall.entry.app:say: 1\t2\n")
+def test_what_a_guest_prints_and_logs_is_shown_beside_the_result(project: Path) -> None:
+    body = "logger:debug('found') print(1, 2) return 3"
+    say = f"""
+  - name: say
+    kind: function.lua
+    method: say
+    modules: [logger]
+    source: "local logger = require('logger'); return {{say=function() {body} end}}"
+"""
+    write_project(project, index=f"{INDEX}{say}")
+    printed, found = b"INFO polycall.entry.app:say: 1\t2\n", b"DEBUG polycall.entry.app:say: found\n"
+    plain, loud = polycall(project, "call", "app:say"), polycall(project, "-v", "call", "app:say")
+    assert (plain.stdout, plain.stderr) == (b"3\n", printed)
+    assert (loud.stdout, loud.stderr) == (b"3\n", found + printed)
 
 
 def test_json_output_is_json(project: Path) -> None:
