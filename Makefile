@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PACKAGES := polycall registry lua_runtime wasm_runtime interop
+SECONDS ?= 60
 
-.PHONY: demo test bench check format guests soak clean
+.PHONY: demo test bench check format guests soak fuzz clean
 
 demo: $(VENV)/.runtime
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/04-orchestration/run.sh
@@ -31,6 +32,9 @@ format: $(VENV)/.dev
 soak: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m soak $(SOAK_ARGS)
 
+fuzz: $(VENV)/.fuzz
+	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(SECONDS) $(FUZZ_ARGS)
+
 guests: $(VENV)/.dev
 	$(BIN)/python tests/guests/build.py
 
@@ -45,5 +49,9 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.runtime
 	$(PIP) install --group dev
 	touch $@
 
+$(VENV)/.fuzz: pyproject.toml $(VENV)/.dev
+	$(PIP) install --group fuzz
+	touch $@
+
 clean:
-	rm -rf $(VENV) .guests-tools .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist build
+	rm -rf $(VENV) .fuzz .guests-tools .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist build

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copyreg
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 __all__ = [
     "OUTCOMES",
@@ -174,27 +174,40 @@ class NotFoundError(PolycallError):
 
 
 class PreparationError(PolycallError):
-    """An entry cannot be made ready to call: its source does not compile, or does not fit its declaration."""
+    """An entry cannot be made ready to call: its source does not compile, or does not fit its declaration.
+
+    Attributes:
+        key: The key of the declaration at which it is most likely mended, such as ``wit``; None where nobody said.
+    """
 
     code = "preparation"
+    key: str | None = None
+
+    def at(self, key: str) -> Self:
+        """Returns this error with its key set."""
+        self.key = key
+        return self
 
 
 class HashError(PreparationError):
     """A binary is not the one that the entry declares."""
 
     code = "hash"
+    key = "hash"
 
 
 class MissingExportError(PreparationError):
     """The method that an entry names is not there."""
 
     code = "missing_export"
+    key = "method"
 
 
 class ImportDeniedError(PreparationError):
     """A guest needs an import that its entry does not grant."""
 
     code = "import_denied"
+    key = "imports"
 
 
 class ConversionError(PolycallError):

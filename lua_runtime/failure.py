@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from interop.errors import ConversionError, GuestError, InternalError, MemoryLimitError, PolycallError
+from interop.exception_text import exception_text
 from interop.json_text import encode_json
 from interop.values import Value
 from lua_runtime.engine import LuaError, LuaMemoryError
@@ -100,7 +101,8 @@ def raise_stopped(session: Session) -> NoReturn:
     if failure is None:
         raise InternalError("a Lua guest was stopped for no known reason", entry_id=session.entry_id)
     if isinstance(failure, Exception) and not isinstance(failure, PolycallError):
-        raise InternalError(f"a host function failed: {_told(failure)}", entry_id=session.entry_id) from failure
+        text = f"a host function failed: {exception_text(failure)}"
+        raise InternalError(text, entry_id=session.entry_id) from failure
     raise failure
 
 
@@ -114,7 +116,7 @@ def raise_unforeseen(error: BaseException, session: Session) -> NoReturn:
     if isinstance(error, LuaError) and session.stopped:
         raise_stopped(session)
     if isinstance(error, Exception) and not isinstance(error, PolycallError):
-        raise InternalError(f"the Lua engine failed: {_told(error)}", entry_id=session.entry_id) from error
+        raise InternalError(f"the Lua engine failed: {exception_text(error)}", entry_id=session.entry_id) from error
     raise error
 
 
@@ -126,14 +128,6 @@ def _whole(length: int, run: Sequence[Any], more: Callable[[], Any]) -> Sequence
         piece = more()
         all_of_it += piece if isinstance(piece, tuple) else (piece,)
     return all_of_it
-
-
-def _told(error: BaseException) -> str:
-    """Returns an exception as text, whatever its own methods do."""
-    try:
-        return repr(error)
-    except Exception:  # noqa: BLE001  # any code may stand behind repr
-        return type(error).__name__
 
 
 def _text(data: object) -> str:

@@ -182,7 +182,7 @@ def _check_modules(program: LuaProgram) -> None:
             f"there is no module {names}; the modules are {', '.join(known)}",
             entry_id=program.entry_id,
             hint="; ".join(filter(None, (suggestion(name, known) for name in unknown))) or None,
-        )
+        ).at("modules")
 
 
 def _missing(entry_id: str, method: str, returned: str, *functions: str) -> MissingExportError:

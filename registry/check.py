@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from interop.errors import (
-    HashError,
-    ImportDeniedError,
-    MissingExportError,
-    NotFoundError,
-    PolycallError,
-    Problem,
-)
+from interop.errors import NotFoundError, PolycallError, PreparationError, Problem
 from interop.protocols import Function, ImportNeed
 from registry.data_kinds import FsDirectorySpec
 from registry.entries import Entry
@@ -25,21 +17,6 @@ from registry.index import Index
 from registry.storages import FileStorage
 
 __all__ = ["Finding", "check_index"]
-
-_KEYS: tuple[tuple[type[PolycallError], str], ...] = (
-    (MissingExportError, "method"),
-    (HashError, "hash"),
-    (ImportDeniedError, "imports"),
-    (NotFoundError, "path"),
-)
-"""The key that an error of preparing is most likely mended at."""
-
-_KEY_BY_MESSAGE = (
-    (re.compile(r"there is no module "), "modules"),
-    (re.compile(r"wit:|the wit |a core module does not tell|.* does not fit its wit"), "wit"),
-    (re.compile(r"[^ ]+: the path "), "path"),
-)
-"""The same for errors that differ in nothing but what they say."""
 
 
 class Finding(NamedTuple):
@@ -111,8 +88,9 @@ def _key(entry: Entry, error: PolycallError) -> str:
         return "directory"
     if isinstance(entry.spec, EnvFileSpec):
         return "file_path"
-    by_message = (key for pattern, key in _KEY_BY_MESSAGE if pattern.match(error.message))
-    return next((key for family, key in _KEYS if isinstance(error, family)), next(by_message, ""))
+    if isinstance(error, NotFoundError):
+        return "path"
+    return (error.key if isinstance(error, PreparationError) else None) or ""
 
 
 def _denied(entry: Entry, imports: Sequence[ImportNeed]) -> Iterable[Finding]:

@@ -14,8 +14,8 @@ from typing import NamedTuple
 __all__ = ["read_dotenv", "with_value"]
 
 _START = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z0-9_.]+)[ \t]*=[ \t]*")
-_QUOTED = re.compile(r"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)')(?=[ \t]*(?:#[^\n]*)?\r?(?:\n|\Z))""", re.DOTALL)
-_COMMENT = re.compile(r"[ \t]#")
+_QUOTED = re.compile(r"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)')(?=[ \t\r]*(?:#[^\n]*)?(?:\n|\Z))""", re.DOTALL)
+_COMMENT = re.compile(r"(?<=[ \t])#")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,-]*")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t"}
@@ -35,14 +35,26 @@ def read_dotenv(text: str) -> dict[str, str]:
 
 
 def with_value(text: str, name: str, value: str) -> str:
-    """Returns the text with one value changed where it stands, or added at the end."""
+    """Returns the text with one value changed where it stands, or added at the end.
+
+    Raises:
+        ValueError: Other values would change as well: a quote that is not closed could meet one of the new value's.
+    """
+    changed = _with_value(text, name, value)
+    if read_dotenv(changed) != {**read_dotenv(text), name: value}:
+        raise ValueError(f"{name} cannot be changed alone; is there a quote that is not closed?")
+    return changed
+
+
+def _with_value(text: str, name: str, value: str) -> str:
     last = None
     for found in _assignments(text):
         last = found if found.name == name else last
-    if last is not None:
-        return text[: last.start] + _written(value) + text[last.end :]
-    gap = "" if not text or text.endswith("\n") else "\n"
-    return f"{text}{gap}{name}={_written(value)}\n"
+    if last is None:
+        gap = "" if not text or text.endswith("\n") else "\n"
+        return f"{text}{gap}{name}={_written(value)}\n"
+    behind = text[last.end :]
+    return text[: last.start] + (_quoted(value) if behind.startswith("#") else _written(value)) + behind
 
 
 def _assignments(text: str) -> Iterator[_Assignment]:
@@ -63,9 +75,9 @@ def _assignment(text: str, name: str, start: int) -> _Assignment:
         literal = quoted[2]
         return _Assignment(name, _unescaped(quoted[1]) if literal is None else literal, start, quoted.end())
     line_end = text.find("\n", start)
-    rest = text[start:] if line_end < 0 else text[start:line_end]
-    comment = _COMMENT.search(rest)
-    value = (rest if comment is None else rest[: comment.start()]).rstrip(" \t\r")
+    comment = _COMMENT.search(text, start, len(text) if line_end < 0 else line_end)
+    end = comment.start() if comment else line_end if line_end >= 0 else len(text)
+    value = text[start:end].rstrip(" \t\r")
     return _Assignment(name, value, start, start + len(value))
 
 
@@ -74,6 +86,8 @@ def _unescaped(text: str) -> str:
 
 
 def _written(value: str) -> str:
-    if _PLAIN.fullmatch(value):
-        return value
+    return value if _PLAIN.fullmatch(value) else _quoted(value)
+
+
+def _quoted(value: str) -> str:
     return '"' + "".join(_ESCAPED.get(character, character) for character in value) + '"'

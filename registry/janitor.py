@@ -30,8 +30,10 @@ class Janitor:
     def watch(self, pool: Pool[Any]) -> None:
         """Takes a pool into care until `forget` or `close`."""
         with self._lock:
+            if self._closed.is_set():
+                return
             self._pools.append(pool)
-            if self._thread is None and not self._closed.is_set():
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="polycall-janitor", daemon=True)
                 self._thread.start()
 
@@ -56,9 +58,10 @@ class Janitor:
             self.sweep(time.monotonic())
 
     def close(self) -> None:
-        """Ends the thread and waits for it; harmless when repeated."""
+        """Ends the thread and waits for it; harmless when repeated. Lets go of the pools, which hold compiled code."""
         self._closed.set()
         with self._lock:
+            self._pools.clear()
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 
@@ -86,11 +85,8 @@ class PythonInstance:
         except PolycallError:
             raise
         except Exception as error:
-            raise GuestError(
-                exception_text(error),
-                entry_id=self._entry_id,
-                guest_traceback="".join(traceback.format_exception(error)),
-            ) from error
+            # Without a traceback: it would name the host's paths to the guests that the error passes through.
+            raise GuestError(exception_text(error), entry_id=self._entry_id) from error
         finally:
             _current.reset(token)
 

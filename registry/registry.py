@@ -265,10 +265,16 @@ class Registry:
             NotFoundError: The project folder is gone; nothing has changed.
             PoolClosedError: The registry is closed.
         """
-        return self._dispatcher.reload(lambda: load_index(self.root))
+        changes = self._dispatcher.reload(lambda: load_index(self.root))
+        if self._latencies is not None:
+            self._latencies.forget((*changes.changed, *changes.removed))
+        return changes
 
     def stats(self) -> Stats:
-        """Returns what was counted so far, for each entry that was called or prepared; nothing after `close`."""
+        """Returns what was counted so far, for each entry that was called or prepared; nothing after `close`.
+
+        An entry that a reload changed begins anew with all its figures; one that is gone has none.
+        """
         return collect(self._dispatcher.routes(), self._latencies)
 
     def close(self) -> None:

@@ -112,7 +112,7 @@ class _Buckets:
 
 
 class Latencies:
-    """The observer that measures; its histograms are by entry, so they outlive the routes."""
+    """The observer that measures: a histogram for each entry."""
 
     def __init__(self) -> None:
         self._by_entry: dict[str, _Buckets] = {}
@@ -124,6 +124,11 @@ class Latencies:
     def histogram(self, entry_id: str) -> Histogram:
         """Returns the histogram of an entry; an empty one if it was never called."""
         return self._buckets(entry_id).histogram()
+
+    def forget(self, entry_ids: Iterable[str]) -> None:
+        """Begins anew for entries that are others now; calls of the old ones that still run are not measured."""
+        for entry_id in entry_ids:
+            self._by_entry.pop(entry_id, None)
 
     def _buckets(self, entry_id: str) -> _Buckets:
         # setdefault is atomic: of two threads that meet a new entry at once, both get the same buckets.

@@ -123,7 +123,7 @@ class FileStorage:
     def set(self, name: str, value: str) -> None:
         """Changes the value in the file; comments and order stay."""
         with self._lock:
-            content = with_value(self._text(), name, value).encode()
+            content = self._changed(name, value).encode()
             if len(content) > _MOST_FILE_BYTES:
                 raise self._unusable("would be larger than 1 MiB")
             try:
@@ -131,6 +131,12 @@ class FileStorage:
                 self._folder.replace(self._spec.file_path, content, int(self._spec.file_mode, 8))
             except OSError as error:
                 raise self._unusable(f"cannot be written: {error.strerror}") from error
+
+    def _changed(self, name: str, value: str) -> str:
+        try:
+            return with_value(self._text(), name, value)
+        except ValueError as error:
+            raise self._unusable(f"is left as it is: {error}") from error
 
     def check(self) -> None:
         """Raises what `get` would raise for any name."""

@@ -53,18 +53,22 @@ class Telemetry:
         what = {"code.function.name": context.entry_id, "polycall.language": context.language}
         where = {"polycall.call_id": context.call_id, "polycall.frame_id": context.frame_id}
         span = self._tracer.start_span(context.entry_id, attributes={**what, **where, "polycall.depth": context.depth})
-        token = active.attach(trace.set_span_in_context(span))
         self._active.add(1, what)
+        token = active.attach(
+            trace.set_span_in_context(span)
+        )  # last: were it left behind, later calls would nest in it
 
         def finish(ended: Ended) -> None:
-            self._active.add(-1, what)
             failure = {} if ended.error is None else {"error.type": ended.outcome}
-            # While the span is still the active one, so that a measurement can point to it as an exemplar.
-            self._duration.record(ended.seconds, {**what, **failure})
-            active.detach(token)
-            if ended.error is not None:
-                span.set_attributes(failure)
-                span.set_status(trace.StatusCode.ERROR, str(ended.error))
-            span.end()
+            try:
+                self._active.add(-1, what)
+                # While the span is still the active one, so that a measurement can point to it as an exemplar.
+                self._duration.record(ended.seconds, {**what, **failure})
+            finally:
+                active.detach(token)
+                if ended.error is not None:
+                    span.set_attributes(failure)
+                    span.set_status(trace.StatusCode.ERROR, str(ended.error))
+                span.end()
 
         return finish

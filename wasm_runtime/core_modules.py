@@ -60,6 +60,7 @@ class CoreFunction(WasmFunction):
         signature = declared_signature(program.method, program.wit)
         self.method = program.method
         self.plan = plan_core_call(program.method, signature, module)
+        self.memories = [each.name for each in module.exports if isinstance(each.type, wasmtime.MemoryType)]
         super().__init__(engine, program, signature, _imports(module))
         self._links = _Links(engine, module, program.grants)
         self.lower = _compile_spill(signature) if self.plan.spilled else _compile_parameters(signature)
@@ -134,6 +135,8 @@ class CoreInstance(WasmInstance):
         self._target = self._export(function.method)
         self._post_return = self._export(plan.post_return) if plan.post_return else None
         self._allocator = plan.allocator and (self._export(plan.allocator[0]), plan.allocator[1])
+        if function.limits.max_memory_bytes is not None:
+            store.memories = [self._export(name) for name in function.memories]
         self._memory = GuestMemory(store, self._export("memory") if plan.uses_memory else 0, self._allocate)
 
     def _export(self, name: str) -> int:

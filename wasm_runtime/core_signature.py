@@ -57,11 +57,11 @@ def declared_signature(method: str, wit: str | None) -> Signature:
     """
     if not wit:
         hint = f'write the signature of "{method}" into the entry, for example {EXAMPLE.replace("name", method, 1)}'
-        raise PreparationError("a core module does not tell its types", hint=hint)
+        raise PreparationError("a core module does not tell its types", hint=hint).at("wit")
     declared = parse_wit(wit)
     if method not in declared:
         hint = suggestion(method, declared) or f"it declares {', '.join(declared) or 'nothing'}"
-        raise PreparationError(f'the wit does not declare "{method}"', hint=hint)
+        raise PreparationError(f'the wit does not declare "{method}"', hint=hint).at("wit")
     return declared[method]
 
 
@@ -101,7 +101,7 @@ def _check_type(name: str, found: wasmtime.FuncType, parameters: tuple[str, ...]
         raise PreparationError(
             f'the export "{name}" does not fit its wit: expected {_core_text(parameters, results)}, '
             f"got {_core_text(*actual)}"
-        )
+        ).at("wit")
 
 
 def _core_names(types: list[wasmtime.ValType]) -> tuple[str, ...]:

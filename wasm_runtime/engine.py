@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Sequence
 from threading import get_ident, main_thread
 from typing import Any
 
@@ -15,7 +16,7 @@ from wasm_runtime import native
 from wasm_runtime.epoch_ticker import EpochTicker
 from wasm_runtime.native import EPOCH_CALLBACK, address_of
 from wasm_runtime.signal_shield import SignalShield
-from wasm_runtime.traps import engine_error, guest_traceback
+from wasm_runtime.traps import MemoryState, engine_error, guest_traceback
 
 __all__ = ["ENGINE_SETTINGS", "MAX_WASM_STACK_BYTES", "GuestStore", "WasmEngine"]
 
@@ -70,6 +71,7 @@ class GuestStore:
         failure: What went wrong in a callback of the engine's, kept until the engine has returned.
         shield: What callbacks must open, and close before they return; None outside of the main thread.
         starting: Whether the guest's start code runs, and not a call.
+        memories: The addresses of the ``wasmtime_memory_t`` that are exported; set if memory is limited.
     """
 
     __slots__ = (
@@ -77,21 +79,23 @@ class GuestStore:
         "_address",
         "_engine",
         "_guarded",
-        "_memory_limit",
+        "_memory",
         "call",
         "context",
         "failed_call",
         "failure",
+        "memories",
         "shield",
         "starting",
     )
 
-    def __init__(self, engine: WasmEngine, address: int, memory_limit: int | None) -> None:
+    def __init__(self, engine: WasmEngine, address: int, memory: MemoryState | None) -> None:
         self._engine = engine
         self._address: int | None = address
         self._guarded = False
         self.context: int = native.store_context(address)
-        self._memory_limit = memory_limit
+        self._memory = memory
+        self.memories: Sequence[int] = ()
         self.starting = False
         self.call: CallContext | None = None
         self.failed_call: PolycallError | None = None
@@ -157,7 +161,13 @@ class GuestStore:
             internal = InternalError(f"a host function failed: {failure!r}")
             internal.__cause__ = failure
             return internal
-        return self._with_failed_call(engine_error(message, self._memory_limit))
+        return self._with_failed_call(engine_error(message, self._memory_now()))
+
+    def _memory_now(self) -> MemoryState | None:
+        if self._memory is None:
+            return None
+        held = tuple(native.memory_size(self.context, memory) for memory in self.memories)
+        return self._memory._replace(held_bytes=held)
 
     def _with_failed_call(self, error: PolycallError) -> PolycallError:
         failed = self.failed_call
@@ -207,8 +217,9 @@ class WasmEngine:
         """
         key = next(self._keys)
         address = native.store_new(self._address, key, None)
-        store = GuestStore(self, address, memory_limit)
-        each = -1 if memory_limit is None else memory_limit // memories
+        memory = None if memory_limit is None else MemoryState(memory_limit, memory_limit // memories)
+        store = GuestStore(self, address, memory)
+        each = -1 if memory is None else memory.share_bytes
         elements, tables = _table_caps(memory_limit)
         native.store_limiter(address, each, elements, _INSTANCES, tables, memories)
         native.store_on_epoch(address, self._on_epoch, None, None)

@@ -22,7 +22,9 @@ def the_export(method: str, exports: Collection[str]) -> str:
     """
     if method in exports:
         return method
-    hints = [suggestion(method, exports), _listed(exports)]
+    near = suggestion(method, exports)
+    # The only export there is, if it is near enough to be meant, is named once.
+    hints = [near] if near and len(exports) == 1 else [near, _listed(exports)]
     raise MissingExportError(f'no export "{method}"', hint="; ".join(hint for hint in hints if hint))
 
 

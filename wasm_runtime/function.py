@@ -43,7 +43,7 @@ class WasmFunction(ABC):
         self.imports = import_needs(imports, program.grants, is_component=self.is_component)
         self.check_arguments = ArgumentCheck(signature)
         self._engine = engine
-        self._limits = program.limits
+        self.limits = program.limits
         self._memories = 1 if program.limits.max_memory_bytes else _MEMORIES
         error = refuse_strictly(self.imports) if program.strict_imports else None
         if error is not None:
@@ -67,13 +67,13 @@ class WasmFunction(ABC):
             except TooManyMemoriesError:
                 # The engine caps each memory, the entry all of them together. How many there are shows only now; the
                 # cap is then shared out among them, here and in every later instance.
-                if self._limits.max_memory_bytes is None or memories >= _MEMORIES:
+                if self.limits.max_memory_bytes is None or memories >= _MEMORIES:
                     raise
                 self._memories = memories + 1
 
     def _instantiate(self, memories: int, context: CallContext | None) -> WasmInstance:
-        store = self._engine.new_store(self._limits.max_memory_bytes, memories)
-        seconds = start_seconds(self._limits)
+        store = self._engine.new_store(self.limits.max_memory_bytes, memories)
+        seconds = start_seconds(self.limits)
         store.begin(start_frame(self.entry_id, self.language, seconds, context), starting=True)
         try:
             instance = self._start(store)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from ctypes import c_size_t, c_void_p
+from ctypes import c_void_p
 
 from interop.errors import LimitError, TrapError
 from wasm_runtime.engine import GuestStore
-from wasm_runtime.native import prototype
+from wasm_runtime.native import memory_size, prototype
 
 __all__ = ["GuestMemory"]
 
 _memory_data = prototype("wasmtime_memory_data", c_void_p, c_void_p, c_void_p)
-_memory_size = prototype("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
 
 _MAX_LIFTED_BYTES = 128 * 1024 * 1024
 _ELEMENT_COST_BYTES = 100
@@ -94,7 +93,7 @@ class GuestMemory:
         return at
 
     def _check(self, at: int, size: int, what: str, boundary: int) -> None:
-        if at + size > _memory_size(self._context, self._memory):
+        if at + size > memory_size(self._context, self._memory):
             raise TrapError(f"{what} is outside of the guest's memory: {size} bytes at {at:#x}")
         if at % boundary:
             raise TrapError(f"{what} is not aligned: {at:#x} is no multiple of {boundary}")

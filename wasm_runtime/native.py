@@ -49,6 +49,7 @@ store_on_epoch = prototype("wasmtime_store_epoch_deadline_callback", None, c_voi
 set_epoch_deadline = prototype("wasmtime_context_set_epoch_deadline", None, c_void_p, c_uint64)
 increment_epoch = prototype("wasmtime_engine_increment_epoch", None, c_void_p)
 context_data = prototype("wasmtime_context_get_data", c_void_p, c_void_p)
+memory_size = prototype("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
 caller_context = prototype("wasmtime_caller_context", c_void_p, c_void_p)
 
 error_new = prototype("wasmtime_error_new", c_void_p, c_char_p)

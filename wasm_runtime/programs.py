@@ -133,7 +133,7 @@ def _identity(status: os.stat_result) -> _FileIdentity:
 def _unreadable(file: BinaryFile, error: OSError) -> PolycallError:
     if isinstance(error, FileNotFoundError):
         return NotFoundError(f"{file.name}: no such file")
-    return PreparationError(f"{file.name} cannot be read: {error.strerror or error}")
+    return PreparationError(f"{file.name} cannot be read: {error.strerror or error}").at("path")
 
 
 def _kind(binary: bytes, name: str) -> type[Component] | type[wasmtime.Module]:

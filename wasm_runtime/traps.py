@@ -6,12 +6,13 @@ import ctypes
 import re
 import struct
 from collections.abc import Callable
+from typing import NamedTuple
 
 from interop.errors import LimitError, MemoryLimitError, PolycallError, TrapError
 from wasm_runtime import native
 from wasm_runtime.native import Buffer
 
-__all__ = ["TooManyMemoriesError", "engine_error", "guest_traceback", "take_error", "take_trap"]
+__all__ = ["MemoryState", "TooManyMemoriesError", "engine_error", "guest_traceback", "take_error", "take_trap"]
 
 _BYTE_VEC = struct.Struct("=QQ")
 _BACKTRACE_HEAD = "error while executing at wasm backtrace:"
@@ -22,10 +23,39 @@ _OVER_MEMORY_LIMIT = re.compile(r"(?:memory|table) minimum size of \d+ \w+ excee
 _TOO_MANY_MEMORIES = "memory count too high"
 _TOO_MUCH_DATA = "fuel allocated for hostcalls has been exhausted"
 _ABORT = "`unreachable`"
+_OUT_OF_BOUNDS = "out of bounds memory access"
+_PAGE_BYTES = 65536
+_NAMELESS = re.compile(r"(?:[^!]*!)?<wasm function \d+>")
+_ALLOCATION_FAILED = re.compile(
+    r"cabi_realloc|alloc_error|bad_alloc|out_?of_?memory|(?<![a-z])oom(?![a-z])", re.IGNORECASE
+)
+"""What compilers call the functions that a guest is in when it gives up for lack of memory."""
 
 
 class TooManyMemoriesError(LimitError):
     """A guest has more memories than its store allows."""
+
+
+class MemoryState(NamedTuple):
+    """What is known of a guest's memories under a limit.
+
+    The engine tells nobody that it refused a `memory.grow`. What shows afterwards are the sizes of exported memories.
+    (Memories that the host makes itself would tell, but then the safety of every access would rest on code of ours.)
+
+    Attributes:
+        limit_bytes: The guest's ``limits.max_memory_bytes``.
+        share_bytes: What each of its memories may hold of that.
+        held_bytes: What those hold that can be seen: the exported ones of a core module, none of a component.
+    """
+
+    limit_bytes: int
+    share_bytes: int
+    held_bytes: tuple[int, ...] = ()
+
+    @property
+    def full(self) -> bool:
+        """Whether a memory that can be seen has no room for one page more."""
+        return any(held + _PAGE_BYTES > self.share_bytes for held in self.held_bytes)
 
 
 def take_error(error: int) -> str:
@@ -54,25 +84,35 @@ def _message(read: Callable[..., None], source: int) -> str:
         native.byte_vec_delete(vector.address)
 
 
-def engine_error(message: str, memory_limit: int | None) -> PolycallError:
+def engine_error(message: str, memory: MemoryState | None) -> PolycallError:
     """Turns the engine's message about a failed call or start into an error.
 
     Args:
         message: What wasmtime said.
-        memory_limit: The guest's ``limits.max_memory_bytes``. A guest that ran out of memory usually ends in an abort
-            like any other, so the limit is mentioned.
+        memory: What is known of the guest's memories, if they are limited.
     """
     cause, traceback = _split(message)
     if _OVER_MEMORY_LIMIT.search(cause):
-        return _over_memory_limit(cause, memory_limit)
+        return _over_memory_limit(cause, memory)
     if _TOO_MANY_MEMORIES in cause:
         return TooManyMemoriesError(f"the guest has too many memories: {cause}")
     if _TOO_MUCH_DATA in cause:
         advice = "pass less at once: 128 MiB, of which each element of a list takes 48 bytes, also of list<u8>"
         return LimitError("the guest passed more data than the engine copies in one call", hint=advice)
-    hint: str | None = None
-    if memory_limit is not None and _ABORT in cause:
-        hint = f"it may have run out of memory: limits.max_memory_bytes is {memory_limit}"
+    if memory is None or not (_ABORT in cause or _OUT_OF_BOUNDS in cause):
+        return TrapError(cause, guest_traceback=traceback)
+    return _under_memory_limit(cause, traceback, memory)
+
+
+def _under_memory_limit(cause: str, traceback: str | None, memory: MemoryState) -> PolycallError:
+    """Says of a trap whether it was for lack of memory: a guest that is refused some usually aborts like any other."""
+    frames = traceback or ""
+    if memory.full or (_ABORT in cause and _ALLOCATION_FAILED.search(frames)):
+        hint = f"raise limits.max_memory_bytes, which is {memory.limit_bytes}"
+        return MemoryLimitError(f"the guest ran out of memory: {cause}", hint=hint, guest_traceback=traceback)
+    if memory.held_bytes or _ABORT not in cause or not all(map(_NAMELESS.match, frames.splitlines())):
+        return TrapError(cause, guest_traceback=traceback)
+    hint = f"if it was for lack of memory, which cannot be seen here: limits.max_memory_bytes is {memory.limit_bytes}"
     return TrapError(cause, hint=hint, guest_traceback=traceback)
 
 
@@ -81,10 +121,10 @@ def guest_traceback(message: str) -> str | None:
     return _split(message)[1]
 
 
-def _over_memory_limit(cause: str, memory_limit: int | None) -> MemoryLimitError:
+def _over_memory_limit(cause: str, memory: MemoryState | None) -> MemoryLimitError:
     hint = "no limits.max_memory_bytes makes room for this"
-    if memory_limit is not None:
-        hint = f"raise limits.max_memory_bytes, which is {memory_limit} for all its memories together"
+    if memory is not None:
+        hint = f"raise limits.max_memory_bytes, which is {memory.limit_bytes} for all its memories together"
     return MemoryLimitError(f"the guest's {cause}", hint=hint)
 
 

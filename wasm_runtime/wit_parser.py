@@ -67,7 +67,7 @@ class _Parser:
     def _error(self, message: str, offset: int, hint: str | None = None) -> PreparationError:
         before = self._source[:offset]
         line, column = before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
-        return PreparationError(f"wit:{line}:{column}: {message}", hint=hint or f"for example {EXAMPLE}")
+        return PreparationError(f"wit:{line}:{column}: {message}", hint=hint or f"for example {EXAMPLE}").at("wit")
 
     def _peek(self) -> _Token:
         return self._tokens[self._next]

@@ -8,6 +8,7 @@ local parts, new_error, stop = kernel.error_parts, kernel.new_error, kernel.stop
 local is_object = kernel.is_object
 
 local MOST_NESTING = 128 -- as in interop.values
+local MOST_BYTES = 128 * 1024 * 1024 -- of text in one run: a string that stands there twice is copied twice
 local MOST_RESULTS = 8000 -- values in one crossing; Lua's stack is the bound
 local MOST_ARGUMENTS = 128 -- Lupa copies the arguments once for each argument
 local IN_LIST, IN_RECORD = {}, {}
@@ -16,7 +17,7 @@ local IS_SCALAR = { ["nil"] = true, boolean = true, number = true, string = true
 
 -- Guest to host ------------------------------------------------------------------------------------------------------
 
-local out, count -- the run being written
+local out, count, room -- the run being written, and how many bytes of text it may still get
 local trail = {} -- the keys from the top to the table being written
 local unfit -- what stood in the way: path, expected, got
 
@@ -39,12 +40,21 @@ local function article(value)
   return "a " .. type(value)
 end
 
+local function make_room(text, depth)
+  room = room - #text
+  if room < 0 then refuse(depth, "at most " .. MOST_BYTES .. " bytes of text in all", "more") end
+end
+
 local write_table
 
 local function write(value, depth)
   local kind = type(value)
   if kind == "table" then return write_table(value, depth) end
-  if not IS_SCALAR[kind] then refuse(depth, "a plain value", article(value)) end
+  if kind == "string" then
+    make_room(value, depth)
+  elseif not IS_SCALAR[kind] then
+    refuse(depth, "a plain value", article(value))
+  end
   count = count + 1
   out[count] = value
 end
@@ -65,6 +75,7 @@ local function write_record(record, length, depth)
   out[count - 1], out[count] = OUT_RECORD, length
   for key, item in next, record do
     if not utf8_len(key) then refuse(depth, "keys in UTF-8", "a key that is not") end
+    make_room(key, depth)
     count = count + 1
     out[count] = key
     trail[depth + 1] = key
@@ -100,7 +111,7 @@ function write_table(value, depth)
 end
 
 local function write_all(...)
-  out, count = {}, 0
+  out, count, room = {}, 0, MOST_BYTES
   for at = 1, select("#", ...) do
     trail[0] = at
     write((select(at, ...)), 0)

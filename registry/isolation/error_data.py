@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import interop.errors
-from interop.errors import ConversionError, DeclarationError, Frame, PolycallError
+from interop.errors import ConversionError, DeclarationError, Frame, PolycallError, PreparationError
 from registry.isolation.messages import MessageError, pack
 
 __all__ = ["ToldErrors", "decode_error", "encode_error", "error_message"]
@@ -63,6 +63,7 @@ def encode_error(error: PolycallError, known: Mapping[int, PolycallError] = _NON
     return {
         "code": error.code if error.code in _CLASSES else PolycallError.code,
         **{name: getattr(error, name) for name in (*_TEXTS, *_OPTIONAL_TEXTS, "retryable", "details")},
+        "key": error.key if isinstance(error, PreparationError) else None,
         "frames": [list(frame) for frame in error.frames],
         "cause": encode_error(cause, known, causes - 1) if isinstance(cause, PolycallError) and causes else None,
         "conversion": [getattr(error, name) for name in _OF_CONVERSION] if isinstance(error, ConversionError) else None,
@@ -108,6 +109,9 @@ def _decoded(data: Any, known: Mapping[int, PolycallError], causes: int) -> Poly
     if isinstance(error, ConversionError):
         _expect(str, *data["conversion"])
         error.path, error.direction, error.expected, error.got = data["conversion"]
+    if isinstance(error, PreparationError):
+        _expect((str, type(None)), data["key"])
+        error.key = data["key"]
     error.frames = _frames(data["frames"])
     if data["cause"] is not None:
         if not causes:

@@ -31,6 +31,9 @@ entries:
   - {name: start, kind: function.lua, method: x, ISOLATION, source: "local function f() error('at start') end f()"}
   - {name: bomb, kind: function.lua, method: bomb, limits: {max_memory_bytes: 1000000}, ISOLATION,
       source: "return { bomb = function() local t = {} while true do t[#t + 1] = {} end end }"}
+  - {name: hoard, kind: function.wat, method: hoard, wit: "hoard: func()", ISOLATION,
+      limits: {max_memory_bytes: 1000000}, source: '(module (memory (export "memory") 1) (func (export "hoard")
+        (loop $l (br_if $l (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable))'}
   - {name: slow, kind: function.lua, method: slow, limits: {max_execution_ms: 20}, ISOLATION,
       source: "return { slow = function() while true do end end }"}
   - {name: quiet, kind: function.lua, method: quiet, ISOLATION,
@@ -102,6 +105,7 @@ CALLS: list[tuple[Any, ...]] = [
     ("app:broken",),
     ("app:start",),
     ("app:bomb",),
+    ("app:hoard",),
     ("app:slow",),
     ("app:quiet",),
     ("app:ask", "app:slow"),
@@ -158,6 +162,14 @@ def _shown(error: polycall.PolycallError) -> Any:
 def test_a_call_comes_to_the_same_end(both: tuple[polycall.Registry, polycall.Registry], call: tuple[Any, ...]) -> None:
     plain, isolated = both
     assert _outcome(isolated, *call, values={"user": "ana"}) == _outcome(plain, *call, values={"user": "ana"})
+
+
+def test_a_guest_that_aborts_because_memory_was_refused_names_the_limit_in_both(
+    both: tuple[polycall.Registry, polycall.Registry],
+) -> None:
+    for registry in both:
+        with pytest.raises(polycall.MemoryLimitError, match=r"ran out of memory.*max_memory_bytes, which is 1000000"):
+            registry.call("app:hoard")
 
 
 def test_a_deadline_that_passes_three_hops_down_is_the_same_error(

@@ -133,8 +133,7 @@ class _Maker:
         return self._wat("wasm timed out", self._id("wat"), 2, "deadline")
 
     def wat_out_of_memory(self) -> Call:
-        # A guest whose memory cannot grow decides itself how to go on; this one aborts, as they do.
-        return self._wat("wasm out of memory", self._id("wat"), 3, "memory", "trap")
+        return self._wat("wasm out of memory", self._id("wat"), 3, "memory")
 
     def chain_good(self) -> Call:
         ask, relay, lua = self._id("ask"), self._id("relay"), self._id("lua")

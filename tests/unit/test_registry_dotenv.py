@@ -42,6 +42,22 @@ def test_a_value_is_changed_where_it_stands(name: str, value: str, old: str, new
     assert with_value(TEXT, name, value) == TEXT.replace(old, new)
 
 
+@pytest.mark.parametrize(
+    "text", ["A= # why", "A=\t# why\nB=1", "A='x= ' # why", "A='x'# why", 'A="x"#why', "A=# x", "A='"]
+)
+@pytest.mark.parametrize("value", ["", "plain", "#", " "])
+def test_a_comment_behind_a_value_never_becomes_part_of_it(text: str, value: str) -> None:
+    written = with_value(text, "A", value)
+    assert read_dotenv(written)["A"] == value
+    assert read_dotenv("A= # why") == {"A": ""}
+
+
+@pytest.mark.parametrize("text", ['A="a\nA="a\\n\\"b" \nin # t\\n\\"b" \n', 'B="\nC=1'])
+def test_a_change_that_would_close_an_open_quote_elsewhere_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^A cannot be changed alone; is there a quote that is not closed\?$"):
+        with_value(text, "A", "" if "A" in text else "#")
+
+
 def test_a_new_value_goes_to_the_end() -> None:
     assert with_value("A=1", "B", '"$\\') == 'A=1\nB="\\"\\$\\\\"\n'
     assert with_value("", "B", "") == "B=\n"

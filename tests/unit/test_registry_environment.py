@@ -9,9 +9,11 @@ import pytest
 
 import polycall
 from interop.errors import CallError, NotFoundError
+from registry.env_kinds import EnvFileSpec
 from registry.environment import Environment
 from registry.index import Index
 from registry.load import load_index
+from registry.storages import FileStorage
 
 FILE = """namespace: app
 entries:
@@ -97,3 +99,11 @@ def test_values_in_memory_outlive_a_change_of_other_entries(tmp_path: Path) -> N
     assert variables.get("C") == "kept"
     with pytest.raises(NotFoundError, match="has no value"):
         variables.get("A")  # the file storage has the new declaration
+
+
+def test_a_value_that_cannot_be_changed_alone_leaves_the_file_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "open.env").write_text('B="\nC=1')
+    storage = FileStorage("app:env", EnvFileSpec(file_path="open.env"), tmp_path, threading.Lock())
+    with pytest.raises(CallError, match=r"open\.env is left as it is: A cannot be changed alone"):
+        storage.set("A", "#")
+    assert (tmp_path / "open.env").read_text() == 'B="\nC=1'

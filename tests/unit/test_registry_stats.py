@@ -135,3 +135,21 @@ def test_counts_add_up_under_threads(registry: polycall.Registry) -> None:
         assert entry.latency is not None
         assert entry.latency.count == entry.calls
         assert entry.pool.in_use == 0
+
+
+def test_a_reload_begins_anew_for_what_changed_and_counts_on_for_the_rest(
+    tmp_path: Path, registry: polycall.Registry
+) -> None:
+    file = tmp_path / "_index.yaml"
+    for _ in range(2):
+        registry.call("app:same", 1)
+        registry.call("app:add", 1, 2)
+    file.write_text(file.read_text().replace("i32.add", "i32.sub"))
+    changes = registry.reload()
+    assert "app:add" in changes.changed
+    assert "app:same" in changes.kept
+    assert set(registry.stats().entries) == {"app:same"}
+    assert [registry.call("app:same", 1), registry.call("app:add", 1, 2)] == [1, -1]
+    entries = registry.stats().entries
+    figures = {name: (entry.calls, entry.latency and entry.latency.count) for name, entry in entries.items()}
+    assert figures == {"app:add": (1, 1), "app:same": (3, 3)}

@@ -163,3 +163,29 @@ polycall.load({str(tmp_path)!r}, telemetry=True)
         "ModuleNotFoundError: telemetry=True needs the package opentelemetry-api; "
         "install it by: pip install 'polycall[otel]'"
     )
+
+
+def test_a_meter_that_fails_leaves_no_span_open(
+    tmp_path: Path, exporter: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing:
+        def add(self, *_arguments: object) -> None:
+            raise RuntimeError("no")
+
+        record = add
+
+    class Meter:
+        def create_histogram(self, *_arguments: object, **_options: object) -> Failing:
+            return Failing()
+
+        def create_up_down_counter(self, *_arguments: object, **_options: object) -> Counter:
+            return Counter()
+
+    class Counter:
+        def add(self, *_arguments: object) -> None: ...
+
+    monkeypatch.setattr(metrics, "get_meter", lambda _scope: Meter())
+    with polycall.load(observed_project(tmp_path), telemetry=True) as registry:
+        assert [registry.call("app:same", number) for number in range(2)] == [0, 1]
+    assert not trace.get_current_span().get_span_context().is_valid
+    assert [span.parent for span in exporter.get_finished_spans()] == [None, None]

@@ -57,6 +57,12 @@ def test_a_missing_export_is_told_when_prepared(runtime: WasmRuntime) -> None:
         prepare(runtime, ADD, "sub", "sub: func()")
 
 
+def test_the_only_export_is_named_once(runtime: WasmRuntime) -> None:
+    with pytest.raises(MissingExportError) as caught:
+        prepare(runtime, ADD, "ad", "ad: func()")
+    assert str(caught.value) == 'no export "ad" (did you mean "add"?)'
+
+
 @pytest.mark.parametrize(
     ("wit", "expected"),
     [

@@ -84,11 +84,69 @@ def test_memory_is_capped_and_growth_beyond_it_fails(runtime: WasmRuntime, guest
     assert [call(instance, 3), call(instance, 1)] == [1, -1]
 
 
-def test_an_abort_under_a_memory_limit_mentions_the_limit(runtime: WasmRuntime, guest: tuple[str, str | None]) -> None:
-    limits = LimitsSpec(max_memory_bytes=100_000)
-    with pytest.raises(TrapError) as caught:
-        call(prepare(runtime, guest[0], "abort", guest[1], limits=limits).instantiate())
-    assert caught.value.hint == "it may have run out of memory: limits.max_memory_bytes is 100000"
+HOARDER = """
+  (func $take (loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))))
+  (func $hoard (export "hoard") (call $take) unreachable)
+  (func $stumble (export "stumble") (call $take) (drop (i32.load (i32.const -1))))
+  (func $divide (export "divide") (call $take) (drop (i32.div_u (i32.const 1) (i32.const 0))))
+  (func $plain (export "plain") unreachable)
+  (func $handle_alloc_error unreachable)
+  (func $leap (export "leap") (drop (memory.grow (i32.const 60000))) (call $handle_alloc_error))
+  (func (export "nameless") unreachable)"""
+HOARDER_METHODS = ("hoard", "stumble", "divide", "plain", "leap", "nameless")
+HOARDERS = {
+    "component": (core_in_component(HOARDER, *HOARDER_METHODS), None),
+    "core module": (
+        f'(module $m (memory (export "memory") 1) {HOARDER})',
+        "; ".join(f"{method}: func()" for method in HOARDER_METHODS),
+    ),
+    "core module that hides its memory": (
+        f"(module $m (memory 1) {HOARDER})",
+        "; ".join(f"{method}: func()" for method in HOARDER_METHODS),
+    ),
+}
+LIMIT = LimitsSpec(max_memory_bytes=20 * 65536)
+
+
+def end_of(runtime: WasmRuntime, form: str, method: str, limits: LimitsSpec | None = LIMIT) -> PolycallError:
+    text, wit = HOARDERS[form]
+    with pytest.raises(PolycallError) as caught:
+        call(prepare(runtime, text, method, wit, limits=limits).instantiate())
+    return caught.value
+
+
+@pytest.mark.parametrize("method", ["hoard", "stumble"])
+def test_a_trap_with_the_memory_at_its_limit_is_a_memory_error(runtime: WasmRuntime, method: str) -> None:
+    error = end_of(runtime, "core module", method)
+    assert isinstance(error, MemoryLimitError)
+    assert error.message.startswith("the guest ran out of memory: ")
+    assert error.hint == "raise limits.max_memory_bytes, which is 1310720"
+    assert (error.guest_traceback or "").startswith(f"m!{method}")
+    assert isinstance(end_of(runtime, "core module", method, None), TrapError)
+
+
+@pytest.mark.parametrize("form", list(HOARDERS))
+def test_a_refused_growth_shows_by_the_names_of_the_functions_that_gave_up(runtime: WasmRuntime, form: str) -> None:
+    assert isinstance(end_of(runtime, form, "leap"), MemoryLimitError)
+    assert type(end_of(runtime, form, "leap", None)) is TrapError
+
+
+@pytest.mark.parametrize("form", list(HOARDERS))
+@pytest.mark.parametrize("method", ["plain", "divide"])
+def test_a_trap_that_no_lack_of_memory_caused_says_nothing_of_memory(
+    runtime: WasmRuntime, form: str, method: str
+) -> None:
+    error = end_of(runtime, form, method)
+    assert (type(error), error.hint) == (TrapError, None)
+
+
+@pytest.mark.parametrize("form", ["component", "core module that hides its memory"])
+def test_a_trap_in_code_without_names_or_visible_memory_says_what_cannot_be_seen(
+    runtime: WasmRuntime, form: str
+) -> None:
+    hint = "if it was for lack of memory, which cannot be seen here: limits.max_memory_bytes is 1310720"
+    assert end_of(runtime, form, "nameless").hint == hint
+    assert end_of(runtime, "core module", "nameless").hint is None
 
 
 def test_a_guest_that_needs_more_memory_to_start_than_it_may_have_is_told(

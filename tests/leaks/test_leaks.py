@@ -1,0 +1,205 @@
+"""Nothing is left behind: after many calls of a kind, as much is in use as after a few.
+
+Descriptors, threads, processes and the objects of the runtimes are counted exactly. Memory that Python does not see
+shows by its size: every guest here fills some, so that one kept for each call would be far more than allocators keep.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import polycall
+from interop.pool import Pool
+from lua_runtime.instance import LuaInstance
+from projects import GUESTS, hash_of
+from registry.isolation.function import IsolatedInstance
+from registry.routes import Route
+from soak.machine import Resources, measure
+from wasm_runtime.engine import GuestStore
+from wasm_runtime.function import WasmFunction, WasmInstance
+
+CALLS = 40
+GUEST_PAGES = 32
+GROWTH_MIB = 24.0
+"""40 guests of 1 or 2 MiB that stay are more than 40 MiB; what allocators keep between measurements is a few."""
+
+METHODS = ("good", "fails", "spins", "hoards")
+LUA = """
+local kept = ("x"):rep(1000000)
+return {
+    good = function() return #kept end,
+    fails = function() error({ code = 7 }) end,
+    spins = function() while true do end end,
+    hoards = function() local t = {} while true do t[#t + 1] = ("x"):rep(1000) .. #t end end,
+}
+"""
+WAT = f"""
+(module (memory (export "memory") {GUEST_PAGES})
+  (func $touch (memory.fill (i32.const 0) (i32.const 1) (i32.const {GUEST_PAGES * 65536})))
+  (func (export "good") (call $touch))
+  (func (export "fails") (call $touch) unreachable)
+  (func (export "spins") (call $touch) (loop $l (br $l)))
+  (func (export "hoards") (call $touch)
+    (loop $l (br_if $l (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable))
+"""
+ENDS = {
+    "good": None,
+    "fails": (polycall.GuestError, polycall.TrapError),
+    "spins": polycall.DeadlineError,
+    "hoards": polycall.MemoryLimitError,
+}
+COUNTED = (Pool, Route, LuaInstance, WasmInstance, WasmFunction, GuestStore, IsolatedInstance, polycall.Registry)
+
+
+def write(folder: Path, version: int = 0) -> None:
+    component: dict[str, Any] = {"kind": "function.wasm", "fs": "bin", "path": "caller.wasm", "method": "relay-or-trap"}
+    component |= {"hash": hash_of(GUESTS / "bin" / "caller.wasm"), "imports": ["funcs"], "pool": {"type": "inline"}}
+    echo = f"return {{ f = function() return {version} end }}"
+    entries: list[dict[str, Any]] = [
+        {"name": "bin", "kind": "fs.directory", "directory": str(GUESTS / "bin")},
+        {"name": "component", **component},
+        {
+            "name": "echo",
+            "kind": "function.lua",
+            "method": "f",
+            "source": echo,
+        },
+    ]
+    for method in METHODS:
+        limits = {"max_memory_bytes": 3_000_000, **({"max_execution_ms": 5} if method == "spins" else {})}
+        shared = {"method": method, "limits": limits}
+        lua = {"kind": "function.lua", "source": LUA} | shared
+        wat = {"kind": "function.wat", "source": WAT, "wit": f"{method}: func()"} | shared
+        entries += [
+            {"name": f"lua-{method}", **lua},
+            {"name": f"core-{method}", **wat, "pool": {"type": "inline"}},
+            {"name": f"isolated-{method}", **lua, "isolation": "process", "pool": {"max_size": 1}},
+        ]
+    (folder / "_index.json").write_text(json.dumps({"namespace": "app", "entries": entries}))
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[polycall.Registry]:
+    write(tmp_path)
+    with polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry:
+        registry.function("py:fails")(_fail)
+        yield registry
+
+
+def _fail(_text: str) -> None:
+    raise ValueError("no")
+
+
+def in_use() -> tuple[Resources, dict[str, int]]:
+    gc.collect()
+    kept = [type(each).__name__ for each in gc.get_objects() if isinstance(each, COUNTED)]
+    return measure(), {name: kept.count(name) for name in set(kept)}
+
+
+def hold_flat(work: Callable[[], object], calls: int = CALLS) -> None:
+    """Does the work a few times, and then many times, after which no more may be in use."""
+    for _ in range(3):
+        work()
+    before, objects = in_use()
+    for _ in range(calls):
+        work()
+    after, left = in_use()
+    assert (after.threads, after.descriptors, after.children, left) == (
+        *(before.threads, before.descriptors, before.children),
+        objects,
+    )
+    assert after.rss_mib - before.rss_mib < GROWTH_MIB
+    assert after.workers_mib - before.workers_mib < GROWTH_MIB
+
+
+def once(registry: polycall.Registry, target: str, *arguments: object, ends: Any = None) -> None:
+    if ends is None:
+        registry.call(target, *arguments)
+        return
+    with pytest.raises(ends):
+        registry.call(target, *arguments)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("form", ["lua", "core", "isolated"])
+def test_calls_leave_nothing_behind(registry: polycall.Registry, form: str, method: str) -> None:
+    hold_flat(lambda: once(registry, f"app:{form}-{method}", ends=ENDS[method]))
+
+
+@pytest.mark.parametrize(("target", "ends"), [("app:echo", None), ("py:fails", polycall.TrapError)])
+def test_calls_of_components_and_of_what_they_call_leave_nothing_behind(
+    registry: polycall.Registry, target: str, ends: Any
+) -> None:
+    hold_flat(lambda: once(registry, "app:component", target, "x", ends=ends))
+
+
+def test_reloads_leave_nothing_behind(registry: polycall.Registry) -> None:
+    versions = iter(range(1, 1000))
+
+    def work() -> None:
+        version = next(versions)
+        write(registry.root, version)
+        assert registry.reload().changed == ("app:echo",)
+        assert registry.call("app:echo") == version
+
+    hold_flat(work)
+
+
+@pytest.mark.parametrize("method", ["lua-good", "core-good", "isolated-good"])
+def test_a_registry_that_is_closed_leaves_nothing_behind(tmp_path: Path, method: str) -> None:
+    write(tmp_path)
+
+    def work() -> None:
+        with polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry:
+            registry.call(f"app:{method}")
+
+    hold_flat(work, 3 if method.startswith("isolated") else CALLS)
+
+
+def test_a_registry_that_is_closed_and_still_held_has_let_go_of_its_code(tmp_path: Path) -> None:
+    write(tmp_path)
+    held = []
+
+    def work() -> None:
+        registry = polycall.load(tmp_path, cache_directory=tmp_path / "cache")
+        for method in ("lua-good", "core-fails"):
+            once(registry, f"app:{method}", ends=ENDS[method.partition("-")[2]])
+        registry.close()
+        held.append(registry)
+
+    work()
+    before, objects = in_use()
+    for _ in range(5):
+        work()
+    after, left = in_use()
+    assert (after.descriptors, after.threads) == (before.descriptors, before.threads)
+    assert left == {**objects, "Registry": len(held)}
+
+
+def test_a_leak_would_be_seen(registry: polycall.Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[object] = []
+    close = LuaInstance.close
+
+    def leak(instance: LuaInstance) -> None:
+        kept.append(instance)
+
+    monkeypatch.setattr(LuaInstance, "close", leak)
+    with pytest.raises(AssertionError, match="LuaInstance"):
+        hold_flat(lambda: once(registry, "app:lua-hoards", ends=polycall.MemoryLimitError))
+    monkeypatch.setattr(LuaInstance, "close", close)
+
+    monkeypatch.setattr("wasm_runtime.native.store_delete", kept.append)
+    with pytest.raises(AssertionError, match=r"rss|< 24\.0"):
+        hold_flat(lambda: once(registry, "app:core-good"))
+    opened: list[int] = []
+    with pytest.raises(AssertionError):
+        hold_flat(lambda: opened.append(os.open(os.devnull, os.O_RDONLY)), 2)
+    for descriptor in opened:
+        os.close(descriptor)
