@@ -19,6 +19,9 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 SKIPPED_FOLDERS = frozenset({"node_modules"})
 """Folders that hold no entries, like those whose name begins with a dot."""
 
+_MOST_MEMBERS = 200_000
+"""Files and folders that are looked at: who calls for a project in ``/`` or at home should not wait for minutes."""
+
 _MARKS_VIRTUAL_ENVIRONMENT = "pyvenv.cfg"
 
 _SKIPPED_WITH: Mapping[str, tuple[str, ...]] = {
@@ -58,8 +61,11 @@ def discover(project: Path, environment: Mapping[str, str] = os.environ) -> tupl
     """
     roots, problems = source_roots(project)
     walk = _Walk(project, problems, _skipped_folders(environment))
-    for root in roots:
-        walk.add(root)
+    try:
+        for root in roots:
+            walk.add(root)
+    except _EndlessError:
+        return [], problems[-1:]  # what else is wrong in there is nobody's concern
     return sorted(walk.files, key=lambda file: file.name.split("/")), problems
 
 
@@ -67,6 +73,10 @@ def _skipped_folders(environment: Mapping[str, str]) -> frozenset[str]:
     named = (name.strip() for name in environment.get(_SKIPPED_BY_NAME, "").split(","))
     switched_off = (name for switch, names in _SKIPPED_WITH.items() if environment.get(switch) for name in names)
     return SKIPPED_FOLDERS.union(filter(None, named), switched_off)
+
+
+class _EndlessError(Exception):
+    """There is too much to walk over; the last problem says so."""
 
 
 class _Walk:
@@ -78,6 +88,7 @@ class _Walk:
         self._problems = problems
         self._skipped = skipped
         self._seen: set[str] = set()
+        self._members_seen = 0
 
     def add(self, root: SourceRoot) -> None:
         links: list[Path] = []
@@ -99,6 +110,11 @@ class _Walk:
         except OSError as error:
             self._problem(folder, f"this folder cannot be read: {error.strerror or error}")
             return
+        self._members_seen += len(members)
+        if self._members_seen > _MOST_MEMBERS:
+            message = f"there are more than {_MOST_MEMBERS:,} files and folders: is this a project?"
+            self._problem(root.folder, message, "name its folder with -C, or that of its sources in wippy.lock")
+            raise _EndlessError
         for member in members:
             path = folder / member.name
             if member.is_symlink():

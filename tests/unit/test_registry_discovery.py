@@ -43,6 +43,19 @@ def test_dot_folders_and_node_modules_are_left_out(tmp_path: Path) -> None:
     assert found(tmp_path) == ["x/ok.yaml"]
 
 
+def test_a_folder_that_is_no_project_is_not_searched_for_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, *(f"{folder}/{number}.yaml" for folder in "abc" for number in range(4)))
+    monkeypatch.setattr("registry.discovery._MOST_MEMBERS", 15)
+    assert len(found(tmp_path)) == 12
+    monkeypatch.setattr("registry.discovery._MOST_MEMBERS", 9)
+    assert problem(tmp_path) == (
+        ".:1:1: there are more than 9 files and folders: is this a project? "
+        "(name its folder with -C, or that of its sources in wippy.lock)"
+    )
+
+
 def test_virtual_environments_are_left_out(tmp_path: Path) -> None:
     write(tmp_path, "venv/lib/a.yaml", "a.yaml")
     (tmp_path / "venv/pyvenv.cfg").touch()
