@@ -42,7 +42,7 @@ def main() -> int:
     print(f"seed {options.seed}: {options.threads} threads for {options.seconds:g} s", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _soak(folder, options.seed, threads=4, seconds=1.0, every=1.0)  # starts the threads that engines keep
+        first = _soak(folder, options.seed, threads=4, seconds=1.0, every=1.0)  # starts the threads that engines keep
         start = _settled()
         print(f"start: {start}", flush=True)
         figures = _soak(
@@ -51,7 +51,7 @@ def main() -> int:
         end = _settled()
     _print_counts(figures, options.seconds)
     print(f"end: {end}")
-    failures = [*figures.failures, *_missing(figures), *_left_over(start, end), *_growth(figures)]
+    failures = [*first.failures, *figures.failures, *_missing(figures), *_left_over(start, end), *_growth(figures)]
     for failure in failures:
         print(f"FAILED (seed {options.seed}): {failure}")
     print(

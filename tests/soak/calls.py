@@ -65,7 +65,9 @@ def _tells_of_kill(call: Call, outcome: polycall.Value) -> bool:
 
 def _wrong_text(call: Call, error: polycall.PolycallError) -> str | None:
     frames = tuple(frame.entry_id for frame in error.frames)
-    if frames != call.chain:
+    # On a busy machine, time may be up before the call has got to the end of its chain.
+    right = call.chain[: len(frames)] if error.code == "deadline" and frames else call.chain
+    if frames != right:
         return f"has the frames {frames}, expected {call.chain}: {error}"
     if not any(said in str(error) for said in call.says):
         return f"says {str(error)!r}, expected one of {call.says}"
