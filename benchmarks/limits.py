@@ -22,7 +22,13 @@ def measure(effort: Effort) -> list[Measurement]:
     """Measures guarded calls against unguarded ones, and those against the engines alone."""
     rounds = _LOOP_ROUNDS // effort.scale
     with opened() as (registry, _):
-        return compare([*_calls(registry), *_lua_loops(registry, rounds), *_wasm_loops(registry, rounds)], effort)
+        cases = [
+            *_calls(registry),
+            *_lua_loops(registry, rounds),
+            *_lua_library(registry),
+            *_wasm_loops(registry, rounds),
+        ]
+        return compare(cases, effort)
 
 
 def _guarded(name: str, against: str, registry: polycall.Registry, *call: int | str) -> Case:
@@ -47,6 +53,22 @@ def _lua_loops(registry: polycall.Registry, rounds: int) -> list[Case]:
         Case("tight Lua loop", partial(registry.call, "bench:spin_lua", rounds), alone),
         _guarded("tight Lua loop with a deadline", alone, registry, "bench:spin_lua", rounds),
     ]
+
+
+def _lua_library(registry: polycall.Registry) -> list[Case]:
+    entries = {
+        "gmatch of words": "bench:words",
+        "gsub of spaces": "bench:spaces",
+        "gmatch of pairs": "bench:pairs",
+        "sort of 100,000 numbers": "bench:sorted",
+    }
+    cases: list[Case] = []
+    for name, entry_id in entries.items():
+        cases += [
+            Case(name, partial(registry.call, entry_id)),
+            _guarded(f"{name} with a deadline", name, registry, entry_id),
+        ]
+    return cases
 
 
 def _wasm_loops(registry: polycall.Registry, rounds: int) -> list[Case]:

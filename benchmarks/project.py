@@ -62,6 +62,10 @@ entries:
      wit: "echo: func(bytes: list<u8>) -> list<u8>"}
   - {name: spin, kind: function.wat, source: file://spin.wat, method: spin, wit: "spin: func(rounds: u32) -> u32"}
   - {name: spin_lua, kind: function.lua, source: file://spin.lua, method: spin}
+  - {name: words, kind: function.lua, source: file://words.lua, method: words}
+  - {name: spaces, kind: function.lua, source: file://words.lua, method: spaces}
+  - {name: pairs, kind: function.lua, source: file://words.lua, method: pairs}
+  - {name: sorted, kind: function.lua, source: file://words.lua, method: sorted}
 """
 
 

@@ -1,7 +1,7 @@
 -- The standard library as guests see it: an allow-list, sealed.
 local kernel = ...
 local error, type, tostring, next, pairs, setmetatable, rawset = error, type, tostring, next, pairs, setmetatable, rawset
-local rawget, tonumber, utf8_len = rawget, tonumber, utf8.len
+local rawget, tonumber = rawget, tonumber
 local work = kernel.work
 local parts, seal, sealed = kernel.error_parts, kernel.seal, kernel.sealed
 
@@ -40,9 +40,12 @@ end
 
 local codes = pick(utf8, "char charpattern codepoint codes len offset")
 
-function codes.len(text, ...)
-  if type(text) == "string" then work(#text) end
-  return utf8_len(text, ...)
+for name in ("codepoint len offset"):gmatch("%a+") do
+  local plain = codes[name]
+  codes[name] = function(text, ...)
+    if type(text) == "string" then work(#text) end
+    return plain(text, ...)
+  end
 end
 
 local always = {

@@ -3,19 +3,21 @@
 local kernel = ...
 local error, next, rawequal, select, tonumber, type = error, next, rawequal, select, tonumber, type
 local getmetatable, tointeger, maxinteger, min = debug.getmetatable, math.tointeger, math.maxinteger, math.min
-local is_armed, work = kernel.is_armed, kernel.work
+local getinfo = debug.getinfo
+local state, work, check = kernel.state, kernel.work, kernel.check
 local real_insert, real_remove, real_sort, real_move = table.insert, table.remove, table.sort, table.move
 local real_unpack = table.unpack
-local real_concat = kernel.limit_nesting("table.concat", table.concat)
+local real_concat = kernel.with_room(kernel.limit_nesting("table.concat", table.concat))
 
 local MOST_MOVED = 10 * 1000 * 1000 -- elements that one library call goes through
 local MOST_JOINED = 64 * 1024 * 1024 -- bytes of one table.concat under a deadline
 local AT_ONCE = 65536 -- elements between two looks at the clock
+local MOST_SORTED = 1024 * 1024 -- bytes of elements that C sorts in one go: some 20 ms
 local ELEMENT = 16 -- bytes of an element
 
 local tables = { pack = table.pack }
 
-local function is_plain(list) return type(list) ~= "table" or not (getmetatable(list) or is_armed()) end
+local function is_plain(list) return type(list) ~= "table" or not (getmetatable(list) or state.armed) end
 
 local function length_of(list, name)
   local length = #list
@@ -126,21 +128,72 @@ function tables.concat(list, separator, from, to)
   return real_concat(pieces, separator)
 end
 
-local function is_less(left, right)
-  if type(left) == "string" then work(#left) end
-  return left < right
+local function is_less(left, right) return left < right end
+
+-- Orders two sorted ranges that follow each other; `spare` is a table to be used for a copy of the first.
+local function merge(list, first, middle, last, spare)
+  local mine, other = list[middle - 1], list[middle]
+  if not (other < mine) then return end -- as in lists that were in order before
+  local at, at_end, from, to = 1, middle - first, middle, first
+  move_up(list, first, middle - 1, 1, spare)
+  mine = spare[1]
+  while true do
+    if other < mine then
+      list[to], from = other, from + 1
+      if from > last then return move_up(spare, at, at_end, to + 1, list) end
+      other = list[from]
+    else
+      list[to], at = mine, at + 1
+      if at > at_end then return end
+      mine = spare[at]
+    end
+    to = to + 1
+  end
 end
 
--- C compares short lists of short strings by itself; otherwise each comparison passes through Lua, where hooks fire.
-local function order_for(list, length, order)
-  if order then return function(left, right) return order(left, right) end end
-  local size = length * ELEMENT
+-- Where the pieces begin that C sorts in one go, and behind the last of them the end of the list; nil unless all
+-- elements are numbers, or all are strings: then no comparison runs a guest's code or fails, and the list stays whole.
+local function pieces_of(list, length)
+  local kind, starts, size = type(list[1]), { 1 }, 0
+  if kind ~= "number" and kind ~= "string" then return nil end
   for at = 1, length do
     local item = list[at]
-    if type(item) == "string" then size = size + #item end
+    if type(item) ~= kind then return nil end
+    size = size + (kind == "string" and #item + ELEMENT or ELEMENT)
+    if size > MOST_SORTED then
+      starts[#starts + 1], size = at + 1, 0
+    end
   end
-  work(size)
-  return size > AT_ONCE and is_less or nil
+  if starts[#starts] <= length then starts[#starts + 1] = length + 1 end
+  return starts
+end
+
+-- C sorts pieces, and what is long is done here, where hooks fire: the pieces are merged, two by two.
+local function sort_long(list, length)
+  local starts, spare = pieces_of(list, length), {}
+  if not starts then return real_sort(list, length * ELEMENT > MOST_SORTED and is_less or nil) end
+  for at = 1, #starts - 1 do
+    local first, behind = starts[at], starts[at + 1]
+    local piece = #starts == 2 and list or real_move(list, first, behind - 1, 1, {})
+    real_sort(piece)
+    if piece ~= list then real_move(piece, 1, behind - first, first, list) end
+    check()
+  end
+  while #starts > 2 do
+    local merged = {}
+    for at = 1, #starts - 1, 2 do
+      merged[#merged + 1] = starts[at]
+      if starts[at + 2] then merge(list, starts[at], starts[at + 1], starts[at + 2] - 1, spare) end
+    end
+    merged[#merged + 1] = starts[#starts]
+    starts = merged
+  end
+end
+
+-- A comparator in Lua is interrupted while C sorts; one in C gets a Lua function around it.
+local function interruptible(order)
+  if getinfo(order, "S").what ~= "C" then return order end
+  return function(left, right) return order(left, right) end
 end
 
 function tables.sort(list, order)
@@ -151,12 +204,12 @@ function tables.sort(list, order)
     sorted = {}
     move_up(list, 1, length, 1, sorted)
   end
-  real_sort(sorted, order_for(sorted, length, order))
+  if order then real_sort(sorted, interruptible(order)) else sort_long(sorted, length) end
   if sorted ~= list then move_up(sorted, 1, length, 1, list) end
 end
 
 function tables.unpack(list, from, to)
-  if type(list) == "table" and is_armed() then
+  if type(list) == "table" and state.armed then
     local first, last = index(from, 1), index(to)
     if to == nil then last = length_of(list, "unpack") to = last end
     if first and last and last >= first then work((last - first + 1.0) * ELEMENT) end

@@ -1,0 +1,154 @@
+"""Each case keeps a guest inside C, where no hook fires, and must still end soon after it is told to; with a control.
+
+The guest first makes what it needs, then says so; it is told to end a moment later. The tests allow far more time than
+it takes (`docs/decisions/0008-lua-sandbox.md` has the figures), for machines under load.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pytest
+
+from attacks import Attack, attacks, outcome
+from interop.context import CallContext, Cancellation
+from interop.errors import CancelledError
+from interop.values import Value
+from lua_guests import context, run
+
+TOLD_AFTER_SECONDS = 0.03
+MOST_OVER_SECONDS = 2.0
+
+
+class Case(NamedTuple):
+    """What is made first, what is then done for ever, and an honest use of the same functions with its result."""
+
+    made: str
+    done: str
+    control: str
+    expected: Value
+
+
+LONG = "local s = ('a'):rep(60 << 20) "
+NUMBERS = "local t = {} for i = 1, 1000000 do t[i] = math.random(1 << 40) end "
+
+CASES = {
+    "string.rep of 60 MiB": Case("", "('x'):rep(60 << 20)", "return ('ab'):rep(2, '-')", "ab-ab"),
+    "find of plain text": Case(LONG, "s:find('b', 1, true)", "return ('aab'):find('b', 1, true)", 3),
+    "find of a long periodic text": Case(
+        LONG + "local w = ('a'):rep(1 << 20) .. 'b'", "s:find(w, 1, true)", "return ('abab'):find('ba', 1, true)", 2
+    ),
+    "lower of 60 MiB": Case(LONG, "s:lower()", "return ('AB'):lower()", "ab"),
+    "upper of 60 MiB": Case(LONG, "s:upper()", "return ('ab'):upper()", "AB"),
+    "reverse of 60 MiB": Case(LONG, "s:reverse()", "return ('ab'):reverse()", "ba"),
+    "format of 60 MiB": Case(LONG, "('%s'):format(s)", "return ('%s!'):format('a')", "a!"),
+    "byte": Case(LONG, "s:byte(1, 100000)", "return ('ab'):byte(2)", 98),
+    "a pattern of 20 repetitions": Case(
+        "local s, p = ('a'):rep(30000), ('a*'):rep(20) .. 'b'",
+        "s:find(p)",
+        "return ('aab'):find(('a*'):rep(20) .. 'b')",
+        1,
+    ),
+    "three lazy captures": Case(
+        LONG, "s:find('(.-)(.-)(.-)x')", "return (('aax'):gsub('(.-)(.-)(.-)x', '<%1%2%3>'))", "<aa>"
+    ),
+    "four lazy dots": Case(LONG, "s:match('.-.-.-.-b')", "return ('aab'):match('.-.-.-.-b')", "aab"),
+    "two greedy dots": Case(LONG, "s:match('.*.*b')", "return ('aab'):match('.*.*b')", "aab"),
+    "a long back reference": Case(
+        "local s = ('a'):rep(8 << 20)", "s:find('(a*)%1b')", "return ('aab'):match('(a*)%1b')", "a"
+    ),
+    "a balanced text without end": Case(
+        "local s = ('('):rep(60 << 20)", "s:find('%b()')", "return ('f(a(b))'):match('%b()')", "(a(b))"
+    ),
+    "a frontier": Case(LONG, "s:find('%f[%W]%w+b')", "return ('a b'):match('%f[%w]%w+$')", "b"),
+    "gmatch that finds nothing": Case(
+        "local s = ('a '):rep(5 << 20)", "s:gmatch('%a*b')()", "return ('a ab'):gmatch('%a*b')()", "ab"
+    ),
+    "gsub of 10 MiB": Case(
+        "local s = ('a '):rep(5 << 20)", "s:gsub('%s+', '')", "return (('a b'):gsub('%s+', ''))", "ab"
+    ),
+    "optional items": Case(
+        "local s, p = ('a'):rep(60), ('a?'):rep(60) .. ('a'):rep(61)",
+        "s:match(p)",
+        "return ('ab'):match('a?a?b')",
+        "ab",
+    ),
+    "table.concat": Case(
+        "local t = {} for i = 1, 900 do t[i] = ('x'):rep(65536) end",
+        "table.concat(t)",
+        "return table.concat({ 1, 2 })",
+        "12",
+    ),
+    "table.sort of a million": Case(
+        NUMBERS, "table.sort(t) t[1], t[2] = t[2], t[1]", "local t = { 2, 1 } table.sort(t) return t", [1, 2]
+    ),
+    "table.sort by a C function": Case(
+        NUMBERS, "table.sort(t, math.ult)", "local t = { -1, 1 } table.sort(t, math.ult) return t", [1, -1]
+    ),
+    "table.move": Case(NUMBERS, "table.move(t, 1, #t, 2) t[#t] = nil", "return table.move({ 1 }, 1, 1, 2)[2]", 1),
+    "table.unpack": Case(
+        NUMBERS, "select('#', table.unpack(t, 1, 200000))", "return select('#', table.unpack({ 1, 2 }))", 2
+    ),
+    "table.insert at 1": Case(
+        NUMBERS, "table.insert(t, 1, 0)", "local t = { 1 } table.insert(t, 1, 0) return t", [0, 1]
+    ),
+    "# of a big table": Case(NUMBERS, "local n = #t", "return #{ 1, 2 }", 2),
+    "pairs over a big table": Case(
+        NUMBERS, "for _ in pairs(t) do end", "for k in pairs({ a = 1 }) do return k end", "a"
+    ),
+    "utf8.len": Case(LONG, "utf8.len(s)", "return utf8.len('aé')", 2),
+    "tostring and tonumber": Case(
+        "local s = (' '):rep(60 << 20)", "tonumber(tostring(s))", "return tonumber(tostring('12'))", 12
+    ),
+    "joining huge strings": Case(LONG, "local x = s .. s", "return 'a' .. 'b'", "ab"),
+    "tables as garbage": Case(
+        "",
+        "local t = {} for i = 1, 100000 do t[i] = { i } end",
+        "local t = {} for i = 1, 9 do t[i] = { i } end return #t",
+        9,
+    ),
+}
+
+
+class Bell:
+    """Cancels a call a moment after its guest rings, and knows when."""
+
+    def __init__(self) -> None:
+        self.cancellation = Cancellation()
+        self.rung_at: float | None = None
+
+    def ring(self, _arguments: Sequence[Value], _frame: CallContext) -> Value:
+        threading.Timer(TOLD_AFTER_SECONDS, self._cancel).start()
+        return None
+
+    def _cancel(self) -> None:
+        self.rung_at = time.monotonic()
+        self.cancellation.cancel()
+
+
+def rows() -> Iterator[Attack]:
+    for attempt, case in CASES.items():
+        yield Attack(f"{attempt}, for ever", "Lua", "stopped in time", f"`{case.control}` {outcome(case.expected)}")
+
+
+@attacks(*rows())
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "in pcall in a coroutine"])
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_what_stays_inside_c_is_stopped_and_the_control_works(case: Case, wrapped: bool) -> None:
+    done = f"while true do {case.done} end"
+    if wrapped:
+        inner = f"while true do pcall(function() {case.done} end) end"
+        done = f"while true do pcall(coroutine.wrap(function() {inner} end)) end"
+    bell = Bell()
+    with pytest.raises(CancelledError):
+        run(
+            f"{case.made} require('funcs').call('app:bell') {done}",
+            targets={"app:bell": bell.ring},
+            frame=context(cancellation=bell.cancellation),
+        )
+    assert bell.rung_at is not None
+    assert time.monotonic() - bell.rung_at < MOST_OVER_SECONDS
+    assert run(case.control, frame=context(cancellation=Cancellation())) == case.expected
