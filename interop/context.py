@@ -10,7 +10,7 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from interop.errors import CancelledError, DeadlineError, DepthError, Frame
+from interop.errors import CancelledError, DeadlineError, DepthError, Frame, raise_if
 
 if TYPE_CHECKING:
     from interop.observer import Observer
@@ -193,6 +193,4 @@ class CallContext:
                 hint="two functions may be calling each other without end",
             )
         if self.deadline is not None or self.cancellation is not None:
-            interruption = self.interruption()
-            if interruption is not None:
-                raise interruption
+            raise_if(self.interruption())

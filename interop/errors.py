@@ -37,6 +37,7 @@ __all__ = [
     "Problem",
     "TrapError",
     "WorkerError",
+    "raise_if",
 ]
 
 
@@ -49,6 +50,19 @@ class Frame(NamedTuple):
     def __str__(self) -> str:
         """Returns ``app:tax (lua)``."""
         return f"{self.entry_id} ({self.language})"
+
+
+def raise_if(error: BaseException | None) -> None:
+    """Raises an error that was found, if one was; give it without keeping it in a variable: ``raise_if(find())``.
+
+    An error in a variable of a frame that it passes refers to itself by its traceback. What all those frames hold, such
+    as arguments and instances, would then live until the garbage collector comes by.
+    """
+    try:
+        if error is not None:
+            raise error
+    finally:
+        del error
 
 
 class PolycallError(Exception):

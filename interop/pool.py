@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import Generic, NamedTuple, TypeVar
 
 from interop.context import CallContext
-from interop.errors import InternalError, PoolClosedError, PoolDeadlockError
+from interop.errors import InternalError, PoolClosedError, PoolDeadlockError, raise_if
 from interop.pool_spec import PoolPolicy
 from interop.protocols import Instance
 from interop.waiting import Waiter, WaitGraph
@@ -159,9 +159,7 @@ class Pool(Generic[I]):
         frame = CallContext(self.name, "python", context)
         with ExitStack() as taken:
             for _ in range(self._policy.min_size):
-                interruption = frame.interruption()
-                if interruption is not None:
-                    raise interruption
+                raise_if(frame.interruption())
                 with self._lock:
                     self._asked -= 1  # what the pool takes for itself is nobody's call
                 taken.callback(self.give_back, self.check_out(frame))

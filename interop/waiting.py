@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from interop.context import CallContext
+from interop.errors import raise_if
 
 __all__ = ["WaitGraph", "Waiter", "Wakeup", "done_aside"]
 
@@ -70,9 +71,7 @@ class Wakeup:
         limits = [limit for limit in (context.deadline, until) if limit is not None]
         end = min(limits, default=None)
         while not self.notified:
-            interruption = context.interruption(f"it waited for {what}")
-            if interruption is not None:
-                raise interruption
+            raise_if(context.interruption(f"it waited for {what}"))
             if until is not None and time.monotonic() >= until:
                 return False
             self._sleep(end)

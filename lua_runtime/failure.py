@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from interop.errors import ConversionError, GuestError, InternalError, MemoryLimitError, PolycallError
+from interop.errors import ConversionError, GuestError, InternalError, MemoryLimitError, PolycallError, raise_if
 from interop.exception_text import exception_text
 from interop.json_text import encode_json
 from interop.values import Value
@@ -49,9 +49,7 @@ def conclude(answer: tuple[Any, ...], session: Session, more: Callable[[], Any])
 
 def _raise_failed(answer: tuple[Any, ...], session: Session, more: Callable[[], Any]) -> NoReturn:
     _, text, kind, retryable, token, cause, trace, length, *details = answer
-    original = session.original(token)
-    if original is not None:
-        raise original
+    raise_if(session.original(token))
     message = _text(text)
     raise GuestError(
         message,
@@ -95,15 +93,20 @@ def memory_error(session: Session) -> MemoryLimitError:
 
 def raise_stopped(session: Session) -> NoReturn:
     """Raises what stopped the guest."""
-    failure, context = session.failure, session.context or session.starting
+    raise _stop(session)
+
+
+def _stop(session: Session) -> BaseException:
+    failure, context = session.take_failure(), session.context or session.starting
     if failure is None:
         failure = context.interruption() if context else None
     if failure is None:
-        raise InternalError("a Lua guest was stopped for no known reason", entry_id=session.entry_id)
+        return InternalError("a Lua guest was stopped for no known reason", entry_id=session.entry_id)
     if isinstance(failure, Exception) and not isinstance(failure, PolycallError):
-        text = f"a host function failed: {exception_text(failure)}"
-        raise InternalError(text, entry_id=session.entry_id) from failure
-    raise failure
+        error = InternalError(f"a host function failed: {exception_text(failure)}", entry_id=session.entry_id)
+        error.__cause__ = failure
+        return error
+    return failure
 
 
 def raise_unforeseen(error: BaseException, session: Session) -> NoReturn:
@@ -117,7 +120,10 @@ def raise_unforeseen(error: BaseException, session: Session) -> NoReturn:
         raise_stopped(session)
     if isinstance(error, Exception) and not isinstance(error, PolycallError):
         raise InternalError(f"the Lua engine failed: {exception_text(error)}", entry_id=session.entry_id) from error
-    raise error
+    try:
+        raise error
+    finally:
+        del error  # see `raise_if`
 
 
 def _whole(length: int, run: Sequence[Any], more: Callable[[], Any]) -> Sequence[Any]:

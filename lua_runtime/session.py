@@ -10,7 +10,7 @@ from io import FileIO
 from typing import Any
 
 from interop.context import CallContext
-from interop.errors import CancelledError, ConversionError, DeadlineError, PolycallError
+from interop.errors import CancelledError, ConversionError, DeadlineError, PolycallError, raise_if
 from interop.guest_log import GuestLog
 from interop.protocols import Invoker, YamlText
 from interop.services import Services
@@ -136,6 +136,11 @@ class Session:
 
         return host_function
 
+    def take_failure(self) -> BaseException | None:
+        """Returns what must be raised, and forgets it: an error that is kept keeps what its traceback refers to."""
+        failure, self.failure = self.failure, None
+        return failure
+
     @property
     def interruptible(self) -> bool:
         """Whether `check` may ever raise."""
@@ -148,9 +153,7 @@ class Session:
         Raises:
             LimitError: The deadline passed, or the call was cancelled.
         """
-        interruption = self._interruption()
-        if interruption is not None:
-            raise interruption
+        raise_if(self._interruption())
 
     def pieces(self, data: bytes, size: int = PIECE) -> Iterator[memoryview]:
         """Yields data in pieces, with a `check` before each: C code runs at most one of them without asking."""

@@ -139,6 +139,11 @@ class CoreInstance(WasmInstance):
             store.memories = [self._export(name) for name in function.memories]
         self._memory = GuestMemory(store, self._export("memory") if plan.uses_memory else 0, self._allocate)
 
+    def close(self) -> None:
+        """Frees the guest's memory; harmless when repeated."""
+        super().close()
+        self._memory.close()
+
     def _export(self, name: str) -> int:
         """Returns the address of an export's ``wasmtime_func_t`` or ``wasmtime_memory_t``; it lives as long as this."""
         found = Buffer(_EXTERN_BYTES)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from interop.context import CallContext
-from interop.errors import CancelledError, DeadlineError, InternalError, PolycallError
+from interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, raise_if
 from interop.start_up import start_frame, start_interruption, start_seconds
 from interop.values import Value
 from wasm_runtime.engine import GuestStore, WasmEngine
@@ -45,9 +45,7 @@ class WasmFunction(ABC):
         self._engine = engine
         self.limits = program.limits
         self._memories = 1 if program.limits.max_memory_bytes else _MEMORIES
-        error = refuse_strictly(self.imports) if program.strict_imports else None
-        if error is not None:
-            raise error
+        raise_if(refuse_strictly(self.imports) if program.strict_imports else None)
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
         """Returns the arguments that a payload stands for; see `Signature.payload_form`."""

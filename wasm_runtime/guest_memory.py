@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable
 from ctypes import c_void_p
 
-from interop.errors import LimitError, TrapError
+from interop.errors import InternalError, LimitError, TrapError, raise_if
 from wasm_runtime.engine import GuestStore
 from wasm_runtime.native import memory_size, prototype
 
@@ -37,15 +37,17 @@ class GuestMemory:
         self._allocator = allocator
         self._left = _MAX_LIFTED_BYTES
 
+    def close(self) -> None:
+        """Lets go of the allocator, which is the instance's, so that both go at once."""
+        self._allocator = _closed
+
     def begin_result(self) -> None:
         """Starts to count how much one result takes."""
         self._left = _MAX_LIFTED_BYTES
 
     def check_time(self) -> None:
         """Raises what must end the call now: reading a long list is part of the call, and the engine's clock is not."""
-        interruption = self._store.interruption()
-        if interruption is not None:
-            raise interruption
+        raise_if(self._store.interruption())
 
     def read(self, at: int, size: int, what: str, boundary: int = 1, elements: int = 0) -> bytes:
         """Returns bytes of the guest's.
@@ -97,3 +99,7 @@ class GuestMemory:
             raise TrapError(f"{what} is outside of the guest's memory: {size} bytes at {at:#x}")
         if at % boundary:
             raise TrapError(f"{what} is not aligned: {at:#x} is no multiple of {boundary}")
+
+
+def _closed(_size: int, _alignment: int) -> int:
+    raise InternalError("memory of an instance was asked for after its end")

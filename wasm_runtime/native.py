@@ -73,6 +73,10 @@ def function_address(callback: Any) -> int:
     return address_of(callback)
 
 
+_NOTHING = bytearray(1)
+"""What lies at the address of a buffer without bytes."""
+
+
 class Buffer:
     """Memory of ours that the engine reads or writes during a call: bytes with a fixed address.
 
@@ -85,5 +89,7 @@ class Buffer:
 
     def __init__(self, size: int) -> None:
         self.data = bytearray(size)
-        self._pin = (c_char * size).from_buffer(self.data)  # a pinned bytearray can neither move nor be resized
+        # A pinned bytearray can neither move nor be resized. Its first byte pins it all: an array would need a type of
+        # its own for each size, which is slow to make and left to the garbage collector.
+        self._pin = c_char.from_buffer(self.data or _NOTHING)
         self.address = ctypes.addressof(self._pin)

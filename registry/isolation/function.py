@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from interop.context import CallContext
-from interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, WorkerError
+from interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, WorkerError, raise_if
 from interop.guest_log import guest_logger
 from interop.payload import PayloadForm
 from interop.protocols import ImportNeed, Invoker, Signature
@@ -233,10 +233,9 @@ class _Call:
             return self._serve()
         except (TimeIsUp, WorkerError) as end:  # a WorkerError may also be the guest's answer: of a call that it made
             # A worker that was killed because the call is over is no failure of the worker.
-            interruption = self._context.interruption()
-            if self.answered or interruption is None:
-                raise
-            raise interruption from end.__cause__
+            if not self.answered:
+                raise_if(self._interruption(end.__cause__))
+            raise
 
     def _serve(self) -> Value:
         while True:
@@ -246,9 +245,7 @@ class _Call:
                     result: Value = value
                     return result
                 case ["error", data]:
-                    error = self._decoded(data)
-                    self.answered = not self._worker.ended
-                    raise error
+                    raise self._failure(data)
                 case ["call" | "call_payload" as way, what, str(target)] if self._fits(way, what):
                     self._worker.send(self._answer(way, target, what), self._until)
                 case [str(word), *_]:
@@ -265,19 +262,27 @@ class _Call:
             value: Value = getattr(self._invoker, way)(target, what, self._context)
             return pack("result", value, "$.result")
         except PolycallError as error:
-            interruption = self._context.interruption()
-            if interruption is not None:  # the guest's own time is up too: it gets no chance to go on
-                if isinstance(error, (DeadlineError, CancelledError)):
-                    raise
-                raise interruption from error
-            self._told.add(error)
-            return error_message(error)
+            if self._context.interruption() is None:
+                self._told.add(error)
+                return error_message(error)
+            # The guest's own time is up too: it gets no chance to go on.
+            if not isinstance(error, (DeadlineError, CancelledError)):
+                raise_if(self._interruption(error))
+            raise
 
-    def _decoded(self, data: Any) -> PolycallError:
+    def _interruption(self, cause: BaseException | None) -> PolycallError | None:
+        interruption = self._context.interruption()
+        if interruption is not None:
+            interruption.__cause__ = cause
+        return interruption
+
+    def _failure(self, data: Any) -> PolycallError:
         try:
-            return decode_error(data, self._told)
-        except MessageError as error:
-            return self._worker.broken(str(error))
+            error = decode_error(data, self._told)
+        except MessageError as broken:
+            error = self._worker.broken(str(broken))
+        self.answered = not self._worker.ended
+        return error
 
 
 def _call_message(arguments: Sequence[Value], context: CallContext) -> bytes:

@@ -6,6 +6,7 @@ shows by its size: every guest here fills some, so that one kept for each call w
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -138,6 +139,35 @@ def test_calls_of_components_and_of_what_they_call_leave_nothing_behind(
     registry: polycall.Registry, target: str, ends: Any
 ) -> None:
     hold_flat(lambda: once(registry, "app:component", target, "x", ends=ends))
+
+
+def garbage_of(registry: polycall.Registry, target: str, *arguments: object, **options: Any) -> int:
+    """Returns how many objects some calls leave that only the garbage collector can free."""
+
+    def call() -> None:
+        with contextlib.suppress(polycall.PolycallError):
+            registry.call(target, *arguments, **options)
+
+    call()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            call()
+        return gc.collect()
+    finally:
+        gc.enable()
+
+
+def test_whatever_a_call_held_goes_at_its_end_without_the_garbage_collector(registry: polycall.Registry) -> None:
+    targets = [f"app:{form}-{method}" for form in ("lua", "core", "isolated") for method in METHODS]
+    assert {target: garbage_of(registry, target) for target in targets} == dict.fromkeys(targets, 0)
+    assert garbage_of(registry, "app:component", "app:echo", "x") == 0
+    assert garbage_of(registry, "app:component", "py:fails", "x") == 0
+    assert garbage_of(registry, "app:component", 5) == 0
+    assert garbage_of(registry, "app:missing") == 0
+    assert garbage_of(registry, "app:echo", timeout=0) == 0
+    assert garbage_of(registry, "app:echo", object()) == 0
 
 
 def test_reloads_leave_nothing_behind(registry: polycall.Registry) -> None:

@@ -153,10 +153,16 @@ def test_the_callee_sees_the_frame_of_the_calling_guest(relay: Callable[[str], I
 
 def test_a_guest_whose_own_time_is_up_does_not_go_on(relay: Callable[[str], Instance], invoker: FakeInvoker) -> None:
     deadline = DeadlineError("the deadline of the call passed", entry_id="app:slow")
-    answering(invoker, deadline)
+    frame = context(deadline=time.monotonic() + 60)
+
+    def take_all_its_time(_payload: str | bytes, _caller: CallContext) -> Value:
+        frame.deadline = time.monotonic()
+        raise deadline
+
+    invoker.answers = {"target": take_all_its_time}
     instance = relay("relay-string")
     with pytest.raises(DeadlineError) as caught:
-        instance.call(["app:target", "x"], context(deadline=time.monotonic()))
+        instance.call(["app:target", "x"], frame)
     assert caught.value is deadline
     assert instance.poisoned
 
