@@ -27,6 +27,8 @@ local kernel = ...
 return kernel.IN_LIST, kernel.IN_RECORD, kernel.enter, kernel.enter_guarded, kernel.enter_fed, kernel.enter_fed_guarded,
     kernel.feed, kernel.more, kernel.start, kernel.define, kernel.compile
 """
+# What ``lua/searches.lua`` runs, in this order, when a guest first needs it.
+_PATTERNS = ("patterns", "windows", "matching", "replacing")
 # False, not nil: lupa looks "debug" up in each call, outside of protection, so the name must exist and cost no memory.
 _SHUT = b"python = nil debug = false"
 
@@ -97,8 +99,8 @@ class Kernel:
         run(bytecode("values"), kernel, LIST, RECORD, session.collect, session.more, restore)
         run(bytecode("arguments"), kernel)
         run(bytecode("tables"), kernel)
-        run(bytecode("matching"), kernel)
         run(bytecode("strings"), kernel)
+        run(bytecode("searches"), kernel, *map(bytecode, _PATTERNS))
         run(bytecode("library"), kernel)
         run(bytecode("environment"), kernel, *line_writer(session))
         run(bytecode("calls"), kernel, restore)

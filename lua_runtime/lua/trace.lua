@@ -16,9 +16,9 @@ local function frame_of(info)
   return { source = sub(info.source, 2), line = info.currentline, name = name, named = named }
 end
 
-local function frames(level)
+local function frames(level, most_levels)
   local found = {}
-  for at = level + 1, level + MOST_LEVELS do
+  for at = level + 1, level + (most_levels or MOST_LEVELS) do
     local info = getinfo(at, "Sln")
     if not info then break end
     if sub(info.source, 1, 1) == "@" then

@@ -38,7 +38,7 @@ MATCH_ALL = """
 
 
 class Limits(NamedTuple):
-    """What the limits of ``matching.lua`` are made, so that short texts take the ways of long ones."""
+    """What the limits of ``searches.lua`` are made, so that short texts take the ways of long ones."""
 
     most_steps: int
     few_steps: int = 0
@@ -50,9 +50,9 @@ class Limits(NamedTuple):
 LIMITS = [Limits(3000, piece=12), Limits(400), Limits(60, first=2, piece=5), Limits(1, least_window=1 << 30)]
 
 
-def matching(limits: Limits) -> bytes:
-    """Returns the bytecode of ``matching.lua`` with other limits."""
-    text = Path(lua_runtime.__file__).with_name("lua").joinpath("matching.lua").read_text()
+def searches(limits: Limits) -> bytes:
+    """Returns the bytecode of ``searches.lua`` with other limits."""
+    text = Path(lua_runtime.__file__).with_name("lua").joinpath("searches.lua").read_text()
     for line in (
         f"local MOST_STEPS = {limits.most_steps}",
         f"local FEW_STEPS = {limits.few_steps}",
@@ -61,7 +61,7 @@ def matching(limits: Limits) -> bytes:
     ):
         text, count = re.subn(f"^{line.partition(' = ')[0]} = .*$", line, text, flags=re.MULTILINE)
         assert count == 1
-    code: bytes = State(counted=False).run(b"return string.dump(load((...)))", text.encode())
+    code: bytes = State(counted=False).run(b"return string.dump(load((...)), true)", text.encode())
     return code
 
 
@@ -70,14 +70,15 @@ def instances() -> Iterator[Sequence[LuaInstance]]:
     """An instance for C alone, then one for each of the limits."""
     function = prepare(program(body(MATCH_ALL)))
     original = scripts.bytecode
-    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+    with ExitStack() as stack:
         made = [stack.enter_context(closing(function.instantiate()))]
-        for limits in LIMITS:
-            code = matching(limits)
-            patch.setattr(
-                "lua_runtime.kernel.bytecode", lambda name, c=code: c if name == "matching" else original(name)
-            )
-            made.append(stack.enter_context(closing(function.instantiate())))
+        with pytest.MonkeyPatch.context() as patch:
+            for limits in LIMITS:
+                code = searches(limits)
+                patch.setattr(
+                    "lua_runtime.kernel.bytecode", lambda name, c=code: c if name == "searches" else original(name)
+                )
+                made.append(stack.enter_context(closing(function.instantiate())))
         yield made
 
 
@@ -119,9 +120,30 @@ texts = st.one_of(
 @example(text="one\ntwo\n\nthree", pattern="([^\n]*)\n?", most=2)
 @example(text="one\ntwo\n\nthree", pattern="(.-)\n", most=9)
 @example(text="(a(b)c)) ((x)", pattern="%b()", most=2)
+@example(text="=" * 60, pattern="", most=0)
+@example(text="=" * 60, pattern="a*$", most=0)
+@example(text="=b" * 30, pattern="b+$", most=0)
+@example(text="=" * 60, pattern="$", most=0)
+@example(text="ab=" * 20, pattern="([ab]-%A)", most=2)
 def test_patterns_give_under_a_deadline_what_c_gives(
     instances: Sequence[LuaInstance], text: str, pattern: str, most: int
 ) -> None:
     expected = outcome(instances[0], None, text, pattern, most)
     for limits, instance in zip(LIMITS, instances[1:], strict=True):
         assert outcome(instance, time.monotonic() + 600, text, pattern, most) == expected, limits
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "return ('ab'):rep(100000):gsub('.-.-.-x?b', '%2')",
+        "return ('ab'):rep(100000):gsub('.-.-.-x?b', '%x')",
+        "return ('ab'):rep(100000):gsub('.-.-.-x?b', function() return {} end)",
+        *(f"return (('c'):rep({count}) .. ('b'):rep(300000)):find(('c?'):rep({count}) .. 'b')" for count in (199, 200)),
+        "return ('b'):rep(300000):find(('c?'):rep(300) .. 'b')",
+    ],
+)
+def test_long_texts_fail_under_a_deadline_as_in_c(code: str) -> None:
+    with closing(prepare(program(body(code))).instantiate()) as instance:
+        expected = outcome(instance, None)
+        assert outcome(instance, time.monotonic() + 600) == expected
