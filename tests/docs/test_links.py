@@ -1,0 +1,36 @@
+"""Every link within the documents leads somewhere, and none of them carries what a merge left."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from projects import REPOSITORY
+
+DOCUMENTS = [
+    *sorted(REPOSITORY.glob("*.md")),
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
+    *sorted((REPOSITORY / "examples").rglob("*.md")),
+]
+_LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]*))?\)")
+_FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+_MERGE_MARK = re.compile(r"^(?:<{7}|={7}|>{7})(?: |$)", re.MULTILINE)
+
+
+def anchors(document: Path) -> set[str]:
+    """Returns the names that a document's headings have in links."""
+    headings = _HEADING.findall(_FENCED.sub("", document.read_text(encoding="utf-8")))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_every_link_leads_somewhere(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert not _MERGE_MARK.search(text)
+    for name, anchor in _LINK.findall(_FENCED.sub("", text)):
+        target = (document.parent / name).resolve() if name else document
+        assert target.exists(), f"{name} is not there"
+        assert not anchor or anchor in anchors(target), f"{name or document.name} has no heading #{anchor}"
