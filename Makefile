@@ -16,7 +16,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest --cov --cov-report=term -n 2 $(PYTEST_ARGS)
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

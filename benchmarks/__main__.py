@@ -1,6 +1,8 @@
 """Runs every benchmark, prints the tables and saves them.
 
 python -m benchmarks [--quick] [--into FOLDER]
+
+A quick run shows that all of it runs; its figures are worth nothing, so it saves them only where --into says.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from pathlib import Path
 from benchmarks.harness import FULL, QUICK
 from benchmarks.plot import draw
 from benchmarks.report import document, with_aims
-from benchmarks.results import run
+from benchmarks.results import Results, run
+
+_REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
@@ -22,20 +26,26 @@ def main() -> None:
     parser.add_argument(
         "--into",
         type=Path,
-        default=Path(__file__).resolve().parents[1],
-        help="where README.md, docs/ and benchmarks/ are",
+        help="where README.md, docs/ and benchmarks/ are; by default the repository, with --quick nowhere",
     )
     options = parser.parse_args()
     results = run(QUICK if options.quick else FULL)
     text = document(results)
     print(text)
-    docs, home = options.into / "docs", options.into / "benchmarks"
+    into = options.into or (None if options.quick else _REPOSITORY)
+    if into is not None:
+        _save(results, text, into)
+
+
+def _save(results: Results, text: str, into: Path) -> None:
+    docs, home = into / "docs", into / "benchmarks"
     for folder in (docs, home):
         folder.mkdir(parents=True, exist_ok=True)
     (docs / "benchmarks.md").write_text(text, encoding="utf-8")
     (home / "results.json").write_text(json.dumps(results.as_json(), indent=1) + "\n", encoding="utf-8")
-    readme = options.into / "README.md"
-    readme.write_text(with_aims(readme.read_text(encoding="utf-8"), results), encoding="utf-8")
+    readme = into / "README.md"
+    if readme.exists():
+        readme.write_text(with_aims(readme.read_text(encoding="utf-8"), results), encoding="utf-8")
     draw(results, docs / "benchmarks.png")
 
 

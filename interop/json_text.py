@@ -95,7 +95,7 @@ def _float(text: str) -> float:
 
 
 def _refuse_constant(name: str) -> Value:
-    raise ConversionError("$", "lower", "JSON text", name)
+    raise ConversionError("$", "lower", "JSON text", f"{name}, which JSON does not have")
 
 
 def _check_nesting(value: Value, depth: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import re
 import tempfile
@@ -15,7 +14,7 @@ from typing import Literal, NamedTuple
 import registry
 from interop.errors import PolycallError
 from registry.registry import load
-from wasm_runtime.compile_cache import default_cache_directory
+from wasm_runtime.compile_cache import CompileCache, default_cache_directory
 
 __all__ = ["Diagnosis", "examine"]
 
@@ -100,12 +99,11 @@ def _cache(folder: Path) -> Diagnosis:
     files = list(folder.glob("*.compiled")) if folder.is_dir() else []
     size_bytes = sum(file.stat().st_size for file in files)
     what = f"{folder}, {len(files)} compiled, {size_bytes / 2**20:.1f} MiB"
-    # The nearest folder that is there decides whether a cache can be made; asking must not make one.
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
+    obstacle = CompileCache(folder).obstacle()
+    if obstacle is None:
         return Diagnosis("cache", "ok", what)
     hint = "without it every start compiles anew; set POLYCALL_CACHE_DIR to a folder of your own"
-    return Diagnosis("cache", "warning", f"{folder} cannot be written", hint)
+    return Diagnosis("cache", "warning", f"{folder} cannot be used: {obstacle}", hint)
 
 
 def _imports() -> Iterator[Diagnosis]:

@@ -9,7 +9,7 @@ from interop.ids import near_names
 from registry.discovery import SourceFile
 from registry.entry_file import EntryFile
 from registry.nodes import Mark
-from registry.paths import is_file, is_folder, shown_path
+from registry.paths import is_there, shown_path
 from registry.text_files import UnreadableError, read_text
 
 __all__ = ["FileSources"]
@@ -63,7 +63,7 @@ class FileSources:
 
     def _read(self, target: Path, value: str) -> str | UnreadableError:
         shown = shown_path(target, self._project)
-        if not is_file(target) and not is_folder(target):
+        if not is_there(target):
             return UnreadableError(f"no such file: {shown}", self._near(target, value))
         try:
             return read_text(target)

@@ -68,9 +68,11 @@ def _paced(check: Callable[[], None]) -> Callable[[], None]:
 
 
 def _unreadable(problem: Problem) -> ConversionError:
-    where = f" at line {problem.line} column {problem.column}"
+    where = f"a fault at line {problem.line} column {problem.column}: "
     path = f"$.{problem.path}" if problem.path else "$"
-    return ConversionError(path, "lower", "plain YAML", problem.message + where, hint=problem.hint)
+    return ConversionError(
+        path, "lower", "plain YAML", where + problem.message.removeprefix("not valid YAML: "), hint=problem.hint
+    )
 
 
 def _value(node: Node) -> Value:

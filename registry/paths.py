@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["is_file", "is_folder", "shown_path"]
+__all__ = ["is_file", "is_folder", "is_there", "shown_path"]
+
+
+def is_there(path: Path) -> bool:
+    """Says whether anything is there; a name that nothing can have is not there."""
+    try:
+        return path.exists()
+    except OSError:  # pathlib lets a name that is too long through
+        return False
 
 
 def is_file(path: Path) -> bool:

@@ -18,6 +18,7 @@ _MAGIC = b"polycall-wasm-1\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _REMEDY = "set POLYCALL_CACHE_DIR to a folder of your own"
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_PROBE_BYTES = 64 * 1024
 
 
 def default_cache_directory() -> Path:
@@ -43,7 +44,7 @@ class CompileCache:
     def load(self, key: str) -> bytes | None:
         """Returns the compiled program that was stored under `key`, or None."""
         try:
-            if not self._is_private():
+            if not self._is_ours():
                 return None
             content = self._read(self._file(key))
         except FileNotFoundError:
@@ -61,10 +62,23 @@ class CompileCache:
         """Keeps a compiled program; readers see the whole file or none, also when two processes store it at once."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._is_private():
+            if self._is_ours():
                 self._replace(self._file(key), _framed(key, compiled))
         except OSError as error:
             self._warn_unusable(error)
+
+    def obstacle(self) -> str | None:
+        """Returns why nothing can be kept here, or None; whatever was made to find out is gone again."""
+        existing = next(path for path in (self._directory, *self._directory.absolute().parents) if path.exists())
+        try:
+            if existing == self._directory and not _is_private(existing.stat()):
+                return "other users may write to it"
+            # Only a write tells: to root, permissions say nothing, and they say nothing of a full disk.
+            with tempfile.TemporaryDirectory(prefix=".polycall-", dir=existing) as probe:
+                Path(probe, "probe").write_bytes(bytes(_PROBE_BYTES))
+        except OSError as error:
+            return error.strerror or str(error)
+        return None
 
     def reject(self, key: str, reason: str) -> None:
         """Says that the engine would not take what `load` returned."""
@@ -94,13 +108,11 @@ class CompileCache:
             Path(temporary).unlink()
             raise
 
-    def _is_private(self) -> bool:
+    def _is_ours(self) -> bool:
         status = self._directory.stat()
         if not stat.S_ISDIR(status.st_mode):
             raise NotADirectoryError(str(self._directory))
-        if sys.platform == "win32":  # a user's folders are private there, and st_uid says nothing
-            return True
-        if status.st_uid == os.getuid() and not status.st_mode & _OTHERS_MAY_WRITE:
+        if _is_private(status):
             return True
         self._warn_unusable(f"other users may write to it; set its mode to 0700, or {_REMEDY}")
         return False
@@ -116,6 +128,12 @@ class CompileCache:
         if not self._warned:
             self._warned = True
             _log.warning("%s", problem)
+
+
+def _is_private(status: os.stat_result) -> bool:
+    if sys.platform == "win32":  # a user's folders are private there, and st_uid says nothing
+        return True
+    return status.st_uid == os.getuid() and not status.st_mode & _OTHERS_MAY_WRITE
 
 
 def _framed(key: str, body: bytes) -> bytes:

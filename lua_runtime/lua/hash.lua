@@ -15,7 +15,7 @@ end
 
 local function fnv(name, offset, prime, mask)
   hash[name] = function(data)
-    if type(data) ~= "string" then return invalid("hash." .. name .. " expects a string, got a " .. type(data)) end
+    if type(data) ~= "string" then return invalid("hash." .. name .. ": expected a string as argument 1, got " .. type(data)) end
     local sum = offset
     for at = 1, #data do sum = ((sum * prime) & mask) ~ byte(data, at) end
     return sum

@@ -65,6 +65,7 @@ end
 function methods.transcode(payload, format)
   local own = content(payload)
   if format == own.format then return payload end
+  if type(format) ~= "string" then return refuse("transcode expects a format of payload.format", "Invalid") end
   local write = writers[format]
   if not write then return refuse("a payload cannot be made " .. tostring(format) .. " here", "Unavailable") end
   local value, problem = own.value, nil

@@ -4,6 +4,7 @@ local getinfo, concat, sub, gsub = debug.getinfo, table.concat, string.sub, stri
 
 -- getinfo(level) walks the stack from the top, so a walk costs its square: a runaway recursion must not be listed whole.
 local MOST_LEVELS, MOST_FRAMES = 60, 12
+local NOWHERE = "?:-1: " -- what Lua puts before an error in code of ours, which carries no lines
 
 local function frame_of(info)
   local name = info.what ~= "main" and info.name or nil
@@ -41,12 +42,15 @@ end
 
 -- A C function that a wrapper of ours calls knows neither its name nor the position of the guest: this adds them.
 function kernel.located(message, level, found)
+  local first = found[1]
+  local place = first and first.source .. ":" .. first.line .. ": " or ""
+  if sub(message, 1, #NOWHERE) == NOWHERE then return place .. sub(message, #NOWHERE + 1) end
   local raiser, wrapper = getinfo(level + 1, "Sf"), getinfo(level + 2, "S")
   if not (raiser and wrapper) or raiser.what ~= "C" or raiser.func == error then return message end
   if sub(wrapper.source, 1, 1) == "@" then return message end
-  local name, first = kernel.names and kernel.names[raiser.func], found[1]
+  local name = kernel.names and kernel.names[raiser.func]
   if name then message = gsub(message, "'%?'", "'" .. name .. "'", 1) end
-  return first and first.source .. ":" .. first.line .. ": " .. message or message
+  return place .. message
 end
 
 kernel.frames = frames

@@ -18,8 +18,9 @@ uuid.parse = checked("uuid.parse", "string", describe)
 uuid.format = checked("uuid.format", "string string?", format)
 
 for _, name in ipairs({ "version", "variant" }) do
+  local described = checked("uuid." .. name, "string", describe)
   uuid[name] = function(value)
-    local about, err = uuid.parse(value)
+    local about, err = described(value)
     if not about then return nil, err end
     return about[name]
   end

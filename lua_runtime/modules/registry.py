@@ -7,7 +7,7 @@ from typing import Any
 
 from interop.services import Services
 from lua_runtime.modules.offered import offered
-from lua_runtime.session import Session
+from lua_runtime.session import RefusedError, Session
 
 __all__ = ["host_functions"]
 
@@ -20,6 +20,10 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
 
     def find(services: Services, _unused: bytes, *run: object) -> Any:
         (filters,) = session.received(run)
-        return session.answer(services.entries.find(filters if isinstance(filters, dict) else {}))
+        if not isinstance(filters, dict):  # an empty table is an empty list
+            if filters:
+                raise RefusedError("registry.find expects a table of names and what they must be equal to, got a list")
+            filters = {}
+        return session.answer(services.entries.find(filters))
 
     return offered(session, get), offered(session, find)

@@ -19,6 +19,7 @@ from registry.cli.nothing_found import hints_for_missing
 from registry.cli.printable import one_line, printable_json
 from registry.cli.seconds import SECONDS
 from registry.cli.session import Session
+from registry.cli.stderr import say
 from registry.cli.watch import Load, run, watch_option
 from registry.trace import Trace
 
@@ -106,7 +107,7 @@ def call(  # noqa: PLR0917  # click passes options by name
 def _print_trace(trace: Trace) -> None:
     sys.stdout.flush()  # where both streams end on one terminal, the trace stands below the result
     for line in trace.lines():
-        click.echo(one_line(line), err=True)
+        say(one_line(line))
 
 
 def _value(text: str, number: int, as_text: bool) -> Value:

@@ -10,6 +10,7 @@ import click
 
 from interop.errors import OUTCOMES, DeclarationError, PolycallError
 from registry.cli.printable import one_line, printable
+from registry.cli.stderr import say
 
 __all__ = ["show_failure"]
 
@@ -35,13 +36,13 @@ def show_failure(error: Exception, *, debug: bool) -> int:
     if isinstance(error, BrokenPipeError):
         return _OUTPUT_NOT_WANTED
     if debug:
-        click.echo(printable("".join(traceback.format_exception(error))), err=True, nl=False)
+        say(printable("".join(traceback.format_exception(error))), nl=False)
     elif isinstance(error, PolycallError):
         _show_error(error)
     elif isinstance(error, OSError):
-        _say(f"{_what_was_refused(error)}: {error.strerror or error}")
+        _complain(f"{_what_was_refused(error)}: {error.strerror or error}")
     else:
-        _say(f"internal error: {type(error).__name__}: {error}", "this is a fault of polycall; please report it")
+        _complain(f"internal error: {type(error).__name__}: {error}", "this is a fault of polycall; please report it")
     if isinstance(error, PolycallError):
         return OUTCOMES[error.code].exit_code
     return _SYSTEM_REFUSED if isinstance(error, OSError) else OUTCOMES["internal"].exit_code
@@ -51,18 +52,18 @@ def _show_error(error: PolycallError) -> None:
     hint, error.hint = error.hint, None
     if isinstance(error, DeclarationError):
         head = error.message.partition("\n")[0]
-        _say("\n  ".join([head, *(one_line(str(problem)) for problem in error.problems)]), hint)
+        _complain("\n  ".join([head, *(one_line(str(problem)) for problem in error.problems)]), hint)
     else:
-        _say(error.text(), hint)
+        _complain(error.text(), hint)
     if error.guest_traceback:
         lines = printable(error.guest_traceback).rstrip().splitlines()
-        click.echo("\n".join(["guest traceback:", *(f"  {line}" for line in lines)]), err=True)
+        say("\n".join(["guest traceback:", *(f"  {line}" for line in lines)]))
 
 
-def _say(message: str, hint: str | None = None) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {printable(message)}", err=True)
+def _complain(message: str, hint: str | None = None) -> None:
+    say(f"{click.style('error:', fg='red', bold=True)} {printable(message)}")
     if hint:
-        click.echo(f"{click.style('hint:', fg='cyan')} {printable(hint)}", err=True)
+        say(f"{click.style('hint:', fg='cyan')} {printable(hint)}")
 
 
 def _what_was_refused(error: OSError) -> str:

@@ -29,8 +29,10 @@ def init(directory: Path) -> None:
         if taken:
             raise click.UsageError(f"{directory} already has {', '.join(taken)}; choose another folder")
         _write(sources, directory)
-    enter = "" if directory.resolve() == Path.cwd() else f"  cd {shlex.quote(str(directory))}\n"
-    click.echo(f"Made a project in {one_line(str(directory))}. Try it:\n\n{printable(enter)}  polycall list\n"
+    here = directory.resolve() == Path.cwd()
+    enter = "" if here else f"  cd {shlex.quote(str(directory))}\n"
+    place = "here" if here else f"in {one_line(str(directory))}"
+    click.echo(f"Made a project {place}. Try it:\n\n{printable(enter)}  polycall list\n"
                "  polycall call app:welcome --string World")  # fmt: skip
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 
-import click
-
 from registry.cli.printable import printable
+from registry.cli.stderr import say
 
 __all__ = ["configure_logging", "show_guests"]
 
@@ -16,7 +15,7 @@ class _EchoHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one line."""
-        click.echo(printable(self.format(record)), err=True)
+        say(printable(self.format(record)))
 
 
 def configure_logging(verbosity: int) -> None:

@@ -11,10 +11,12 @@ from types import MappingProxyType
 
 import click
 
+from interop.ids import suggestion
 from registry.cli.failures import show_failure
 from registry.cli.logs import configure_logging
 from registry.cli.printable import printable
 from registry.cli.session import Session
+from registry.cli.stderr import say
 
 __all__ = ["main"]
 
@@ -56,6 +58,15 @@ class _Commands(click.Group):
 
             offer_entry_ids(command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the command that `args` begin with; tells what a misspelt one may have been."""
+        near = suggestion(args[0], _COMMANDS)
+        if near and args[0] not in _COMMANDS and not ctx.resilient_parsing:
+            ctx.fail(f"No such command '{args[0]}' ({near})")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command; returns its exit code, also that of a failure."""
@@ -107,10 +118,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        click.echo(printable(shown.getvalue()), err=True, nl=False)
+        say(printable(shown.getvalue()), nl=False)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        say("interrupted")
         return _INTERRUPTED
     except OSError as error:  # --help and --version write before there is a command
         return show_failure(error, debug=False)

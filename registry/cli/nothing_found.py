@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
-
 from interop.errors import NotFoundError
 from interop.ids import suggestion
 from registry.cli.printable import one_line
+from registry.cli.stderr import say
 from registry.registry import Registry
 
 __all__ = ["hints_for_missing", "say_nothing_found"]
@@ -21,12 +20,12 @@ def say_nothing_found(registry: Registry, namespace: str | None, kind: str | Non
     """Says on stderr why a list is empty, in one line and the warnings of a project without entries."""
     if not len(registry):
         _show_warnings(registry)
-        click.echo(f"no entries here: {_MAKE_ONE}", err=True)
+        say(f"no entries here: {_MAKE_ONE}")
         return
     wanted = [f"{name} {one_line(value)}" for name, value in (("namespace", namespace), ("kind", kind)) if value]
     near = suggestion(namespace or "", {entry.id.namespace for entry in registry}) if namespace else None
     near = near or (suggestion(kind, {entry.kind for entry in registry}) if kind else None)
-    click.echo(f"no entries of {' and '.join(wanted)}" + (f" ({near})" if near else ""), err=True)
+    say(f"no entries of {' and '.join(wanted)}" + (f" ({near})" if near else ""))
 
 
 @contextmanager
@@ -46,4 +45,4 @@ def hints_for_missing(registry: Registry) -> Iterator[None]:
 def _show_warnings(registry: Registry) -> None:
     for warning in registry.warnings:
         if warning.file != ".":  # that there is nothing at all is said anyway
-            click.echo(one_line(f"warning: {warning}"), err=True)
+            say(one_line(f"warning: {warning}"))

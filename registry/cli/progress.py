@@ -1,7 +1,8 @@
-"""A bar on stderr while something takes long; nothing where stderr is no terminal."""
+"""A bar on stderr while something takes long; nothing where stderr is no terminal, or NO_COLOR is set."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
     Yields:
         What to call with the name of the thing that begins.
     """
-    if sys.stderr is None or not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
         yield lambda _name: None
         return
     from rich.console import Console  # noqa: PLC0415  # see registry.cli.output

@@ -12,6 +12,7 @@ from interop.errors import PolycallError
 from registry.cli.failures import show_failure
 from registry.cli.printable import one_line
 from registry.cli.session import Session
+from registry.cli.stderr import say
 from registry.discovery import SKIPPED_FOLDERS
 from registry.load import project_folder
 from registry.registry import Registry
@@ -52,11 +53,11 @@ def run(session: Session, command: Callable[[Load], int], *, watch: bool) -> int
         while True:
             _run_once(lambda: command(registry.load), session.debug)
             try:
-                click.echo(f"watching {one_line(str(root))}, Ctrl-C ends", err=True)
+                say(f"watching {one_line(str(root))}, Ctrl-C ends")
                 changed = next(filter(None, changes))
             except KeyboardInterrupt:
                 return 0
-            click.echo(f"changed: {one_line(_listed(changed))}", err=True)
+            say(f"changed: {one_line(_listed(changed))}")
 
 
 class _Reloading:

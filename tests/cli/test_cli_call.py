@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,39 @@ def test_ctrl_c_ends_a_call_cleanly(project: Path) -> None:
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stdout, stderr) == (130, b"", b"\ninterrupted\n")
+
+
+@pytest.fixture(params=["no reader", "full disk"])
+def unwritable(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A descriptor for stderr to which nothing can be written."""
+    if request.param == "no reader":
+        reader, writer = os.pipe()
+        os.close(reader)
+    elif Path("/dev/full").exists():
+        writer = os.open("/dev/full", os.O_WRONLY)
+    else:
+        pytest.skip("needs /dev/full")
+    yield writer
+    os.close(writer)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "output"),
+    [
+        (["call", "app:chatty"], 0, b"3\n"),
+        (["call", "--trace", "app:chatty"], 0, b"3\n"),
+        (["call", "app:nope"], 4, b""),
+        (["cal"], 2, b""),
+    ],
+)
+def test_a_stderr_that_cannot_be_written_changes_nothing_else(
+    tmp_path: Path, unwritable: int, arguments: list[str], code: int, output: bytes
+) -> None:
+    entry = "{name: chatty, kind: function.lua, method: f, source: 'return {f = function() print(1) return 3 end}'}"
+    write_project(tmp_path, index=f"namespace: app\nentries:\n  - {entry}\n")
+    command = [sys.executable, "-m", "polycall", "-C", str(tmp_path), *arguments]
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=unwritable, check=False)
+    assert (result.returncode, result.stdout) == (code, output)
 
 
 def test_what_a_guest_prints_and_logs_is_shown_beside_the_result(project: Path) -> None:

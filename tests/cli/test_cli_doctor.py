@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -53,8 +55,37 @@ def test_a_cache_that_cannot_be_written_is_a_warning(cache: Path, capsys: pytest
     done = run(capsys, "doctor")
     assert done.code == 0
     line = next(line for line in done.out.splitlines() if line.startswith("warning"))
-    assert line.split(maxsplit=2) == ["warning", "cache", f"{cache} cannot be written"]
+    assert line.split(maxsplit=2) == ["warning", "cache", f"{cache} cannot be used: Not a directory"]
     assert "cache: without it every start compiles anew; set POLYCALL_CACHE_DIR" in done.out
+
+
+def test_a_cache_on_a_full_disk_is_a_warning(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.mkdir(mode=0o700)
+    write_bytes = Path.write_bytes
+
+    def refuse(path: Path, data: bytes) -> int:
+        if cache in path.parents:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_bytes(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    diagnosis = found("cache")
+    assert (diagnosis.status, diagnosis.value) == ("warning", f"{cache} cannot be used: No space left on device")
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder where nobody can make one, root neither")
+def test_a_cache_that_nobody_can_make_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYCALL_CACHE_DIR", "/proc/polycall")
+    diagnosis = found("cache")
+    assert diagnosis.status == "warning"
+    assert diagnosis.value.startswith("/proc/polycall cannot be used: ")
+
+
+def test_a_cache_that_others_may_write_is_a_warning_because_it_is_not_used(cache: Path) -> None:
+    cache.mkdir()
+    cache.chmod(0o777)
+    assert found("cache").value == f"{cache} cannot be used: other users may write to it"
 
 
 def test_another_distribution_of_the_same_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,14 @@ def test_init_makes_a_project_that_runs(tmp_path: Path, capsys: pytest.CaptureFi
     assert (code, out) == (0, "no problems in 3 entries\n")
 
 
+def test_init_says_here_of_the_folder_one_is_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(capsys, "init", ".")
+    assert (code, out.splitlines()[0]) == (0, "Made a project here. Try it:")
+
+
 def test_init_never_overwrites_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "greet.lua").write_text("mine")
     code, _, err = run(capsys, "init", str(tmp_path))
@@ -164,7 +172,7 @@ def test_help_and_wrong_commands_have_the_usual_exit_codes(capsys: pytest.Captur
     assert run(capsys, "--help")[0] == 0
     code, _, err = run(capsys, "cal")
     assert code == 2
-    assert "No such command 'cal'" in err
+    assert "No such command 'cal' (did you mean \"call\"?)" in err
 
 
 def test_debug_shows_the_traceback_and_keeps_the_exit_code(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -48,6 +48,12 @@ def test_a_long_check_shows_its_progress_and_leaves_nothing_of_it(project: Path)
     assert "1 error, 0 warnings" in shown.splitlines()[-1]
 
 
+def test_no_color_leaves_the_progress_out_as_well(project: Path) -> None:
+    shown = on_a_terminal(project, "check", environment={"NO_COLOR": "1"})
+    assert "\x1b" not in shown
+    assert "1 error, 0 warnings" in shown
+
+
 def test_a_pipe_gets_plain_text_and_no_rich(project: Path) -> None:
     script = (
         "import sys; from registry.cli.main import main; "

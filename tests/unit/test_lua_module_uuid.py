@@ -126,3 +126,9 @@ def test_other_variants_are_told(text: str, variant: str) -> None:
 )
 def test_anything_else_is_invalid(call: str) -> None:
     assert refusal(f"require('uuid').{call}") == "Invalid"
+
+
+@pytest.mark.parametrize("name", ["version", "variant", "parse", "format"])
+def test_a_refusal_names_the_function_that_was_called(name: str) -> None:
+    text = run(f"local _, err = require('uuid').{name}(5) return err:message()")
+    assert str(text).startswith(f"uuid.{name}: expected a string as argument 1")

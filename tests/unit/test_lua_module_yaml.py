@@ -144,7 +144,7 @@ class TestDecode:
 
     def test_the_message_says_where(self) -> None:
         message = run("return select(2, require('yaml').decode('a: 1\\nb: [')):message()")
-        assert "at line 3 column 1" in str(message) or "at line 2" in str(message)
+        assert str(message).startswith("$: expected plain YAML, got a fault at line 3 column 1: expected a value")
 
     def test_an_alias_bomb_is_refused_at_once(self) -> None:
         bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -273,3 +273,8 @@ def test_all_unknown_modules_are_told_at_once() -> None:
 def test_start_up_code_that_raises_nil_says_so() -> None:
     with pytest.raises(PreparationError, match="its start-up code raised nil"):
         prepare(program("error()"))
+
+
+def test_an_overflow_in_code_of_ours_has_the_guests_place() -> None:
+    error = failure("\nlocal results = table.pack(pcall(table.unpack, {}, 1, 900000)) return results.n")
+    assert error.message == "lua/main.lua:3: stack overflow"

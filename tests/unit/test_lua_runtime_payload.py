@@ -53,9 +53,14 @@ def test_json_comes_back_as_the_value() -> None:
     assert run("return payload.new('[1'):transcode(F.STRING):unmarshal()") == "[1"
 
 
-@pytest.mark.parametrize("fmt", ["F.MSGPACK", "F.GOLANG", "'nonsense'", "nil"])
+@pytest.mark.parametrize("fmt", ["F.MSGPACK", "F.GOLANG", "'nonsense'"])
 def test_a_format_that_is_not_there_is_unavailable(fmt: str) -> None:
     assert run(f"local _, err = payload.new(1):transcode({fmt}) return err:kind()") == "Unavailable"
+
+
+@pytest.mark.parametrize("fmt", ["nil", "5", "{}"])
+def test_what_is_no_format_is_invalid(fmt: str) -> None:
+    assert run(f"local _, err = payload.new(1):transcode({fmt}) return err:kind()") == "Invalid"
 
 
 def test_yaml_comes_back_as_the_value_and_as_json() -> None:

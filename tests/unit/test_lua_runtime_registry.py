@@ -89,6 +89,7 @@ def test_a_filter_that_makes_no_sense_is_invalid(project: Path) -> None:
         'Invalid: the filter ".kid" is none of .kind, .ns, .name'
     )
     assert str(run(project, "return told(registry.find('x'))")).startswith("Invalid: ")
+    assert str(run(project, "return told(registry.find({ 'table' }))")).startswith("Invalid: ")  # not: all of them
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,12 @@ def test_a_name_longer_than_any_file_has_is_just_not_there(tmp_path: Path) -> No
 def test_a_missing_file_is_reported_with_near_names(tmp_path: Path) -> None:
     folder = project(tmp_path, "file://lua/tax.lua", app__lua__taxes_lua="x")
     assert refusal(folder) == 'no such file: app/lua/tax.lua (did you mean "file://lua/taxes.lua"?)'
+
+
+def test_a_pipe_is_no_file_and_is_not_waited_for(tmp_path: Path) -> None:
+    folder = project(tmp_path, "file://pipe")
+    os.mkfifo(folder / "app" / "pipe")
+    assert refusal(folder).startswith("app/pipe is no regular file")
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
