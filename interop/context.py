@@ -156,7 +156,7 @@ class CallContext:
         return tuple(reversed(frames))
 
     def limit(self, seconds: float) -> None:
-        """Gives the frame no more than that from now on; for the dispatcher, before the guest runs."""
+        """Gives the frame no more than that from now on; for an instance, before its guest runs."""
         own = time.monotonic() + seconds
         if self.deadline is None or own < self.deadline:
             self.deadline = own

@@ -34,6 +34,11 @@ class LimitsSpec:
     )
 
     @property
+    def execution_seconds(self) -> float | None:
+        """How long one call may take, in seconds, or None."""
+        return None if self.max_execution_ms is None else self.max_execution_ms / 1000
+
+    @property
     def output_bytes(self) -> int:
         """What one call may print and log, the default included."""
         return DEFAULT_MAX_OUTPUT_BYTES if self.max_output_bytes is None else self.max_output_bytes

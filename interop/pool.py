@@ -157,12 +157,16 @@ class Pool(Generic[I]):
             Exception: Whatever `make` raised; the instances made so far stay until `close`.
         """
         frame = CallContext(self.name, "python", context)
-        with ExitStack() as taken:
-            for _ in range(self._policy.min_size):
-                raise_if(frame.interruption())
-                with self._lock:
-                    self._asked -= 1  # what the pool takes for itself is nobody's call
-                taken.callback(self.give_back, self.check_out(frame))
+        try:
+            with ExitStack() as taken:
+                for _ in range(self._policy.min_size):
+                    raise_if(frame.interruption())
+                    with self._lock:
+                        self._asked -= 1  # what the pool takes for itself is nobody's call
+                    taken.callback(self.give_back, self.check_out(frame))
+        except BaseException:
+            self.take_back(frame)
+            raise
 
     def check_out(self, context: CallContext) -> I:
         """Returns an instance that is the caller's alone until `give_back`; waits for one if all are in use.
@@ -215,6 +219,21 @@ class Pool(Generic[I]):
                     self._idle.append((instance, now))
                     return
         self._discard(instance)
+
+    def take_back(self, context: CallContext) -> None:
+        """Closes what a frame still holds, if anything, after Python has broken off what ran in it.
+
+        Ctrl-C may come between the lines that hand an instance over, where no one else could tell whose it is.
+        """
+        with self._lock:
+            held: list[I | _Turn[I]] = [key for key, holder in self._held.items() if holder is context]
+            held += [turn for turn in self._waiters if turn.context is context]
+        with ExitStack() as closing:
+            for key in held:
+                if isinstance(key, _Turn):
+                    closing.callback(self._withdraw, key)
+                else:
+                    closing.callback(self._discard, key)
 
     def drop_idle(self, now: float) -> float | None:
         """Closes instances that lay idle for too long, as far as the policy allows: an adaptive pool drops one a call.

@@ -98,6 +98,8 @@ class Instance(Protocol):
     def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
         """Runs the function; blocks the thread until it ends, fails or is interrupted.
 
+        Its own ``limits.max_execution_ms`` counts from when the guest begins, not from when the call does.
+
         Raises:
             PolycallError: Mapped from whatever the engine said; frames are the dispatcher's to add.
         """

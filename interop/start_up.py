@@ -16,7 +16,7 @@ _START_SECONDS = 10.0
 
 def start_seconds(limits: LimitsSpec) -> float:
     """Returns how long the start-up code of an entry may run, whoever waits for it."""
-    return (limits.max_execution_ms or 0) / 1000 or _START_SECONDS
+    return limits.execution_seconds or _START_SECONDS
 
 
 def start_frame(entry_id: str, language: str, seconds: float, call: CallContext | None) -> CallContext:

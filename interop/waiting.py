@@ -1,6 +1,7 @@
 """Waiting, in one place: by deadline and cancellation, holding nothing but the waiting thread.
 
-`Wakeup` is the wait itself, for pools and for whatever else lets a call wait. `WaitGraph` knows which calls wait for
+`Wakeup` is the wait itself, for pools and for whatever else lets a call wait; `Happening` lets many calls wait for the
+same. `WaitGraph` knows which calls wait for
 something that other calls hold, and refuses the wait that would close a circle.
 """
 
@@ -8,16 +9,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from queue import Empty, SimpleQueue
-from typing import TypeVar
 
 from interop.context import CallContext
 from interop.errors import raise_if
 
-__all__ = ["WaitGraph", "Waiter", "Wakeup", "done_aside"]
-
-T = TypeVar("T")
+__all__ = ["Happening", "WaitGraph", "Waiter", "Wakeup"]
 
 _NONE: frozenset[Waiter] = frozenset()
 
@@ -88,37 +86,44 @@ class Wakeup:
             return
 
 
-def done_aside(work: Callable[[], T], context: CallContext, what: str) -> T:
-    """Does work that nothing can interrupt, for a call that can be: in a thread of its own, which the call waits for.
+class Happening:
+    """Something that many calls may wait for, each no longer than it may; it happens once.
 
-    Args:
-        work: Goes on to its end when the call is over first; what it returns or raises is lost then.
-        context: The call. One that nothing interrupts does the work itself.
-        what: What it waits for, as its error should put it.
-
-    Raises:
-        DeadlineError, CancelledError: The call is over.
-        BaseException: What `work` raised.
+    Attributes:
+        happened: Whether it has.
     """
-    if not context.guarded:
-        return work()
-    results: list[T] = []
-    failures: list[BaseException] = []
-    wakeup = Wakeup()
 
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:  # noqa: BLE001  # raised where it is waited for
-            failures.append(error)
-        finally:
+    __slots__ = ("_lock", "_waiting", "happened")
+
+    def __init__(self) -> None:
+        self.happened = False
+        self._lock = threading.Lock()
+        self._waiting: list[Wakeup] = []
+
+    def happen(self) -> None:
+        """Wakes all who wait. Harmless when repeated; whoever is broken off in it (by Ctrl-C) must repeat it."""
+        with self._lock:
+            self.happened = True  # from now on nobody joins those who wait
+        for wakeup in self._waiting:
             wakeup.notify()
 
-    threading.Thread(target=run, name="polycall aside", daemon=True).start()  # a process may end without its result
-    wakeup.wait(context, what)
-    if failures:
-        raise failures[0]
-    return results[0]
+    def wait(self, context: CallContext, what: str) -> None:
+        """Returns as soon as it has happened.
+
+        Args:
+            context: The call that waits.
+            what: What it waits for, as its error should put it.
+
+        Raises:
+            DeadlineError, CancelledError: The call is over.
+        """
+        wakeup = Wakeup()
+        with self._lock:
+            waits = not self.happened
+            if waits:
+                self._waiting.append(wakeup)
+        if waits:
+            wakeup.wait(context, what)
 
 
 class Waiter(Wakeup):

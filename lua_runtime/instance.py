@@ -41,6 +41,8 @@ class LuaInstance:
         session = kernel.session
         session.context = context
         try:
+            if kernel.call_seconds is not None:
+                context.limit(kernel.call_seconds)
             guarded = context.deadline is not None or context.cancellation is not None
             run = lower_scalars(arguments)
             if run is None or len(run) > AT_ONCE:
@@ -78,3 +80,7 @@ class LuaInstance:
         kernel, self._kernel = self._kernel, None
         if kernel is not None:
             kernel.release()
+
+    def __del__(self) -> None:
+        """Gives back the memory of a state that nobody called or closed, as of an entry that was only checked."""
+        self.close()

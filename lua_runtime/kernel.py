@@ -55,6 +55,7 @@ class Kernel:
     Attributes:
         session: What the host functions of the state share.
         start_seconds: How long start-up code may run.
+        call_seconds: How long a call may run, or None.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Kernel:
     ) -> None:
         self.session = Session(entry_id, invoker, yaml, services, limits.output_bytes)
         self.start_seconds = start_seconds(limits)
+        self.call_seconds = limits.execution_seconds
         self._state = State(counted=limits.max_memory_bytes is not None)
         if limits.max_memory_bytes is not None:
             self.session.cap = MemoryCap(self._state, limits.max_memory_bytes)

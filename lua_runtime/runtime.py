@@ -86,6 +86,7 @@ class LuaFunction:
             if answer != b"started":
                 self._raise_not_started(kernel, answer, context)
             kernel.session.end_call()
+            kernel.session.starting = None  # it keeps the call that waited, with its values and all that watch it
             return LuaInstance(kernel)
         except BaseException as error:  # noqa: BLE001  # the engine's, or KeyboardInterrupt: raised on
             try:

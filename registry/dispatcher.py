@@ -10,7 +10,6 @@ from pathlib import Path
 from interop.context import CallContext, Cancellation
 from interop.errors import DeclarationError, Frame, NotFoundError, PolycallError, PoolClosedError
 from interop.ids import EntryId, cut
-from interop.limits import LimitsSpec
 from interop.observer import Observer
 from interop.pool import Pool
 from interop.pool_spec import PoolSpec
@@ -147,18 +146,26 @@ class Dispatcher:
         """
         call = call or CallContext(target, "")
         while True:
-            with self._lock:
-                self._check_open(target)
-                route = self._routes.get(target)
-                if route is not None:
-                    return route
-                index, preparation = self.index, self._preparations.get(target)
-                # A signal handler that calls must not wait for what it interrupted.
-                mine = preparation is None or preparation.thread == threading.get_ident()
-                if preparation is None or mine:
-                    preparation = self._preparations[target] = Preparation()
-            route = self._prepare(target, index, call, preparation) if mine else preparation.wait(call)
+            own = Preparation()
+            try:
+                with self._lock:
+                    self._check_open(target)
+                    route = self._routes.get(target)
+                    if route is not None:
+                        return route
+                    index, other = self.index, self._preparations.get(target)
+                    if other is None or not other.is_worth_waiting:
+                        other, self._preparations[target] = None, own
+                route = self._prepare(target, index, call, own) if other is None else other.wait(call)
+            finally:
+                try:
+                    own.end()
+                except BaseException:  # Ctrl-C at this very moment: those who wait would do so for ever
+                    own.end()
+                    raise
             if route is not None:
+                if other is None:
+                    route.pool.start(call)
                 return route
 
     def _prepare(self, target: str, index: Index, call: CallContext, preparation: Preparation) -> Route | None:
@@ -176,8 +183,6 @@ class Dispatcher:
             with self._lock:
                 if self._is_present(target, preparation):
                     del self._preparations[target]
-            preparation.end()
-        route.pool.start(call)
         return route
 
     def _is_present(self, target: str, preparation: Preparation) -> bool:
@@ -210,7 +215,7 @@ class Dispatcher:
     def _new_route(self, target: str, index: Index, call: CallContext) -> Route:
         python = self._python.get(target)
         if python is not None:
-            return self._routed(python, PoolSpec(type="inline"), LimitsSpec())
+            return self._routed(python, PoolSpec(type="inline"))
         try:
             entry = index.get(EntryId.parse(target))
         except ValueError as error:
@@ -220,12 +225,12 @@ class Dispatcher:
         except PolycallError as error:
             error.entry_id = error.entry_id or target
             raise
-        return self._routed(function, entry.spec.pool, entry.spec.limits)
+        return self._routed(function, entry.spec.pool)
 
-    def _routed(self, function: Function, pool: PoolSpec, limits: LimitsSpec) -> Route:
+    def _routed(self, function: Function, pool: PoolSpec) -> Route:
         policy = pool.policy()
         instances: Pool[Instance] = Pool(function.entry_id, policy, function.instantiate, self._waits)
-        return Route(function, instances, policy, limits.max_execution_ms)
+        return Route(function, instances, policy)
 
     def inspect(self, entry: Entry, index: Index) -> Function | None:
         """Prepares an entry of `index` for a look at it, without routing calls to it; see `Runtimes.inspect`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from interop.waiting import Wakeup
+from interop.waiting import Happening
 
 if TYPE_CHECKING:
     from interop.context import CallContext
@@ -20,24 +20,22 @@ class Preparation:
     It is no lock: start-up code cannot call, so nobody who prepares waits for another preparation.
 
     Attributes:
-        thread: Who prepares.
         route: What came of it; None until then, and if it failed.
     """
 
     def __init__(self) -> None:
-        self.thread = threading.get_ident()
         self.route: Route | None = None
-        self._lock = threading.Lock()
-        self._ended = False
-        self._waiting: list[Wakeup] = []
+        self._thread = threading.get_ident()
+        self._ended = Happening()
+
+    @property
+    def is_worth_waiting(self) -> bool:
+        """Whether this thread may wait for it: a signal handler that calls must not wait for what it interrupted."""
+        return not self._ended.happened and self._thread != threading.get_ident()
 
     def end(self) -> None:
-        """Wakes all who wait."""
-        with self._lock:
-            self._ended = True
-            waiting, self._waiting = self._waiting, []
-        for wakeup in waiting:
-            wakeup.notify()
+        """Wakes all who wait; harmless when repeated."""
+        self._ended.happen()
 
     def wait(self, call: CallContext) -> Route | None:
         """Returns what came of it, as soon as it ends.
@@ -45,10 +43,5 @@ class Preparation:
         Raises:
             DeadlineError, CancelledError: The call is over.
         """
-        wakeup = Wakeup()
-        with self._lock:
-            if not self._ended:
-                self._waiting.append(wakeup)
-        if not self._ended:
-            wakeup.wait(call, f'"{call.entry_id}" to be prepared')
+        self._ended.wait(call, f'"{call.entry_id}" to be prepared')
         return self.route

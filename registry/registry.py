@@ -308,9 +308,13 @@ def _id_text(entry_id: object) -> str:
 def _deadline(timeout: float) -> float:
     if not isinstance(timeout, (int, float)):
         raise TypeError(f"timeout is {describe(timeout)}; it must be a number of seconds from 0 on, or None")
-    if not timeout >= 0 or math.isinf(timeout):
-        raise ValueError(f"timeout is {timeout}; it must be a number of seconds from 0 on, or None")
-    return time.monotonic() + timeout
+    try:
+        seconds = float(timeout)
+    except OverflowError:  # a huge integer
+        seconds = math.inf
+    if not seconds >= 0 or math.isinf(seconds):
+        raise ValueError(f"timeout is {seconds}; it must be a number of seconds from 0 on, or None")
+    return time.monotonic() + seconds
 
 
 def _context_values(values: Mapping[str, object]) -> dict[str, Value]:

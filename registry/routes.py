@@ -33,7 +33,6 @@ class Route:
     __slots__ = (
         "_errors",
         "_lock",
-        "_max_seconds",
         "_refused",
         "entry_id",
         "function",
@@ -42,15 +41,12 @@ class Route:
         "shrinks",
     )
 
-    def __init__(
-        self, function: Function, pool: Pool[Instance], policy: PoolPolicy, max_execution_ms: int | None
-    ) -> None:
+    def __init__(self, function: Function, pool: Pool[Instance], policy: PoolPolicy) -> None:
         self.function = function
         self.pool = pool
         self.shrinks = policy.idle_seconds > 0
         self.entry_id = function.entry_id
         self.language = function.language
-        self._max_seconds = None if max_execution_ms is None else max_execution_ms / 1000
         self._lock = threading.Lock()
         self._errors: Counter[str] = Counter()
         self._refused = 0
@@ -88,8 +84,6 @@ class Route:
             asked = True
             instance = self.pool.check_out(context)
             try:
-                if self._max_seconds is not None:  # from now on: making an instance may take longer than a call
-                    context.limit(self._max_seconds)
                 return instance.call(arguments, context)
             except BaseException as error:
                 # Only an error that polycall raised on purpose says that the instance is still sound.
@@ -104,6 +98,7 @@ class Route:
             fault = InternalError(exception_text(error), entry_id=self.entry_id, hint="this is a fault of polycall")
             raise self._failed(fault, context, asked=asked) from error
         except BaseException:
+            self.pool.take_back(context)
             self._count(INTERRUPTED, asked)
             raise
 

@@ -44,6 +44,7 @@ class WasmFunction(ABC):
         self.check_arguments = ArgumentCheck(signature)
         self._engine = engine
         self.limits = program.limits
+        self.call_seconds = program.limits.execution_seconds
         self._memories = 1 if program.limits.max_memory_bytes else _MEMORIES
         raise_if(refuse_strictly(self.imports) if program.strict_imports else None)
 
@@ -118,6 +119,8 @@ class WasmInstance(ABC):
         if self.poisoned:
             raise InternalError("this instance must not be used again", entry_id=self._function.entry_id)
         values = self._check(arguments)
+        if self._function.call_seconds is not None:
+            context.limit(self._function.call_seconds)
         store = self._store
         store.begin(context)
         try:

@@ -13,11 +13,11 @@ import weakref
 import wasmtime
 from wasmtime.component import Component
 
+from interop.aside import Asides
 from interop.confined import ConfinedFolder
 from interop.context import CallContext
 from interop.errors import HashError, NotFoundError, PolycallError, PreparationError
 from interop.source import SourceText
-from interop.waiting import done_aside
 from wasm_runtime.compile_cache import CompileCache
 from wasm_runtime.engine import ENGINE_SETTINGS
 from wasm_runtime.spec import BinaryFile
@@ -51,6 +51,7 @@ class Programs:
         self._cache = cache
         self._version = importlib.metadata.version("wasmtime")
         self._lock = threading.Lock()
+        self._aside: Asides[BinaryFile | SourceText, CompiledProgram] = Asides()
         self._digests: dict[_FileIdentity, str] = {}
         self._compiled: weakref.WeakValueDictionary[str, CompiledProgram] = weakref.WeakValueDictionary()
 
@@ -69,7 +70,7 @@ class Programs:
             HashError: It is not the one that the entry declares.
             PreparationError: It cannot be read, assembled or compiled.
         """
-        return done_aside(lambda: self._load(code), context, f"{code.name} to be compiled")
+        return self._aside.done(code, lambda: self._load(code), context, f"{code.name} to be compiled")
 
     def _load(self, code: BinaryFile | SourceText) -> CompiledProgram:
         with self._lock:

@@ -32,6 +32,9 @@ _START_SECONDS = 60.0
 _GRACE_SECONDS = 0.03
 """How much later than the deadline a worker is killed: a guest that its runtime can stop has ended by then."""
 
+_INSTANTIATE = pack("instantiate", None, "$")
+"""Has a worker make an instance, unless it has one."""
+
 
 class IsolationRuntime:
     """Prepares functions in worker processes and sees to it that none outlives the registry."""
@@ -57,6 +60,7 @@ class IsolationRuntime:
         self._command = command
         self._functions: weakref.WeakSet[IsolatedFunction] = weakref.WeakSet()
         self._lock = threading.Lock()
+        self._closed = False
 
     def prepare(self, program: LuaProgram | WasmProgram, context: CallContext | None = None) -> IsolatedFunction:
         """Has a worker prepare a program; start-up code runs there.
@@ -83,11 +87,15 @@ class IsolationRuntime:
         function = IsolatedFunction(program, begin, self._invoker, context=context)
         with self._lock:
             self._functions.add(function)
+            closed = self._closed
+        if closed:  # meanwhile
+            function.close()
         return function
 
     def close(self) -> None:
         """Ends the workers that no instance has; those of instances end with them."""
         with self._lock:
+            self._closed = True
             functions = list(self._functions)
         for function in functions:
             function.close()
@@ -115,6 +123,7 @@ class IsolatedFunction:
         self.entry_id = program.entry_id
         self.language = "lua" if isinstance(program, LuaProgram) else "wasm"
         self._start = start
+        self._call_seconds = program.limits.execution_seconds
         self._invoker = invoker if _may_call(program) else None
         worker, answer = start(context)
         self.signature, self.imports, self._payload_form = _description(worker, answer)
@@ -127,14 +136,14 @@ class IsolatedFunction:
             PolycallError: The guest's own start-up code failed.
             WorkerError: The worker died.
         """
-        return IsolatedInstance(self._ready_worker, self._invoker, context)
+        return IsolatedInstance(self._ready_worker, self._invoker, self._call_seconds, context)
 
     def _ready_worker(self, context: CallContext | None) -> WorkerProcess:
         try:
             worker = self._spare.pop()  # list.pop is atomic
         except IndexError:
             worker, _ = self._start(context)
-        _asked(worker, pack("instantiate", None, "$"), context)
+        _asked(worker, _INSTANTIATE, context)
         return worker
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
@@ -160,6 +169,7 @@ class IsolatedInstance:
         self,
         ready_worker: Callable[[CallContext | None], WorkerProcess],
         invoker: Invoker | None,
+        call_seconds: float | None,
         context: CallContext | None,
     ) -> None:
         """Starts the worker.
@@ -167,12 +177,15 @@ class IsolatedInstance:
         Args:
             ready_worker: Gives a worker with an instance in it.
             invoker: Where its calls go; None if its entry may make none.
+            call_seconds: How long a call may take once there is an instance for it, or None.
             context: The call that waits for it, if there is one.
         """
         self.poisoned = False
         self._ready_worker = ready_worker
         self._invoker = invoker
+        self._call_seconds = call_seconds
         self._worker = ready_worker(context)
+        self._may_be_without_instance = False
 
     @property
     def pid(self) -> int:
@@ -188,23 +201,32 @@ class IsolatedInstance:
         """
         if self.poisoned:
             raise InternalError("an isolated instance was called after its end", entry_id=context.entry_id)
+        worker = self._ready(context)
+        if self._call_seconds is not None:
+            context.limit(self._call_seconds)
         data = _call_message(arguments, context)
-        if not self._worker.is_alive():  # it was killed while nothing ran in it: nobody needs to hear of that
-            self._worker.close()
-            self._worker = self._ready_worker(context)
-        worker = self._worker
         call = _Call(worker, self._invoker, context)
-        forget = None if context.cancellation is None else context.cancellation.on_cancel(worker.kill)
         worker.turn_to(context)
+        forget = None if context.cancellation is None else context.cancellation.on_cancel(worker.kill)
         try:
             return call.run(data)
         finally:
             if forget is not None:
                 forget()
+            self._may_be_without_instance = call.failed
             if not call.answered:  # KeyboardInterrupt, for one: the guest would run on, and answer the next call
                 worker.close()
             self.poisoned = worker.ended
             worker.turn_to(None)  # last: a log handler of the user's may raise
+
+    def _ready(self, context: CallContext) -> WorkerProcess:
+        """Returns the worker with an instance in it: the time to make one is none of the call's own."""
+        if not self._worker.is_alive():  # it was killed while nothing ran in it: nobody needs to hear of that
+            self._worker.close()
+            self._worker = self._ready_worker(context)
+        elif self._may_be_without_instance:
+            _asked(self._worker, _INSTANTIATE, context)
+        return self._worker
 
     def close(self) -> None:
         """Ends the worker; harmless when repeated."""
@@ -217,6 +239,7 @@ class _Call:
 
     Attributes:
         answered: Whether the worker gave its answer, and so is ready for another call.
+        failed: Whether there was anything but a result: the worker may have discarded its instance.
     """
 
     def __init__(self, worker: WorkerProcess, invoker: Invoker | None, context: CallContext) -> None:
@@ -226,6 +249,7 @@ class _Call:
         self._until = None if context.deadline is None else context.deadline + _GRACE_SECONDS
         self._told = ToldErrors()
         self.answered = False
+        self.failed = True
 
     def run(self, data: bytes) -> Value:
         try:
@@ -241,7 +265,7 @@ class _Call:
         while True:
             match self._worker.receive(self._until):
                 case ["result", value]:
-                    self.answered = True
+                    self.answered, self.failed = True, False
                     result: Value = value
                     return result
                 case ["error", data]:

@@ -68,9 +68,11 @@ class WorkerProcess:
         self._desk = desk
         try:
             self._process = _start(command, theirs, self._output)
-        except OSError as error:
+        except BaseException as error:
             self._socket.close()
             self._output.close()
+            if not isinstance(error, OSError):  # Ctrl-C: starting a process takes a while
+                raise
             raise WorkerError(f"no worker process can be started: {error}", entry_id=entry_id) from error
         finally:
             theirs.close()

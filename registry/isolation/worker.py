@@ -179,7 +179,8 @@ class _Server:
             self._parent.send(answer)
 
     def _instantiate(self) -> bytes:
-        self._instance = self._function.instantiate()
+        if self._instance is None:
+            self._instance = self._function.instantiate()
         return pack("instantiated", None, "$")
 
     def _run(
@@ -192,7 +193,7 @@ class _Server:
         context = CallContext(function.entry_id, function.language, deadline=deadline, values=values)
         context.depth = depth  # the frames above are the parent's to know
         if self._instance is None:
-            self._instance = function.instantiate(context)
+            raise InternalError("a worker was to call without an instance", entry_id=function.entry_id)
         try:
             result = self._instance.call(arguments, context)
         finally:

@@ -469,3 +469,55 @@ def test_a_worker_knows_next_to_nothing_of_its_parents_environment(
     assert "PYTHONPATH" in caplog.text
     assert "SECRET_TOKEN" not in caplog.text
     assert "HOME" not in caplog.text.replace("PYTHONHOME", "")
+
+
+def test_the_time_to_replace_a_worker_is_none_of_the_call_that_finds_it_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there_when_time_began: list[set[int]] = []
+    limit = CallContext.limit
+
+    def noted(context: CallContext, seconds: float) -> None:
+        there_when_time_began.append(children())
+        limit(context, seconds)
+
+    entry = "{name: f, kind: function.lua, isolation: process, method: f, limits: {max_execution_ms: 20000}, "
+    source = 'source: "return { f = function(x) return x end }"}'
+    monkeypatch.setattr(CallContext, "limit", noted)
+    with polycall.load(write_project(tmp_path, index=f"namespace: app\nentries:\n  - {entry}{source}\n")) as registry:
+        assert registry.call("app:f", 1) == 1
+        first = there_when_time_began[0]
+        for pid in first:
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # dead, and not yet reaped
+        assert registry.call("app:f", 2) == 2
+    assert there_when_time_began[1]
+    assert there_when_time_began[1].isdisjoint(first)
+
+
+def test_a_worker_that_may_have_discarded_its_instance_makes_another_before_the_call_begins(make: Make) -> None:
+    worker = """
+    start()
+    texts = dict.fromkeys(["entry_id", "hint", "guest_traceback", "retryable", "details", "key", "cause", "conversion"])
+    send("error", {**texts, "code": "deadline", "message": "late", "kind": "Timeout", "frames": []})
+    asked = receive()[0]
+    send("instantiated", None)
+    assert receive()[0] == "run"
+    send("result", asked)
+    assert receive()[0] == "run"  # nothing is asked after a call that went well
+    send("result", "again")
+    until_killed()
+    """
+    instance = make("", command=fake_worker(worker))
+    with pytest.raises(DeadlineError, match="late"):
+        instance.call([], frame())
+    assert instance.call([], frame()) == "instantiate"
+    assert instance.call([], frame()) == "again"
+
+
+def test_a_worker_that_is_ready_only_after_the_end_of_its_registry_ends_as_well() -> None:
+    runtime, before = IsolationRuntime(FakeInvoker(None)), children()
+    runtime.close()
+    function = runtime.prepare(program(body("return 1")))
+    assert children() == before
+    function.close()

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import polycall
+from interop.context import CallContext
 from interop.pool import Pool
 from lua_runtime.instance import LuaInstance
 from projects import GUESTS, hash_of
@@ -168,6 +169,29 @@ def test_whatever_a_call_held_goes_at_its_end_without_the_garbage_collector(regi
     assert garbage_of(registry, "app:missing") == 0
     assert garbage_of(registry, "app:echo", timeout=0) == 0
     assert garbage_of(registry, "app:echo", object()) == 0
+
+
+@pytest.mark.parametrize("target", ["app:lua-good", "app:core-good", "app:isolated-good", "app:lua-fails"])
+def test_an_instance_keeps_nothing_of_the_call_that_waited_for_it(registry: polycall.Registry, target: str) -> None:
+    switch = polycall.Cancellation()
+    with contextlib.suppress(polycall.PolycallError):
+        registry.call(target, cancellation=switch, values={"large": "x"})
+    contexts = [each for each in gc.get_objects() if isinstance(each, CallContext) and each.cancellation is switch]
+    assert not contexts
+
+
+def test_what_was_only_checked_goes_without_the_garbage_collector(tmp_path: Path) -> None:
+    lua = {"kind": "function.lua", "source": LUA, "method": "good"}
+    entries = [{"name": f"lua-{number}", **lua} for number in range(CALLS)]
+    (tmp_path / "_index.json").write_text(json.dumps({"namespace": "app", "entries": entries}))
+    with polycall.load(tmp_path) as registry:
+        before, _ = in_use()
+        gc.disable()
+        try:
+            assert registry.check() == []
+            assert measure().rss_mib - before.rss_mib < GROWTH_MIB
+        finally:
+            gc.enable()
 
 
 def test_reloads_leave_nothing_behind(registry: polycall.Registry) -> None:

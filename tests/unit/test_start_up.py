@@ -12,9 +12,7 @@ from typing import Any
 import pytest
 
 import polycall
-from interop.context import CallContext, Cancellation
-from interop.errors import CancelledError, DeadlineError
-from interop.waiting import done_aside
+from interop.context import Cancellation
 from wasm_runtime.programs import CompiledProgram, Programs
 
 ENDLESS_LUA = "while true do end"
@@ -95,28 +93,23 @@ def test_a_call_waits_for_a_compilation_no_longer_than_it_may(
             may_end.set()
 
 
-def _call(deadline: float | None = None, cancellation: Cancellation | None = None) -> CallContext:
-    return CallContext("app:tax", "lua", deadline=deadline, cancellation=cancellation)
+def test_calls_that_have_less_time_than_a_compilation_takes_share_one_that_ends(
+    registry: polycall.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end, begun = threading.Event(), []
+    load = Programs._load
 
-
-@pytest.mark.parametrize("call", [_call(), _call(time.monotonic() + 600), _call(cancellation=Cancellation())])
-def test_what_is_done_aside_returns_and_raises_as_if_the_call_had_done_it(call: CallContext) -> None:
-    assert done_aside(lambda: 5, call, "five") == 5
-    with pytest.raises(ZeroDivisionError):
-        done_aside(lambda: 1 // 0, call, "nothing")
-
-
-def test_a_call_that_is_over_leaves_what_is_done_aside_to_itself() -> None:
-    may_end, ended, switch = threading.Event(), threading.Event(), Cancellation()
-
-    def work() -> None:
+    def slow(self: Programs, code: Any) -> CompiledProgram:
+        begun.append(code)
         assert may_end.wait(30)
-        ended.set()
+        return load(self, code)
 
-    with pytest.raises(DeadlineError, match="the deadline of the call passed while it waited for the work"):
-        done_aside(work, _call(time.monotonic() + 0.02), "the work")
-    switch.cancel()
-    with pytest.raises(CancelledError, match="the call was cancelled while it waited for the work"):
-        done_aside(work, _call(cancellation=switch), "the work")
-    may_end.set()
-    assert ended.wait(30)
+    monkeypatch.setattr(Programs, "_load", slow)
+    with polycall.load(registry.root) as fresh:
+        for _ in range(20):
+            with pytest.raises(polycall.DeadlineError, match="to be compiled"):
+                fresh.call("app:module", timeout=0.01)
+        may_end.set()
+        with pytest.raises(polycall.DeadlineError, match="started up"):
+            fresh.call("app:module", timeout=0.5)
+    assert 1 <= len(begun) <= 2  # the last call may have come just after the end of the first compilation
