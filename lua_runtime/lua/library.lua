@@ -1,7 +1,7 @@
 -- The standard library as guests see it: an allow-list, sealed.
 local kernel = ...
 local error, type, tostring, next, pairs, setmetatable, rawset = error, type, tostring, next, pairs, setmetatable, rawset
-local rawget, tonumber = rawget, tonumber
+local rawequal, rawget, tonumber = rawequal, rawget, tonumber
 local work = kernel.work
 local parts, seal, sealed = kernel.error_parts, kernel.seal, kernel.sealed
 
@@ -16,7 +16,7 @@ end
 local times = pick(os, "time date clock difftime")
 times.platform = "wippy" -- what scripts written for that system ask for
 
-local globals = pick(_G, "_VERSION assert error ipairs next pairs rawequal rawget select tostring type getmetatable")
+local globals = pick(_G, "_VERSION assert error ipairs next pairs rawget select tostring type getmetatable")
 globals.pcall, globals.xpcall = kernel.pcall, kernel.xpcall
 globals.unpack = kernel.tables.unpack
 
@@ -26,6 +26,11 @@ function globals.setmetatable(target, metatable)
     error("setmetatable: __gc is not available", 2)
   end
   return setmetatable(target, metatable)
+end
+
+function globals.rawequal(left, ...)
+  if type(left) == "string" then work(#left) end
+  return rawequal(left, ...)
 end
 
 function globals.tonumber(value, ...)
@@ -64,6 +69,6 @@ local names = {} -- of C functions, for error messages
 for library in ("string table coroutine"):gmatch("%a+") do
   for name, value in pairs(_G[library]) do names[value] = name end
 end
-names[setmetatable], names[rawset] = "setmetatable", "rawset"
+names[setmetatable], names[rawset], names[rawequal] = "setmetatable", "rawset", "rawequal"
 
 kernel.names, kernel.globals, kernel.always = names, globals, always

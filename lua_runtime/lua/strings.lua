@@ -127,6 +127,13 @@ end
 
 local metatable = getmetatable("")
 metatable.__index = strings
+for name in real.gmatch("add sub mul mod pow div idiv unm", "%a+") do -- arithmetic reads the number in a string
+  local plain = metatable["__" .. name]
+  metatable["__" .. name] = function(left, right)
+    if state.armed then work(#tostring(left) + #tostring(right)) end
+    return plain(left, right)
+  end
+end
 metatable.__metatable = false
 
 kernel.strings = strings
