@@ -22,7 +22,7 @@ from pathlib import Path
 import polycall
 from soak.calls import WEIGHTS
 from soak.figures import Figures
-from soak.machine import Resources, measure
+from soak.machine import Resources, list_workers, measure
 from soak.project import write_project
 from soak.run import Soak
 
@@ -40,6 +40,7 @@ def main() -> int:
     """Runs the soak that the command line asks for and returns the exit code."""
     options = _options()
     print(f"seed {options.seed}: {options.threads} threads for {options.seconds:g} s", flush=True)
+    list_workers()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         first = _soak(folder, options.seed, threads=4, seconds=1.0, every=1.0)  # starts the threads that engines keep

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import threading
+import weakref
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import registry.isolation.function
 from registry.isolation.process import WorkerProcess
 
-__all__ = ["Resources", "live_workers", "measure"]
+__all__ = ["Resources", "list_workers", "live_workers", "measure"]
 
 _MIB = 1024
 
@@ -56,17 +57,26 @@ def _threads() -> int:
     return sum(1 for _ in tasks.iterdir()) if tasks.is_dir() else threading.active_count()
 
 
-def live_workers(entry_id: str = "") -> list[WorkerProcess]:
-    """Returns the workers of an entry, or of all, that are not known to be dead.
+_made: list[weakref.ref[WorkerProcess]] = []
 
-    The registry keeps no list of them, since nothing needs one: the garbage collector does.
+
+class _ListedWorker(WorkerProcess):
+    """A worker that is listed. The registry has no list, since nothing needs one.
+
+    (`gc.get_objects` must not be asked instead: it hands out tuples that other threads are still making.)
     """
-    found = [each for each in gc.get_objects() if type(each) is WorkerProcess]
-    return [worker for worker in found if _runs(worker) and entry_id in ("", worker.entry_id)]
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        _made.append(weakref.ref(self))
 
 
-def _runs(worker: WorkerProcess) -> bool:
-    try:
-        return worker.is_alive()
-    except AttributeError:  # another thread is about to make it
-        return False
+def list_workers() -> None:
+    """Has all workers from now on listed for `live_workers`."""
+    registry.isolation.function.WorkerProcess = _ListedWorker  # type: ignore[attr-defined]  # for the time of a soak
+
+
+def live_workers(entry_id: str = "") -> list[WorkerProcess]:
+    """Returns the workers of an entry, or of all, that are not known to be dead."""
+    workers = [worker for each in list(_made) if (worker := each()) is not None]
+    return [worker for worker in workers if worker.is_alive() and entry_id in ("", worker.entry_id)]
