@@ -107,6 +107,7 @@ def _registries(project: Path, prepared: str | None) -> Iterator[polycall.Regist
             yield registry
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="later versions do not trace every instruction of a frame")
 @pytest.mark.parametrize("prepared", [False, True])
 @pytest.mark.parametrize("form", FORMS)
 def test_an_interrupt_at_any_point_of_a_call_loses_nothing(project: Path, form: str, prepared: bool) -> None:
