@@ -304,7 +304,9 @@ def redeclare(old: str, new: str) -> None:
     for folder in ("examples", "tests", "docs"):
         for path in sorted((ROOT / folder).rglob("*")):
             # As bytes: some test files are not text on purpose.
-            if path.suffix in {".yaml", ".yml", ".md"} and old.encode() in (content := path.read_bytes()):
+            if not path.is_file() or path.suffix not in {".yaml", ".yml", ".md"}:
+                continue
+            if old.encode() in (content := path.read_bytes()):
                 path.write_bytes(content.replace(old.encode(), new.encode()))
                 print(f"{path.relative_to(ROOT)}: hash updated")
 

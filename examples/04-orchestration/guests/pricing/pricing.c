@@ -54,6 +54,13 @@ static bool fail(struct order *order, struct bytes context, struct bytes reason)
     return false;
 }
 
+/* The answer of a call that failed says itself who failed. */
+static bool pass_on(struct order *order, struct bytes reason)
+{
+    add_bytes(&order->error, reason);
+    return false;
+}
+
 static bool fail_quoting(struct order *order, struct bytes context, struct bytes reason,
                          struct bytes quoted)
 {
@@ -93,7 +100,7 @@ static bool ask_cents(struct order *order, struct bytes target, struct bytes inp
 {
     struct funcs_result answer = call_string(target, input);
     if (answer.is_err)
-        return fail(order, target, answer.value);
+        return pass_on(order, answer.value);
     return read_decimal(answer.value, cents)
         || fail_quoting(order, target, TEXT("expected whole cents, got"), answer.value);
 }
@@ -142,7 +149,7 @@ static bool ask_digest(struct order *order)
     }
     struct funcs_result answer = call_bytes(target, input);
     order->quote.digest = answer.value;
-    return !answer.is_err || fail(order, target, answer.value);
+    return !answer.is_err || pass_on(order, answer.value);
 }
 
 EXPORT("price")
