@@ -17,7 +17,7 @@ from interop.waiting import Waiter, WaitGraph
 
 __all__ = ["Pool", "PoolSnapshot", "PoolTraffic"]
 
-I = TypeVar("I", bound=Instance)  # noqa: E741  # the protocol's initial, as in the signatures of this package
+T = TypeVar("T", bound=Instance)
 
 _SHRINK_STEP_SECONDS = 0.5  # the tick of the controller in the system we re-implement
 _CHAINS_SHOWN = 4
@@ -59,17 +59,17 @@ class PoolTraffic(NamedTuple):
     waited_seconds: float
 
 
-class _Turn(Waiter, Generic[I]):
+class _Turn(Waiter, Generic[T]):
     """A call that found no idle instance. It gets a slot, in which it makes one itself, or an instance given back."""
 
     __slots__ = ("instance",)
 
     def __init__(self, context: CallContext, holders: Collection[CallContext]) -> None:
         super().__init__(context, holders)
-        self.instance: I | None = None
+        self.instance: T | None = None
 
 
-class Pool(Generic[I]):
+class Pool(Generic[T]):
     """Instances of one entry, each used by one call at a time.
 
     A call takes the instance that was returned last (its memory is warm). If none is idle and there is room, the call
@@ -113,7 +113,7 @@ class Pool(Generic[I]):
         self,
         name: str,
         policy: PoolPolicy,
-        make: Callable[[CallContext], I],
+        make: Callable[[CallContext], T],
         waits: WaitGraph,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -136,10 +136,10 @@ class Pool(Generic[I]):
         self._closed = False
         self._keeps = policy.type != "inline"
         # Idle instances and since when, the longest idle first. Empty while calls wait.
-        self._idle: list[tuple[I, float]] = []
+        self._idle: list[tuple[T, float]] = []
         # The frame that holds each slot in use; the key is the instance, or the turn of the call that is making it.
-        self._held: dict[I | _Turn[I], CallContext] = {}
-        self._waiters: deque[_Turn[I]] = deque()
+        self._held: dict[T | _Turn[T], CallContext] = {}
+        self._waiters: deque[_Turn[T]] = deque()
         self._made = self._discarded = self._peak = 0
         self._asked = self._waited = 0
         self._waited_seconds = 0.0
@@ -168,7 +168,7 @@ class Pool(Generic[I]):
             self.take_back(frame)
             raise
 
-    def check_out(self, context: CallContext) -> I:
+    def check_out(self, context: CallContext) -> T:
         """Returns an instance that is the caller's alone until `give_back`; waits for one if all are in use.
 
         Args:
@@ -181,7 +181,7 @@ class Pool(Generic[I]):
             CancelledError: The call was cancelled while it waited.
             Exception: Whatever `make` raised.
         """
-        turn: _Turn[I] | None = None
+        turn: _Turn[T] | None = None
         try:
             with self._lock:
                 self._asked += 1
@@ -199,7 +199,7 @@ class Pool(Generic[I]):
                 self._withdraw(turn)
             raise
 
-    def give_back(self, instance: I) -> None:
+    def give_back(self, instance: T) -> None:
         """Takes an instance back: for the next call, or to close it if it is poisoned or the pool keeps none.
 
         Raises:
@@ -226,7 +226,7 @@ class Pool(Generic[I]):
         Ctrl-C may come between the lines that hand an instance over, where no one else could tell whose it is.
         """
         with self._lock:
-            held: list[I | _Turn[I]] = [key for key, holder in self._held.items() if holder is context]
+            held: list[T | _Turn[T]] = [key for key, holder in self._held.items() if holder is context]
             held += [turn for turn in self._waiters if turn.context is context]
         with ExitStack() as closing:
             for key in held:
@@ -292,7 +292,7 @@ class Pool(Generic[I]):
 
     # A call that finds no idle instance: it lines up, is served, or withdraws.
 
-    def _line_up(self, turn: _Turn[I]) -> None:
+    def _line_up(self, turn: _Turn[T]) -> None:
         if self._closed:
             raise self._closed_error()
         if len(self._held) < self._limit:  # nothing is idle, and nobody waits: a free slot goes to the first at once
@@ -304,12 +304,12 @@ class Pool(Generic[I]):
             raise self._deadlock_error(circle)
         self._waiters.append(turn)
 
-    def _serve(self, turn: _Turn[I]) -> I:
+    def _serve(self, turn: _Turn[T]) -> T:
         if not turn.notified:
             self._queue(turn)
         return turn.instance if turn.instance is not None else self._make_for(turn)
 
-    def _queue(self, turn: _Turn[I]) -> None:
+    def _queue(self, turn: _Turn[T]) -> None:
         since = self._clock()
         try:
             turn.wait(turn.context, f'an instance of "{self.name}" (all {self._limit} are in use)')
@@ -319,7 +319,7 @@ class Pool(Generic[I]):
                 self._waited += 1
                 self._waited_seconds += seconds
 
-    def _make_for(self, turn: _Turn[I]) -> I:
+    def _make_for(self, turn: _Turn[T]) -> T:
         if turn not in self._held:  # woken with neither slot nor instance
             raise self._closed_error()
         instance = self._make(turn.context)
@@ -330,7 +330,7 @@ class Pool(Generic[I]):
             self._made += 1
         return instance
 
-    def _withdraw(self, turn: _Turn[I]) -> None:
+    def _withdraw(self, turn: _Turn[T]) -> None:
         """Undoes whatever the turn has got so far: it may have been served at the very moment in which it failed."""
         with self._lock:
             self._waits.leave(turn)
@@ -343,40 +343,40 @@ class Pool(Generic[I]):
 
     # What is passed on, with the lock held.
 
-    def _next_in_line(self) -> _Turn[I]:
+    def _next_in_line(self) -> _Turn[T]:
         turn = self._waiters.popleft()
         self._waits.leave(turn)
         return turn
 
-    def _grant_slot(self, turn: _Turn[I]) -> None:
+    def _grant_slot(self, turn: _Turn[T]) -> None:
         self._held[turn] = turn.context
         turn.notify()
 
-    def _hand_over(self, instance: I) -> None:
+    def _hand_over(self, instance: T) -> None:
         turn = self._next_in_line()
         self._held[instance] = turn.context
         turn.instance = instance
         turn.notify()
 
-    def _free(self, key: I | _Turn[I]) -> None:
+    def _free(self, key: T | _Turn[T]) -> None:
         del self._held[key]
         if self._waiters:
             self._grant_slot(self._next_in_line())
 
     # What is closed: it keeps its slot until it is.
 
-    def _take_idle(self, count: int) -> list[I]:
+    def _take_idle(self, count: int) -> list[T]:
         taken = [instance for instance, _ in self._idle[:count]]
         self._held.update(dict.fromkeys(taken, self._own_frame()))
         del self._idle[:count]
         return taken
 
-    def _discard_all(self, instances: list[I]) -> None:
+    def _discard_all(self, instances: list[T]) -> None:
         with ExitStack() as closing:  # closes every one of them, even if closing another fails
             for instance in reversed(instances):
                 closing.callback(self._discard, instance)
 
-    def _discard(self, instance: I) -> None:
+    def _discard(self, instance: T) -> None:
         try:
             instance.close()
         finally:

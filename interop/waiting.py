@@ -1,8 +1,8 @@
 """Waiting, in one place: by deadline and cancellation, holding nothing but the waiting thread.
 
 `Wakeup` is the wait itself, for pools and for whatever else lets a call wait; `Happening` lets many calls wait for the
-same. `WaitGraph` knows which calls wait for
-something that other calls hold, and refuses the wait that would close a circle.
+same. `WaitGraph` knows which calls wait for something that other calls hold, and refuses the wait that would close a
+circle.
 """
 
 from __future__ import annotations

@@ -57,10 +57,11 @@ def lower_scalars(values: Sequence[Value]) -> list[Any] | None:
         kind = type(value)
         if kind is str:
             try:
-                value = value.encode()  # type: ignore[union-attr]  # noqa: PLW2901  # narrowed by type(); what Lua gets
+                run.append(value.encode())  # type: ignore[union-attr]  # narrowed by type()
             except UnicodeEncodeError:
                 return None
-        elif kind is int:
+            continue
+        if kind is int:
             if not _SMALLEST <= value <= _LARGEST:  # type: ignore[operator]  # same
                 return None
         elif kind not in _AS_THEY_ARE:

@@ -16,17 +16,6 @@ local MOST_STEPS, PIECE, LEAST_WINDOW = limits.MOST_STEPS, limits.PIECE, limits.
 
 -- Sections: a pattern from one of its items on, for C -----------------------------------------------------------------
 
--- The power for a search: attempts that fail take one step only if nothing can fail after the first long item.
-local function search_power(items, index)
-  local power = items[index] and items[index].power or 0
-  for at = index, #items do
-    local item = items[at]
-    if REPEATS[item.kind] or item.kind == "optional" then return item.certain_after and max(1, power) or power + 1 end
-    if item.kind == "balanced" or item.kind == "back" then return power + 1 end
-  end
-  return 1
-end
-
 -- Returns the items of a section that take text; `read`, how many of them at most take all up to the window's end before that
 -- end is read (by the next item, by a run that would go on, by `$` or a frontier; nothing reads it behind a last `one` or
 -- lazy run); and whether there can be windows at all. There are none for what says nothing of where it ends: back references,

@@ -111,7 +111,8 @@ class _Reader:
         if part in _FIELDS:
             field, least, bounds = _FIELDS[part]
             if part[0] == "_":
-                self.rest = self.rest[len(re.match(f" {{0,{len(part) - 1}}}", self.rest)[0]) :]  # type: ignore[index]  # it always matches
+                padding = len(self.rest) - len(self.rest.lstrip(" "))
+                self.rest = self.rest[min(padding, len(part) - 1) :]
             self._found[field] = self._number(field, least, bounds)
             if field == "second" and not fraction_follows and (found := _FRACTION.match(self.rest)):
                 self._take_fraction(found)
