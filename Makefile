@@ -4,7 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-PACKAGES := polycall registry lua_runtime wasm_runtime interop
 SECONDS ?= 60
 
 .PHONY: demo test bench check format guests soak fuzz clean

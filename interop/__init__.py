@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from interop.context import CallContext, Cancellation
-from interop.errors import PolycallError
-from interop.ids import EntryId
-from interop.protocols import Function, ImportNeed, Instance, Invoker, Signature
-from interop.values import Value
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import PolycallError
+from polycall.interop.ids import EntryId
+from polycall.interop.protocols import Function, ImportNeed, Instance, Invoker, Signature
+from polycall.interop.values import Value
 
 __all__ = [
     "CallContext",

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
-from interop.context import CallContext
-from interop.errors import raise_if
-from interop.waiting import Happening
+from polycall.interop.context import CallContext
+from polycall.interop.errors import raise_if
+from polycall.interop.waiting import Happening
 
 __all__ = ["Asides"]
 

@@ -10,11 +10,11 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from interop.errors import CancelledError, DeadlineError, DepthError, Frame, raise_if
+from polycall.interop.errors import CancelledError, DeadlineError, DepthError, Frame, raise_if
 
 if TYPE_CHECKING:
-    from interop.observer import Observer
-    from interop.values import Value
+    from polycall.interop.observer import Observer
+    from polycall.interop.values import Value
 
 __all__ = ["DEFAULT_MAX_DEPTH", "NO_VALUES", "CallContext", "Cancellation"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 
-from interop.context import NO_VALUES, CallContext
-from interop.errors import ConversionError
-from interop.json_text import encode_json
-from interop.values import Value
+from polycall.interop.context import NO_VALUES, CallContext
+from polycall.interop.errors import ConversionError
+from polycall.interop.json_text import encode_json
+from polycall.interop.values import Value
 
 __all__ = ["LINE_BYTES", "MOST_FIELD_VALUES", "RECORD_BYTES", "GuestLog", "guest_logger"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import math
 
-from interop.errors import ConversionError
-from interop.ids import cut
-from interop.value_path import Place, path_text
-from interop.values import MAX_NESTING, Value, describe
+from polycall.interop.errors import ConversionError
+from polycall.interop.ids import cut
+from polycall.interop.value_path import Place, path_text
+from polycall.interop.values import MAX_NESTING, Value, describe
 
 __all__ = ["decode_json", "encode_json"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from interop.fields import at_least, key
+from polycall.interop.fields import at_least, key
 
 __all__ = ["DEFAULT_MAX_OUTPUT_BYTES", "LimitsSpec"]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
-from interop.context import CallContext
-from interop.errors import PolycallError
-from interop.values import Value
+from polycall.interop.errors import PolycallError
+from polycall.interop.values import Value
 
-__all__ = ["INTERRUPTED", "OK", "Ended", "Finish", "Observer"]
+__all__ = ["INTERRUPTED", "OK", "Ended", "Finish", "ObservedCall", "Observer"]
 
 OK = "ok"
 """The outcome of a call that gave a value, where a failed one has the code of its error."""
@@ -42,6 +41,32 @@ class Ended(NamedTuple):
 Finish: TypeAlias = Callable[[Ended], None]
 
 
+class ObservedCall(Protocol):
+    """What an observer may know of one frame of a call chain; `interop.context.CallContext` is it.
+
+    Attributes:
+        entry_id: The entry that runs in this frame, as text.
+        language: ``lua``, ``wasm`` or ``python``.
+        parent: The caller's frame, or None for a call from outside.
+        depth: 1 for a call from outside.
+        frame_id: 16 hexadecimal digits of this frame alone.
+        call_id: The id that all frames of the chain share: that of the outermost one.
+    """
+
+    @property
+    def entry_id(self) -> str: ...  # noqa: D102  # all of them: the class says it
+    @property
+    def language(self) -> str: ...  # noqa: D102
+    @property
+    def parent(self) -> ObservedCall | None: ...  # noqa: D102
+    @property
+    def depth(self) -> int: ...  # noqa: D102
+    @property
+    def frame_id(self) -> str: ...  # noqa: D102
+    @property
+    def call_id(self) -> str: ...  # noqa: D102
+
+
 class Observer(Protocol):
     """Is told when a frame of a call begins and when it ends.
 
@@ -50,11 +75,11 @@ class Observer(Protocol):
     raises is logged and changes nothing about the call.
     """
 
-    def start(self, context: CallContext, arguments: Sequence[Value]) -> Finish:
+    def start(self, context: ObservedCall, arguments: Sequence[Value]) -> Finish:
         """Takes note of a call that begins.
 
         Args:
-            context: Its frame; `CallContext.parent` is the frame that makes the call.
+            context: Its frame; its `parent` is the frame that makes the call.
             arguments: What it is called with; a payload of ``call-string`` or ``call-bytes`` as it came.
 
         Returns:

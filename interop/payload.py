@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from interop.json_text import decode_json
-from interop.values import Value
+from polycall.interop.json_text import decode_json
+from polycall.interop.values import Value
 
 __all__ = ["PayloadForm"]
 

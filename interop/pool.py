@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from typing import Generic, NamedTuple, TypeVar
 
-from interop.context import CallContext
-from interop.errors import InternalError, PoolClosedError, PoolDeadlockError, raise_if
-from interop.pool_spec import PoolPolicy
-from interop.protocols import Instance
-from interop.waiting import Waiter, WaitGraph
+from polycall.interop.context import CallContext
+from polycall.interop.errors import InternalError, PoolClosedError, PoolDeadlockError, raise_if
+from polycall.interop.pool_spec import PoolPolicy
+from polycall.interop.protocols import Instance
+from polycall.interop.waiting import Waiter, WaitGraph
 
 __all__ = ["Pool", "PoolSnapshot", "PoolTraffic"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from interop.fields import at_least, key, one_of
+from polycall.interop.fields import at_least, key, one_of
 
 __all__ = ["PoolPolicy", "PoolSpec", "PoolType"]
 

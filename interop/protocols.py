@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from interop.context import CallContext
-from interop.values import Value
+from polycall.interop.context import CallContext
+from polycall.interop.values import Value
 
 __all__ = ["Function", "ImportNeed", "Instance", "Invoker", "Signature", "YamlText"]
 

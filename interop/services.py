@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from interop.confined import ConfinedFolder
-from interop.values import Value
+from polycall.interop.confined import ConfinedFolder
+from polycall.interop.values import Value
 
 __all__ = ["Entries", "Environment", "FileSystems", "Services"]
 

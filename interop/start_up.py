@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from interop.context import CallContext
-from interop.errors import CancelledError, DeadlineError
-from interop.limits import LimitsSpec
+from polycall.interop.context import CallContext
+from polycall.interop.errors import CancelledError, DeadlineError
+from polycall.interop.limits import LimitsSpec
 
 __all__ = ["start_frame", "start_interruption", "start_seconds"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from interop.ids import cut
+from polycall.interop.ids import cut
 
 __all__ = ["Place", "path_text"]
 

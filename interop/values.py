@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TypeAlias
 
-from interop.errors import ConversionError
-from interop.ids import cut
-from interop.value_path import Place, path_text
+from polycall.interop.errors import ConversionError
+from polycall.interop.ids import cut
+from polycall.interop.value_path import Place, path_text
 
 __all__ = ["MAX_NESTING", "Value", "describe", "plain", "plain_all"]
 

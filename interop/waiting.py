@@ -12,8 +12,8 @@ import time
 from collections.abc import Collection, Sequence, Set
 from queue import Empty, SimpleQueue
 
-from interop.context import CallContext
-from interop.errors import raise_if
+from polycall.interop.context import CallContext
+from polycall.interop.errors import raise_if
 
 __all__ = ["Happening", "WaitGraph", "Waiter", "Wakeup"]
 

@@ -2,7 +2,7 @@
 
 Lupa is a bridge, not a sandbox. What this package relies on, and keeps to:
 
-- Guests never see the real globals, `debug`, ``python`` or an object of lupa's; see ``lua/environment.lua``.
+- Guests never see the real globals, `debug`, ``python`` or an object of lupa's; see ``lua/library/environment.lua``.
 - Only scalars cross. A table that crosses would become a proxy object, which allocates in Lua outside of any protected
   call; so would a string that is pushed into a full state. Such a failed allocation ends the process, or jumps over
   Python frames. Therefore `MemoryCap` is off while the host pushes.

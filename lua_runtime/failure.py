@@ -1,17 +1,24 @@
-"""From what Lua code brought out to a value or an error: the one place that knows the words of ``lua/calls.lua``."""
+"""From what Lua code brought out to a value or an error: the one place that knows the words of `calls.lua`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from interop.errors import ConversionError, GuestError, InternalError, MemoryLimitError, PolycallError, raise_if
-from interop.exception_text import exception_text
-from interop.json_text import encode_json
-from interop.values import Value
-from lua_runtime.engine import LuaError, LuaMemoryError
-from lua_runtime.session import Session
-from lua_runtime.values import lift
+from polycall.interop.errors import (
+    ConversionError,
+    GuestError,
+    InternalError,
+    MemoryLimitError,
+    PolycallError,
+    raise_if,
+)
+from polycall.interop.exception_text import exception_text
+from polycall.interop.json_text import encode_json
+from polycall.interop.values import Value
+from polycall.lua_runtime.engine import LuaError, LuaMemoryError
+from polycall.lua_runtime.session import Session
+from polycall.lua_runtime.values import lift
 
 __all__ = ["POISONING", "conclude", "memory_error", "raise_stopped", "raise_unforeseen"]
 

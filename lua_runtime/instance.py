@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from interop.context import CallContext
-from interop.errors import InternalError, PolycallError
-from interop.values import Value
-from lua_runtime.failure import POISONING, conclude, raise_unforeseen
-from lua_runtime.kernel import Kernel
-from lua_runtime.values import AT_ONCE, lift_scalar, lower, lower_scalars
+from polycall.interop.context import CallContext
+from polycall.interop.errors import InternalError, PolycallError
+from polycall.interop.values import Value
+from polycall.lua_runtime.failure import POISONING, conclude, raise_unforeseen
+from polycall.lua_runtime.kernel import Kernel
+from polycall.lua_runtime.values import AT_ONCE, lift_scalar, lower, lower_scalars
 
 __all__ = ["LuaInstance"]
 
@@ -27,7 +27,7 @@ class LuaInstance:
         self._kernel: Kernel | None = kernel
 
     def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
-        """Runs the entry's function; see `interop.protocols.Instance`.
+        """Runs the entry's function; see `polycall.interop.protocols.Instance`.
 
         Raises:
             GuestError: The function raised, or returned an error as its second value.

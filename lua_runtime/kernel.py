@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from interop.context import CallContext
-from interop.errors import PreparationError
-from interop.limits import LimitsSpec
-from interop.protocols import Invoker, YamlText
-from interop.services import Services
-from interop.source import SourceText
-from interop.start_up import start_frame, start_seconds
-from lua_runtime.engine import LuaFunctionHandle, MemoryCap, State
-from lua_runtime.failure import memory_error
-from lua_runtime.modules import MODULES
-from lua_runtime.modules.logger import line_writer
-from lua_runtime.scripts import bytecode
-from lua_runtime.session import Session
-from lua_runtime.values import LIST, RECORD, Marks, lower
+from polycall.interop.context import CallContext
+from polycall.interop.errors import PreparationError
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.protocols import Invoker, YamlText
+from polycall.interop.services import Services
+from polycall.interop.source import SourceText
+from polycall.interop.start_up import start_frame, start_seconds
+from polycall.lua_runtime.engine import LuaFunctionHandle, MemoryCap, State
+from polycall.lua_runtime.failure import memory_error
+from polycall.lua_runtime.modules import MODULES
+from polycall.lua_runtime.modules.logger import line_writer
+from polycall.lua_runtime.scripts import bytecode
+from polycall.lua_runtime.session import Session
+from polycall.lua_runtime.values import LIST, RECORD, Marks, lower
 
 __all__ = ["CompiledChunk", "Kernel"]
 
@@ -27,8 +27,8 @@ local kernel = ...
 return kernel.IN_LIST, kernel.IN_RECORD, kernel.enter, kernel.enter_guarded, kernel.enter_fed, kernel.enter_fed_guarded,
     kernel.feed, kernel.more, kernel.start, kernel.define, kernel.compile
 """
-# What ``lua/searches.lua`` runs, in this order, when a guest first needs it.
-_PATTERNS = ("patterns", "windows", "matching", "replacing")
+# What ``lua/patterns/searches.lua`` runs, in this order, when a guest first needs it.
+_PATTERNS = ("patterns/patterns", "patterns/windows", "patterns/matching", "patterns/replacing")
 # False, not nil: lupa looks "debug" up in each call, outside of protection, so the name must exist and cost no memory.
 _SHUT = b"python = nil debug = false"
 
@@ -50,7 +50,7 @@ class CompiledChunk(NamedTuple):
 
 
 class Kernel:
-    """A state, its session, and handles on the host's Lua functions in it; see ``lua/calls.lua`` for what they do.
+    """A state, its session, and handles on the host's Lua functions in it; `calls.lua` says what they do.
 
     Attributes:
         session: What the host functions of the state share.
@@ -94,20 +94,20 @@ class Kernel:
         session, run = self.session, self._state.run
         restore = None if session.cap is None else session.cap.restore
         kernel = run(b"return {}")
-        run(bytecode("trace"), kernel)
-        run(bytecode("guard"), kernel, session.expired, session.cap is not None)
-        run(bytecode("objects"), kernel)
-        run(bytecode("errors"), kernel)
-        run(bytecode("values"), kernel, LIST, RECORD, session.collect, session.more, restore)
-        run(bytecode("arguments"), kernel)
-        run(bytecode("tables"), kernel)
-        run(bytecode("strings"), kernel)
-        run(bytecode("searches"), kernel, *map(bytecode, _PATTERNS))
-        run(bytecode("library"), kernel)
-        run(bytecode("environment"), kernel, *line_writer(session))
-        run(bytecode("calls"), kernel, restore)
+        run(bytecode("guard/trace"), kernel)
+        run(bytecode("guard/guard"), kernel, session.expired, session.cap is not None)
+        run(bytecode("values/objects"), kernel)
+        run(bytecode("values/errors"), kernel)
+        run(bytecode("values/values"), kernel, LIST, RECORD, session.collect, session.more, restore)
+        run(bytecode("values/arguments"), kernel)
+        run(bytecode("library/tables"), kernel)
+        run(bytecode("library/strings"), kernel)
+        run(bytecode("patterns/searches"), kernel, *map(bytecode, _PATTERNS))
+        run(bytecode("library/library"), kernel)
+        run(bytecode("library/environment"), kernel, *line_writer(session))
+        run(bytecode("guard/calls"), kernel, restore)
         for name in modules:
-            run(bytecode(name), kernel, *MODULES[name](session))
+            run(bytecode(f"modules/{name}"), kernel, *MODULES[name](session))
         handles = run(_HAND_OUT, kernel)
         run(_SHUT)
         return handles
@@ -137,7 +137,7 @@ class Kernel:
             context: The call that waits for it, if there is one.
 
         Returns:
-            ``b"started"``, or the words of ``lua/calls.lua`` that say why not.
+            ``b"started"``, or the words of ``lua/guard/calls.lua`` that say why not.
         """
         session = self.session
         for chunk in chunks:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from interop.context import CallContext
-from interop.errors import MissingExportError, PolycallError, PreparationError
-from interop.ids import suggestion
-from interop.payload import PayloadForm
-from interop.protocols import ImportNeed, Invoker, Signature, YamlText
-from interop.services import Services
-from interop.start_up import start_interruption
-from interop.values import Value
-from lua_runtime.failure import conclude, raise_unforeseen
-from lua_runtime.instance import LuaInstance
-from lua_runtime.kernel import CompiledChunk, Kernel
-from lua_runtime.modules import ALWAYS_THERE, MODULES
-from lua_runtime.spec import LuaProgram
+from polycall.interop.context import CallContext
+from polycall.interop.errors import MissingExportError, PolycallError, PreparationError
+from polycall.interop.ids import suggestion
+from polycall.interop.payload import PayloadForm
+from polycall.interop.protocols import ImportNeed, Invoker, Signature, YamlText
+from polycall.interop.services import Services
+from polycall.interop.start_up import start_interruption
+from polycall.interop.values import Value
+from polycall.lua_runtime.failure import conclude, raise_unforeseen
+from polycall.lua_runtime.instance import LuaInstance
+from polycall.lua_runtime.kernel import CompiledChunk, Kernel
+from polycall.lua_runtime.modules import ALWAYS_THERE, MODULES
+from polycall.lua_runtime.spec import LuaProgram
 
 __all__ = ["LuaFunction", "LuaRuntime"]
 
@@ -25,7 +25,7 @@ _BARE = frozenset({"", "nil", "[]", "{}"})
 
 
 class LuaFunction:
-    """A Lua entry made ready to call; see `interop.protocols.Function`.
+    """A Lua entry made ready to call; see `polycall.interop.protocols.Function`.
 
     Attributes:
         entry_id: ``namespace:name``.
@@ -62,7 +62,7 @@ class LuaFunction:
         self._started = [self._start(kernel, context)]
 
     def instantiate(self, context: CallContext | None = None) -> LuaInstance:
-        """Makes a started instance; see `interop.protocols.Function`.
+        """Makes a started instance; see `polycall.interop.protocols.Function`.
 
         Raises:
             PreparationError: The start-up code failed.

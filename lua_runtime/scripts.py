@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from lua_runtime.engine import State
+from polycall.lua_runtime.engine import State
 
 __all__ = ["bytecode"]
 
@@ -15,6 +15,6 @@ _DUMP = b"local text, name = ... return string.dump(assert(load(text, name, 't')
 @cache
 def bytecode(name: str) -> bytes:
     """Returns ``lua/<name>.lua`` compiled. Without line numbers: guests' errors must not point into host code."""
-    text = files("lua_runtime").joinpath("lua", f"{name}.lua").read_bytes()
+    text = files("polycall.lua_runtime").joinpath("lua", f"{name}.lua").read_bytes()
     code: bytes = State(counted=False).run(_DUMP, text, f"={name}".encode())
     return code

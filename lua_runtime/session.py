@@ -9,14 +9,14 @@ from contextlib import suppress
 from io import FileIO
 from typing import Any
 
-from interop.context import CallContext
-from interop.errors import CancelledError, ConversionError, DeadlineError, PolycallError, raise_if
-from interop.guest_log import GuestLog
-from interop.protocols import Invoker, YamlText
-from interop.services import Services
-from interop.values import Value
-from lua_runtime.engine import MemoryCap
-from lua_runtime.values import AT_ONCE, Marks, lift_all, lower, lower_scalars
+from polycall.interop.context import CallContext
+from polycall.interop.errors import CancelledError, ConversionError, DeadlineError, PolycallError, raise_if
+from polycall.interop.guest_log import GuestLog
+from polycall.interop.protocols import Invoker, YamlText
+from polycall.interop.services import Services
+from polycall.interop.values import Value
+from polycall.lua_runtime.engine import MemoryCap
+from polycall.lua_runtime.values import AT_ONCE, Marks, lift_all, lower, lower_scalars
 
 __all__ = ["RefusedError", "Session"]
 
@@ -41,7 +41,7 @@ class Session:
     """What the host functions of one state share.
 
     A host function never raises: it returns one scalar, or None, a word and what the word says (see ``receive`` in
-    ``lua/values.lua``). `answer`, `refuse` and `failed` make such returns.
+    ``lua/values/values.lua``). `answer`, `refuse` and `failed` make such returns.
 
     Attributes:
         entry_id: The entry whose state this is.

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from interop.fields import key, matches, one_of
-from interop.ids import EntryId
-from interop.limits import LimitsSpec
-from interop.pool_spec import PoolSpec
-from interop.source import SourceText
+from polycall.interop.fields import key, matches, one_of
+from polycall.interop.ids import EntryId
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.pool_spec import PoolSpec
+from polycall.interop.source import SourceText
 
 __all__ = ["KINDS", "LuaFunctionSpec", "LuaLibrarySpec", "LuaProgram"]
 

@@ -1,6 +1,6 @@
 """Plain values to flat runs of scalars for Lua, and back.
 
-A run holds a table as a mark, its count, and its items, or its keys and items; ``lua/values.lua`` is the other half.
+A run holds a table as a mark, its count, and its items, or its keys and items; `values.lua` is the other half.
 
 What does not survive the way to Lua and back: None in a list is a hole (at the end it is lost, elsewhere the table is
 no sequence any more and cannot come back), a None in a dict is no key at all, an empty dict comes back as an empty
@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from interop.errors import ConversionError, InternalError
-from interop.values import MAX_NESTING, Value, describe
+from polycall.interop.errors import ConversionError, InternalError
+from polycall.interop.values import MAX_NESTING, Value, describe
 
 __all__ = ["AT_ONCE", "LIST", "RECORD", "Mark", "Marks", "lift", "lift_all", "lift_scalar", "lower", "lower_scalars"]
 

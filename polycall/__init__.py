@@ -7,40 +7,46 @@
 
 from __future__ import annotations
 
-from interop.context import Cancellation
-from interop.errors import (
-    CallError,
-    CancelledError,
-    ConversionError,
-    DeadlineError,
-    DeclarationError,
-    DepthError,
-    Frame,
-    GuestError,
-    HashError,
-    ImportDeniedError,
-    InternalError,
-    LimitError,
-    MemoryLimitError,
-    MissingExportError,
-    NotFoundError,
-    PolycallError,
-    PoolClosedError,
-    PoolDeadlockError,
-    PoolError,
-    PreparationError,
-    Problem,
-    TrapError,
-    WorkerError,
-)
-from interop.ids import EntryId
-from interop.observer import Ended, Observer
-from interop.values import Value
+from typing import TYPE_CHECKING
+
 from polycall._version import __version__
-from registry.changes import Changes
-from registry.entries import Entry
-from registry.registry import Registry, load
-from registry.stats import EntryStats, Histogram, Stats
+from polycall.interop.lazy import lazy
+
+if TYPE_CHECKING:
+    from polycall.interop.context import Cancellation
+    from polycall.interop.errors import (
+        CallError,
+        CancelledError,
+        ConversionError,
+        DeadlineError,
+        DeclarationError,
+        DepthError,
+        Frame,
+        GuestError,
+        HashError,
+        ImportDeniedError,
+        InternalError,
+        LimitError,
+        MemoryLimitError,
+        MissingExportError,
+        NotFoundError,
+        PolycallError,
+        PoolClosedError,
+        PoolDeadlockError,
+        PoolError,
+        PreparationError,
+        Problem,
+        TrapError,
+        WorkerError,
+    )
+    from polycall.interop.ids import EntryId
+    from polycall.interop.observer import Ended, ObservedCall, Observer
+    from polycall.interop.values import Value
+    from polycall.registry.dispatch.stats import EntryStats, Stats
+    from polycall.registry.entries.changes import Changes
+    from polycall.registry.entries.entry import Entry
+    from polycall.registry.observers.latencies import Histogram
+    from polycall.registry.registry import Registry, load
 
 __all__ = [
     "CallError",
@@ -65,6 +71,7 @@ __all__ = [
     "MemoryLimitError",
     "MissingExportError",
     "NotFoundError",
+    "ObservedCall",
     "Observer",
     "PolycallError",
     "PoolClosedError",
@@ -80,3 +87,43 @@ __all__ = [
     "__version__",
     "load",
 ]
+
+__getattr__ = lazy(
+    __name__,
+    {
+        "polycall.interop.context": ("Cancellation",),
+        "polycall.interop.errors": (
+            "CallError",
+            "CancelledError",
+            "ConversionError",
+            "DeadlineError",
+            "DeclarationError",
+            "DepthError",
+            "Frame",
+            "GuestError",
+            "HashError",
+            "ImportDeniedError",
+            "InternalError",
+            "LimitError",
+            "MemoryLimitError",
+            "MissingExportError",
+            "NotFoundError",
+            "PolycallError",
+            "PoolClosedError",
+            "PoolDeadlockError",
+            "PoolError",
+            "PreparationError",
+            "Problem",
+            "TrapError",
+            "WorkerError",
+        ),
+        "polycall.interop.ids": ("EntryId",),
+        "polycall.interop.observer": ("Ended", "ObservedCall", "Observer"),
+        "polycall.interop.values": ("Value",),
+        "polycall.registry.dispatch.stats": ("EntryStats", "Stats"),
+        "polycall.registry.entries.changes": ("Changes",),
+        "polycall.registry.entries.entry": ("Entry",),
+        "polycall.registry.observers.latencies": ("Histogram",),
+        "polycall.registry.registry": ("Registry", "load"),
+    },
+)

@@ -12,7 +12,7 @@ _INTERRUPTED = 130
 def main() -> None:
     """Runs the command line and ends the process with its exit code."""
     try:
-        from registry.cli.main import main as run  # noqa: PLC0415  # Ctrl-C may come while modules are imported
+        from polycall.registry.cli.main import main as run  # noqa: PLC0415  # Ctrl-C may come while modules are imported
 
         code = run()
     except KeyboardInterrupt:

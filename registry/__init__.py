@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from registry.check import Finding
-from registry.entries import Entry, Location
-from registry.index import Index
-from registry.registry import Registry, load
+from typing import TYPE_CHECKING
+
+from polycall.interop.lazy import lazy
+
+if TYPE_CHECKING:
+    from polycall.registry.check import Finding
+    from polycall.registry.entries.entry import Entry, Location
+    from polycall.registry.entries.index import Index
+    from polycall.registry.registry import Registry, load
 
 __all__ = ["Entry", "Finding", "Index", "Location", "Registry", "load"]
+
+__getattr__ = lazy(
+    __name__,
+    {
+        "polycall.registry.check": ("Finding",),
+        "polycall.registry.entries.entry": ("Entry", "Location"),
+        "polycall.registry.entries.index": ("Index",),
+        "polycall.registry.registry": ("Registry", "load"),
+    },
+)

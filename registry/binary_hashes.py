@@ -7,16 +7,16 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from interop.errors import PreparationError
-from registry.entries import Location
-from registry.entry_file import EntryFile
-from registry.filesystems import FileSystems
-from registry.hash_edits import HashPlace, edited
-from registry.index import Index
-from registry.load import load_index
-from registry.nodes import MapNode, ScalarNode, join
-from registry.text_edits import replace_file
-from wasm_runtime.spec import KINDS, WasmFunctionSpec, check_hash
+from polycall.interop.errors import PreparationError
+from polycall.registry.documents.nodes import MapNode, ScalarNode, join
+from polycall.registry.documents.text_edits import replace_file
+from polycall.registry.entries.entry import Location
+from polycall.registry.entries.index import Index
+from polycall.registry.reading.entry_file import EntryFile
+from polycall.registry.reading.hash_edits import HashPlace, edited
+from polycall.registry.reading.load import load_index
+from polycall.registry.services.filesystems import FileSystems
+from polycall.wasm_runtime.spec import KINDS, WasmFunctionSpec, check_hash
 
 __all__ = ["BinaryHash", "binary_hashes", "write_hashes"]
 

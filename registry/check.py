@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from interop.errors import NotFoundError, PolycallError, PreparationError, Problem
-from interop.protocols import Function, ImportNeed
-from registry.data_kinds import FsDirectorySpec
-from registry.entries import Entry
-from registry.env_kinds import EnvFileSpec
-from registry.filesystems import FileSystems
-from registry.index import Index
-from registry.storages import FileStorage
+from polycall.interop.errors import NotFoundError, PolycallError, PreparationError, Problem
+from polycall.interop.protocols import Function, ImportNeed
+from polycall.registry.entries.data_kinds import FsDirectorySpec
+from polycall.registry.entries.entry import Entry
+from polycall.registry.entries.env_kinds import EnvFileSpec
+from polycall.registry.entries.index import Index
+from polycall.registry.services.filesystems import FileSystems
+from polycall.registry.services.storages import FileStorage
 
 __all__ = ["Finding", "check_index"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import platform
 import re
 import tempfile
@@ -11,14 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import registry
-from interop.errors import PolycallError
-from registry.registry import load
-from wasm_runtime.compile_cache import CompileCache, default_cache_directory
+import polycall
+from polycall.interop.errors import PolycallError
+from polycall.registry.registry import load
+from polycall.wasm_runtime.compile_cache import CompileCache, default_cache_directory
 
 __all__ = ["Diagnosis", "examine"]
 
-_PACKAGES = ("interop", "lua_runtime", "polycall", "registry", "wasm_runtime")
 _EXTRA = re.compile(r"""\s*(?P<name>[A-Za-z0-9._-]+).*;.*\bextra\s*==\s*["'](?P<extra>[^"']+)["']""")
 
 _PROBE = """
@@ -64,7 +62,7 @@ def examine() -> Iterator[Diagnosis]:
         yield _version(distribution)
     yield from _engines()
     yield _cache(default_cache_directory())
-    yield from _imports()
+    yield _import()
     yield from _extras()
 
 
@@ -106,29 +104,15 @@ def _cache(folder: Path) -> Diagnosis:
     return Diagnosis("cache", "warning", f"{folder} cannot be used: {obstacle}", hint)
 
 
-def _imports() -> Iterator[Diagnosis]:
-    """Says where polycall's own packages come from, and who else has one of the same name."""
-    home = Path(registry.__file__).resolve().parents[1]
-    claims = importlib.metadata.packages_distributions()
-    for name in _PACKAGES:
-        origin = _origin(name)
-        others = sorted({other for other in claims.get(name, ()) if other.lower() != "polycall"})
-        hint = f"install polycall in a virtual environment without {', '.join(others) or 'what else has that name'}"
-        if origin is None or home not in Path(origin).resolve().parents:
-            yield Diagnosis(f"import {name}", "broken", f"comes from {origin}, not from {home}", hint)
-        elif others:
-            found = f"the distribution {', '.join(others)} has a package of the same name"
-            yield Diagnosis(f"import {name}", "warning", found, hint)
-        else:
-            yield Diagnosis(f"import {name}", "ok", str(Path(origin).parent))
-
-
-def _origin(name: str) -> str | None:
-    try:
-        found = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return None
-    return found.origin if found else None
+def _import() -> Diagnosis:
+    """Says where polycall comes from, and who else has a package of that name."""
+    claims = importlib.metadata.packages_distributions().get("polycall", ())
+    others = ", ".join(sorted({other for other in claims if other.lower() != "polycall"}))
+    if not others:
+        return Diagnosis("import polycall", "ok", str(Path(polycall.__file__).parent))
+    found = f"the distribution {others} has a package of the same name"
+    hint = f"install polycall in a virtual environment without {others}"
+    return Diagnosis("import polycall", "warning", found, hint)
 
 
 def _extras() -> Iterator[Diagnosis]:

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from interop.context import Cancellation
-from interop.errors import PolycallError, PreparationError
-from interop.json_text import encode_json
-from interop.values import Value
-from registry.entries import Entry
-from registry.registry import Registry
+from polycall.interop.context import Cancellation
+from polycall.interop.errors import PolycallError, PreparationError
+from polycall.interop.json_text import encode_json
+from polycall.interop.values import Value
+from polycall.registry.entries.entry import Entry
+from polycall.registry.registry import Registry
 
 __all__ = ["GuestTest", "GuestTestOutcome", "find_tests", "run_test"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from xml.etree import ElementTree
 
-from registry.guest_tests import GuestTestOutcome
+from polycall.registry.guest_tests import GuestTestOutcome
 
 __all__ = ["junit_xml"]
 

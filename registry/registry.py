@@ -12,21 +12,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from interop.context import DEFAULT_MAX_DEPTH, Cancellation
-from interop.errors import Problem
-from interop.ids import EntryId
-from interop.observer import Observer
-from interop.protocols import Function
-from interop.values import Value, describe, plain, plain_all
-from registry.async_calls import AsyncCalls
-from registry.call_log import CALL_LOG, CallLog
-from registry.changes import Changes
-from registry.check import Finding, check_index
-from registry.dispatcher import Dispatcher, is_callable
-from registry.entries import Entry
-from registry.load import load_index
-from registry.python_functions import PYTHON_KIND, PythonFunction, current_context
-from registry.stats import Latencies, Stats, collect
+from polycall.interop.context import DEFAULT_MAX_DEPTH, Cancellation
+from polycall.interop.errors import Problem
+from polycall.interop.ids import EntryId
+from polycall.interop.observer import Observer
+from polycall.interop.protocols import Function
+from polycall.interop.values import Value, describe, plain, plain_all
+from polycall.registry.check import Finding, check_index
+from polycall.registry.dispatch.async_calls import AsyncCalls
+from polycall.registry.dispatch.dispatcher import Dispatcher, is_callable
+from polycall.registry.dispatch.python_functions import PYTHON_KIND, PythonFunction, current_context
+from polycall.registry.dispatch.stats import Stats, collect
+from polycall.registry.entries.changes import Changes
+from polycall.registry.entries.entry import Entry
+from polycall.registry.observers.call_log import CALL_LOG, CallLog
+from polycall.registry.observers.latencies import Latencies
+from polycall.registry.reading.load import load_index
 
 __all__ = ["Registry", "load"]
 
@@ -68,7 +69,7 @@ def load(
     if CALL_LOG.isEnabledFor(logging.DEBUG):  # once: asking at each call would make short ones a tenth slower
         observers.append(CallLog())
     if telemetry:
-        from registry.telemetry import Telemetry  # noqa: PLC0415  # its package is an extra
+        from polycall.registry.observers.telemetry import Telemetry  # noqa: PLC0415  # its package is an extra
 
         observers.append(Telemetry())
     dispatcher = Dispatcher(load_index(Path(path)), cache_directory=directory, max_depth=max_depth, observers=observers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
-from interop.values import Value
+from polycall.interop.values import Value
 
 __all__ = ["Attack", "attacks", "outcome"]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from registry.cli.main import main
+from polycall.registry.cli.main import main
 
 __all__ = ["Done", "on_a_terminal", "run"]
 

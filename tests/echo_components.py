@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from interop.values import Value
-from wasm_runtime.check_values import wrap_some
-from wasm_runtime.wit_types import (
+from polycall.interop.values import Value
+from polycall.wasm_runtime.check_values import wrap_some
+from polycall.wasm_runtime.wit_types import (
     INTEGER_RANGES,
     PRIMITIVES,
     EnumType,

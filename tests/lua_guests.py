@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 
-from interop.context import CallContext, Cancellation
-from interop.errors import NotFoundError
-from interop.limits import LimitsSpec
-from interop.source import SourceText
-from interop.values import Value
-from lua_runtime import LuaProgram
-from lua_runtime.runtime import LuaFunction, LuaRuntime
-from registry.guest_yaml import GuestYaml
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import NotFoundError
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.source import SourceText
+from polycall.interop.values import Value
+from polycall.lua_runtime import LuaProgram
+from polycall.lua_runtime.runtime import LuaFunction, LuaRuntime
+from polycall.registry.services.guest_yaml import GuestYaml
 
 Target = Callable[[Sequence[Value], CallContext], Value]
 

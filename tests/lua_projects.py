@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import polycall
-from interop.values import Value
+from polycall.interop.values import Value
 
 __all__ = ["in_process_and_isolated", "load_lua", "run_lua"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from interop.values import Value
+from polycall.interop.values import Value
 
 __all__ = ["plain_values"]
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from interop.context import CallContext, Cancellation
-from interop.errors import GuestError
-from interop.limits import LimitsSpec
-from interop.protocols import Instance, Invoker
-from interop.source import SourceText
-from interop.values import Value
-from wasm_runtime import WasmProgram
-from wasm_runtime.function import WasmFunction
-from wasm_runtime.runtime import WasmRuntime
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import GuestError
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.protocols import Instance, Invoker
+from polycall.interop.source import SourceText
+from polycall.interop.values import Value
+from polycall.wasm_runtime import WasmProgram
+from polycall.wasm_runtime.function import WasmFunction
+from polycall.wasm_runtime.runtime import WasmRuntime
 
 __all__ = [
     "BUMP_ALLOCATOR",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from interop.values import Value
-from wasm_runtime.wit_types import (
+from polycall.interop.values import Value
+from polycall.wasm_runtime.wit_types import (
     INTEGER_RANGES,
     EnumType,
     FlagsType,

@@ -1,9 +1,9 @@
 """WebAssembly for polycall: the entry kinds as declared, and the runtime that calls them.
 
-Importing this package does not load the engine: `wasm_runtime.runtime` does.
+Importing this package does not load the engine: `polycall.wasm_runtime.runtime` does.
 """
 
-from wasm_runtime.spec import (
+from polycall.wasm_runtime.spec import (
     KINDS,
     BinaryFile,
     WasiEnvSpec,

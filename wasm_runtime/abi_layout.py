@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from wasm_runtime.wit_types import ListType, OptionType, Primitive, ResultType, TupleType, WitType
+from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, ResultType, TupleType, WitType
 
 __all__ = ["MAX_FLAT_PARAMETERS", "align_to", "alignment", "arms", "flat", "payload_offset", "size", "tuple_offsets"]
 

@@ -1,6 +1,6 @@
 """Plain values into and out of a core module's memory and parameters (specification: Component Model, Canonical ABI).
 
-A type is compiled once into functions; values are in the normal form of `wasm_runtime.check_values`.
+A type is compiled once into functions; values are in the normal form of `polycall.wasm_runtime.check_values`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from interop.errors import TrapError
-from wasm_runtime.abi_layout import alignment, arms, flat, payload_offset, size, tuple_offsets
-from wasm_runtime.check_values import unwrap_some, wrap_some
-from wasm_runtime.guest_memory import GuestMemory
-from wasm_runtime.wit_types import ListType, OptionType, Primitive, ResultType, TupleType, WitType
+from polycall.interop.errors import TrapError
+from polycall.wasm_runtime.abi_layout import alignment, arms, flat, payload_offset, size, tuple_offsets
+from polycall.wasm_runtime.check_values import unwrap_some, wrap_some
+from polycall.wasm_runtime.guest_memory import GuestMemory
+from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, ResultType, TupleType, WitType
 
 __all__ = [
     "Flatten",

@@ -19,10 +19,10 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from interop.errors import ConversionError
-from interop.ids import suggestion
-from interop.values import Value, describe
-from wasm_runtime.wit_types import (
+from polycall.interop.errors import ConversionError
+from polycall.interop.ids import suggestion
+from polycall.interop.values import Value, describe
+from polycall.wasm_runtime.wit_types import (
     INTEGER_RANGES,
     EnumType,
     FlagsType,

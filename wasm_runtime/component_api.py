@@ -13,20 +13,20 @@ from typing import Any, NamedTuple
 import wasmtime
 from wasmtime.component import Component, ExportIndex, Linker, LinkerInstance
 
-from interop.errors import PreparationError
-from interop.values import Value
-from wasm_runtime.component_types import exported_functions, imported_interfaces
-from wasm_runtime.component_values import VALUE_BYTES, Arena, Lift, compile_lift, compile_lower, owns_memory
-from wasm_runtime.engine import GuestStore, WasmEngine
-from wasm_runtime.exports import supported, the_export
-from wasm_runtime.function import WasmFunction, WasmInstance
-from wasm_runtime.import_links import ImportedInterface, is_our_funcs, refusal
-from wasm_runtime.native import COMPONENT_CALLBACK, Buffer, address_of, prototype
-from wasm_runtime.programs import CompiledProgram
-from wasm_runtime.signal_shield import SignalShield
-from wasm_runtime.signature import Signature
-from wasm_runtime.spec import WasmProgram
-from wasm_runtime.traps import take_error
+from polycall.interop.errors import PreparationError
+from polycall.interop.values import Value
+from polycall.wasm_runtime.component_types import exported_functions, imported_interfaces
+from polycall.wasm_runtime.component_values import VALUE_BYTES, Arena, Lift, compile_lift, compile_lower, owns_memory
+from polycall.wasm_runtime.engine import GuestStore, WasmEngine
+from polycall.wasm_runtime.exports import supported, the_export
+from polycall.wasm_runtime.function import WasmFunction, WasmInstance
+from polycall.wasm_runtime.import_links import ImportedInterface, is_our_funcs, refusal
+from polycall.wasm_runtime.native import COMPONENT_CALLBACK, Buffer, address_of, prototype
+from polycall.wasm_runtime.programs import CompiledProgram
+from polycall.wasm_runtime.signal_shield import SignalShield
+from polycall.wasm_runtime.signature import Signature
+from polycall.wasm_runtime.spec import WasmProgram
+from polycall.wasm_runtime.traps import take_error
 
 __all__ = ["ComponentFunction", "HostFunction"]
 
@@ -50,7 +50,7 @@ class HostFunction(NamedTuple):
     Attributes:
         signature: What an importing component must agree with.
         implementation: Takes the calling store and the arguments, returns the result; all in the normal form of
-            `wasm_runtime.check_values`. What it raises ends the guest's call.
+            `polycall.wasm_runtime.check_values`. What it raises ends the guest's call.
     """
 
     signature: Signature

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import wasmtime
 from wasmtime import component as api
 
-from interop.errors import PreparationError
-from wasm_runtime.import_links import ImportedInterface
-from wasm_runtime.signature import Signature
-from wasm_runtime.wit_types import (
+from polycall.interop.errors import PreparationError
+from polycall.wasm_runtime.import_links import ImportedInterface
+from polycall.wasm_runtime.signature import Signature
+from polycall.wasm_runtime.wit_types import (
     PRIMITIVES,
     EnumType,
     FlagsType,

@@ -2,7 +2,7 @@
 
 wasmtime-py's own value classes are slow, wrap integers and guess the case of a variant, so the C structures are written
 and read here, as bytes. A type is compiled once to a pair of functions; values are in the normal form of
-`wasm_runtime.check_values`, which lifting gives back.
+`polycall.wasm_runtime.check_values`, which lifting gives back.
 
 Lowering builds an image of the value in memory of ours. The engine copies what it is given and owns nothing of it, so
 there is nothing to free, on any path. Lifting reads the engine's memory; who called for the value then deletes it as a
@@ -19,10 +19,10 @@ from collections.abc import Callable
 from ctypes import c_char, string_at
 from typing import Any
 
-from interop.errors import LimitError
-from wasm_runtime.check_values import unwrap_some, wrap_some
-from wasm_runtime.native import Buffer
-from wasm_runtime.wit_types import (
+from polycall.interop.errors import LimitError
+from polycall.wasm_runtime.check_values import unwrap_some, wrap_some
+from polycall.wasm_runtime.native import Buffer
+from polycall.wasm_runtime.wit_types import (
     EnumType,
     FlagsType,
     ListType,

@@ -10,21 +10,21 @@ from typing import Any
 
 import wasmtime
 
-from interop.errors import PreparationError
-from interop.values import Value
-from wasm_runtime.abi_layout import alignment, size
-from wasm_runtime.canonical_abi import compile_flatten, compile_lift_flat, compile_load, compile_store
-from wasm_runtime.core_signature import declared_signature, plan_core_call
-from wasm_runtime.engine import GuestStore, WasmEngine
-from wasm_runtime.function import WasmFunction, WasmInstance
-from wasm_runtime.guest_memory import GuestMemory
-from wasm_runtime.import_links import ImportedInterface, refusal
-from wasm_runtime.native import CORE_CALLBACK, Buffer, address_of, caller_context, prototype, trap_new
-from wasm_runtime.programs import CompiledProgram
-from wasm_runtime.signature import Signature
-from wasm_runtime.spec import WasmProgram
-from wasm_runtime.traps import take_error, take_trap
-from wasm_runtime.wit_types import TupleType
+from polycall.interop.errors import PreparationError
+from polycall.interop.values import Value
+from polycall.wasm_runtime.abi_layout import alignment, size
+from polycall.wasm_runtime.canonical_abi import compile_flatten, compile_lift_flat, compile_load, compile_store
+from polycall.wasm_runtime.core_signature import declared_signature, plan_core_call
+from polycall.wasm_runtime.engine import GuestStore, WasmEngine
+from polycall.wasm_runtime.function import WasmFunction, WasmInstance
+from polycall.wasm_runtime.guest_memory import GuestMemory
+from polycall.wasm_runtime.import_links import ImportedInterface, refusal
+from polycall.wasm_runtime.native import CORE_CALLBACK, Buffer, address_of, caller_context, prototype, trap_new
+from polycall.wasm_runtime.programs import CompiledProgram
+from polycall.wasm_runtime.signature import Signature
+from polycall.wasm_runtime.spec import WasmProgram
+from polycall.wasm_runtime.traps import take_error, take_trap
+from polycall.wasm_runtime.wit_types import TupleType
 
 __all__ = ["CoreFunction"]
 

@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import wasmtime
 
-from interop.errors import PreparationError
-from interop.ids import suggestion
-from wasm_runtime.abi_layout import MAX_FLAT_PARAMETERS, flat
-from wasm_runtime.exports import the_export
-from wasm_runtime.native import Buffer, address_of, prototype
-from wasm_runtime.signature import Signature
-from wasm_runtime.wit_parser import EXAMPLE, parse_wit
-from wasm_runtime.wit_types import ListType, OptionType, Primitive, ResultType, TupleType, WitType
+from polycall.interop.errors import PreparationError
+from polycall.interop.ids import suggestion
+from polycall.wasm_runtime.abi_layout import MAX_FLAT_PARAMETERS, flat
+from polycall.wasm_runtime.exports import the_export
+from polycall.wasm_runtime.native import Buffer, address_of, prototype
+from polycall.wasm_runtime.signature import Signature
+from polycall.wasm_runtime.wit_parser import EXAMPLE, parse_wit
+from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, ResultType, TupleType, WitType
 
 __all__ = ["CorePlan", "declared_signature", "plan_core_call"]
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import wasmtime
 
-from interop.context import CallContext
-from interop.errors import ImportDeniedError, InternalError, PolycallError, TrapError
-from wasm_runtime import native
-from wasm_runtime.epoch_ticker import EpochTicker
-from wasm_runtime.native import EPOCH_CALLBACK, address_of
-from wasm_runtime.signal_shield import SignalShield
-from wasm_runtime.traps import MemoryState, engine_error, guest_traceback
+from polycall.interop.context import CallContext
+from polycall.interop.errors import ImportDeniedError, InternalError, PolycallError, TrapError
+from polycall.wasm_runtime import native
+from polycall.wasm_runtime.epoch_ticker import EpochTicker
+from polycall.wasm_runtime.native import EPOCH_CALLBACK, address_of
+from polycall.wasm_runtime.signal_shield import SignalShield
+from polycall.wasm_runtime.traps import MemoryState, engine_error, guest_traceback
 
 __all__ = ["ENGINE_SETTINGS", "MAX_WASM_STACK_BYTES", "GuestStore", "WasmEngine"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from interop.errors import MissingExportError, PreparationError
-from interop.ids import suggestion
-from wasm_runtime.signature import Signature
-from wasm_runtime.wit_types import unsupported_part
+from polycall.interop.errors import MissingExportError, PreparationError
+from polycall.interop.ids import suggestion
+from polycall.wasm_runtime.signature import Signature
+from polycall.wasm_runtime.wit_types import unsupported_part
 
 __all__ = ["supported", "the_export"]
 

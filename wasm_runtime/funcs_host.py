@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from interop.errors import CallError, CancelledError, DeadlineError, PolycallError
-from interop.ids import EntryId
-from interop.json_text import encode_json
-from interop.protocols import Invoker
-from interop.values import Value
-from wasm_runtime.component_api import HostFunction
-from wasm_runtime.engine import GuestStore
-from wasm_runtime.signature import Signature
-from wasm_runtime.wit_types import ListType, Primitive, ResultType, WitType
+from polycall.interop.errors import CallError, CancelledError, DeadlineError, PolycallError
+from polycall.interop.ids import EntryId
+from polycall.interop.json_text import encode_json
+from polycall.interop.protocols import Invoker
+from polycall.interop.values import Value
+from polycall.wasm_runtime.component_api import HostFunction
+from polycall.wasm_runtime.engine import GuestStore
+from polycall.wasm_runtime.signature import Signature
+from polycall.wasm_runtime.wit_types import ListType, Primitive, ResultType, WitType
 
 __all__ = ["funcs_host"]
 

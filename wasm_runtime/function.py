@@ -6,15 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from interop.context import CallContext
-from interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, raise_if
-from interop.start_up import start_frame, start_interruption, start_seconds
-from interop.values import Value
-from wasm_runtime.engine import GuestStore, WasmEngine
-from wasm_runtime.import_links import ImportedInterface, import_needs, refuse_strictly
-from wasm_runtime.signature import ArgumentCheck, Signature
-from wasm_runtime.spec import WasmProgram
-from wasm_runtime.traps import TooManyMemoriesError
+from polycall.interop.context import CallContext
+from polycall.interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, raise_if
+from polycall.interop.start_up import start_frame, start_interruption, start_seconds
+from polycall.interop.values import Value
+from polycall.wasm_runtime.engine import GuestStore, WasmEngine
+from polycall.wasm_runtime.import_links import ImportedInterface, import_needs, refuse_strictly
+from polycall.wasm_runtime.signature import ArgumentCheck, Signature
+from polycall.wasm_runtime.spec import WasmProgram
+from polycall.wasm_runtime.traps import TooManyMemoriesError
 
 __all__ = ["WasmFunction", "WasmInstance"]
 
@@ -53,7 +53,7 @@ class WasmFunction(ABC):
         return self.signature.payload_form.arguments(payload)
 
     def instantiate(self, context: CallContext | None = None) -> WasmInstance:
-        """Makes a fresh instance in a store of its own; see `interop.protocols.Function`.
+        """Makes a fresh instance in a store of its own; see `polycall.interop.protocols.Function`.
 
         Raises:
             PolycallError: The guest's start code trapped or took too long, the call that waits is over, or the guest

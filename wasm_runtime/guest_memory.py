@@ -6,9 +6,9 @@ import ctypes
 from collections.abc import Callable
 from ctypes import c_void_p
 
-from interop.errors import InternalError, LimitError, TrapError, raise_if
-from wasm_runtime.engine import GuestStore
-from wasm_runtime.native import memory_size, prototype
+from polycall.interop.errors import InternalError, LimitError, TrapError, raise_if
+from polycall.wasm_runtime.engine import GuestStore
+from polycall.wasm_runtime.native import memory_size, prototype
 
 __all__ = ["GuestMemory"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from interop.errors import ImportDeniedError
-from interop.ids import suggestion
-from interop.protocols import ImportNeed
-from wasm_runtime.imports import FUNCS_INTERFACE, GROUPS, group_of_interface
-from wasm_runtime.signature import Signature
+from polycall.interop.errors import ImportDeniedError
+from polycall.interop.ids import suggestion
+from polycall.interop.protocols import ImportNeed
+from polycall.wasm_runtime.imports import FUNCS_INTERFACE, GROUPS, group_of_interface
+from polycall.wasm_runtime.signature import Signature
 
 __all__ = [
     "FUNCS_VERSION",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from interop.ids import suggestion
+from polycall.interop.ids import suggestion
 
 __all__ = ["FUNCS_INTERFACE", "GROUPS", "check_import", "group_of_interface", "group_of_spelling"]
 

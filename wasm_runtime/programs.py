@@ -13,14 +13,14 @@ import weakref
 import wasmtime
 from wasmtime.component import Component
 
-from interop.aside import Asides
-from interop.confined import ConfinedFolder
-from interop.context import CallContext
-from interop.errors import HashError, NotFoundError, PolycallError, PreparationError
-from interop.source import SourceText
-from wasm_runtime.compile_cache import CompileCache
-from wasm_runtime.engine import ENGINE_SETTINGS
-from wasm_runtime.spec import BinaryFile
+from polycall.interop.aside import Asides
+from polycall.interop.confined import ConfinedFolder
+from polycall.interop.context import CallContext
+from polycall.interop.errors import HashError, NotFoundError, PolycallError, PreparationError
+from polycall.interop.source import SourceText
+from polycall.wasm_runtime.compile_cache import CompileCache
+from polycall.wasm_runtime.engine import ENGINE_SETTINGS
+from polycall.wasm_runtime.spec import BinaryFile
 
 __all__ = ["CompiledProgram", "Programs"]
 

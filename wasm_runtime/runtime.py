@@ -6,17 +6,17 @@ from pathlib import Path
 
 from wasmtime.component import Component
 
-from interop.context import CallContext
-from interop.errors import PolycallError
-from interop.protocols import Invoker
-from wasm_runtime.compile_cache import CompileCache, default_cache_directory
-from wasm_runtime.component_api import ComponentFunction
-from wasm_runtime.core_modules import CoreFunction
-from wasm_runtime.engine import WasmEngine
-from wasm_runtime.funcs_host import funcs_host
-from wasm_runtime.function import WasmFunction
-from wasm_runtime.programs import Programs
-from wasm_runtime.spec import WasmProgram
+from polycall.interop.context import CallContext
+from polycall.interop.errors import PolycallError
+from polycall.interop.protocols import Invoker
+from polycall.wasm_runtime.compile_cache import CompileCache, default_cache_directory
+from polycall.wasm_runtime.component_api import ComponentFunction
+from polycall.wasm_runtime.core_modules import CoreFunction
+from polycall.wasm_runtime.engine import WasmEngine
+from polycall.wasm_runtime.funcs_host import funcs_host
+from polycall.wasm_runtime.function import WasmFunction
+from polycall.wasm_runtime.programs import Programs
+from polycall.wasm_runtime.spec import WasmProgram
 
 __all__ = ["WasmRuntime"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from interop.errors import ConversionError
-from interop.payload import PayloadForm
-from interop.values import Value
-from wasm_runtime.check_values import Mismatch, compile_check
-from wasm_runtime.wit_types import ListType, OptionType, Primitive, WitType
+from polycall.interop.errors import ConversionError
+from polycall.interop.payload import PayloadForm
+from polycall.interop.values import Value
+from polycall.wasm_runtime.check_values import Mismatch, compile_check
+from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, WitType
 
 __all__ = ["ArgumentCheck", "Signature"]
 
@@ -60,7 +60,7 @@ class ArgumentCheck:
         self._count = len(self._checks)
 
     def __call__(self, arguments: Sequence[Value]) -> list[Value]:
-        """Returns the arguments in the one form that lowering takes (see `wasm_runtime.check_values`).
+        """Returns the arguments in the one form that lowering takes (see `polycall.wasm_runtime.check_values`).
 
         Raises:
             ConversionError: Too many or too few arguments, or one does not fit its type.

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from interop.fields import key, matches, one_of
-from interop.ids import EntryId
-from interop.limits import LimitsSpec
-from interop.pool_spec import PoolSpec
-from interop.source import SourceText
-from wasm_runtime.imports import check_import
+from polycall.interop.fields import key, matches, one_of
+from polycall.interop.ids import EntryId
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.pool_spec import PoolSpec
+from polycall.interop.source import SourceText
+from polycall.wasm_runtime.imports import check_import
 
 __all__ = [
     "KINDS",

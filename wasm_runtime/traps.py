@@ -8,9 +8,9 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
-from interop.errors import LimitError, MemoryLimitError, PolycallError, TrapError
-from wasm_runtime import native
-from wasm_runtime.native import Buffer
+from polycall.interop.errors import LimitError, MemoryLimitError, PolycallError, TrapError
+from polycall.wasm_runtime import native
+from polycall.wasm_runtime.native import Buffer
 
 __all__ = ["MemoryState", "TooManyMemoriesError", "engine_error", "guest_traceback", "take_error", "take_trap"]
 

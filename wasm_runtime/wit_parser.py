@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from interop.errors import PreparationError
-from interop.ids import suggestion
-from wasm_runtime.signature import Signature
-from wasm_runtime.wit_types import PRIMITIVES, ListType, OptionType, Primitive, ResultType, TupleType, WitType
+from polycall.interop.errors import PreparationError
+from polycall.interop.ids import suggestion
+from polycall.wasm_runtime.signature import Signature
+from polycall.wasm_runtime.wit_types import PRIMITIVES, ListType, OptionType, Primitive, ResultType, TupleType, WitType
 
 __all__ = ["EXAMPLE", "parse_wit"]
 

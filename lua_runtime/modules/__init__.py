@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from lua_runtime.modules import (
+from polycall.lua_runtime.modules import (
     base64,
     crypto,
     ctx,
@@ -22,7 +22,7 @@ from lua_runtime.modules import (
     uuid,
     yaml,
 )
-from lua_runtime.session import Session
+from polycall.lua_runtime.session import Session
 
 __all__ = ["ALWAYS_THERE", "MODULES"]
 

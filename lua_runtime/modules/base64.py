@@ -6,7 +6,7 @@ import binascii
 from collections.abc import Callable
 from typing import Any
 
-from lua_runtime.session import PIECE, RefusedError, Session
+from polycall.lua_runtime.session import PIECE, RefusedError, Session
 
 __all__ = ["host_functions"]
 
@@ -15,7 +15,7 @@ _TEXT_PIECE = PIECE // 4 * 4
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
-    """Returns what ``lua/base64.lua`` calls."""
+    """Returns what ``lua/modules/base64.lua`` calls."""
 
     def encode(data: bytes) -> Any:
         pieces = session.pieces(data, _PLAIN_PIECE)

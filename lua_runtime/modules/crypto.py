@@ -9,12 +9,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from interop.errors import ConversionError
-from lua_runtime.modules.aead import decrypt, encrypt
-from lua_runtime.modules.hash import mac_of
-from lua_runtime.modules.jwt import encode_token, verify_token
-from lua_runtime.modules.pbkdf2 import derive
-from lua_runtime.session import RefusedError, Session
+from polycall.interop.errors import ConversionError
+from polycall.lua_runtime.modules.aead import decrypt, encrypt
+from polycall.lua_runtime.modules.hash import mac_of
+from polycall.lua_runtime.modules.jwt import encode_token, verify_token
+from polycall.lua_runtime.modules.pbkdf2 import derive
+from polycall.lua_runtime.session import RefusedError, Session
 
 __all__ = ["host_functions"]
 
@@ -23,7 +23,7 @@ _ALPHANUMERIC = (string.ascii_letters + string.digits).encode()
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
-    """Returns what ``lua/crypto.lua`` calls."""
+    """Returns what ``lua/modules/crypto.lua`` calls."""
 
     def random_bytes(length: int) -> Any:
         return session.answer(secrets.token_bytes(_checked_length("bytes", length)))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from interop.context import NO_VALUES
-from interop.ids import suggestion
-from lua_runtime.session import Session
+from polycall.interop.context import NO_VALUES
+from polycall.interop.ids import suggestion
+from polycall.lua_runtime.session import Session
 
 __all__ = ["host_functions"]
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
-    """Returns what ``lua/ctx.lua`` calls."""
+    """Returns what ``lua/modules/ctx.lua`` calls."""
 
     def get(key: bytes) -> Any:
         values = session.context.values if session.context else NO_VALUES

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from interop.services import Services
-from lua_runtime.modules.offered import offered
-from lua_runtime.session import Session
+from polycall.interop.services import Services
+from polycall.lua_runtime.modules.offered import offered
+from polycall.lua_runtime.session import Session
 
 __all__ = ["host_functions"]
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
-    """Returns what ``lua/env.lua`` calls."""
+    """Returns what ``lua/modules/env.lua`` calls."""
     namespace = session.entry_id.partition(":")[0]
 
     def get(services: Services, name: bytes) -> Any:

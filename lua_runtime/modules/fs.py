@@ -14,10 +14,10 @@ from collections.abc import Callable
 from io import FileIO
 from typing import Any
 
-from interop.confined import ConfinedFolder
-from interop.services import Services
-from lua_runtime.modules.offered import offered
-from lua_runtime.session import Session
+from polycall.interop.confined import ConfinedFolder
+from polycall.interop.services import Services
+from polycall.lua_runtime.modules.offered import offered
+from polycall.lua_runtime.session import Session
 
 __all__ = ["host_functions"]
 
@@ -44,7 +44,7 @@ _WHENCE = {b"set": os.SEEK_SET, b"cur": os.SEEK_CUR, b"end": os.SEEK_END}
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
-    """Returns what ``lua/fs.lua`` calls."""
+    """Returns what ``lua/modules/fs.lua`` calls."""
     folders, files = _Folders(session), _Files(session)
     functions = (
         *(folders.get, folders.read_file, folders.write_file, folders.status, folders.members),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lua_runtime.session import Session
+from polycall.lua_runtime.session import Session
 
 __all__ = ["host_functions"]
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
-    """Returns what ``lua/funcs.lua`` calls."""
+    """Returns what ``lua/modules/funcs.lua`` calls."""
     call = session.invoker.call
 
     def invoke(target: bytes, *run: object) -> Any:

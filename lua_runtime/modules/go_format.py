@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from lua_runtime.modules.go_layout import DAYS, MONTHS, civil_of, days_before, split_layout
+from polycall.lua_runtime.modules.go_layout import DAYS, MONTHS, civil_of, days_before, split_layout
 
 __all__ = ["format_time"]
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
-from lua_runtime.modules.go_layout import DAYS, MONTHS, civil_of, days_before, days_in, split_layout
-from lua_runtime.modules.zones import Zone
+from polycall.lua_runtime.modules.go_layout import DAYS, MONTHS, civil_of, days_before, days_in, split_layout
+from polycall.lua_runtime.modules.zones import Zone
 
 __all__ = ["LayoutError", "ParsedTime", "parse_time"]
 

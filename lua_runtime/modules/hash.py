@@ -7,13 +7,13 @@ import hmac
 from collections.abc import Callable
 from typing import Any
 
-from lua_runtime.session import Session
+from polycall.lua_runtime.session import Session
 
 __all__ = ["host_functions", "mac_of"]
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
-    """Returns what ``lua/hash.lua`` calls."""
+    """Returns what ``lua/modules/hash.lua`` calls."""
 
     def digest(name: bytes, data: bytes, raw: bool | None) -> Any:
         sum_of = hashlib.new(name.decode(), usedforsecurity=False)

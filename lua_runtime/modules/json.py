@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from interop.errors import ConversionError
-from interop.json_text import decode_json, encode_json
-from lua_runtime.session import Session
+from polycall.interop.errors import ConversionError
+from polycall.interop.json_text import decode_json, encode_json
+from polycall.lua_runtime.session import Session
 
 __all__ = ["host_functions"]
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
-    """Returns what ``lua/json.lua`` calls."""
+    """Returns what ``lua/modules/json.lua`` calls."""
 
     def encode(_unused: bytes, *run: object) -> Any:
         try:

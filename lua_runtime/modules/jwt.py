@@ -8,12 +8,12 @@ import hmac
 import time
 from typing import Any, NoReturn
 
-from interop.errors import ConversionError
-from interop.json_text import decode_json, encode_json
-from interop.values import Value
-from lua_runtime.modules.aead import missing
-from lua_runtime.modules.hash import mac_of
-from lua_runtime.session import RefusedError, Session
+from polycall.interop.errors import ConversionError
+from polycall.interop.json_text import decode_json, encode_json
+from polycall.interop.values import Value
+from polycall.lua_runtime.modules.aead import missing
+from polycall.lua_runtime.modules.hash import mac_of
+from polycall.lua_runtime.session import RefusedError, Session
 
 __all__ = ["encode_token", "verify_token"]
 

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from interop.guest_log import LINE_BYTES, MOST_FIELD_VALUES
-from lua_runtime.session import Session
+from polycall.interop.guest_log import LINE_BYTES, MOST_FIELD_VALUES
+from polycall.lua_runtime.session import Session
 
 __all__ = ["host_functions", "line_writer"]
 
@@ -15,7 +15,7 @@ _LEVELS = {b"debug": logging.DEBUG, b"info": logging.INFO, b"warn": logging.WARN
 
 
 def host_functions(session: Session) -> tuple[Any, ...]:
-    """Returns what ``lua/logger.lua`` needs: what it calls, and the bounds it keeps to."""
+    """Returns what ``lua/modules/logger.lua`` needs: what it calls, and the bounds it keeps to."""
 
     def write(level: bytes, *run: object) -> None:
         name, message, cut_off, fields = session.received(run)

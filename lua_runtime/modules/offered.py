@@ -6,9 +6,9 @@ import errno
 from collections.abc import Callable
 from typing import Any
 
-from interop.errors import PolycallError
-from interop.services import Services
-from lua_runtime.session import Session
+from polycall.interop.errors import PolycallError
+from polycall.interop.services import Services
+from polycall.lua_runtime.session import Session
 
 __all__ = ["kind_of", "offered"]
 

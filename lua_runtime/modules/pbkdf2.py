@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from lua_runtime.session import RefusedError, Session
+from polycall.lua_runtime.session import RefusedError, Session
 
 __all__ = ["derive"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from interop.services import Services
-from lua_runtime.modules.offered import offered
-from lua_runtime.session import RefusedError, Session
+from polycall.interop.services import Services
+from polycall.lua_runtime.modules.offered import offered
+from polycall.lua_runtime.session import RefusedError, Session
 
 __all__ = ["host_functions"]
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
-    """Returns what ``lua/registry.lua`` calls."""
+    """Returns what ``lua/modules/registry.lua`` calls."""
 
     def get(services: Services, entry_id: bytes) -> Any:
         return session.answer(services.entries.get(entry_id.decode()))

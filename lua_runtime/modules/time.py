@@ -1,6 +1,6 @@
 """The module ``time``: the clock, zones, layouts, durations, waiting (specification: system facts 4.4).
 
-What a Time, a Duration and a Location are is told in ``lua/time.lua``; here they are integers and names.
+What a Time, a Duration and a Location are is told in ``lua/modules/time.lua``; here they are integers and names.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from interop.waiting import Wakeup
-from lua_runtime.modules.durations import parse_duration
-from lua_runtime.modules.go_format import format_time
-from lua_runtime.modules.go_parse import LayoutError, parse_time
-from lua_runtime.modules.zones import Zone, find_zone, require_zone
-from lua_runtime.session import RefusedError, Session
+from polycall.interop.waiting import Wakeup
+from polycall.lua_runtime.modules.durations import parse_duration
+from polycall.lua_runtime.modules.go_format import format_time
+from polycall.lua_runtime.modules.go_parse import LayoutError, parse_time
+from polycall.lua_runtime.modules.zones import Zone, find_zone, require_zone
+from polycall.lua_runtime.session import RefusedError, Session
 
 __all__ = ["host_functions"]
 
@@ -24,7 +24,7 @@ _YEAR_ONE = -62_135_596_800
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
-    """Returns what ``lua/time.lua`` calls."""
+    """Returns what ``lua/modules/time.lua`` calls."""
 
     def now() -> int:
         return time.time_ns()

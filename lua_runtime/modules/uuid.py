@@ -10,8 +10,8 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from interop.values import Value
-from lua_runtime.session import RefusedError, Session
+from polycall.interop.values import Value
+from polycall.lua_runtime.session import RefusedError, Session
 
 __all__ = ["host_functions"]
 
@@ -34,7 +34,7 @@ _TICKS_BEFORE_1970 = 0x01B21DD213814000
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
-    """Returns what ``lua/uuid.lua`` calls."""
+    """Returns what ``lua/modules/uuid.lua`` calls."""
 
     def make(version: int) -> Any:
         return session.answer(str(_made(version)))

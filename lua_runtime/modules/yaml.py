@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from interop.errors import ConversionError
-from lua_runtime.session import RefusedError, Session
+from polycall.interop.errors import ConversionError
+from polycall.lua_runtime.session import RefusedError, Session
 
 __all__ = ["host_functions"]
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
-    """Returns what ``lua/yaml.lua`` calls."""
+    """Returns what ``lua/modules/yaml.lua`` calls."""
 
     def encode(_unused: bytes, *run: object) -> Any:
         value, order, indent = session.received(run)

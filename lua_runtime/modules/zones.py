@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from lua_runtime.session import RefusedError
+from polycall.lua_runtime.session import RefusedError
 
 __all__ = ["LOCAL", "Zone", "find_zone", "require_zone"]
 

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import click
 
-from interop.context import Cancellation
-from interop.errors import ConversionError
-from interop.json_text import decode_json, encode_json
-from interop.values import Value
-from registry.cli.interruptible import interruptible
-from registry.cli.logs import show_guests
-from registry.cli.nothing_found import hints_for_missing
-from registry.cli.printable import one_line, printable_json
-from registry.cli.seconds import SECONDS
-from registry.cli.session import Session
-from registry.cli.stderr import say
-from registry.cli.watch import Load, run, watch_option
-from registry.trace import Trace
+from polycall.interop.context import Cancellation
+from polycall.interop.errors import ConversionError
+from polycall.interop.json_text import decode_json, encode_json
+from polycall.interop.values import Value
+from polycall.registry.cli.interruptible import interruptible
+from polycall.registry.cli.logs import show_guests
+from polycall.registry.cli.nothing_found import hints_for_missing
+from polycall.registry.cli.printable import one_line, printable_json
+from polycall.registry.cli.seconds import SECONDS
+from polycall.registry.cli.session import Session
+from polycall.registry.cli.stderr import say
+from polycall.registry.cli.watch import Load, run, watch_option
+from polycall.registry.observers.trace import Trace
 
 __all__ = ["call"]
 

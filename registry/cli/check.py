@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from interop.errors import DeclarationError
-from registry.check import Finding
-from registry.cli.interruptible import interruptible
-from registry.cli.output import print_json, print_line
-from registry.cli.progress import progress
-from registry.cli.session import Session
-from registry.cli.watch import Load, run, watch_option
+from polycall.interop.errors import DeclarationError
+from polycall.registry.check import Finding
+from polycall.registry.cli.interruptible import interruptible
+from polycall.registry.cli.output import print_json, print_line
+from polycall.registry.cli.progress import progress
+from polycall.registry.cli.session import Session
+from polycall.registry.cli.watch import Load, run, watch_option
 
 __all__ = ["check"]
 

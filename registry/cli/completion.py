@@ -6,8 +6,8 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 from click.types import StringParamType
 
-from interop.errors import PolycallError
-from registry.load import load_index
+from polycall.interop.errors import PolycallError
+from polycall.registry.reading.load import load_index
 
 __all__ = ["completion", "offer_entry_ids"]
 

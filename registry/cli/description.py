@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from interop.ids import EntryId
-from interop.pool_spec import PoolSpec
-from interop.protocols import Function
-from interop.source import SourceText
-from registry.data_kinds import FsDirectorySpec
-from registry.entries import Entry
+from polycall.interop.ids import EntryId
+from polycall.interop.pool_spec import PoolSpec
+from polycall.interop.protocols import Function
+from polycall.interop.source import SourceText
+from polycall.registry.entries.data_kinds import FsDirectorySpec
+from polycall.registry.entries.entry import Entry
 
 __all__ = ["describe"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from registry.cli.output import print_json, print_line, print_table
-from registry.doctor import examine
+from polycall.registry.cli.output import print_json, print_line, print_table
+from polycall.registry.doctor import examine
 
 __all__ = ["doctor"]
 

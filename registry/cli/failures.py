@@ -8,9 +8,9 @@ import traceback
 
 import click
 
-from interop.errors import OUTCOMES, DeclarationError, PolycallError
-from registry.cli.printable import one_line, printable
-from registry.cli.stderr import say
+from polycall.interop.errors import OUTCOMES, DeclarationError, PolycallError
+from polycall.registry.cli.printable import one_line, printable
+from polycall.registry.cli.stderr import say
 
 __all__ = ["show_failure"]
 

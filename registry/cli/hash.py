@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from registry.binary_hashes import BinaryHash, binary_hashes, write_hashes
-from registry.cli.output import print_table
-from registry.cli.session import Session
+from polycall.registry.binary_hashes import BinaryHash, binary_hashes, write_hashes
+from polycall.registry.cli.output import print_table
+from polycall.registry.cli.session import Session
 
 __all__ = ["hash_binaries"]
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from registry.cli.printable import one_line, printable
+from polycall.registry.cli.printable import one_line, printable
 
 __all__ = ["init"]
 
@@ -23,7 +23,7 @@ def init(directory: Path) -> None:
 
     An existing file is never overwritten.
     """
-    with as_file(files("registry") / "templates" / "project") as template:
+    with as_file(files("polycall.registry") / "templates" / "project") as template:
         sources = sorted(path for path in template.iterdir() if path.is_file())
         taken = [path.name for path in sources if (directory / path.name).exists()]
         if taken:

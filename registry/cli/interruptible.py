@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from interop.context import Cancellation
+from polycall.interop.context import Cancellation
 
 __all__ = ["interruptible"]
 

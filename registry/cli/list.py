@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from registry.cli.nothing_found import say_nothing_found
-from registry.cli.output import print_json, print_table
-from registry.cli.session import Session
-from registry.cli.watch import Load, run, watch_option
-from registry.entries import Entry
+from polycall.registry.cli.nothing_found import say_nothing_found
+from polycall.registry.cli.output import print_json, print_table
+from polycall.registry.cli.session import Session
+from polycall.registry.cli.watch import Load, run, watch_option
+from polycall.registry.entries.entry import Entry
 
 __all__ = ["list_entries"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from registry.cli.printable import printable
-from registry.cli.stderr import say
+from polycall.registry.cli.printable import printable
+from polycall.registry.cli.stderr import say
 
 __all__ = ["configure_logging", "show_guests"]
 

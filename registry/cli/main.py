@@ -11,12 +11,12 @@ from types import MappingProxyType
 
 import click
 
-from interop.ids import suggestion
-from registry.cli.failures import show_failure
-from registry.cli.logs import configure_logging
-from registry.cli.printable import printable
-from registry.cli.session import Session
-from registry.cli.stderr import say
+from polycall.interop.ids import suggestion
+from polycall.registry.cli.failures import show_failure
+from polycall.registry.cli.logs import configure_logging
+from polycall.registry.cli.printable import printable
+from polycall.registry.cli.session import Session
+from polycall.registry.cli.stderr import say
 
 __all__ = ["main"]
 
@@ -51,10 +51,10 @@ class _Commands(click.Group):
         """Returns a command, or None if there is none of that name."""
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"registry.cli.{cmd_name}")
+        module = importlib.import_module(f"polycall.registry.cli.{cmd_name}")
         command: click.Command = getattr(module, _COMMANDS[cmd_name])
         if ctx.resilient_parsing:  # a shell asks what could be typed
-            from registry.cli.completion import offer_entry_ids  # noqa: PLC0415  # nothing else needs it
+            from polycall.registry.cli.completion import offer_entry_ids  # noqa: PLC0415  # nothing else needs it
 
             offer_entry_ids(command)
         return command
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; None for those of the process.
 
     Returns:
-        The exit code: 0, 2 for a wrong command line, else that of the failure, see `registry.cli.failures`.
+        The exit code: 0, 2 for a wrong command line, else that of the failure, see `polycall.registry.cli.failures`.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:

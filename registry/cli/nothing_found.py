@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from interop.errors import NotFoundError
-from interop.ids import suggestion
-from registry.cli.printable import one_line
-from registry.cli.stderr import say
-from registry.registry import Registry
+from polycall.interop.errors import NotFoundError
+from polycall.interop.ids import suggestion
+from polycall.registry.cli.printable import one_line
+from polycall.registry.cli.stderr import say
+from polycall.registry.registry import Registry
 
 __all__ = ["hints_for_missing", "say_nothing_found"]
 

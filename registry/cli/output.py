@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from registry.cli.printable import one_line, printable_json
+from polycall.registry.cli.printable import one_line, printable_json
 
 __all__ = ["Styles", "print_json", "print_line", "print_table"]
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from registry.cli.printable import one_line
+from polycall.registry.cli.printable import one_line
 
 __all__ = ["progress"]
 

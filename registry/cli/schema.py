@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from registry.cli.output import print_json
-from registry.schema import entry_file_schema
+from polycall.registry.cli.output import print_json
+from polycall.registry.entries.schema import entry_file_schema
 
 __all__ = ["schema"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.registry import Registry, load
+from polycall.registry.registry import Registry, load
 
 __all__ = ["Session"]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from registry.cli.description import describe
-from registry.cli.interruptible import interruptible
-from registry.cli.nothing_found import hints_for_missing
-from registry.cli.output import print_json
-from registry.cli.printable import one_line
-from registry.cli.session import Session
+from polycall.registry.cli.description import describe
+from polycall.registry.cli.interruptible import interruptible
+from polycall.registry.cli.nothing_found import hints_for_missing
+from polycall.registry.cli.output import print_json
+from polycall.registry.cli.printable import one_line
+from polycall.registry.cli.session import Session
 
 __all__ = ["show"]
 

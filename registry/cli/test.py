@@ -10,14 +10,14 @@ from typing import Any
 
 import click
 
-from registry.cli.interruptible import interruptible
-from registry.cli.output import print_json, print_line
-from registry.cli.progress import progress
-from registry.cli.seconds import SECONDS
-from registry.cli.session import Session
-from registry.guest_tests import GuestTest, GuestTestOutcome, find_tests, run_test
-from registry.junit import junit_xml
-from registry.registry import Registry
+from polycall.registry.cli.interruptible import interruptible
+from polycall.registry.cli.output import print_json, print_line
+from polycall.registry.cli.progress import progress
+from polycall.registry.cli.seconds import SECONDS
+from polycall.registry.cli.session import Session
+from polycall.registry.guest_tests import GuestTest, GuestTestOutcome, find_tests, run_test
+from polycall.registry.junit import junit_xml
+from polycall.registry.registry import Registry
 
 __all__ = ["run_tests"]
 

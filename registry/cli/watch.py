@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from interop.errors import PolycallError
-from registry.cli.failures import show_failure
-from registry.cli.printable import one_line
-from registry.cli.session import Session
-from registry.cli.stderr import say
-from registry.discovery import SKIPPED_FOLDERS
-from registry.load import project_folder
-from registry.registry import Registry
+from polycall.interop.errors import PolycallError
+from polycall.registry.cli.failures import show_failure
+from polycall.registry.cli.printable import one_line
+from polycall.registry.cli.session import Session
+from polycall.registry.cli.stderr import say
+from polycall.registry.reading.discovery import SKIPPED_FOLDERS
+from polycall.registry.reading.load import project_folder
+from polycall.registry.registry import Registry
 
 __all__ = ["Load", "run", "watch_option"]
 

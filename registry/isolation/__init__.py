@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from registry.isolation.function import IsolatedFunction, IsolatedInstance, IsolationRuntime
+from polycall.registry.isolation.function import IsolatedFunction, IsolatedInstance, IsolationRuntime
 
 __all__ = ["IsolatedFunction", "IsolatedInstance", "IsolationRuntime"]

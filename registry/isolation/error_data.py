@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-import interop.errors
-from interop.errors import ConversionError, DeclarationError, Frame, PolycallError, PreparationError
-from registry.isolation.messages import MessageError, pack
+from polycall.interop import errors
+from polycall.interop.errors import ConversionError, DeclarationError, Frame, PolycallError, PreparationError
+from polycall.registry.isolation.messages import MessageError, pack
 
 __all__ = ["ToldErrors", "decode_error", "encode_error", "error_message"]
 
 _CLASSES: dict[str, type[PolycallError]] = {
     each.code: each
-    for name in interop.errors.__all__
-    if isinstance(each := getattr(interop.errors, name), type)
+    for name in errors.__all__
+    if isinstance(each := getattr(errors, name), type)
     and issubclass(each, PolycallError)
     and each not in (PolycallError, DeclarationError)  # the one is not raised, the other comes from no call of a guest
 }

@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from interop.context import CallContext
-from interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, WorkerError, raise_if
-from interop.guest_log import guest_logger
-from interop.payload import PayloadForm
-from interop.protocols import ImportNeed, Invoker, Signature
-from interop.services import Services
-from interop.start_up import start_frame, start_interruption
-from interop.values import Value
-from lua_runtime.spec import LuaProgram
-from registry.isolation.error_data import ToldErrors, decode_error, error_message
-from registry.isolation.messages import MessageError, pack
-from registry.isolation.process import WORKER_COMMAND, TimeIsUp, WorkerProcess
-from registry.isolation.program_data import encode_program
-from registry.isolation.services import ServiceDesk, modules_of
-from wasm_runtime.spec import WasmProgram
+from polycall.interop.context import CallContext
+from polycall.interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, WorkerError, raise_if
+from polycall.interop.guest_log import guest_logger
+from polycall.interop.payload import PayloadForm
+from polycall.interop.protocols import ImportNeed, Invoker, Signature
+from polycall.interop.services import Services
+from polycall.interop.start_up import start_frame, start_interruption
+from polycall.interop.values import Value
+from polycall.lua_runtime.spec import LuaProgram
+from polycall.registry.isolation.error_data import ToldErrors, decode_error, error_message
+from polycall.registry.isolation.messages import MessageError, pack
+from polycall.registry.isolation.process import WORKER_COMMAND, TimeIsUp, WorkerProcess
+from polycall.registry.isolation.program_data import encode_program
+from polycall.registry.isolation.services import ServiceDesk, modules_of
+from polycall.wasm_runtime.spec import WasmProgram
 
 __all__ = ["IsolatedFunction", "IsolatedInstance", "IsolationRuntime"]
 
@@ -74,7 +74,7 @@ class IsolationRuntime:
             WorkerError: The worker died.
         """
         # The folder is named here: a worker does not know the user's environment.
-        from wasm_runtime.compile_cache import default_cache_directory  # noqa: PLC0415  # only needed here
+        from polycall.wasm_runtime.compile_cache import default_cache_directory  # noqa: PLC0415  # only needed here
 
         directory = (self._cache_directory or default_cache_directory()).absolute()
         start = pack("start", encode_program(program), "$", str(directory))
@@ -102,7 +102,7 @@ class IsolationRuntime:
 
 
 class IsolatedFunction:
-    """A Lua or WebAssembly entry that a worker process prepared; see `interop.protocols.Function`.
+    """A Lua or WebAssembly entry that a worker process prepared; see `polycall.interop.protocols.Function`.
 
     Attributes:
         entry_id: ``namespace:name``.
@@ -130,7 +130,7 @@ class IsolatedFunction:
         self._spare = [worker]  # the one that preparing started serves the first instance
 
     def instantiate(self, context: CallContext | None = None) -> IsolatedInstance:
-        """Makes a fresh instance in a worker of its own; see `interop.protocols.Function`.
+        """Makes a fresh instance in a worker of its own; see `polycall.interop.protocols.Function`.
 
         Raises:
             PolycallError: The guest's own start-up code failed.
@@ -147,7 +147,7 @@ class IsolatedFunction:
         return worker
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
-        """Returns the arguments that a payload stands for; see `interop.payload`."""
+        """Returns the arguments that a payload stands for; see `polycall.interop.payload`."""
         return self._payload_form.arguments(payload)
 
     def close(self) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgpack
 
-from interop.errors import ConversionError
-from interop.values import MAX_NESTING, plain
+from polycall.interop.errors import ConversionError
+from polycall.interop.values import MAX_NESTING, plain
 
 __all__ = ["MAX_MESSAGE_BYTES", "MessageError", "Reader", "pack"]
 

@@ -6,9 +6,9 @@ import logging
 import os
 from typing import Any
 
-from interop.context import CallContext
-from interop.guest_log import GuestLog
-from registry.isolation.messages import MessageError
+from polycall.interop.context import CallContext
+from polycall.interop.guest_log import GuestLog
+from polycall.registry.isolation.messages import MessageError
 
 __all__ = ["WorkerOutput"]
 

@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from interop.context import CallContext
-from interop.errors import WorkerError
-from registry.isolation.messages import MessageError, Reader
-from registry.isolation.output import WorkerOutput
-from registry.isolation.services import ServiceDesk
+from polycall.interop.context import CallContext
+from polycall.interop.errors import WorkerError
+from polycall.registry.isolation.messages import MessageError, Reader
+from polycall.registry.isolation.output import WorkerOutput
+from polycall.registry.isolation.services import ServiceDesk
 
 __all__ = ["WORKER_COMMAND", "TimeIsUp", "WorkerProcess"]
 
-WORKER_COMMAND = (sys.executable, "-S", "-P", "-m", "registry.isolation.worker")
+WORKER_COMMAND = (sys.executable, "-S", "-P", "-m", "polycall.registry.isolation.worker")
 """Neither site packages nor the current folder are looked into: the worker gets the parent's own search path."""
 
 _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")  # what this very interpreter may need to start

@@ -11,11 +11,11 @@ from typing import Any
 
 import msgpack
 
-from interop.ids import EntryId
-from interop.limits import LimitsSpec
-from interop.source import SourceText
-from lua_runtime.spec import LuaProgram
-from wasm_runtime.spec import BinaryFile, WasmProgram
+from polycall.interop.ids import EntryId
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.source import SourceText
+from polycall.lua_runtime.spec import LuaProgram
+from polycall.wasm_runtime.spec import BinaryFile, WasmProgram
 
 __all__ = ["decode_program", "encode_program"]
 
@@ -55,7 +55,7 @@ def _encode(value: Any) -> object:
         return msgpack.ExtType(_PATH, os.fsencode(value))
     if isinstance(value, (tuple, frozenset)):
         return msgpack.ExtType(_TUPLE if isinstance(value, tuple) else _SET, _encoded(list(value)))
-    raise TypeError(f"registry.isolation.program_data does not know a {type(value).__name__}: list it there")
+    raise TypeError(f"polycall.registry.isolation.program_data does not know a {type(value).__name__}: list it there")
 
 
 def _fields(record: Any) -> Any:

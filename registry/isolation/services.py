@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from interop.confined import ConfinedFolder
-from interop.errors import CallError, PolycallError
-from interop.services import Services
-from interop.values import Value
-from lua_runtime.spec import LuaProgram
-from registry.isolation.error_data import error_message
-from registry.isolation.messages import MessageError, pack
-from wasm_runtime.spec import WasmProgram
+from polycall.interop.confined import ConfinedFolder
+from polycall.interop.errors import CallError, PolycallError
+from polycall.interop.services import Services
+from polycall.interop.values import Value
+from polycall.lua_runtime.spec import LuaProgram
+from polycall.registry.isolation.error_data import error_message
+from polycall.registry.isolation.messages import MessageError, pack
+from polycall.wasm_runtime.spec import WasmProgram
 
 __all__ = ["AskedServices", "ServiceDesk", "modules_of"]
 
@@ -87,7 +87,7 @@ def _fit(arguments: list[Any], types: tuple[type, ...]) -> bool:
 
 
 class AskedServices:
-    """The worker's side, in the shape of `interop.services.Services`.
+    """The worker's side, in the shape of `polycall.interop.services.Services`.
 
     Which namespace bare names belong to is the parent's to know.
     """

@@ -1,4 +1,4 @@
-"""The worker process: ``python -m registry.isolation.worker``, started by `registry.isolation.process` alone.
+"""The worker process: ``python -m polycall.registry.isolation.worker``, started by `isolation.process` alone.
 
 It prepares one program and runs its calls one after the other. Calls to other entries go back to the parent.
 """
@@ -15,19 +15,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from interop.context import CallContext
-from interop.errors import InternalError, PolycallError
-from interop.guest_log import guest_logger
-from interop.payload import PayloadForm
-from interop.protocols import Function, Instance
-from interop.values import Value
-from lua_runtime.spec import LuaProgram
-from registry.guest_yaml import GuestYaml
-from registry.isolation.error_data import ToldErrors, decode_error, error_message
-from registry.isolation.messages import Reader, pack
-from registry.isolation.program_data import decode_program
-from registry.isolation.services import AskedServices
-from wasm_runtime.spec import WasmProgram
+from polycall.interop.context import CallContext
+from polycall.interop.errors import InternalError, PolycallError
+from polycall.interop.guest_log import guest_logger
+from polycall.interop.payload import PayloadForm
+from polycall.interop.protocols import Function, Instance
+from polycall.interop.values import Value
+from polycall.lua_runtime.spec import LuaProgram
+from polycall.registry.isolation.error_data import ToldErrors, decode_error, error_message
+from polycall.registry.isolation.messages import Reader, pack
+from polycall.registry.isolation.program_data import decode_program
+from polycall.registry.isolation.services import AskedServices
+from polycall.registry.services.guest_yaml import GuestYaml
+from polycall.wasm_runtime.spec import WasmProgram
 
 __all__ = ["Parent", "main"]
 
@@ -60,11 +60,11 @@ class Parent:
         self._told = ToldErrors()
 
     def call(self, target: str, arguments: Sequence[Value], _caller: CallContext) -> Value:
-        """Has the parent call an entry; see `interop.protocols.Invoker`."""
+        """Has the parent call an entry; see `polycall.interop.protocols.Invoker`."""
         return self._call(pack("call", list(arguments), "$.args", target))
 
     def call_payload(self, target: str, payload: str | bytes, _caller: CallContext) -> Value:
-        """Has the parent call an entry with a payload; see `interop.protocols.Invoker`."""
+        """Has the parent call an entry with a payload; see `polycall.interop.protocols.Invoker`."""
         return self._call(pack("call_payload", payload, "$.args[0]", target))
 
     def _call(self, data: bytes) -> Value:
@@ -100,7 +100,7 @@ class _LogHandler(logging.Handler):
         self._parent = parent
 
     def emit(self, record: logging.LogRecord) -> None:
-        about = record.__dict__  # with what `interop.guest_log` put there
+        about = record.__dict__  # with what `polycall.interop.guest_log` put there
         self._parent.send(pack("log", record.levelno, "$", record.getMessage(), about["logger_name"], about["fields"]))
 
 
@@ -146,11 +146,11 @@ def _end_with_parent(descriptor: int) -> None:
 def _prepare(program: LuaProgram | WasmProgram, parent: Parent, cache: Path) -> tuple[Function, PayloadForm]:
     # Imported here: a worker needs one of the two engines.
     if isinstance(program, LuaProgram):
-        from lua_runtime.runtime import LuaRuntime  # noqa: PLC0415
+        from polycall.lua_runtime.runtime import LuaRuntime  # noqa: PLC0415
 
         services = AskedServices(parent.ask)
         return LuaRuntime(parent, GuestYaml(), services).prepare(program), PayloadForm.WHOLE
-    from wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
+    from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
 
     function = WasmRuntime(parent, cache).prepare(program)
     return function, function.signature.payload_form

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import registry.cli.list as list_command
+import polycall.registry.cli.list as list_command
 from commands import run
 from projects import write_project
 
@@ -164,7 +164,7 @@ def test_init_quotes_names_and_leaves_nothing_behind_when_it_fails(
         target.write_text("")
         return target
 
-    monkeypatch.setattr("registry.cli.init.copyfile", full)
+    monkeypatch.setattr("polycall.registry.cli.init.copyfile", full)
     code, _, err = run(capsys, "init", str(tmp_path / "deep" / "er"))
     assert (code, err) == (74, f"error: {tmp_path / 'deep' / 'er'}: No space left on device\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a b", "here"]

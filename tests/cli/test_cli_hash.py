@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from commands import run
-from interop.errors import DeclarationError
 from polycall import load
+from polycall.interop.errors import DeclarationError
 from projects import GUESTS, hash_of
 
 BINARY = GUESTS / "bin" / "caller.wasm"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from polycall.registry.cli.main import main
 from projects import GUESTS, hash_of, write_project
-from registry.cli.main import main
 
 BROKEN = """
 namespace: app

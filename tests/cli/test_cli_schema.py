@@ -9,13 +9,13 @@ import jsonschema
 import pytest
 
 from commands import run
-from interop.errors import DeclarationError
+from polycall.interop.errors import DeclarationError
+from polycall.registry.documents.nodes import ListNode, MapNode, Node
+from polycall.registry.documents.problems import Report
+from polycall.registry.entries.schema import entry_file_schema
+from polycall.registry.reading.entry_file import read_document
+from polycall.registry.reading.load import load_index
 from projects import REPOSITORY
-from registry.entry_file import read_document
-from registry.load import load_index
-from registry.nodes import ListNode, MapNode, Node
-from registry.problems import Report
-from registry.schema import entry_file_schema
 
 SCHEMA = entry_file_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from polycall.registry.cli.main import main
 from projects import write_project
-from registry.cli.main import main
 
 INDEX = """
 namespace: app

@@ -10,24 +10,24 @@ from typing import NamedTuple
 
 import pytest
 
-from interop.context import CallContext, Cancellation
-from interop.errors import (
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import (
     CancelledError,
     ConversionError,
     DeadlineError,
     PolycallError,
     PreparationError,
 )
-from interop.limits import LimitsSpec
-from interop.protocols import Function
-from interop.source import SourceText
-from interop.values import Value
-from lua_runtime.runtime import LuaRuntime
-from lua_runtime.spec import LuaProgram
-from registry.guest_yaml import GuestYaml
-from registry.isolation import IsolationRuntime
-from wasm_runtime.runtime import WasmRuntime
-from wasm_runtime.spec import WasmProgram
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.protocols import Function
+from polycall.interop.source import SourceText
+from polycall.interop.values import Value
+from polycall.lua_runtime.runtime import LuaRuntime
+from polycall.lua_runtime.spec import LuaProgram
+from polycall.registry.isolation import IsolationRuntime
+from polycall.registry.services.guest_yaml import GuestYaml
+from polycall.wasm_runtime.runtime import WasmRuntime
+from polycall.wasm_runtime.spec import WasmProgram
 
 LUA = """
 local count = 0

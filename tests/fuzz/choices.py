@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from interop.values import Value
+from polycall.interop.values import Value
 
 __all__ = ["Choices"]
 

@@ -9,19 +9,19 @@ from typing import NamedTuple
 
 from echo_components import PADDING, echo_component_wat
 from fuzz.choices import Choices
-from interop.context import CallContext
-from interop.errors import InternalError, PolycallError
 from lua_guests import FakeInvoker, body, program
-from lua_runtime.runtime import LuaRuntime
-from registry.binary_hashes import binary_hashes, write_hashes
-from registry.dotenv import read_dotenv, with_value
-from registry.guest_yaml import GuestYaml
-from registry.isolation.error_data import decode_error
-from registry.isolation.messages import MessageError, Reader, pack
-from registry.load import load_index
+from polycall.interop.context import CallContext
+from polycall.interop.errors import InternalError, PolycallError
+from polycall.lua_runtime.runtime import LuaRuntime
+from polycall.registry.binary_hashes import binary_hashes, write_hashes
+from polycall.registry.isolation.error_data import decode_error
+from polycall.registry.isolation.messages import MessageError, Reader, pack
+from polycall.registry.reading.load import load_index
+from polycall.registry.services.dotenv import read_dotenv, with_value
+from polycall.registry.services.guest_yaml import GuestYaml
+from polycall.wasm_runtime.runtime import WasmRuntime
+from polycall.wasm_runtime.wit_parser import parse_wit
 from wasm_guests import NobodyToCall, prepare
-from wasm_runtime.runtime import WasmRuntime
-from wasm_runtime.wit_parser import parse_wit
 
 __all__ = ["TARGETS", "Run", "Target"]
 

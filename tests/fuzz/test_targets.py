@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from fuzz.targets import TARGETS
-from interop.errors import InternalError, PreparationError
+from polycall.interop.errors import InternalError, PreparationError
 
 PLACES = {
-    "yaml": "registry.entry_file.read_document",
-    "hashes": "registry.binary_hashes.edited",
-    "wit": "wasm_runtime.wit_parser._Parser.declarations",
-    "dotenv": "registry.dotenv._unescaped",
-    "messages": "registry.isolation.error_data._frames",
-    "lua": "lua_runtime.instance.lower_scalars",
-    "components": "wasm_runtime.component_api.ComponentInstance._invoke",
+    "yaml": "polycall.registry.reading.entry_file.read_document",
+    "hashes": "polycall.registry.binary_hashes.edited",
+    "wit": "polycall.wasm_runtime.wit_parser._Parser.declarations",
+    "dotenv": "polycall.registry.services.dotenv._unescaped",
+    "messages": "polycall.registry.isolation.error_data._frames",
+    "lua": "polycall.lua_runtime.instance.lower_scalars",
+    "components": "polycall.wasm_runtime.component_api.ComponentInstance._invoke",
 }
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from interop.errors import DeclarationError
-from registry.load import load_index
+from polycall.interop.errors import DeclarationError
+from polycall.registry.reading.load import load_index
 
 CASES = sorted(path for path in (Path(__file__).parent / "declarations").iterdir() if path.is_dir())
 UPDATE = os.environ.get("POLYCALL_UPDATE_GOLDEN") == "1"

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 import polycall
-from interop.context import CallContext, Cancellation
-from interop.errors import DeadlineError, PreparationError, WorkerError
 from lua_guests import FakeInvoker, Target, body, program
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import DeadlineError, PreparationError, WorkerError
+from polycall.registry.isolation import IsolatedInstance, IsolationRuntime
+from polycall.registry.isolation.process import WORKER_COMMAND
 from projects import REPOSITORY, write_project
-from registry.isolation import IsolatedInstance, IsolationRuntime
-from registry.isolation.process import WORKER_COMMAND
 from worker_scripts import fake_worker
 
 SPIN = "if (...) == 'spin' then print('spinning') while true do end end return ..."
@@ -197,7 +197,7 @@ def test_ctrl_c_on_the_command_line_ends_the_call_and_leaves_no_worker(tmp_path:
     write_project(tmp_path, index=INDEX.replace("POOL", "{}").replace(source, "print('spinning') while true do end"))
     script = """
 import logging, os, signal, sys
-from registry.cli.main import main
+from polycall.registry.cli.main import main
 class Interrupt(logging.Handler):
     def emit(self, record):
         os.kill(os.getpid(), signal.SIGINT)

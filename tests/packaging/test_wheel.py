@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -43,14 +44,49 @@ def test_the_wheel_works_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> 
     assert _run([python, "-c", script], tmp_path) == "Hello, Ana!\n"
 
 
+def test_an_application_may_have_modules_named_like_our_packages(wheel: Path, tmp_path: Path) -> None:
+    _run([sys.executable, "-m", "venv", "fresh"], tmp_path)
+    python = str(tmp_path / "fresh" / "bin" / "python")
+    _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)], tmp_path)
+    claims = (
+        "import importlib.metadata as m\n"
+        "print([name for name, owners in m.packages_distributions().items() if 'polycall' in owners])"
+    )
+    assert _run([python, "-c", claims], tmp_path) == "['polycall']\n"
+    application = tmp_path / "application"
+    application.mkdir()
+    for name in ("registry", "interop", "lua_runtime", "wasm_runtime"):
+        (application / f"{name}.py").write_text(f"whose = 'the application, {name}'\n")
+    wat = '(module (func (export "f") (result i32) i32.const 3))'
+    entries: list[dict[str, str]] = [
+        {"name": "one", "kind": "function.lua", "source": "return { f = function() return 1 end }"},
+        {
+            "name": "two",
+            "kind": "function.lua",
+            "source": "return { f = function() return 2 end }",
+            "isolation": "process",
+        },
+        {"name": "three", "kind": "function.wat", "source": wat, "wit": "f: func() -> s32"},
+    ]
+    declared = [{"method": "f", **entry} for entry in entries]
+    (application / "_index.json").write_text(json.dumps({"namespace": "app", "entries": declared}))
+    (application / "main.py").write_text(
+        "import registry, interop, lua_runtime, wasm_runtime\nimport polycall\n"
+        "with polycall.load('.') as loaded:\n"
+        "    print([loaded.call('app:' + name) for name in ('one', 'two', 'three')], registry.whose)\n"
+    )
+    assert _run([python, "main.py"], application) == "[1, 2, 3] the application, registry\n"
+
+
 def test_the_wheel_has_everything_that_is_no_python_and_nothing_of_the_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     for needed in (
-        "wasm_runtime/wit/funcs.wit",
-        "registry/templates/project/_index.yaml",
+        "polycall/wasm_runtime/wit/funcs.wit",
+        "polycall/registry/templates/project/_index.yaml",
         "polycall/py.typed",
-        "lua_runtime/lua/guard.lua",
+        "polycall/lua_runtime/lua/guard/guard.lua",
     ):
         assert needed in names
-    assert not [name for name in names if name.startswith(("tests/", "examples/", "docs/", "benchmarks/"))]
+    tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
+    assert tops == {"polycall"}
     assert any(name.endswith("licenses/LICENSE") for name in names)

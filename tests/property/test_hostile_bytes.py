@@ -18,22 +18,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from echo_components import wit_types
-from interop.errors import ConversionError, PolycallError, PreparationError
-from interop.limits import LimitsSpec
-from interop.payload import PayloadForm
-from interop.values import Value, plain
 from lua_guests import body, context, program
-from lua_runtime.runtime import LuaRuntime
-from registry.guest_yaml import GuestYaml
+from polycall.interop.errors import ConversionError, PolycallError, PreparationError
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.payload import PayloadForm
+from polycall.interop.values import Value, plain
+from polycall.lua_runtime.runtime import LuaRuntime
+from polycall.registry.services.guest_yaml import GuestYaml
+from polycall.wasm_runtime import WasmProgram
+from polycall.wasm_runtime.check_values import compile_check
+from polycall.wasm_runtime.runtime import WasmRuntime
+from polycall.wasm_runtime.signature import ArgumentCheck, Signature
+from polycall.wasm_runtime.spec import BinaryFile
+from polycall.wasm_runtime.wit_parser import parse_wit
+from polycall.wasm_runtime.wit_types import WitType
 from strategies import plain_values
 from wasm_guests import FUNCS_CALLER, NobodyToCall, call, core_in_component, open_runtime
-from wasm_runtime import WasmProgram
-from wasm_runtime.check_values import compile_check
-from wasm_runtime.runtime import WasmRuntime
-from wasm_runtime.signature import ArgumentCheck, Signature
-from wasm_runtime.spec import BinaryFile
-from wasm_runtime.wit_parser import parse_wit
-from wasm_runtime.wit_types import WitType
 
 quick = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
 WIT = (

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import lua_runtime
-from interop.context import CallContext
-from interop.errors import GuestError
-from interop.values import Value
 from lua_guests import body, prepare, program
-from lua_runtime import scripts
-from lua_runtime.engine import State
-from lua_runtime.instance import LuaInstance
+from polycall import lua_runtime
+from polycall.interop.context import CallContext
+from polycall.interop.errors import GuestError
+from polycall.interop.values import Value
+from polycall.lua_runtime import scripts
+from polycall.lua_runtime.engine import State
+from polycall.lua_runtime.instance import LuaInstance
 
 MATCH_ALL = """
     local text, pattern, most = ...
@@ -52,7 +52,7 @@ LIMITS = [Limits(3000, piece=12), Limits(400), Limits(60, first=2, piece=5), Lim
 
 def searches(limits: Limits) -> bytes:
     """Returns the bytecode of ``searches.lua`` with other limits."""
-    text = Path(lua_runtime.__file__).with_name("lua").joinpath("searches.lua").read_text()
+    text = Path(lua_runtime.__file__).with_name("lua").joinpath("patterns", "searches.lua").read_text()
     for line in (
         f"local MOST_STEPS = {limits.most_steps}",
         f"local FEW_STEPS = {limits.few_steps}",
@@ -76,7 +76,8 @@ def instances() -> Iterator[Sequence[LuaInstance]]:
             for limits in LIMITS:
                 code = searches(limits)
                 patch.setattr(
-                    "lua_runtime.kernel.bytecode", lambda name, c=code: c if name == "searches" else original(name)
+                    "polycall.lua_runtime.kernel.bytecode",
+                    lambda name, c=code: c if name == "patterns/searches" else original(name),
                 )
                 made.append(stack.enter_context(closing(function.instantiate())))
         yield made

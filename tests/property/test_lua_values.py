@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interop.context import CallContext
-from interop.json_text import decode_json
-from interop.values import Value
 from lua_guests import FakeInvoker, body, program
-from lua_runtime.instance import LuaInstance
-from lua_runtime.runtime import LuaRuntime
-from registry.guest_yaml import GuestYaml
+from polycall.interop.context import CallContext
+from polycall.interop.json_text import decode_json
+from polycall.interop.values import Value
+from polycall.lua_runtime.instance import LuaInstance
+from polycall.lua_runtime.runtime import LuaRuntime
+from polycall.registry.services.guest_yaml import GuestYaml
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | TEXT | st.binary()
@@ -28,7 +28,7 @@ class HoleError(Exception):
 
 
 def as_lua_holds_it(value: Any) -> Any:
-    """Returns what must come back, with the losses that `lua_runtime.values` documents."""
+    """Returns what must come back, with the losses that `polycall.lua_runtime.values` documents."""
     if isinstance(value, bytes):
         try:
             return value.decode()

@@ -13,12 +13,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from interop.context import CallContext, Cancellation
-from interop.errors import CancelledError, DeadlineError, GuestError, PoolClosedError, PoolDeadlockError
-from interop.pool import Pool, PoolSnapshot
-from interop.pool_spec import PoolPolicy, PoolSpec
-from interop.values import Value
-from interop.waiting import Waiter, WaitGraph
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import CancelledError, DeadlineError, GuestError, PoolClosedError, PoolDeadlockError
+from polycall.interop.pool import Pool, PoolSnapshot
+from polycall.interop.pool_spec import PoolPolicy, PoolSpec
+from polycall.interop.values import Value
+from polycall.interop.waiting import Waiter, WaitGraph
 
 PATIENCE_SECONDS = 10  # nothing here waits that long unless the test fails
 

@@ -18,12 +18,12 @@ from echo_components import (
     values_of,
     wit_types,
 )
-from interop.source import SourceText
+from polycall.interop.source import SourceText
+from polycall.wasm_runtime import WasmProgram
+from polycall.wasm_runtime.check_values import compile_check
+from polycall.wasm_runtime.runtime import WasmRuntime
+from polycall.wasm_runtime.wit_parser import parse_wit
 from wasm_guests import NobodyToCall, call
-from wasm_runtime import WasmProgram
-from wasm_runtime.check_values import compile_check
-from wasm_runtime.runtime import WasmRuntime
-from wasm_runtime.wit_parser import parse_wit
 
 _SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 

@@ -11,14 +11,14 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from interop.errors import DeclarationError, PolycallError
-from interop.values import plain
-from registry.json_document import read_json
-from registry.load import load_index
-from registry.node_builder import Document
-from registry.nodes import freeze
-from registry.problems import Report
-from registry.yaml_document import read_yaml
+from polycall.interop.errors import DeclarationError, PolycallError
+from polycall.interop.values import plain
+from polycall.registry.documents.json_document import read_json
+from polycall.registry.documents.node_builder import Document
+from polycall.registry.documents.nodes import freeze
+from polycall.registry.documents.problems import Report
+from polycall.registry.documents.yaml_document import read_yaml
+from polycall.registry.reading.load import load_index
 
 VALID = """\
 version: "1.0"

@@ -12,11 +12,11 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from interop.context import DEFAULT_MAX_DEPTH, CallContext  # noqa: E402 - likewise
-from interop.errors import TrapError  # noqa: E402 - likewise
-from interop.values import Value  # noqa: E402 - likewise
+from polycall.interop.context import DEFAULT_MAX_DEPTH, CallContext  # noqa: E402 - likewise
+from polycall.interop.errors import TrapError  # noqa: E402 - likewise
+from polycall.interop.values import Value  # noqa: E402 - likewise
+from polycall.wasm_runtime.function import WasmFunction  # noqa: E402 - likewise
 from wasm_guests import FakeInvoker, open_runtime, prepare  # noqa: E402 - after the path to it is set
-from wasm_runtime.function import WasmFunction  # noqa: E402 - likewise
 
 GUEST = """(component
   (import "wippy:runtime/funcs@0.1.0" (instance $funcs (export "call-string"

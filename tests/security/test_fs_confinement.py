@@ -19,9 +19,9 @@ from typing import NamedTuple
 import pytest
 
 from attacks import Attack, attacks, outcome
-from interop.confined import ConfinedFolder
-from interop.values import Value
 from lua_projects import run_lua
+from polycall.interop.confined import ConfinedFolder
+from polycall.interop.values import Value
 
 SECRET = "the secret"
 OPEN = "local files = assert(fs.get('app:files'))\n"

@@ -10,8 +10,8 @@ import pytest
 
 import polycall
 from attacks import Attack, attacks, outcome
-from interop.errors import ConversionError, GuestError, PolycallError
-from interop.values import MAX_NESTING, Value
+from polycall.interop.errors import ConversionError, GuestError, PolycallError
+from polycall.interop.values import MAX_NESTING, Value
 from wasm_guests import core_in_component
 
 POINTERS = (

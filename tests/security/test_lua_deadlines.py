@@ -14,10 +14,10 @@ from typing import NamedTuple
 import pytest
 
 from attacks import Attack, attacks, outcome
-from interop.context import CallContext, Cancellation
-from interop.errors import CancelledError
-from interop.values import Value
 from lua_guests import context, run
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import CancelledError
+from polycall.interop.values import Value
 
 TOLD_AFTER_SECONDS = 0.03
 MOST_OVER_SECONDS = 2.0

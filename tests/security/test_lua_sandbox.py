@@ -16,12 +16,12 @@ from typing import NamedTuple
 import pytest
 
 from attacks import Attack, attacks, outcome
-from interop.context import CallContext
-from interop.errors import DeadlineError, GuestError, InternalError, PolycallError
-from interop.limits import LimitsSpec
-from interop.values import Value
 from lua_guests import body, context, prepare, program, run
-from lua_runtime.failure import conclude
+from polycall.interop.context import CallContext
+from polycall.interop.errors import DeadlineError, GuestError, InternalError, PolycallError
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.values import Value
+from polycall.lua_runtime.failure import conclude
 
 
 class Case(NamedTuple):

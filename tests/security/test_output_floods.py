@@ -11,7 +11,7 @@ import pytest
 
 import polycall
 from attacks import Attack, attacks
-from interop.guest_log import LINE_BYTES
+from polycall.interop.guest_log import LINE_BYTES
 
 CONTROL = "a hundred lines arrive whole"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import polycall
-from interop.context import DEFAULT_MAX_DEPTH
-from interop.errors import ConversionError
 from lua_guests import body, context, prepare, program, run
+from polycall.interop.context import DEFAULT_MAX_DEPTH
+from polycall.interop.errors import ConversionError
 from projects import GUESTS, REPOSITORY, hash_of, write_project
 
 INDEX = f"""

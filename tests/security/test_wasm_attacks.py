@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from attacks import Attack, attacks, outcome
-from interop.errors import (
+from polycall.interop.errors import (
     DeadlineError,
     ImportDeniedError,
     MemoryLimitError,
@@ -23,10 +23,10 @@ from interop.errors import (
     PreparationError,
     TrapError,
 )
-from interop.limits import LimitsSpec
-from interop.values import Value
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.values import Value
+from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import context, open_runtime, prepare
-from wasm_runtime.runtime import WasmRuntime
 
 PAGE = 65536
 PAGES = 100

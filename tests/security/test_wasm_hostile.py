@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from attacks import Attack, attacks, outcome
-from interop.errors import DeadlineError, LimitError, MemoryLimitError, PreparationError, TrapError
-from interop.limits import LimitsSpec
-from interop.values import Value
+from polycall.interop.errors import DeadlineError, LimitError, MemoryLimitError, PreparationError, TrapError
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.values import Value
+from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import call, context, core_in_component, open_runtime, prepare
-from wasm_runtime.runtime import WasmRuntime
 
 PAGE = 65536
 

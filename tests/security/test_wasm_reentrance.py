@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polycall
 from attacks import Attack, attacks
-from interop.values import Value
+from polycall.interop.values import Value
 from wasm_guests import FUNCS_CALLER
 
 PROJECT = """

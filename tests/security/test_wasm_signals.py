@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from interop.context import CallContext
-from interop.values import Value
+from polycall.interop.context import CallContext
+from polycall.interop.values import Value
 from wasm_guests import FUNCS_CALLER, FakeInvoker, call, context, open_runtime, prepare
 
 LOOP = """(local $n i32) (local.set $n (i32.const 200000000))

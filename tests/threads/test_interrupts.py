@@ -19,15 +19,11 @@ from typing import Any
 
 import pytest
 
-import interop.context
-import interop.pool
-import interop.waiting
 import polycall
-import registry.dispatcher
-import registry.preparation
-import registry.routes
+from polycall.interop import context, pool, waiting
+from polycall.registry.dispatch import dispatcher, preparation, routes
 
-MODULES = (interop.context, interop.pool, interop.waiting, registry.dispatcher, registry.preparation, registry.routes)
+MODULES = (context, pool, waiting, dispatcher, preparation, routes)
 FILES = {module.__file__ for module in MODULES}
 LOOKED_AFTER = ("CALL", "RESUME", "JUMP_BACKWARD")
 LUA = {"kind": "function.lua", "source": "return { f = function(x) return x end }"}

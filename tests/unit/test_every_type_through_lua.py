@@ -8,8 +8,8 @@ import pytest
 
 import polycall
 from echo_components import PADDING, echo_component_wat
+from polycall.wasm_runtime.wit_types import WitType
 from projects import write_project
-from wasm_runtime.wit_types import WitType
 from wit_examples import INLINE, NAMED
 
 EXAMPLES = [example for example in (*INLINE, *NAMED) if example[1] != 2**64 - 1]

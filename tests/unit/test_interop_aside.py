@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from interop.aside import Asides
-from interop.context import CallContext, Cancellation
-from interop.errors import CancelledError, DeadlineError, TrapError
+from polycall.interop.aside import Asides
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import CancelledError, DeadlineError, TrapError
 
 PATIENCE_SECONDS = 30
 

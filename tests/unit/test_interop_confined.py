@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from interop.confined import ConfinedFolder, Member
+from polycall.interop.confined import ConfinedFolder, Member
 
 
 @pytest.fixture

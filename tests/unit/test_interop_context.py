@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from interop.context import CallContext, Cancellation
-from interop.errors import CancelledError, DeadlineError, DepthError, Frame
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import CancelledError, DeadlineError, DepthError, Frame
 
 
 def _past() -> float:

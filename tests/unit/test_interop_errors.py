@@ -5,9 +5,17 @@ import pickle
 
 import pytest
 
-import interop.errors
 import polycall
-from interop.errors import OUTCOMES, ConversionError, DeclarationError, Frame, GuestError, PolycallError, Problem
+from polycall.interop import errors
+from polycall.interop.errors import (
+    OUTCOMES,
+    ConversionError,
+    DeclarationError,
+    Frame,
+    GuestError,
+    PolycallError,
+    Problem,
+)
 
 
 def _all_errors(root: type[PolycallError] = PolycallError) -> list[type[PolycallError]]:
@@ -19,8 +27,8 @@ def test_every_error_has_a_row_in_the_table_of_outcomes_and_every_row_an_error()
 
 
 def test_every_error_is_public() -> None:
-    ours = {error.__name__ for error in _all_errors() if error.__module__ == "interop.errors"}
-    assert ours <= set(interop.errors.__all__)
+    ours = {error.__name__ for error in _all_errors() if error.__module__ == "polycall.interop.errors"}
+    assert ours <= set(errors.__all__)
     assert ours <= set(polycall.__all__)
 
 
@@ -79,7 +87,7 @@ def _of_class(cls: type[PolycallError]) -> PolycallError:
     return cls("no", entry_id="app:a", hint="try", kind="NotFound", retryable=True, details={"a": [1]})
 
 
-@pytest.mark.parametrize("cls", [error for error in _all_errors() if error.__module__ == "interop.errors"])
+@pytest.mark.parametrize("cls", [error for error in _all_errors() if error.__module__ == "polycall.interop.errors"])
 def test_every_error_can_be_copied_and_pickled(cls: type[PolycallError]) -> None:
     error = _of_class(cls)
     error.frames = (Frame("app:a", "lua"),)

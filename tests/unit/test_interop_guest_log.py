@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from interop.context import CallContext
-from interop.guest_log import LINE_BYTES, RECORD_BYTES, GuestLog, guest_logger
-from interop.values import Value
+from polycall.interop.context import CallContext
+from polycall.interop.guest_log import LINE_BYTES, RECORD_BYTES, GuestLog, guest_logger
+from polycall.interop.values import Value
 
 CALL = CallContext("app:main", "lua")
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interop.ids import EntryId, near_names, suggestion
+from polycall.interop.ids import EntryId, near_names, suggestion
 
 
 def test_an_id_is_split_at_its_first_colon() -> None:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interop.errors import ConversionError
-from interop.json_text import decode_json, encode_json
-from interop.values import Value
+from polycall.interop.errors import ConversionError
+from polycall.interop.json_text import decode_json, encode_json
+from polycall.interop.values import Value
 from strategies import plain_values
 
 

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import pytest
 
-from interop.context import CallContext, Cancellation
-from interop.errors import (
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import (
     CancelledError,
     DeadlineError,
     GuestError,
@@ -22,10 +22,10 @@ from interop.errors import (
     PoolDeadlockError,
     PoolError,
 )
-from interop.pool import Pool, PoolSnapshot
-from interop.pool_spec import PoolPolicy, PoolSpec
-from interop.values import Value
-from interop.waiting import Waiter, WaitGraph
+from polycall.interop.pool import Pool, PoolSnapshot
+from polycall.interop.pool_spec import PoolPolicy, PoolSpec
+from polycall.interop.values import Value
+from polycall.interop.waiting import Waiter, WaitGraph
 
 T = TypeVar("T")
 

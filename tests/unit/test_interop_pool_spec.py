@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from interop.pool_spec import PoolPolicy, PoolSpec
+from polycall.interop.pool_spec import PoolPolicy, PoolSpec
 
 
 @pytest.mark.parametrize(

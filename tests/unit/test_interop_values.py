@@ -8,8 +8,8 @@ from typing import NoReturn
 import pytest
 from hypothesis import given
 
-from interop.errors import ConversionError
-from interop.values import MAX_NESTING, Value, describe, plain
+from polycall.interop.errors import ConversionError
+from polycall.interop.values import MAX_NESTING, Value, describe, plain
 from strategies import plain_values
 
 

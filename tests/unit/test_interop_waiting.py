@@ -9,9 +9,9 @@ from types import FrameType
 
 import pytest
 
-from interop.context import CallContext, Cancellation
-from interop.errors import CancelledError, DeadlineError
-from interop.waiting import Waiter, WaitGraph, Wakeup
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import CancelledError, DeadlineError
+from polycall.interop.waiting import Waiter, WaitGraph, Wakeup
 
 
 class WatchedCancellation(Cancellation):

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interop.errors import DeadlineError
-from interop.values import Value
 from lua_guests import body, context, prepare, program, refusal, run
-from lua_runtime.instance import LuaInstance
+from polycall.interop.errors import DeadlineError
+from polycall.interop.values import Value
+from polycall.lua_runtime.instance import LuaInstance
 
 # RFC 4648, section 10.
 VECTORS = [

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interop.context import Cancellation
-from interop.errors import CancelledError, DeadlineError
-from interop.values import Value
 from lua_guests import body, context, prepare, program, refusal, run
+from polycall.interop.context import Cancellation
+from polycall.interop.errors import CancelledError, DeadlineError
+from polycall.interop.values import Value
 
 # RFC 7515, A.1: the token, and its key (there base64url).
 RFC_7515_TOKEN = (

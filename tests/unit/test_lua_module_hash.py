@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interop.errors import DeadlineError
 from lua_guests import body, context, prepare, program, refusal, run
-from lua_runtime.instance import LuaInstance
+from polycall.interop.errors import DeadlineError
+from polycall.lua_runtime.instance import LuaInstance
 
 # RFC 1321, A.5; FIPS 180-4 examples.
 DIGESTS = [

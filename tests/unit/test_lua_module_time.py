@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interop.context import CallContext, Cancellation
-from interop.errors import CancelledError, DeadlineError, GuestError
-from interop.values import Value
 from lua_guests import body, context, prepare, program, refusal, run
-from lua_runtime.instance import LuaInstance
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import CancelledError, DeadlineError, GuestError
+from polycall.interop.values import Value
+from polycall.lua_runtime.instance import LuaInstance
 
 
 def lua(text: str, *arguments: Value, frame: CallContext | None = None) -> Value:

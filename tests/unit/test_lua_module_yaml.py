@@ -10,11 +10,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interop.errors import DeadlineError
-from interop.values import Value
 from lua_guests import body, context, prepare, program, refusal, run
-from lua_runtime.instance import LuaInstance
-from registry.guest_yaml import GuestYaml
+from polycall.interop.errors import DeadlineError
+from polycall.interop.values import Value
+from polycall.lua_runtime.instance import LuaInstance
+from polycall.registry.services.guest_yaml import GuestYaml
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SCALARS = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | TEXT

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from interop.errors import (
+from lua_guests import body, context, prepare, program, run
+from polycall.interop.errors import (
     DeadlineError,
     GuestError,
     InternalError,
@@ -17,9 +18,8 @@ from interop.errors import (
     MissingExportError,
     PreparationError,
 )
-from interop.limits import LimitsSpec
-from interop.values import Value
-from lua_guests import body, context, prepare, program, run
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.values import Value
 
 ROOT = Path(__file__).parents[2]
 
@@ -201,7 +201,7 @@ def test_a_closed_instance_is_freed_at_once_without_the_cycle_collector() -> Non
 
 
 def test_importing_the_declarations_does_not_load_the_engine() -> None:
-    code = "import lua_runtime, lua_runtime.spec, sys; sys.exit('lupa' in ' '.join(sys.modules))"
+    code = "import polycall.lua_runtime.spec, sys; sys.exit('lupa' in ' '.join(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 

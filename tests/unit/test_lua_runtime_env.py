@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from interop.values import Value
 from lua_projects import in_process_and_isolated, load_lua, run_lua
+from polycall.interop.values import Value
 
 __all__ = ["in_process_and_isolated"]  # a fixture: found by its name in this module
 pytestmark = pytest.mark.usefixtures("in_process_and_isolated")

@@ -5,8 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from interop.context import CallContext
-from interop.errors import (
+from lua_guests import body, context, prepare, program, run
+from polycall.interop.context import CallContext
+from polycall.interop.errors import (
     ConversionError,
     DeadlineError,
     GuestError,
@@ -15,8 +16,7 @@ from interop.errors import (
     PolycallError,
     PreparationError,
 )
-from interop.values import Value
-from lua_guests import body, context, prepare, program, run
+from polycall.interop.values import Value
 
 
 def failure(text: str, **options: object) -> GuestError:

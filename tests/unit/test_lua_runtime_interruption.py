@@ -8,11 +8,11 @@ from contextlib import closing
 
 import pytest
 
-from interop.context import CallContext, Cancellation
-from interop.errors import CancelledError, DeadlineError, GuestError, LimitError, MemoryLimitError
-from interop.limits import LimitsSpec
-from interop.values import Value
 from lua_guests import MODULES, body, context, prepare, program, run
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import CancelledError, DeadlineError, GuestError, LimitError, MemoryLimitError
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.values import Value
 
 # Each is a way of keeping control that a guest might try; "FOREVER" stands for a loop without end.
 STUBBORN = {

@@ -6,10 +6,10 @@ from contextlib import closing
 
 import pytest
 
-from interop.context import CallContext
-from interop.errors import GuestError
-from interop.values import Value
 from lua_guests import MODULES, context, prepare, program, run
+from polycall.interop.context import CallContext
+from polycall.interop.errors import GuestError
+from polycall.interop.values import Value
 
 
 class TestFuncs:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from interop.values import Value
 from lua_guests import run as run_lua
+from polycall.interop.values import Value
 
 
 def run(body: str, *arguments: Value) -> Value:

@@ -4,10 +4,10 @@ from contextlib import closing
 
 import pytest
 
-from interop.errors import GuestError, PreparationError
-from interop.values import Value
 from lua_guests import body, context, prepare, program, run
-from lua_runtime import LuaProgram
+from polycall.interop.errors import GuestError, PreparationError
+from polycall.interop.values import Value
+from polycall.lua_runtime import LuaProgram
 
 
 def call(lua: LuaProgram, *arguments: Value) -> Value:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from interop.errors import ConversionError
-from interop.limits import LimitsSpec
-from interop.values import MAX_NESTING, Value
 from lua_guests import Target, run
+from polycall.interop.errors import ConversionError
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.values import MAX_NESTING, Value
 
 ECHO = "return (...)"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import polycall
-from interop.errors import PreparationError
+from polycall.interop.errors import PreparationError
+from polycall.registry.isolation.error_data import decode_error, encode_error
 from projects import write_project
-from registry.isolation.error_data import decode_error, encode_error
 
 INDEX = """namespace: app
 entries:

@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from interop.errors import Problem
-from interop.fields import at_least, key
-from interop.ids import EntryId
-from interop.limits import LimitsSpec
-from interop.pool_spec import PoolSpec
-from interop.source import SourceText
-from lua_runtime.spec import LuaFunctionSpec
-from registry.decode import INVALID, Decoder
-from registry.kinds import SPECS
-from registry.nodes import MapNode
-from registry.problems import Report
-from registry.yaml_document import read_yaml
-from wasm_runtime.spec import WasmFunctionSpec
+from polycall.interop.errors import Problem
+from polycall.interop.fields import at_least, key
+from polycall.interop.ids import EntryId
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.pool_spec import PoolSpec
+from polycall.interop.source import SourceText
+from polycall.lua_runtime.spec import LuaFunctionSpec
+from polycall.registry.documents.nodes import MapNode
+from polycall.registry.documents.problems import Report
+from polycall.registry.documents.yaml_document import read_yaml
+from polycall.registry.entries.decode import INVALID, Decoder
+from polycall.registry.entries.kinds import SPECS
+from polycall.wasm_runtime.spec import WasmFunctionSpec
 
 
 @dataclass(frozen=True, slots=True)

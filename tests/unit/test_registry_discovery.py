@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from interop.errors import DeclarationError
-from registry.discovery import discover
-from registry.load import load_index
-from registry.text_files import MAX_FILE_BYTES, UnreadableError, read_text
+from polycall.interop.errors import DeclarationError
+from polycall.registry.documents.text_files import MAX_FILE_BYTES, UnreadableError, read_text
+from polycall.registry.reading.discovery import discover
+from polycall.registry.reading.load import load_index
 
 ENTRY = "namespace: app\nname: {}\nkind: registry.entry\n"
 
@@ -47,9 +47,9 @@ def test_a_folder_that_is_no_project_is_not_searched_for_minutes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path, *(f"{folder}/{number}.yaml" for folder in "abc" for number in range(4)))
-    monkeypatch.setattr("registry.discovery._MOST_MEMBERS", 15)
+    monkeypatch.setattr("polycall.registry.reading.discovery._MOST_MEMBERS", 15)
     assert len(found(tmp_path)) == 12
-    monkeypatch.setattr("registry.discovery._MOST_MEMBERS", 9)
+    monkeypatch.setattr("polycall.registry.reading.discovery._MOST_MEMBERS", 9)
     assert problem(tmp_path) == (
         ".:1:1: there are more than 9 files and folders: is this a project? "
         "(name its folder with -C, or that of its sources in wippy.lock)"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from registry.dotenv import read_dotenv, with_value
+from polycall.registry.services.dotenv import read_dotenv, with_value
 
 TEXT = """# keys of the shop
 export API_URL = https://example.test/#top  # the real one

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import polycall
-from interop.errors import CallError, NotFoundError
-from registry.env_kinds import EnvFileSpec
-from registry.environment import Environment
-from registry.index import Index
-from registry.load import load_index
-from registry.storages import FileStorage
+from polycall.interop.errors import CallError, NotFoundError
+from polycall.registry.entries.env_kinds import EnvFileSpec
+from polycall.registry.entries.index import Index
+from polycall.registry.reading.load import load_index
+from polycall.registry.services.environment import Environment
+from polycall.registry.services.storages import FileStorage
 
 FILE = """namespace: app
 entries:

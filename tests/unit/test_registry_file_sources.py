@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from interop.errors import DeclarationError
-from interop.source import SourceText
-from registry.index import Index
-from registry.load import load_index
-from registry.text_files import MAX_FILE_BYTES
+from polycall.interop.errors import DeclarationError
+from polycall.interop.source import SourceText
+from polycall.registry.documents.text_files import MAX_FILE_BYTES
+from polycall.registry.entries.index import Index
+from polycall.registry.reading.load import load_index
 
 
 def project(folder: Path, value: str, **files: str | bytes) -> Path:

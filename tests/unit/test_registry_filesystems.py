@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from interop.confined import ConfinedFolder
-from interop.errors import NotFoundError, PreparationError
-from interop.ids import EntryId
-from registry.filesystems import FileSystems
-from registry.load import load_index
+from polycall.interop.confined import ConfinedFolder
+from polycall.interop.errors import NotFoundError, PreparationError
+from polycall.interop.ids import EntryId
+from polycall.registry.reading.load import load_index
+from polycall.registry.services.filesystems import FileSystems
 
 FILES = EntryId("app", "files")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from interop.errors import DeclarationError, NotFoundError
-from interop.ids import EntryId
-from lua_runtime.spec import LuaFunctionSpec
-from registry.entries import Entry
-from registry.index import Index
-from registry.load import load_index
+from polycall.interop.errors import DeclarationError, NotFoundError
+from polycall.interop.ids import EntryId
+from polycall.lua_runtime.spec import LuaFunctionSpec
+from polycall.registry.entries.entry import Entry
+from polycall.registry.entries.index import Index
+from polycall.registry.reading.load import load_index
 
 PROJECT = """
 version: 1.0
@@ -213,5 +213,5 @@ def test_the_project_folder_may_be_reached_through_a_link(tmp_path: Path) -> Non
 
 
 def test_loading_starts_no_engine() -> None:
-    code = "import registry.load, sys; sys.exit(bool({'lupa', 'wasmtime'} & set(sys.modules)))"
+    code = "import polycall.registry.reading.load, sys; sys.exit(bool({'lupa', 'wasmtime'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode == 0

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-import interop.errors
-from interop.errors import (
+from polycall.interop import errors
+from polycall.interop.errors import (
     ConversionError,
     DeclarationError,
     Frame,
@@ -18,14 +18,14 @@ from interop.errors import (
     Problem,
     TrapError,
 )
-from interop.limits import LimitsSpec
-from interop.source import SourceText
-from lua_runtime.spec import LuaProgram
-from registry.isolation.error_data import ToldErrors, decode_error, encode_error
-from registry.isolation.messages import MessageError, Reader, pack
-from registry.isolation.program_data import decode_program, encode_program
-from registry.isolation.services import modules_of
-from wasm_runtime.spec import BinaryFile, WasmProgram
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.source import SourceText
+from polycall.lua_runtime.spec import LuaProgram
+from polycall.registry.isolation.error_data import ToldErrors, decode_error, encode_error
+from polycall.registry.isolation.messages import MessageError, Reader, pack
+from polycall.registry.isolation.program_data import decode_program, encode_program
+from polycall.registry.isolation.services import modules_of
+from polycall.wasm_runtime.spec import BinaryFile, WasmProgram
 
 FIELDS = ("code", "message", "entry_id", "hint", "kind", "retryable", "details", "guest_traceback", "frames")
 
@@ -67,7 +67,7 @@ def test_a_program_with_something_unknown_in_it_is_refused_by_name() -> None:
 
 
 def _classes() -> list[type[PolycallError]]:
-    classes = [getattr(interop.errors, name) for name in interop.errors.__all__]
+    classes = [getattr(errors, name) for name in errors.__all__]
     wanted = [each for each in classes if isinstance(each, type) and issubclass(each, PolycallError)]
     return [each for each in wanted if each not in (PolycallError, DeclarationError, ConversionError)]
 

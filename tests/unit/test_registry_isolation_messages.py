@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interop.errors import ConversionError
-from interop.values import MAX_NESTING
-from registry.isolation.messages import MAX_MESSAGE_BYTES, MessageError, Reader, pack
+from polycall.interop.errors import ConversionError
+from polycall.interop.values import MAX_NESTING
+from polycall.registry.isolation.messages import MAX_MESSAGE_BYTES, MessageError, Reader, pack
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**80), 2**80) | st.floats() | st.text() | st.binary(),

@@ -4,10 +4,10 @@ import threading
 
 import pytest
 
-from interop.pool import Pool
-from interop.pool_spec import PoolPolicy
-from interop.waiting import WaitGraph
-from registry.janitor import Janitor
+from polycall.interop.pool import Pool
+from polycall.interop.pool_spec import PoolPolicy
+from polycall.interop.waiting import WaitGraph
+from polycall.registry.dispatch.janitor import Janitor
 
 
 class _Pool(Pool["object"]):  # type: ignore[type-var]  # it never has an instance

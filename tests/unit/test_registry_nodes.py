@@ -5,15 +5,15 @@ import math
 import pytest
 import yaml
 
-from interop.errors import DeclarationError
-from interop.values import MAX_NESTING
-from registry import yaml_document
-from registry.json_document import read_json
-from registry.node_builder import MAX_NODES, Document
-from registry.nodes import ListNode, MapNode, Node, ScalarNode, describe_node, freeze, join, locate
-from registry.problems import Report
-from registry.scalars import resolve_plain
-from registry.yaml_document import read_yaml
+from polycall.interop.errors import DeclarationError
+from polycall.interop.values import MAX_NESTING
+from polycall.registry.documents import yaml_document
+from polycall.registry.documents.json_document import read_json
+from polycall.registry.documents.node_builder import MAX_NODES, Document
+from polycall.registry.documents.nodes import ListNode, MapNode, Node, ScalarNode, describe_node, freeze, join, locate
+from polycall.registry.documents.problems import Report
+from polycall.registry.documents.scalars import resolve_plain
+from polycall.registry.documents.yaml_document import read_yaml
 
 
 def yaml_value(text: str) -> object:

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 import polycall
-from interop.context import CallContext
-from interop.observer import Ended, Finish
 from observed_project import observed_project
+from polycall.interop.observer import Ended, Finish, ObservedCall
 
 CHAIN = ("app:ask", "app:relay", "app:to-python", "hello")
 
@@ -21,7 +20,7 @@ class Recorder:
     def __init__(self) -> None:
         self.heard: list[str] = []
 
-    def start(self, context: CallContext, arguments: Sequence[polycall.Value]) -> Finish:
+    def start(self, context: ObservedCall, arguments: Sequence[polycall.Value]) -> Finish:
         self.heard.append(f"{'  ' * (context.depth - 1)}{context.entry_id} {list(arguments)}")
 
         def finish(ended: Ended) -> None:
@@ -94,7 +93,7 @@ class Failing:
     def __init__(self, at_start: bool) -> None:
         self.at_start = at_start
 
-    def start(self, context: CallContext, arguments: Sequence[polycall.Value]) -> Finish:
+    def start(self, context: ObservedCall, arguments: Sequence[polycall.Value]) -> Finish:
         if self.at_start:
             raise RuntimeError("cannot watch")
 

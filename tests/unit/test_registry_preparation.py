@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import polycall
-from interop.context import Cancellation
-from lua_runtime.spec import LuaProgram
+from polycall.interop.context import Cancellation
+from polycall.lua_runtime.spec import LuaProgram
+from polycall.registry.dispatch.programs import lua_program
+from polycall.registry.entries.index import Index
 from projects import write_project
-from registry.index import Index
-from registry.programs import lua_program
 
 INDEX = """
 namespace: app
@@ -33,7 +33,7 @@ class Hurdle:
         self.passed: list[str] = []
         self.reached = threading.Event()
         self.may_go_on = threading.Event()
-        monkeypatch.setattr("registry.runtimes.lua_program", self._program)
+        monkeypatch.setattr("polycall.registry.dispatch.runtimes.lua_program", self._program)
 
     def _program(self, entry: polycall.Entry, index: Index) -> LuaProgram:
         program = lua_program(entry, index)  # of the source as it is before the hurdle
@@ -166,11 +166,11 @@ def test_a_signal_handler_may_call_what_its_thread_is_preparing(
     answers: list[polycall.Value] = []
 
     def interrupted(entry: polycall.Entry, index: Index) -> LuaProgram:
-        monkeypatch.setattr("registry.runtimes.lua_program", lua_program)
+        monkeypatch.setattr("polycall.registry.dispatch.runtimes.lua_program", lua_program)
         signal.raise_signal(signal.SIGUSR1)
         return lua_program(entry, index)
 
-    monkeypatch.setattr("registry.runtimes.lua_program", interrupted)
+    monkeypatch.setattr("polycall.registry.dispatch.runtimes.lua_program", interrupted)
     before = signal.signal(signal.SIGUSR1, lambda *_: answers.append(registry.call("app:words", timeout=9)))
     try:
         assert registry.call("app:words") == "old"

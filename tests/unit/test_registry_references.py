@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from interop.errors import DeclarationError, Problem
-from interop.ids import EntryId
-from registry.load import load_index
+from polycall.interop.errors import DeclarationError, Problem
+from polycall.interop.ids import EntryId
+from polycall.registry.reading.load import load_index
 
 
 def problems_of(folder: Path, *libraries: tuple[str, str], **files: str) -> list[Problem]:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 import polycall
-from interop.limits import LimitsSpec
-from interop.pool_spec import PoolSpec
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.pool_spec import PoolSpec
+from polycall.registry.cli.main import main
+from polycall.registry.entries.settings import Settings
+from polycall.registry.reading.load import load_index
 from projects import write_project
-from registry.cli.main import main
-from registry.load import load_index
-from registry.settings import Settings
 
 LUA = "kind: function.lua, method: go, source: 'return { go = function() while true do end end }'"
 INDEX = f"""

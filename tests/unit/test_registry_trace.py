@@ -8,7 +8,7 @@ import pytest
 
 import polycall
 from observed_project import observed_project
-from registry.trace import Trace, size
+from polycall.registry.observers.trace import Trace, size
 
 FIGURE = re.compile(r" +\d+\.\d{3} ms +")
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import polycall
-from interop.context import Cancellation
-from wasm_runtime.programs import CompiledProgram, Programs
+from polycall.interop.context import Cancellation
+from polycall.wasm_runtime.programs import CompiledProgram, Programs
 
 ENDLESS_LUA = "while true do end"
 ENDLESS_MODULE = '(module (func $s (loop (br 0))) (start $s) (func (export "f") (result i32) (i32.const 1)))'

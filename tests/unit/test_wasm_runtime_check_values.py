@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from interop.errors import ConversionError
-from wasm_runtime.check_values import Mismatch, compile_check
-from wasm_runtime.signature import ArgumentCheck, Signature
-from wasm_runtime.wit_types import (
+from polycall.interop.errors import ConversionError
+from polycall.wasm_runtime.check_values import Mismatch, compile_check
+from polycall.wasm_runtime.signature import ArgumentCheck, Signature
+from polycall.wasm_runtime.wit_types import (
     INTEGER_RANGES,
     EnumType,
     FlagsType,

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 import wasmtime
 
-from interop.errors import HashError, NotFoundError, PreparationError
-from interop.source import SourceText
+from polycall.interop.errors import HashError, NotFoundError, PreparationError
+from polycall.interop.source import SourceText
+from polycall.wasm_runtime import BinaryFile, WasmProgram, programs
+from polycall.wasm_runtime.compile_cache import CompileCache, default_cache_directory
+from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import call, open_runtime
-from wasm_runtime import BinaryFile, WasmProgram, programs
-from wasm_runtime.compile_cache import CompileCache, default_cache_directory
-from wasm_runtime.runtime import WasmRuntime
 
 TEXT = (
     '(component (core module $m (func (export "f") (result i32) (i32.const {}))) (core instance $i (instantiate $m)) \

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from echo_components import PADDING, echo_component_wat
-from interop.errors import ConversionError, MissingExportError, PreparationError
-from interop.values import Value
+from polycall.interop.errors import ConversionError, MissingExportError, PreparationError
+from polycall.interop.values import Value
+from polycall.wasm_runtime.runtime import WasmRuntime
+from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, RecordType, ResultType, VariantType
 from wasm_guests import call, core_in_component, open_runtime, prepare
-from wasm_runtime.runtime import WasmRuntime
-from wasm_runtime.wit_types import ListType, OptionType, Primitive, RecordType, ResultType, VariantType
 
 ADD = """
   (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))

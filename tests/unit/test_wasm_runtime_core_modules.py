@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from interop.errors import ConversionError, MissingExportError, PreparationError, TrapError
-from interop.values import Value
+from polycall.interop.errors import ConversionError, MissingExportError, PreparationError, TrapError
+from polycall.interop.values import Value
+from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import BUMP_ALLOCATOR, call, open_runtime, prepare
-from wasm_runtime.runtime import WasmRuntime
 
 ADD = '(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))'
 ADD_WIT = "add: func(a: s32, b: s32) -> s32"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from interop.errors import LimitError, MemoryLimitError, PolycallError, TrapError
-from interop.limits import LimitsSpec
+from polycall.interop.errors import LimitError, MemoryLimitError, PolycallError, TrapError
+from polycall.interop.limits import LimitsSpec
+from polycall.wasm_runtime.runtime import WasmRuntime
+from polycall.wasm_runtime.traps import TooManyMemoriesError, engine_error, guest_traceback
 from wasm_guests import call, core_in_component, open_runtime, prepare
-from wasm_runtime.runtime import WasmRuntime
-from wasm_runtime.traps import TooManyMemoriesError, engine_error, guest_traceback
 
 FUNCTIONS = """
   (func $divide (param i32 i32) (result i32) (i32.div_s (local.get 0) (local.get 1)))

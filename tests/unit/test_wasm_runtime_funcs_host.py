@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from interop.context import CallContext, Cancellation
-from interop.errors import (
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import (
     CallError,
     CancelledError,
     DeadlineError,
@@ -21,10 +21,10 @@ from interop.errors import (
     PoolDeadlockError,
     TrapError,
 )
-from interop.protocols import Instance
-from interop.values import Value
+from polycall.interop.protocols import Instance
+from polycall.interop.values import Value
+from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import FUNCS_CALLER, FakeInvoker, call, context, failing, open_runtime, prepare
-from wasm_runtime.runtime import WasmRuntime
 
 JS_CALLER = Path(__file__).parents[1] / "guests" / "bin" / "js-caller.wasm"
 
@@ -260,7 +260,7 @@ def test_a_guest_that_calls_itself_through_the_registry_uses_another_instance(
 def test_a_javascript_component_calls_out_and_back(runtime: WasmRuntime, invoker: FakeInvoker) -> None:
     import hashlib
 
-    from wasm_runtime import BinaryFile, WasmProgram
+    from polycall.wasm_runtime import BinaryFile, WasmProgram
 
     digest = "sha256:" + hashlib.sha256(JS_CALLER.read_bytes()).hexdigest()
     code = BinaryFile(JS_CALLER.parent, JS_CALLER.name, "js-caller.wasm", digest)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from interop.errors import ImportDeniedError, PreparationError
+from polycall.interop.errors import ImportDeniedError, PreparationError
+from polycall.wasm_runtime.import_links import is_our_funcs
+from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import FUNCS_CALLER, FakeInvoker, call, open_runtime, prepare
-from wasm_runtime.import_links import is_our_funcs
-from wasm_runtime.runtime import WasmRuntime
 
 GUESTS = Path(__file__).parents[1] / "guests" / "wat"
 

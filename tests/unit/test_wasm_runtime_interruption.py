@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from interop.context import Cancellation
-from interop.errors import CancelledError, DeadlineError, PolycallError
-from interop.limits import LimitsSpec
+from polycall.interop.context import Cancellation
+from polycall.interop.errors import CancelledError, DeadlineError, PolycallError
+from polycall.interop.limits import LimitsSpec
+from polycall.wasm_runtime.epoch_ticker import EpochTicker
+from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import call, context, core_in_component, open_runtime, prepare
-from wasm_runtime.epoch_ticker import EpochTicker
-from wasm_runtime.runtime import WasmRuntime
 
 FUNCTIONS = """
   (func (export "forever") (loop $again (br $again)))

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from interop.context import CallContext
-from interop.errors import GuestError, PolycallError, TrapError
-from interop.values import Value
+from polycall.interop.context import CallContext
+from polycall.interop.errors import GuestError, PolycallError, TrapError
+from polycall.interop.values import Value
 from wasm_guests import FUNCS_CALLER, FakeInvoker, context, core_in_component, open_runtime, prepare
 
 THREADS = 8

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from interop.errors import PreparationError
-from wasm_runtime.wit_parser import parse_wit
+from polycall.interop.errors import PreparationError
+from polycall.wasm_runtime.wit_parser import parse_wit
 
 
 @pytest.mark.parametrize(

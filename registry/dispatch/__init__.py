@@ -1,0 +1,1 @@
+"""Calls: preparing entries, the routes to them, the dispatcher, and the figures it keeps."""

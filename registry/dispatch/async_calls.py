@@ -1,0 +1,101 @@
+"""The threads on which `Registry.call_async` makes its calls."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from polycall.interop.context import Cancellation
+from polycall.interop.errors import DeadlineError, PoolClosedError
+from polycall.interop.ids import cut
+from polycall.interop.values import Value
+from polycall.registry.dispatch.python_functions import current_context
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+__all__ = ["AsyncCalls"]
+
+_THREADS = 64
+
+
+class AsyncCalls:
+    """Up to 64 threads that calls from outside share, and one more for each call that a Python function makes.
+
+    A nested call cannot queue for the shared threads: those who hold them may all be waiting for it, or for its like.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._closed = False
+        self._shared: ThreadPoolExecutor | None = None
+        self._here = threading.local()
+
+    async def run(
+        self, target: str, work: Callable[[], Value], deadline: float | None, cancellation: Cancellation
+    ) -> Value:
+        """Runs a call on a thread and returns its result.
+
+        Args:
+            target: The entry that is called, for messages.
+            work: Makes the call; it sees to the deadline itself once it has a thread.
+            deadline: When to give up waiting for a thread, in seconds of `time.monotonic`, or None.
+            cancellation: The switch of the call; it goes on when the awaiting task is cancelled.
+
+        Raises:
+            DeadlineError: The call had no thread when its deadline passed.
+            PoolClosedError: The threads are closed.
+            BaseException: What `work` raised.
+        """
+        import asyncio  # noqa: PLC0415  # a command that only lists must not pay for it
+
+        future = self._submit(target, work)
+        outcome = asyncio.wrap_future(future)
+        try:
+            if deadline is not None:
+                await asyncio.wait((outcome,), timeout=max(0.0, deadline - time.monotonic()))
+                if not outcome.done() and future.cancel():  # it can be cancelled only while it is queued
+                    raise DeadlineError(
+                        "the deadline of the call passed while it waited for a thread", entry_id=cut(target)
+                    )
+            return await outcome
+        except asyncio.CancelledError:
+            cancellation.cancel()
+            outcome.cancel()
+            raise
+
+    def _submit(self, target: str, work: Callable[[], Value]) -> Future[Value]:
+        run = contextvars.copy_context().run
+        with self._lock:
+            if self._closed:
+                raise PoolClosedError("the registry is closed", entry_id=cut(target))
+            if current_context() is None:
+                self._shared = self._shared or self._executor(_THREADS)
+                return self._shared.submit(run, work)
+        own = self._executor(1)
+        try:
+            return own.submit(run, work)
+        finally:
+            own.shutdown(wait=False)  # its thread ends with the call
+
+    def _executor(self, threads: int) -> ThreadPoolExecutor:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # as above
+
+        return ThreadPoolExecutor(threads, thread_name_prefix="polycall", initializer=self._mark_thread)
+
+    def _mark_thread(self) -> None:
+        self._here.ours = True
+
+    def close(self) -> None:
+        """Refuses new calls and waits for those on the shared threads; harmless when repeated.
+
+        From within a call it does not wait: the call would wait for itself.
+        """
+        with self._lock:
+            self._closed = True
+            shared, self._shared = self._shared, None
+        if shared is not None:
+            shared.shutdown(wait=current_context() is None and not hasattr(self._here, "ours"))

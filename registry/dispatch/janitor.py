@@ -1,0 +1,67 @@
+"""The thread that closes instances nobody has used for a while."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any
+
+from polycall.interop.pool import Pool
+
+__all__ = ["Janitor"]
+
+_log = logging.getLogger("polycall.pool")
+
+_TICK_SECONDS = 15.0
+"""Between two looks at the pools (specification: system facts 2.1)."""
+
+
+class Janitor:
+    """Looks after the pools of one registry, from a daemon thread that starts with the first pool that can shrink."""
+
+    def __init__(self, tick_seconds: float = _TICK_SECONDS) -> None:
+        self._tick_seconds = tick_seconds
+        self._pools: list[Pool[Any]] = []
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, pool: Pool[Any]) -> None:
+        """Takes a pool into care until `forget` or `close`."""
+        with self._lock:
+            if self._closed.is_set():
+                return
+            self._pools.append(pool)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="polycall-janitor", daemon=True)
+                self._thread.start()
+
+    def forget(self, pool: Pool[Any]) -> None:
+        """Looks after a pool no longer; harmless for one that it never looked after."""
+        with self._lock:
+            if pool in self._pools:
+                self._pools.remove(pool)
+
+    def sweep(self, now: float) -> None:
+        """Closes what has lain idle too long at `now`, in seconds of `time.monotonic`."""
+        with self._lock:
+            pools = tuple(self._pools)
+        for pool in pools:
+            try:
+                pool.drop_idle(now)
+            except Exception:  # noqa: BLE001  # one guest that cannot be closed must not stop the care of all others
+                _log.exception("an idle instance of %s could not be closed", pool.name)
+
+    def _run(self) -> None:
+        while not self._closed.wait(self._tick_seconds):
+            self.sweep(time.monotonic())
+
+    def close(self) -> None:
+        """Ends the thread and waits for it; harmless when repeated. Lets go of the pools, which hold compiled code."""
+        self._closed.set()
+        with self._lock:
+            self._pools.clear()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()

@@ -1,0 +1,94 @@
+"""Python callables as entries: called from Lua and WebAssembly like any other function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+
+from polycall.interop.context import CallContext
+from polycall.interop.errors import GuestError, PolycallError
+from polycall.interop.exception_text import exception_text
+from polycall.interop.protocols import ImportNeed, Signature
+from polycall.interop.values import Value, describe, plain
+
+__all__ = ["PYTHON_KIND", "PythonFunction", "current_context"]
+
+PYTHON_KIND = "function.python"
+
+_current: ContextVar[CallContext | None] = ContextVar("polycall_current_call", default=None)
+
+
+def current_context() -> CallContext | None:
+    """Returns the frame of the registered Python function that is running here, or None outside of one.
+
+    A call that such a function makes continues its chain: deadline, depth and values pass through Python as well.
+    """
+    return _current.get()
+
+
+class PythonFunction:
+    """A Python callable in the shape of a prepared function.
+
+    Attributes:
+        entry_id: ``namespace:name``.
+        language: ``python``.
+        signature: None: Python callables are not checked by type.
+        imports: None.
+    """
+
+    language = "python"
+    signature: Signature | None = None
+    imports: Sequence[ImportNeed] = ()
+
+    def __init__(self, entry_id: str, body: Callable[..., object]) -> None:
+        if not callable(body):
+            raise TypeError(f"{entry_id}: a callable is registered, not {describe(body)}")
+        if inspect.iscoroutinefunction(body):
+            raise TypeError(f"{entry_id}: an async function cannot be registered; a call runs in its caller's thread")
+        self.entry_id = entry_id
+        self._body = body
+
+    def instantiate(self, _context: CallContext | None = None) -> PythonInstance:
+        """Returns an instance for one call."""
+        return PythonInstance(self.entry_id, self._body)
+
+    def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
+        """Returns the payload as the only argument."""
+        return (payload,)
+
+
+class PythonInstance:
+    """One call's hold on a Python callable; the callable itself is shared.
+
+    Attributes:
+        poisoned: Never looked at: a Python function keeps no state of a call.
+    """
+
+    __slots__ = ("_body", "_entry_id", "poisoned")
+
+    def __init__(self, entry_id: str, body: Callable[..., object]) -> None:
+        self._entry_id = entry_id
+        self._body = body
+        self.poisoned = False
+
+    def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
+        """Calls the body with plain values and checks that its result is plain.
+
+        Raises:
+            GuestError: The body raised; the exception is the cause.
+            ConversionError: It returned something that no guest language has.
+        """
+        token = _current.set(context)
+        try:
+            return plain(self._body(*arguments), "$.result")
+        except PolycallError:
+            raise
+        except Exception as error:
+            # Without a traceback: it would name the host's paths to the guests that the error passes through.
+            raise GuestError(exception_text(error), entry_id=self._entry_id) from error
+        finally:
+            _current.reset(token)
+
+    def close(self) -> None:
+        """Does nothing: there is nothing to give back."""

@@ -1,0 +1,129 @@
+"""A route: a prepared function with its pool. It runs one call, whatever the language."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+
+from polycall.interop.context import CallContext
+from polycall.interop.errors import InternalError, PolycallError
+from polycall.interop.exception_text import exception_text
+from polycall.interop.observer import INTERRUPTED, Observer
+from polycall.interop.pool import Pool
+from polycall.interop.pool_spec import PoolPolicy
+from polycall.interop.protocols import Function, Instance
+from polycall.interop.values import Value
+from polycall.registry.observers.observe import observed
+
+__all__ = ["Route"]
+
+
+class Route:
+    """Where the calls of one entry go.
+
+    Attributes:
+        entry_id: ``namespace:name``.
+        language: ``lua``, ``wasm`` or ``python``.
+        function: The prepared function.
+        pool: Its instances.
+        shrinks: Whether the pool needs to be looked after for idle instances.
+    """
+
+    __slots__ = (
+        "_errors",
+        "_lock",
+        "_refused",
+        "entry_id",
+        "function",
+        "language",
+        "pool",
+        "shrinks",
+    )
+
+    def __init__(self, function: Function, pool: Pool[Instance], policy: PoolPolicy) -> None:
+        self.function = function
+        self.pool = pool
+        self.shrinks = policy.idle_seconds > 0
+        self.entry_id = function.entry_id
+        self.language = function.language
+        self._lock = threading.Lock()
+        self._errors: Counter[str] = Counter()
+        self._refused = 0
+
+    def run_payload(self, payload: str | bytes, context: CallContext, max_depth: int, told: bool = False) -> Value:
+        """Like `run`, with one text or byte string that the function reads in the way that fits its signature."""
+        observer = context.observer
+        if observer is not None and not told:
+            return observed(
+                observer, context, (payload,), lambda: self.run_payload(payload, context, max_depth, told=True)
+            )
+        try:
+            arguments = self.function.payload_arguments(payload)
+        except PolycallError as error:
+            raise self._failed(error, context, asked=False)  # noqa: B904  # it is the same error, seen on its way out
+        return self.run(arguments, context, max_depth, told=True)
+
+    def run(self, arguments: Sequence[Value], context: CallContext, max_depth: int, told: bool = False) -> Value:
+        """Checks an instance out, calls it and gives it back.
+
+        Args:
+            arguments: Plain values.
+            context: The call's frame.
+            max_depth: How many hops the chain may have.
+            told: Whether the observer of the chain, if it has one, has been told of the call already.
+
+        Raises:
+            PolycallError: Whatever made the call fail; it has the frames of the innermost call that failed.
+        """
+        if context.observer is not None and not told:
+            return self._run_observed(arguments, context, max_depth, context.observer)
+        asked = False
+        try:
+            context.check(max_depth)
+            asked = True
+            instance = self.pool.check_out(context)
+            try:
+                return instance.call(arguments, context)
+            except BaseException as error:
+                # Only an error that polycall raised on purpose says that the instance is still sound.
+                if not isinstance(error, PolycallError):
+                    instance.poisoned = True
+                raise
+            finally:
+                self.pool.give_back(instance)
+        except PolycallError as error:
+            raise self._failed(error, context, asked=asked)  # noqa: B904  # it is the same error, seen on its way out
+        except Exception as error:
+            fault = InternalError(exception_text(error), entry_id=self.entry_id, hint="this is a fault of polycall")
+            raise self._failed(fault, context, asked=asked) from error
+        except BaseException:
+            self.pool.take_back(context)
+            self._count(INTERRUPTED, asked)
+            raise
+
+    def _run_observed(
+        self, arguments: Sequence[Value], context: CallContext, max_depth: int, observer: Observer
+    ) -> Value:
+        # Not in `run`: a lambda there would turn its variables into cells, which every call would pay for.
+        return observed(observer, context, arguments, lambda: self.run(arguments, context, max_depth, told=True))
+
+    def counts(self) -> tuple[int, dict[str, int]]:
+        """Returns how many calls there were so far, and how many of them failed, by the code of their error."""
+        with self._lock:
+            errors, refused = dict(self._errors), self._refused
+        # The calls after the errors: while others call on, there may be calls without an error but never the reverse.
+        return self.pool.traffic().asked + refused, errors
+
+    def _count(self, code: str, asked: bool) -> None:
+        """Counts a call that failed; the pool has not counted it if it was never asked for an instance."""
+        with self._lock:
+            self._errors[code] += 1
+            self._refused += not asked
+
+    def _failed(self, error: PolycallError, context: CallContext, *, asked: bool) -> PolycallError:
+        self._count(error.code, asked)
+        if not error.frames:
+            error.frames = context.frames()
+            error.entry_id = error.entry_id or self.entry_id
+        return error

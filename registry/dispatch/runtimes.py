@@ -1,0 +1,117 @@
+"""The runtimes of a registry: each is loaded when the first entry needs it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polycall.interop.context import CallContext
+from polycall.interop.errors import PreparationError
+from polycall.interop.protocols import Function, Invoker
+from polycall.interop.services import Services
+from polycall.lua_runtime.spec import LuaFunctionSpec, LuaLibrarySpec
+from polycall.registry.dispatch.programs import lua_program, wasm_program
+from polycall.registry.entries.entry import Entry
+from polycall.registry.entries.index import Index
+from polycall.registry.services.filesystems import FileSystems
+from polycall.registry.services.guest_yaml import GuestYaml
+from polycall.wasm_runtime.spec import WasmFunctionSpec, WatFunctionSpec
+
+if TYPE_CHECKING:
+    from polycall.lua_runtime.runtime import LuaRuntime
+    from polycall.registry.isolation import IsolationRuntime
+    from polycall.wasm_runtime.runtime import WasmRuntime
+
+__all__ = ["FUNCTION_SPECS", "Runtimes"]
+
+FUNCTION_SPECS = (LuaFunctionSpec, WasmFunctionSpec, WatFunctionSpec)
+"""The specs of entries that a runtime makes callable."""
+
+
+class Runtimes:
+    """Makes functions of entries. Shared by threads."""
+
+    def __init__(self, invoker: Invoker, services: Services, cache_directory: Path | None) -> None:
+        """Loads nothing yet: listing a project must not pay for an engine.
+
+        Args:
+            invoker: How guests reach other entries.
+            services: What else they may ask of the registry.
+            cache_directory: Where compiled WebAssembly is kept; None for the user's cache folder.
+        """
+        self._invoker = invoker
+        self._services = services
+        self._cache_directory = cache_directory
+        self._lock = threading.Lock()
+        self._lua: LuaRuntime | None = None
+        self._wasm: WasmRuntime | None = None
+        self._isolation: IsolationRuntime | None = None
+
+    def prepare(self, entry: Entry, index: Index, context: CallContext | None = None) -> Function:
+        """Makes an entry of `index` ready to call.
+
+        Args:
+            entry: Its spec is one of `FUNCTION_SPECS`.
+            index: Where the entries are to which it refers.
+            context: The call that waits for it, if there is one.
+
+        Raises:
+            PreparationError: It cannot be made ready.
+            DeadlineError, CancelledError: The call is over.
+        """
+        spec = entry.spec
+        if not isinstance(spec, FUNCTION_SPECS):
+            raise PreparationError(
+                f'an entry of kind "{entry.kind}" cannot be called',
+                entry_id=str(entry.id),
+                hint="only function.lua, function.wasm, function.wat and registered Python functions can",
+            )
+        isolated = spec.isolation == "process"
+        if isinstance(spec, LuaFunctionSpec):
+            lua = self._isolation_runtime() if isolated else self._lua_runtime()
+            return lua.prepare(lua_program(entry, index), context)
+        wasm = self._isolation_runtime() if isolated else self._wasm_runtime()
+        return wasm.prepare(wasm_program(entry, FileSystems(index)), context)
+
+    def inspect(self, entry: Entry, index: Index) -> Function | None:
+        """Prepares an entry of `index` for a look at it.
+
+        Returns:
+            A function; None for a library, which is compiled, and for other kinds.
+
+        Raises:
+            PreparationError: It cannot be made ready.
+        """
+        if isinstance(entry.spec, LuaLibrarySpec):
+            self._lua_runtime().compile(lua_program(entry, index))
+            return None
+        return self.prepare(entry, index) if isinstance(entry.spec, FUNCTION_SPECS) else None
+
+    def _lua_runtime(self) -> LuaRuntime:
+        from polycall.lua_runtime.runtime import LuaRuntime  # noqa: PLC0415  # loads the engine
+
+        with self._lock:
+            self._lua = self._lua or LuaRuntime(self._invoker, GuestYaml(), self._services)
+            return self._lua
+
+    def _wasm_runtime(self) -> WasmRuntime:
+        from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415  # as above
+
+        with self._lock:
+            self._wasm = self._wasm or WasmRuntime(self._invoker, self._cache_directory)
+            return self._wasm
+
+    def _isolation_runtime(self) -> IsolationRuntime:
+        from polycall.registry.isolation import IsolationRuntime  # noqa: PLC0415  # as above
+
+        with self._lock:
+            self._isolation = self._isolation or IsolationRuntime(self._invoker, self._services, self._cache_directory)
+            return self._isolation
+
+    def close(self) -> None:
+        """Ends the threads and processes that belong to no instance; harmless when repeated."""
+        if self._wasm is not None:
+            self._wasm.close()
+        if self._isolation is not None:
+            self._isolation.close()

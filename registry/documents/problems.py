@@ -1,0 +1,59 @@
+"""Gathering what is wrong with one file, so that a load reports everything at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from polycall.interop.errors import Problem
+
+__all__ = ["Position", "Report", "in_reading_order"]
+
+
+class Position(Protocol):
+    """Anything that knows its 1-based line and column: a node, a mark, a location."""
+
+    @property
+    def line(self) -> int:
+        """The 1-based line."""
+        ...
+
+    @property
+    def column(self) -> int:
+        """The 1-based column, in characters."""
+        ...
+
+
+class Report:
+    """What is wrong, and what is merely doubtful, in one file.
+
+    Attributes:
+        file: The file's name as messages show it, relative to the project folder.
+        problems: What stops the load.
+        warnings: What does not.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def problem(self, at: Position, path: str, message: str, hint: str | None = None) -> None:
+        """Notes something that stops the load.
+
+        Args:
+            at: Where it stands.
+            path: The key's path from the top of the file; empty for the file as a whole.
+            message: What is wrong and what was expected.
+            hint: What would mend it.
+        """
+        self.problems.append(Problem(self.file, at.line, at.column, path, message, hint))
+
+    def warning(self, at: Position, path: str, message: str, hint: str | None = None) -> None:
+        """Notes something that ``check`` shows and that does not stop the load; arguments as for `problem`."""
+        self.warnings.append(Problem(self.file, at.line, at.column, path, message, hint))
+
+
+def in_reading_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Returns problems by file, line and column; those of one place stay in the order they were found in."""
+    return sorted(problems, key=lambda problem: (problem.file.split("/"), problem.line, problem.column))

@@ -1,0 +1,141 @@
+"""All entries of a project, unchangeable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from polycall.interop.errors import NotFoundError, Problem
+from polycall.interop.ids import EntryId, cut, suggestion
+from polycall.registry.entries.entry import Entry
+from polycall.registry.entries.settings import Settings
+
+__all__ = ["Index"]
+
+_NO_SETTINGS = Settings()
+
+
+class Index:
+    """The entries of a project by id. Nothing in it changes, so threads share it freely.
+
+    Args:
+        entries: The entries, with ids that differ.
+        root: The project folder.
+        warnings: What is odd about the declarations without being wrong.
+        settings: The project's; what they say of entries is in the entries already.
+    """
+
+    __slots__ = ("_by_id", "root", "settings", "warnings")
+
+    def __init__(
+        self,
+        entries: Iterable[Entry],
+        root: Path,
+        warnings: Iterable[Problem] = (),
+        settings: Settings = _NO_SETTINGS,
+    ) -> None:
+        self._by_id = MappingProxyType({entry.id: entry for entry in sorted(entries, key=lambda entry: entry.id)})
+        self.root = root
+        self.warnings = tuple(warnings)
+        self.settings = settings
+
+    def get(self, entry_id: EntryId | str) -> Entry:
+        """Returns an entry.
+
+        Args:
+            entry_id: The id, as text ``namespace:name`` or parsed.
+
+        Raises:
+            NotFoundError: There is none; near ids are in the hint.
+        """
+        entry = self._find(entry_id)
+        if entry is None:
+            name = cut(str(entry_id))
+            raise NotFoundError(f"there is no entry {name}", entry_id=name, hint=self._hint(entry_id))
+        return entry
+
+    def find(
+        self, *, namespace: str | None = None, kind: str | None = None, meta: Mapping[str, Any] | None = None
+    ) -> list[Entry]:
+        """Returns the entries that fit every filter given, in the order of their ids.
+
+        Args:
+            namespace: A namespace; those below it (``app.orders`` below ``app``) belong to it.
+            kind: A kind, or its beginning and a star: ``function.*``.
+            meta: Metadata that must be equal; a key may lead down by dots: ``{"options.retry.max_attempts": 3}``.
+        """
+        return [
+            entry
+            for entry in self
+            if (namespace is None or _in_namespace(entry, namespace))
+            and (kind is None or _of_kind(entry, kind))
+            and all(_meta_at(entry.meta, path) == _frozen(value) for path, value in (meta or {}).items())
+        ]
+
+    def with_entry(self, entry: Entry) -> Index:
+        """Returns an index that has one entry more.
+
+        Raises:
+            ValueError: The id is taken.
+        """
+        if entry.id in self._by_id:
+            raise ValueError(f"the id {entry.id} is taken: declared in {self._by_id[entry.id].location}")
+        return Index((*self, entry), self.root, self.warnings, self.settings)
+
+    def __contains__(self, entry_id: object) -> bool:
+        """Says whether there is an entry of that id (text or `EntryId`)."""
+        return isinstance(entry_id, (str, EntryId)) and self._find(entry_id) is not None
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Iterates over the entries in the order of their ids."""
+        return iter(self._by_id.values())
+
+    def __len__(self) -> int:
+        """Returns the number of entries."""
+        return len(self._by_id)
+
+    def _find(self, entry_id: EntryId | str) -> Entry | None:
+        if isinstance(entry_id, EntryId):
+            return self._by_id.get(entry_id)
+        try:
+            return self._by_id.get(EntryId.parse(entry_id))
+        except ValueError:
+            return None
+
+    def _hint(self, entry_id: EntryId | str) -> str | None:
+        text = str(entry_id)
+        namesakes = [str(known) for known in self._by_id if known.name == text.rpartition(":")[2]]
+        if namesakes and ":" not in text:
+            return f"write the namespace as well: {' or '.join(namesakes[:3])}"
+        return suggestion(text, map(str, self._by_id))
+
+
+def _in_namespace(entry: Entry, namespace: str) -> bool:
+    own = entry.id.namespace
+    return own == namespace or own.startswith(namespace + ".")
+
+
+def _of_kind(entry: Entry, kind: str) -> bool:
+    return entry.kind.startswith(kind[:-1]) if kind.endswith("*") else entry.kind == kind
+
+
+def _meta_at(meta: Mapping[str, Any], path: str) -> Any:
+    if path in meta:
+        return meta[path]
+    found: Any = meta
+    for key in path.split("."):
+        if not isinstance(found, Mapping) or key not in found:
+            return None
+        found = found[key]
+    return found
+
+
+def _frozen(value: Any) -> Any:
+    """Returns a value in the form in which entries hold it, so that a list equals a list."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_frozen(item) for item in value)
+    if isinstance(value, Mapping):
+        return {key: _frozen(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,96 @@
+"""``polycall.yaml``: what holds for a whole project where an entry, or who calls `polycall.load`, says nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from polycall.interop.context import DEFAULT_MAX_DEPTH
+from polycall.interop.errors import DeclarationError
+from polycall.interop.fields import key, one_of
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.pool_spec import PoolSpec
+from polycall.registry.documents.nodes import MapNode, Mark, describe_node
+from polycall.registry.documents.paths import is_file, is_folder
+from polycall.registry.documents.problems import Report
+from polycall.registry.documents.text_files import UnreadableError, read_text
+from polycall.registry.documents.yaml_document import read_yaml
+from polycall.registry.entries.decode import INVALID, Decoder
+
+__all__ = ["SETTINGS_FILE", "Settings", "read_settings"]
+
+SETTINGS_FILE = "polycall.yaml"
+"""Its name, at the top of the project folder."""
+
+
+def _check_depth(value: int) -> str | None:
+    return None if 1 <= value <= DEFAULT_MAX_DEPTH else f"1 to {DEFAULT_MAX_DEPTH}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The keys of ``polycall.yaml``."""
+
+    limits: LimitsSpec = key("Each limit for every function that does not declare it itself.", default=LimitsSpec())
+    max_depth: int = key("How many hops a chain of calls may have.", default=DEFAULT_MAX_DEPTH, check=_check_depth)
+    pool: PoolSpec = key("The pool of every function that declares none.", default=PoolSpec())
+    isolation: str = key(
+        "Where the instances of every function run that does not say it itself.",
+        default="none",
+        check=one_of("none", "process"),
+    )
+
+    def resolve(self, spec: Any) -> Any:
+        """Returns a spec with these defaults in the place of what it does not declare."""
+        if not hasattr(spec, "pool"):  # data, libraries: nothing that runs by itself
+            return spec
+        limits, pool = self._limits(spec.limits), self.pool if spec.pool == PoolSpec() else spec.pool
+        return dataclasses.replace(spec, limits=limits, pool=pool, isolation=spec.isolation or self.isolation)
+
+    def _limits(self, own: LimitsSpec) -> LimitsSpec:
+        if self.limits == LimitsSpec():
+            return own
+        names = [field.name for field in dataclasses.fields(LimitsSpec)]
+        return LimitsSpec(**{
+            name: getattr(self.limits if getattr(own, name) is None else own, name) for name in names
+        })  # fmt: skip
+
+
+def read_settings(root: Path, report: Report) -> Settings:
+    """Reads the settings of a project; without a file, or with one that says nothing, they are the defaults.
+
+    Args:
+        root: The project folder.
+        report: What is wrong with the file goes there.
+    """
+    path = root / SETTINGS_FILE
+    if not is_file(path) and not is_folder(path):
+        return Settings()
+    try:
+        return _decode(read_text(path), report)
+    except UnreadableError as error:
+        report.problem(error.at, "", f"the file {error.message}", error.hint)
+    except DeclarationError as error:
+        report.problems += error.problems
+    return Settings()
+
+
+def _decode(text: str, report: Report) -> Settings:
+    node = read_yaml(text, report).root
+    if node is None:
+        return Settings()
+    if not isinstance(node, MapNode):
+        report.problem(node, "", f"expected a mapping, got {describe_node(node)}")
+        return Settings()
+    if "namespace" in node.items:
+        _refuse_entries(node.marks["namespace"], report)
+        return Settings()
+    settings = Decoder(report, "").spec(Settings, node, "")
+    return Settings() if settings is INVALID else settings
+
+
+def _refuse_entries(at: Mark, report: Report) -> None:
+    message = f"{SETTINGS_FILE} holds the settings of the project, not entries"
+    report.problem(at, "namespace", message, "give the file with the entries another name, such as _index.yaml")

@@ -1,0 +1,61 @@
+"""Tells observers of calls: one call for all of them, and none of them can harm a call."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from polycall.interop.context import CallContext
+from polycall.interop.observer import Ended, Finish, ObservedCall, Observer
+from polycall.interop.values import Value
+
+__all__ = ["Observers", "observed"]
+
+_log = logging.getLogger("polycall.observer")
+
+
+class Observers:
+    """Several observers in the shape of one. The last to hear of a call's beginning is the first to hear of its end.
+
+    Args:
+        members: The observers; what they raise is logged.
+    """
+
+    def __init__(self, *members: Observer) -> None:
+        self._members = members
+
+    def start(self, context: ObservedCall, arguments: Sequence[Value]) -> Finish:
+        """Tells all of a call that begins; see `polycall.interop.observer.Observer`."""
+        finishes: list[Finish] = []
+        for member in self._members:
+            try:
+                finishes.append(member.start(context, arguments))
+            except Exception:  # noqa: BLE001  # whoever watches must not break what it watches
+                _log.exception("%s failed at the start of a call of %s", type(member).__name__, context.entry_id)
+
+        def finish(ended: Ended) -> None:
+            for each in reversed(finishes):
+                try:
+                    each(ended)
+                except Exception:  # noqa: BLE001  # as above
+                    _log.exception("an observer failed at the end of a call of %s", context.entry_id)
+
+        return finish
+
+
+def observed(observer: Observer, context: CallContext, arguments: Sequence[Value], work: Callable[[], Value]) -> Value:
+    """Runs the call that `work` makes and tells an observer of it.
+
+    Raises:
+        BaseException: What `work` raised.
+    """
+    finish = observer.start(context, arguments)
+    started = time.perf_counter()
+    try:
+        result = work()
+    except BaseException as error:
+        finish(Ended(time.perf_counter() - started, None, error))
+        raise
+    finish(Ended(time.perf_counter() - started, result, None))
+    return result

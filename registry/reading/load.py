@@ -1,0 +1,101 @@
+"""From a project folder to its index: the story of a load, told once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from polycall.interop.errors import DeclarationError, NotFoundError, Problem
+from polycall.interop.ids import suggestion
+from polycall.registry.documents.paths import is_file, is_folder
+from polycall.registry.documents.problems import Report, in_reading_order
+from polycall.registry.entries.entry import Entry
+from polycall.registry.entries.index import Index
+from polycall.registry.entries.references import by_id, cycle_problems, reference_problems, variable_problems
+from polycall.registry.entries.settings import SETTINGS_FILE, Settings, read_settings
+from polycall.registry.reading.declarations import declare
+from polycall.registry.reading.discovery import discover
+from polycall.registry.reading.entry_file import EntryFile, read_entry_file
+from polycall.registry.reading.file_sources import FileSources
+
+__all__ = ["load_index", "project_folder"]
+
+
+def load_index(path: str | os.PathLike[str], *, amend: Callable[[list[EntryFile]], None] | None = None) -> Index:
+    """Reads the settings and all entry files of a project.
+
+    Args:
+        path: The project folder.
+        amend: Sees the files as read, before anything in them is checked, and may change their nodes.
+
+    Raises:
+        DeclarationError: The declarations are wrong; every problem of every file is listed.
+        NotFoundError: There is no such folder.
+    """
+    root = project_folder(Path(path))
+    about_settings = Report(SETTINGS_FILE)
+    settings = read_settings(root, about_settings)
+    found, problems = discover(root)
+    sources = [source for source in found if source.name != SETTINGS_FILE]
+    reports = [Report(source.name) for source in sources]
+    read = (read_entry_file(source, report) for source, report in zip(sources, reports, strict=True))
+    files = [file for file in read if file is not None]
+    if amend is not None:
+        amend(files)
+    entries, problems_of_all = _link(files, _declare(files, root, settings))
+    problems += [problem for report in (about_settings, *reports) for problem in report.problems] + problems_of_all
+    if problems:
+        raise DeclarationError(in_reading_order(problems))
+    warnings = [warning for report in reports for warning in report.warnings]
+    return Index(entries, root, in_reading_order(warnings) if files else [*warnings, _nothing_found()], settings)
+
+
+def _declare(files: list[EntryFile], root: Path, settings: Settings) -> list[Entry]:
+    texts = FileSources(root)
+    entries: list[Entry] = []
+    for file in files:
+        texts.expand(file)
+        entries += declare(file, settings)
+    return entries
+
+
+def _link(files: list[EntryFile], declared: list[Entry]) -> tuple[list[Entry], list[Problem]]:
+    entries, problems = by_id(declared)
+    unknown = {file.namespace for file in files if not file.complete}
+    problems += reference_problems(entries, unknown)
+    problems += cycle_problems(entries)
+    problems += variable_problems(entries.values())
+    return list(entries.values()), problems
+
+
+def project_folder(path: Path) -> Path:
+    """Returns a project folder without symbolic links in its path.
+
+    Raises:
+        NotFoundError: It is not there, or no folder.
+    """
+    if "\0" in str(path):
+        raise NotFoundError(f"{str(path)!r} is no path: it holds a NUL character")
+    try:
+        root = Path(os.path.realpath(path))
+    except OSError as error:  # relative to a working directory that was removed, or a link that may not be read
+        hint = None if path.is_absolute() else "the working directory may have been removed; go to another one"
+        raise NotFoundError(f"there is no project folder {path}: {error.strerror or error}", hint=hint) from error
+    if is_folder(root):
+        return root
+    if is_file(root):
+        raise NotFoundError(f"{path} is a file; expected a project folder", hint=f"give its folder: {path.parent}")
+    raise NotFoundError(f"there is no project folder {path}", hint=_near_folder(root))
+
+
+def _near_folder(root: Path) -> str | None:
+    try:
+        return suggestion(root.name, [member.name for member in root.parent.iterdir() if member.is_dir()])
+    except OSError:
+        return None
+
+
+def _nothing_found() -> Problem:
+    message = "there are no entries: no YAML or JSON file here has a namespace"
+    return Problem(".", 1, 1, "", message, "polycall init makes a project")

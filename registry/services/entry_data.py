@@ -1,0 +1,76 @@
+"""Entries as plain data for guests (specification: system facts 4.4, ``registry``).
+
+A guest that may look at entries must not get from there what another module would have to be granted for: the text
+behind a ``file://`` of an entry that polycall runs stands as the declaration has it, and the values of environment
+variables are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from polycall.interop.errors import CallError
+from polycall.interop.ids import EntryId
+from polycall.interop.values import Value, plain
+from polycall.registry.entries.entry import Entry
+from polycall.registry.entries.env_kinds import EnvStaticSpec, EnvVariableSpec
+from polycall.registry.entries.index import Index
+
+__all__ = ["EntryData"]
+
+_WITHHELD: Mapping[type, str] = {EnvStaticSpec: "values", EnvVariableSpec: "default"}
+
+
+class EntryData:
+    """See `polycall.interop.services.Entries`.
+
+    Args:
+        index: Gives the entries as they are at the moment.
+    """
+
+    def __init__(self, index: Callable[[], Index]) -> None:
+        self._index = index
+
+    def get(self, entry_id: str) -> dict[str, Value]:
+        """Returns an entry as ``{id, kind, meta, data}``.
+
+        Raises:
+            NotFoundError: There is none.
+            CallError: Invalid: the text is no id.
+        """
+        try:
+            parsed = EntryId.parse(entry_id)
+        except ValueError as error:
+            raise CallError(str(error), kind="Invalid") from error
+        return _shown(self._index().get(parsed))
+
+    def find(self, filters: Mapping[str, Value]) -> list[Value]:
+        """Returns the entries that fit every filter, in the order of their ids.
+
+        Raises:
+            CallError: Invalid: a filter that begins with a dot and is not ``.kind``, ``.ns`` or ``.name``.
+        """
+        fields = {key: wanted for key, wanted in filters.items() if key.startswith(".")}
+        for key in fields.keys() - _FIELDS.keys():
+            raise CallError(f'the filter "{key}" is none of {", ".join(_FIELDS)}', kind="Invalid")
+        meta = {key.removeprefix("meta."): wanted for key, wanted in filters.items() if key not in fields}
+        return [
+            _shown(entry)
+            for entry in self._index().find(meta=meta)
+            if all(_FIELDS[key](entry) == wanted for key, wanted in fields.items())
+        ]
+
+
+_FIELDS: Mapping[str, Callable[[Entry], str]] = {
+    ".kind": lambda entry: entry.kind,
+    ".ns": lambda entry: entry.id.namespace,
+    ".name": lambda entry: entry.id.name,
+}
+
+
+def _shown(entry: Entry) -> dict[str, Value]:
+    data = entry.data
+    if entry.spec is not None:
+        withheld = _WITHHELD.get(type(entry.spec))
+        data = {key: value for key, value in entry.declared_data().items() if key != withheld}
+    return {"id": str(entry.id), "kind": entry.kind, "meta": plain(entry.meta), "data": plain(data)}

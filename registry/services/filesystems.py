@@ -1,0 +1,97 @@
+"""``fs.directory`` entries as folders of the host that nothing leads out of (specification: system facts 1.8)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from polycall.interop.confined import ConfinedFolder
+from polycall.interop.errors import NotFoundError, PreparationError
+from polycall.interop.ids import EntryId, suggestion
+from polycall.registry.documents.paths import is_folder
+from polycall.registry.entries.data_kinds import FsDirectorySpec
+from polycall.registry.entries.index import Index
+
+__all__ = ["FileSystems"]
+
+_READ_BITS = 0o444
+_MOST_COMPARED = 1000
+
+
+class FileSystems:
+    """The file systems that the entries of an index declare.
+
+    Args:
+        index: The entries.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    def folder(self, name: EntryId | str, namespace: str | None = None) -> ConfinedFolder:
+        """Returns the folder of an entry, making it if it is missing and the entry says ``auto_init``.
+
+        Args:
+            name: The id, or a bare name in the namespace given.
+            namespace: What a bare name belongs to.
+
+        Raises:
+            NotFoundError: There is no such entry, or no such folder.
+            PreparationError: The entry is of another kind, or its folder cannot be made.
+        """
+        try:
+            entry_id = name if isinstance(name, EntryId) else EntryId.parse(name, namespace)
+        except ValueError as error:
+            raise NotFoundError(str(error)) from error
+        entry = self._index.get(entry_id)
+        if not isinstance(entry.spec, FsDirectorySpec):
+            raise PreparationError(f"{entry_id} is {entry.kind}; expected fs.directory", entry_id=str(entry_id))
+        start = self._index.root if entry.spec.base == "project" else entry.source_root
+        folder = start / entry.spec.directory
+        if not is_folder(folder):
+            _make(folder, entry.spec, str(entry_id))
+        return ConfinedFolder(Path(os.path.realpath(folder)))
+
+    def locate(self, entry_id: EntryId, path: str) -> ConfinedFolder:
+        """Returns the folder of an entry if a file lies at the path in it.
+
+        Raises:
+            NotFoundError: There is no such entry, folder or file; near names are in the hint.
+            PreparationError: The path leads out of the folder.
+        """
+        folder = self.folder(entry_id)
+        try:
+            is_file = stat.S_ISREG(folder.status(path).st_mode)
+        except PermissionError as error:
+            raise PreparationError(f"{entry_id}: {path!r}: {error.strerror}", kind="PermissionDenied") from error
+        except OSError as error:
+            message = f"{entry_id}: the file {path} is not there"
+            raise NotFoundError(message, hint=_near(folder, path)) from error
+        if not is_file:
+            raise NotFoundError(f"{entry_id}: {path} is no file")
+        return folder
+
+
+def _near(folder: ConfinedFolder, path: str) -> str | None:
+    parent, _, name = path.strip("/").rpartition("/")
+    try:
+        names = [member.name for member in folder.members(parent, _MOST_COMPARED)]
+    except OSError:
+        return None
+    return suggestion(name, names)
+
+
+def _make(folder: Path, spec: FsDirectorySpec, entry_id: str) -> None:
+    if not spec.auto_init:
+        message = f"{entry_id}: there is no folder {spec.directory}"
+        raise NotFoundError(message, entry_id=entry_id, hint="make it, or declare auto_init: true")
+    mode = int(spec.mode, 8)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(mode | (mode & _READ_BITS) >> 2)  # a folder that may be read must be enterable as well
+    except (OSError, ValueError) as error:
+        message = (
+            f"{entry_id}: the folder {spec.directory!r} cannot be made: {getattr(error, 'strerror', None) or error}"
+        )
+        raise PreparationError(message, entry_id=entry_id) from error
