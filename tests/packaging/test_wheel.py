@@ -21,6 +21,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next(out.glob("polycall-*.whl"))
 
 
+@pytest.fixture(scope="session")
+def wheel_of_sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("sdist")
+    _run([sys.executable, "-m", "build", "--outdir", str(out), str(REPOSITORY)], out)
+    return next(out.glob("polycall-*.whl"))
+
+
 def _run(command: list[str], folder: Path) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV"))}
     environment["NO_COLOR"] = "1"
@@ -90,3 +97,7 @@ def test_the_wheel_has_everything_that_is_no_python_and_nothing_of_the_tests(whe
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"polycall"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_a_wheel_built_from_the_source_distribution_has_the_same_files(wheel: Path, wheel_of_sdist: Path) -> None:
+    assert sorted(zipfile.ZipFile(wheel_of_sdist).namelist()) == sorted(zipfile.ZipFile(wheel).namelist())
