@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import polycall
+from soak import hostile
 from soak.project import NAMESPACE, POOLS, VERSIONS
 
 __all__ = ["WEIGHTS", "Call", "make_call", "mismatch"]
@@ -29,6 +31,7 @@ class Call:
         chain: The ids of the error's frames.
         timeout: Seconds, or None.
         killable: The isolated entry whose worker may be killed meanwhile, which is a right outcome too; or "".
+        hostile: Whether the guest attacks: then any answer is right, if it comes in time.
     """
 
     kind: str
@@ -40,10 +43,13 @@ class Call:
     chain: tuple[str, ...] = ()
     timeout: float | None = None
     killable: str = ""
+    hostile: bool = False
 
 
 def mismatch(call: Call, outcome: polycall.Value | BaseException) -> str | None:
     """Says what is wrong with the outcome of a call, or None."""
+    if call.hostile and (not isinstance(outcome, BaseException) or getattr(outcome, "code", "") in call.codes):
+        return None
     if not isinstance(outcome, BaseException):
         if outcome in call.returns or _tells_of_kill(call, outcome):
             return None
@@ -195,6 +201,16 @@ class _Maker:
         given = (self._text,)
         return Call("isolated crashing", target, given, codes=("worker",), says=said, chain=(target,))
 
+    def hostile(self, attack: str) -> Call:
+        return Call(
+            f"hostile: {attack}",
+            f"{NAMESPACE}:{hostile.entry_of(attack)}",
+            (),
+            codes=hostile.CODES,
+            timeout=hostile.SECONDS,
+            hostile=True,
+        )
+
 
 WEIGHTS: dict[Callable[[_Maker], Call], float] = {
     _Maker.lua_good: 30,
@@ -219,6 +235,7 @@ WEIGHTS: dict[Callable[[_Maker], Call], float] = {
     _Maker.isolated_wat_timed_out: 0.2,
     _Maker.isolated_fresh: 0.2,
     _Maker.isolated_crashing: 0.2,
+    **{partial(_Maker.hostile, attack=attack): 0.05 for attack in hostile.ATTACKS},
 }
 """How often each kind is called: the dear ones (a deadline spent computing, a worker started) seldom."""
 

@@ -1,4 +1,4 @@
-"""The project that is soaked: Lua, a core module and a component in every pool, the first two isolated as well."""
+"""The project that is soaked: Lua, a core module and a component in every pool, isolated as well; hostile guests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from projects import GUESTS, hash_of
+from soak import hostile
 
 __all__ = ["NAMESPACE", "PARTS", "POOLS", "VERSIONS", "Part", "write_part", "write_project"]
 
@@ -101,7 +102,7 @@ def _entries() -> list[dict[str, Any]]:
         ]
     # It never changes: across a reload there would be two workers, and the crash would hit the other call as well.
     victim = {"name": "victim", "kind": "function.lua", "modules": ["funcs"], "source": _CRASH, "method": "crash"}
-    return [*entries, victim | {"pool": {"type": "static", "workers": 1}, "isolation": "process"}]
+    return [*entries, *hostile.entries(), victim | {"pool": {"type": "static", "workers": 1}, "isolation": "process"}]
 
 
 def _lua(name: str, suffix: str) -> dict[str, Any]:

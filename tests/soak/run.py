@@ -27,10 +27,11 @@ _SLOWEST_SECONDS = 15.0
 class Soak:
     """Calls a registry for some time."""
 
-    def __init__(self, registry: polycall.Registry, *, seed: int, threads: int) -> None:
+    def __init__(self, registry: polycall.Registry, *, seed: int, threads: int, most_over: float) -> None:
         self._registry = registry
         self._seed = seed
         self._threads = threads
+        self._most_over = most_over
         self._over = threading.Event()
         self._under_way: dict[int, Call] = {}
         self._figures = Figures()
@@ -108,6 +109,8 @@ class Soak:
         wrong, seconds = mismatch(call, outcome), time.monotonic() - start
         if wrong is not None:
             self._figures.fail(f"{call} {wrong}")
+        elif call.hostile and call.timeout is not None and seconds > call.timeout + self._most_over:
+            self._figures.fail(f"{call.kind} was {seconds - call.timeout:.2f} s over its deadline")
         elif seconds > _SLOWEST_SECONDS:
             self._figures.fail(f"{call} took {seconds:.1f} s")
         killed = bool(call.killable) and isinstance(outcome, polycall.WorkerError)
