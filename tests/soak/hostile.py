@@ -1,7 +1,7 @@
 """Hostile guests of a soak: each tries for a whole call to hold the process up, to fill it or to go on after its end.
 
-What such a call may end with is open (a deadline, a limit, an error that says what is too long, a harmless answer); that
-it ends in time is not, and the registry must stay as it was.
+What such a call may end with is open (a deadline, a limit, an error that says what is too long, a harmless answer).
+That it ends in time is not, and the registry must stay as it was.
 """
 
 from __future__ import annotations
