@@ -1,6 +1,7 @@
 # `make demo` runs the main job on real guests, `make test` the tests, `make check` the linters, `make bench` the benchmarks.
 # Each sets up what it needs in .venv, as pinned in locks/; PYTHON chooses the interpreter (3.11 or newer).
-# With NEWEST=1 it is set up in .venv-newest, the newest of all that the ranges in pyproject.toml allow. `make relock` renews locks/.
+# With NEWEST=1 it is set up in .venv-newest, the newest of all that the ranges in pyproject.toml allow.
+# `make relock` renews locks/.
 PYTHON ?= python3
 VENV := $(if $(NEWEST),.venv-newest,.venv)
 BIN := $(VENV)/bin
