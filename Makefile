@@ -1,12 +1,18 @@
 # `make demo` runs the main job on real guests, `make test` the tests, `make check` the linters, `make bench` the benchmarks.
-# Each sets up what it needs in .venv; PYTHON chooses the interpreter (3.11 or newer).
+# Each sets up what it needs in .venv, as pinned in locks/; PYTHON chooses the interpreter (3.11 or newer).
+# With NEWEST=1 it is set up in .venv-newest, the newest of all that the ranges in pyproject.toml allow.
+# `make relock` renews locks/.
 PYTHON ?= python3
-VENV := .venv
+VENV := $(if $(NEWEST),.venv-newest,.venv)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+LOCKED := $(PIP) install --require-hashes --requirement
+NEWER := $(PIP) install --upgrade --upgrade-strategy eager --editable .
+LOCK := $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make relock'
+RELOCK_ARGS ?= --upgrade
 SECONDS ?= 60
 
-.PHONY: demo test bench check format guests soak fuzz clean
+.PHONY: demo test bench check format guests soak fuzz relock clean always
 
 demo: $(VENV)/.runtime
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/04-orchestration/run.sh
@@ -37,20 +43,55 @@ fuzz: $(VENV)/.fuzz
 guests: $(VENV)/.dev
 	$(BIN)/python tests/guests/build.py
 
-$(VENV)/.runtime: pyproject.toml
+# locks/dev.txt comes first; the others hold to it. RELOCK_ARGS= keeps every pin that still fits pyproject.toml.
+relock: $(VENV)/.relock
+	$(LOCK) $(RELOCK_ARGS) --group dev --output-file locks/dev.txt pyproject.toml
+	$(LOCK) $(RELOCK_ARGS) --group build --constraint locks/dev.txt --output-file locks/runtime.txt pyproject.toml
+	$(LOCK) $(RELOCK_ARGS) --group fuzz --constraint locks/dev.txt --output-file locks/fuzz.txt
+	$(LOCK) $(RELOCK_ARGS) --group relock --constraint locks/dev.txt --output-file locks/relock.txt
+
+$(VENV)/.made:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "polycall needs Python 3.11 or newer; say make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --editable .
 	touch $@
 
-$(VENV)/.dev: pyproject.toml $(VENV)/.runtime
-	$(PIP) install 'pip>=25.1'
-	$(PIP) install --group dev
+ifdef NEWEST
+# Always done anew: what is the newest is another thing tomorrow.
+$(VENV)/.runtime: $(VENV)/.made always
+	$(PIP) install --upgrade pip
+	$(NEWER)
 	touch $@
 
-$(VENV)/.fuzz: pyproject.toml $(VENV)/.dev
-	$(PIP) install --group fuzz
+$(VENV)/.dev: $(VENV)/.runtime
+	$(NEWER) --group dev
 	touch $@
+
+$(VENV)/.fuzz: $(VENV)/.dev
+	$(NEWER) --group fuzz
+	touch $@
+
+$(VENV)/.relock: $(VENV)/.runtime
+	$(NEWER) --group relock
+	touch $@
+else
+# Builds nothing in an environment of its own, where pip would fetch the newest: what builds polycall is locked too.
+$(VENV)/.runtime: pyproject.toml locks/runtime.txt $(VENV)/.made
+	$(LOCKED) locks/runtime.txt
+	$(PIP) install --no-build-isolation --no-deps --editable .
+	touch $@
+
+$(VENV)/.dev: locks/dev.txt $(VENV)/.runtime
+	$(LOCKED) locks/dev.txt
+	touch $@
+
+$(VENV)/.fuzz: locks/fuzz.txt $(VENV)/.dev
+	$(LOCKED) locks/fuzz.txt
+	touch $@
+
+$(VENV)/.relock: locks/relock.txt $(VENV)/.made
+	$(LOCKED) locks/relock.txt
+	touch $@
+endif
 
 clean:
-	rm -rf $(VENV) .fuzz .guests-tools .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist build
+	rm -rf .venv .venv-newest .fuzz .guests-tools .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist build

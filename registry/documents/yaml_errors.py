@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import yaml
 
+from polycall.interop.values import MAX_NESTING
 from polycall.registry.documents.nodes import Mark
 
 __all__ = ["explain"]
@@ -18,6 +19,8 @@ def explain(error: yaml.MarkedYAMLError, text: str) -> tuple[Mark, str, str | No
         The place, the message and a hint.
     """
     context, problem = error.context or "", error.problem or ""
+    if "nesting depth" in problem:  # libyaml's own bound, from PyYAML 6.0.4 on: met before ours where it reads ahead
+        return _mark(error.problem_mark) or Mark(1, 1), f"nested deeper than {MAX_NESTING} levels", None
     begun = "simple key" in context or "end of stream" in problem  # what does not end is found where it begins
     marks = (error.context_mark, error.problem_mark) if begun else (error.problem_mark, error.context_mark)
     at = _mark(marks[0]) or _mark(marks[1]) or Mark(1, 1)

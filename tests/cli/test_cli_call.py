@@ -99,7 +99,8 @@ def test_an_argument_that_is_not_json_says_so_and_what_to_do(project: Path) -> N
 def test_an_option_that_does_not_exist_is_no_argument(project: Path) -> None:
     result = polycall(project, "call", "app:echo", "--sting", "hello")
     assert result.returncode == 2
-    assert b"No such option '--sting'" in result.stderr
+    assert b"--sting" in result.stderr
+    assert b"not JSON" not in result.stderr
     assert polycall(project, "call", "app:echo", "-x").returncode == 2
 
 

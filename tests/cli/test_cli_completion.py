@@ -81,7 +81,8 @@ def test_bash_completes_an_id_behind_its_colon(project: Path, capsys: pytest.Cap
     (tools / "polycall").chmod(0o755)
     commands = (
         "COMP_WORDBREAKS=' :='; source ./script; echo \"[$COMP_WORDBREAKS]\"; "
-        "COMP_WORDS=(polycall call app.x:gr); COMP_CWORD=2; _polycall_completion polycall; echo ${COMPREPLY[@]}"
+        "COMP_WORDS=(polycall call app.x:gr); COMP_CWORD=2; "
+        "words=($(complete -p polycall)); ${words[-2]} polycall; echo ${COMPREPLY[@]}"
     )
     environment = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
     result = subprocess.run(

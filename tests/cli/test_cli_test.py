@@ -86,7 +86,7 @@ def test_suites_run_in_their_order_and_failures_say_why(project: Path, capsys: p
     assert failures["returns-error"] == "app.tests:returns-error (lua): no rate"
     assert failures["denies"] == "returned false"
     assert failures["wit-err"] == "returned the error 7"
-    assert "unreachable" in failures["trap"]
+    assert failures["trap"].startswith("app.tests:trap (wasm): ")
     assert [row["output"] for row in rows if row["output"]] == [["hidden"], ["seen\t1", "again"]]
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -17,14 +19,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("wheel")
-    _run([sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(REPOSITORY)], out)
+    _run([sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(out), str(REPOSITORY)], out)
     return next(out.glob("polycall-*.whl"))
 
 
 @pytest.fixture(scope="session")
 def wheel_of_sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("sdist")
-    _run([sys.executable, "-m", "build", "--outdir", str(out), str(REPOSITORY)], out)
+    _run([sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(REPOSITORY)], out)
     return next(out.glob("polycall-*.whl"))
 
 
@@ -38,10 +40,20 @@ def _run(command: list[str], folder: Path) -> str:
     return result.stdout
 
 
+def _install(python: str, wheel: Path, folder: Path) -> None:
+    """Installs the wheel with what it needs, each in the version that these tests run with."""
+    versions = {re.sub(r"[-_.]+", "-", each.name).lower(): each.version for each in distributions()}
+    versions.pop("polycall", None)
+    constraints = folder / "constraints.txt"
+    constraints.write_text("".join(f"{name}=={version}\n" for name, version in sorted(versions.items())))
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run([*pip, "--constraint", str(constraints), str(wheel)], folder)
+
+
 def test_the_wheel_works_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
     _run([sys.executable, "-m", "venv", "fresh"], tmp_path)
     python, polycall = (str(tmp_path / "fresh" / "bin" / name) for name in ("python", "polycall"))
-    _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)], tmp_path)
+    _install(python, wheel, tmp_path)
     _run([polycall, "init", "project"], tmp_path)
     project = tmp_path / "project"
     assert '"vowels": 3' in _run([polycall, "call", "app:welcome", "--string", "World"], project)
@@ -54,7 +66,7 @@ def test_the_wheel_works_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> 
 def test_an_application_may_have_modules_named_like_our_packages(wheel: Path, tmp_path: Path) -> None:
     _run([sys.executable, "-m", "venv", "fresh"], tmp_path)
     python = str(tmp_path / "fresh" / "bin" / "python")
-    _run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)], tmp_path)
+    _install(python, wheel, tmp_path)
     claims = (
         "import importlib.metadata as m\n"
         "print([name for name, owners in m.packages_distributions().items() if 'polycall' in owners])"

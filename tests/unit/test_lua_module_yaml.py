@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -145,6 +146,11 @@ class TestDecode:
     def test_the_message_says_where(self) -> None:
         message = run("return select(2, require('yaml').decode('a: 1\\nb: [')):message()")
         assert str(message).startswith("$: expected plain YAML, got a fault at line 3 column 1: expected a value")
+
+    @pytest.mark.parametrize("depth", [200, 2000])
+    def test_the_message_says_what_nests_too_deep(self, depth: int) -> None:
+        message = run("return select(2, require('yaml').decode(...)):message()", "[" * depth)
+        assert re.match(r"\$: expected plain YAML, got a fault at line 1 column \d+: nested deeper than ", str(message))
 
     def test_an_alias_bomb_is_refused_at_once(self) -> None:
         bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(

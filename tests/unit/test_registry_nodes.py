@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 import yaml
@@ -258,6 +259,16 @@ def test_nesting_is_bounded_also_through_aliases() -> None:
     half = MAX_NESTING // 2 + 1
     shared = "[" * half + "]" * half
     assert "nested deeper than" in failure(f"a: &a {shared}\nb: {'[' * half}*a{']' * half}\n")
+
+
+@pytest.mark.parametrize("text", ["[" * 2000, "{a: " * 2000, "- " * 2000, "? " * 2000, "a:\n- " + "[" * 200])
+@pytest.mark.parametrize("loader", [yaml.SafeLoader, getattr(yaml, "CSafeLoader", yaml.SafeLoader)])
+def test_nesting_beyond_the_bound_of_any_reader_is_told_in_our_words(
+    text: str, loader: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yaml_document, "_EVENT_SOURCE", loader)
+    line = text.count("\n") + 1
+    assert re.fullmatch(rf"f:{line}:\d+: nested deeper than {MAX_NESTING} levels", failure(text))
 
 
 @pytest.mark.parametrize("text", ["a: &a {b: *a}", "a: &a [*a]", "&a [{x: *a}]"])

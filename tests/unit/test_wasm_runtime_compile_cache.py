@@ -6,6 +6,7 @@ import hashlib
 import io
 import logging
 import os
+import re
 import shutil
 import sys
 import threading
@@ -154,8 +155,8 @@ def test_a_missing_file_and_an_unreadable_one_are_told(tmp_path: Path) -> None:
     [
         (b"", "is empty"),
         (b"#!/bin/sh\n", "is not WebAssembly: it begins with b'#!/bin/s'"),
-        (b"\0asm\x01\0\0\0\x01\xff", "does not compile: failed to parse WebAssembly module: unexpected end-of-file"),
-        (b"\0asm\x0d\0\x01\0junk", "does not compile: failed to parse WebAssembly module"),
+        (b"\0asm\x01\0\0\0\x01\xff", "does not compile: "),
+        (b"\0asm\x0d\0\x01\0junk", "does not compile: "),
     ],
 )
 def test_a_file_that_is_no_good_webassembly_is_told(tmp_path: Path, content: bytes, message: str) -> None:
@@ -164,20 +165,21 @@ def test_a_file_that_is_no_good_webassembly_is_told(tmp_path: Path, content: byt
     code = BinaryFile(tmp_path, path.name, "assets:/bad.wasm", "sha256:" + hashlib.sha256(content).hexdigest())
     with open_runtime(tmp_path / "cache") as runtime, pytest.raises(PreparationError) as caught:
         run(runtime, code)
-    assert f"assets:/bad.wasm {message}" in str(caught.value)
+    assert str(caught.value).startswith(f"assets:/bad.wasm {message}")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_mistake_in_text_is_told_with_the_users_file_and_line(tmp_path: Path) -> None:
     source = SourceText("(module\n  (func (i32.ad)))", "app/_index.yaml", first_line=12)
     with open_runtime(tmp_path) as runtime, pytest.raises(PreparationError) as caught:
         run(runtime, source)
-    assert str(caught.value) == "app/_index.yaml:13:10: unknown operator or unexpected token"
+    assert re.fullmatch(r"app/_index\.yaml:13:10: .+", str(caught.value))
 
 
 def test_text_that_assembles_and_does_not_validate_is_told(tmp_path: Path) -> None:
     with (
         open_runtime(tmp_path) as runtime,
-        pytest.raises(PreparationError, match=r"m\.wat does not compile: .*mismatch"),
+        pytest.raises(PreparationError, match=r"^m\.wat does not compile: ."),
     ):
         run(runtime, SourceText("(module (func (result i32)))", "m.wat"))
 

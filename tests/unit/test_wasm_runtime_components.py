@@ -143,7 +143,7 @@ def test_an_export_with_a_resource_is_refused_when_prepared(runtime: WasmRuntime
 )
 def test_what_is_not_supported_yet_does_not_compile(runtime: WasmRuntime, function: str) -> None:
     core = '(core module $m (func (export "f") (param i32))) (core instance $i (instantiate $m))'
-    with pytest.raises(PreparationError, match=r"does not compile: .* requires? the component model"):
+    with pytest.raises(PreparationError, match=r" does not compile: ."):
         prepare(runtime, f"(component {core} {function})", "f")
 
 

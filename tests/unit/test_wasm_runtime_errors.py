@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import wasmtime
 
 from polycall.interop.errors import LimitError, MemoryLimitError, PolycallError, TrapError
 from polycall.interop.limits import LimitsSpec
@@ -45,23 +46,39 @@ def guest(request: pytest.FixtureRequest) -> tuple[str, str | None]:
     return GUESTS[request.param]
 
 
+def words_of_the_engine(method: str, arguments: tuple[int, ...], code: wasmtime.TrapCode) -> str:
+    """What wasmtime by itself says of this trap, last in its message."""
+    store = wasmtime.Store()
+    module = wasmtime.Module(store.engine, GUESTS["core module"][0])
+    function = wasmtime.Instance(store, module, []).exports(store)[method]
+    assert isinstance(function, wasmtime.Func)
+    with pytest.raises(wasmtime.Trap) as caught:
+        function(store, *arguments)
+    assert caught.value.trap_code is code
+    return caught.value.message.strip().rpartition(": ")[2]
+
+
 @pytest.mark.parametrize(
-    ("method", "arguments", "message"),
+    ("method", "arguments", "code"),
     [
-        ("divide", (1, 0), "wasm trap: integer divide by zero"),
-        ("divide", (-(2**31), -1), "wasm trap: integer overflow"),
-        ("abort", (), "wasm trap: wasm `unreachable` instruction executed"),
-        ("far", (), "out of bounds memory access"),
-        ("deep", (), "wasm trap: call stack exhausted"),
+        ("divide", (1, 0), wasmtime.TrapCode.INTEGER_DIVISION_BY_ZERO),
+        ("divide", (-(2**31), -1), wasmtime.TrapCode.INTEGER_OVERFLOW),
+        ("abort", (), wasmtime.TrapCode.UNREACHABLE),
+        ("far", (), wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS),
+        ("deep", (), wasmtime.TrapCode.STACK_OVERFLOW),
     ],
 )
 def test_a_trap_says_what_it_was_and_poisons_the_instance(
-    runtime: WasmRuntime, guest: tuple[str, str | None], method: str, arguments: tuple[int, ...], message: str
+    runtime: WasmRuntime,
+    guest: tuple[str, str | None],
+    method: str,
+    arguments: tuple[int, ...],
+    code: wasmtime.TrapCode,
 ) -> None:
     instance = prepare(runtime, guest[0], method, guest[1]).instantiate()
     with pytest.raises(TrapError) as caught:
         call(instance, *arguments)
-    assert message in caught.value.message
+    assert words_of_the_engine(method, arguments, code) in caught.value.message
     assert "\n" not in caught.value.message
     assert caught.value.entry_id == "app:guest"
     assert instance.poisoned
@@ -154,10 +171,8 @@ def test_a_guest_that_needs_more_memory_to_start_than_it_may_have_is_told(
 ) -> None:
     with pytest.raises(MemoryLimitError) as caught:
         prepare(runtime, guest[0], "abort", guest[1], limits=LimitsSpec(max_memory_bytes=1000)).instantiate()
-    assert str(caught.value) == (
-        "the guest's memory minimum size of 1 pages exceeds memory limits "
-        "(raise limits.max_memory_bytes, which is 1000 for all its memories together)"
-    )
+    assert str(caught.value).startswith("the guest's ")
+    assert caught.value.hint == "raise limits.max_memory_bytes, which is 1000 for all its memories together"
     assert caught.value.entry_id == "app:guest"
 
 

@@ -1,0 +1,100 @@
+"""The files in `locks/` hold what pyproject.toml asks for, on every platform that is tested."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LOCKS = REPOSITORY / "locks"
+PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+PLATFORMS = [
+    {
+        "python_version": python, "python_full_version": f"{python}.0", "implementation_name": "cpython",
+        "platform_python_implementation": "CPython", "os_name": "posix", "sys_platform": system,
+        "platform_system": {"linux": "Linux", "darwin": "Darwin"}[system], "platform_machine": machine,
+    }
+    for python in ("3.11", "3.12", "3.13", "3.14")
+    for system, machine in (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"), ("darwin", "x86_64"))
+]  # fmt: skip
+
+
+def locked(name: str) -> Iterator[tuple[Requirement, list[str]]]:
+    """Each pin of a lock file, with its hashes."""
+    text = re.sub(r"^\s*#.*\n", "", (LOCKS / name).read_text("utf-8"), flags=re.MULTILINE)
+    for line in text.replace("\\\n", " ").splitlines():
+        requirement, *hashes = line.split(" --hash=")
+        yield Requirement(requirement), [each.strip() for each in hashes]
+
+
+def pins(name: str, platform: dict[str, str]) -> dict[str, str]:
+    """The versions that a lock file gives this platform."""
+    return {
+        canonicalize_name(pin.name): str(pin.specifier).removeprefix("==")
+        for pin, _ in locked(name)
+        if pin.marker is None or pin.marker.evaluate(platform)
+    }
+
+
+def group(name: str) -> Iterator[str]:
+    for item in PROJECT["dependency-groups"][name]:
+        if isinstance(item, str):
+            yield item
+        else:
+            yield from group(item["include-group"])
+
+
+def asked(name: str) -> list[str]:
+    """What pyproject.toml asks of a lock file."""
+    project = cast("dict[str, Any]", PROJECT["project"])
+    runtime = [*project["dependencies"], *PROJECT["build-system"]["requires"], *group("build")]
+    extras = [requirement for extra in project["optional-dependencies"].values() for requirement in extra]
+    return {
+        "runtime.txt": runtime,
+        "dev.txt": [*runtime, *extras, *group("dev")],
+        "fuzz.txt": [*group("fuzz")],
+        "relock.txt": [*group("relock")],
+    }[name]
+
+
+NAMES = ("dev.txt", "fuzz.txt", "relock.txt", "runtime.txt")
+
+
+def test_each_lock_file_is_known() -> None:
+    assert sorted(path.name for path in LOCKS.iterdir()) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_package_is_pinned_by_version_and_hash_and_by_no_address(name: str) -> None:
+    for pin, hashes in locked(name):
+        assert re.fullmatch(r"==[^,*]+", str(pin.specifier)), pin
+        assert pin.url is None
+        assert hashes, pin
+        assert all(re.fullmatch("sha256:[0-9a-f]{64}", each) for each in hashes), pin
+    assert "://" not in (LOCKS / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_range_of_the_project_holds_its_pin(name: str) -> None:
+    for platform in PLATFORMS:
+        versions = pins(name, platform)
+        for requirement in map(Requirement, asked(name)):
+            if requirement.marker is None or requirement.marker.evaluate(platform):
+                version = versions.get(canonicalize_name(requirement.name))
+                assert version, f"{requirement} is not in locks/{name}: make relock RELOCK_ARGS="
+                assert requirement.specifier.contains(version), f"{requirement} is {version} in locks/{name}"
+
+
+@pytest.mark.parametrize("name", ["runtime.txt", "fuzz.txt", "relock.txt"])
+def test_what_two_lock_files_share_is_one_version(name: str) -> None:
+    for platform in PLATFORMS:
+        everything = pins("dev.txt", platform)
+        versions = pins(name, platform)
+        assert {package: everything.get(package, version) for package, version in versions.items()} == versions
