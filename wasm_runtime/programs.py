@@ -19,13 +19,13 @@ from polycall.interop.context import CallContext
 from polycall.interop.errors import HashError, NotFoundError, PolycallError, PreparationError
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime.compile_cache import CompileCache
+from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, CORE_HEADER, decode
+from polycall.wasm_runtime.component.bounds import check_size
 from polycall.wasm_runtime.engine import ENGINE_SETTINGS
 from polycall.wasm_runtime.spec import BinaryFile
 
 __all__ = ["CompiledProgram", "Programs"]
 
-_CORE_HEADER = b"\0asm\x01\0\0\0"
-_COMPONENT_HEADER = b"\0asm\x0d\0\x01\0"
 _TEXT_POSITION = re.compile(r"--> <anon>:(\d+):(\d+)")
 _FileIdentity = tuple[int, int, int, int, int]
 
@@ -115,6 +115,8 @@ class Programs:
                 return kind.deserialize(self._engine, compiled)
             except wasmtime.WasmtimeError as error:
                 self._cache.reject(key, _one_line(str(error)))
+        if kind is Component:
+            _bound(binary, name)
         try:
             code = kind(self._engine, binary)
         except wasmtime.WasmtimeError as error:
@@ -140,12 +142,20 @@ def _unreadable(file: BinaryFile, error: OSError) -> PolycallError:
 def _kind(binary: bytes, name: str) -> type[Component] | type[wasmtime.Module]:
     if not binary:
         raise PreparationError(f"{name} is empty")
-    header = binary[: len(_CORE_HEADER)]
-    if header == _CORE_HEADER:
+    header = binary[: len(CORE_HEADER)]
+    if header == CORE_HEADER:
         return wasmtime.Module
-    if header == _COMPONENT_HEADER:
+    if header == COMPONENT_HEADER:
         return Component
     raise PreparationError(f"{name} is not WebAssembly: it begins with {header!r}")
+
+
+def _bound(binary: bytes, name: str) -> None:
+    """Refuses a component that would cost the engine too much, before the engine sees it."""
+    try:
+        check_size(decode(binary))
+    except PreparationError as error:
+        raise PreparationError(f"{name} {error.message}", hint=error.hint) from error
 
 
 def _assemble(source: SourceText) -> bytes:

@@ -78,6 +78,15 @@ def importing_component(import_name: str) -> str:
     )
 
 
+def twice(levels: int, times: int = 2) -> str:
+    """Each of these components instantiates the one before it so many times; the first has a module."""
+    text = "(component $c0 (core module $m) (core instance (instantiate $m)))"
+    for level in range(1, levels + 1):
+        text += f"(component $c{level} {f'(instance (instantiate $c{level - 1}))' * times})"
+    more = f"{text} (instance (instantiate $c{levels}))"
+    return component(RETURNS_ONE).replace("(component ", f"(component {more} ", 1)
+
+
 def nested(levels: int) -> str:
     inner = "(component " * levels + ")" * levels
     return component(RETURNS_ONE).replace("(component ", f"(component {inner} ", 1)
@@ -407,7 +416,9 @@ COMPONENTS = {
     "2,000 nested components": Case(nested(2000), PreparationError, nested(20)),
     "2,000 nested types": Case(types(2000, "(list T)"), PreparationError, types(20, "(list T)")),
     "a type that doubles 40 times": Case(types(40, "(tuple T T)"), PreparationError, types(5, "(tuple T T)")),
-    "1,100 instances": Case(instances(1100), TrapError, instances(100)),
+    "1,100 instances": Case(instances(1100), PreparationError, instances(100)),
+    "components that instantiate each other twice, 24 levels": Case(twice(24), PreparationError, twice(3)),
+    "a chain of 100 components that instantiate each other": Case(twice(100, 1), PreparationError, twice(50, 1)),
     "100 instances with memory": Case(instances(100, "(memory 15)"), MemoryLimitError, instances(3, "(memory 15)")),
     "an import of the command line's environment": Case(
         importing_component("wasi:cli/environment@0.2.0"), ImportDeniedError, component(RETURNS_ONE)

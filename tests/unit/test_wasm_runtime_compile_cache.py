@@ -156,7 +156,7 @@ def test_a_missing_file_and_an_unreadable_one_are_told(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b"#!/bin/sh\n", "is not WebAssembly: it begins with b'#!/bin/s'"),
         (b"\0asm\x01\0\0\0\x01\xff", "does not compile: "),
-        (b"\0asm\x0d\0\x01\0junk", "does not compile: "),
+        (b"\0asm\x0d\0\x01\0junk", "is not a component that polycall can run: there is no section 106, at offset 0x8"),
     ],
 )
 def test_a_file_that_is_no_good_webassembly_is_told(tmp_path: Path, content: bytes, message: str) -> None:

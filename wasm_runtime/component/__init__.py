@@ -1,0 +1,1 @@
+"""Components as polycall itself understands them: what the binary says."""

@@ -1,0 +1,426 @@
+"""What a component is made of, as its binary says it; indices are not resolved yet.
+
+The names are those of the Component Model's explainer. A component is a list of definitions, in order; each adds to the
+index spaces of its sort. A value type is the name of a primitive type (``"u32"``) or the index of a type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+__all__ = [
+    "AliasCoreExport",
+    "AliasExport",
+    "AliasOuter",
+    "AsyncBuiltin",
+    "Borrow",
+    "Canon",
+    "CanonOptions",
+    "Case",
+    "Component",
+    "ComponentType",
+    "CoreInlineExports",
+    "CoreInstantiate",
+    "CoreModule",
+    "CoreType",
+    "Definition",
+    "Enum",
+    "Export",
+    "ExternType",
+    "FixedList",
+    "Flags",
+    "FuncType",
+    "Future",
+    "Import",
+    "InlineExports",
+    "InstanceType",
+    "Instantiate",
+    "Item",
+    "Lift",
+    "List",
+    "Lower",
+    "Map",
+    "Option",
+    "Own",
+    "Primitive",
+    "Record",
+    "ResourceBuiltin",
+    "ResourceType",
+    "Result",
+    "Stream",
+    "Tuple",
+    "Type",
+    "TypeDeclaration",
+    "ValueType",
+    "Variant",
+]
+
+ValueType: TypeAlias = str | int
+"""The name of a primitive type, or the index of a type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A thing of an index space, by the sort of the space: ``func``, ``core memory``, ..."""
+
+    sort: str
+    index: int
+
+
+# Core WebAssembly ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CoreModule:
+    """A core module: where its bytes are in the binary, the end exclusive."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoreType:
+    """A type of core WebAssembly, by its bytes: the engine reads it."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class CoreInstantiate:
+    """An instance of a core module; each argument is a core instance that serves the imports of one name."""
+
+    module: int
+    arguments: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CoreInlineExports:
+    """A core instance made of things that are there already."""
+
+    exports: tuple[tuple[str, Item], ...]
+
+
+# Types --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive:
+    """A primitive type that a type definition gives an index."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Named fields."""
+
+    fields: tuple[tuple[str, ValueType], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case of a variant."""
+
+    label: str
+    payload: ValueType | None
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One of several cases."""
+
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """Any number of elements."""
+
+    element: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class FixedList:
+    """So many elements."""
+
+    element: ValueType
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tuple:
+    """Fields by position."""
+
+    elements: tuple[ValueType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """A set of labels."""
+
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Enum:
+    """One of several labels."""
+
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A value or none."""
+
+    payload: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """``ok`` or ``err``, each with or without a value."""
+
+    ok: ValueType | None
+    err: ValueType | None
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A handle that owns a resource; the index is that of the resource type."""
+
+    resource: int
+
+
+@dataclass(frozen=True, slots=True)
+class Borrow:
+    """A handle that is lent for a call."""
+
+    resource: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream of WASI 0.3."""
+
+    element: ValueType | None
+
+
+@dataclass(frozen=True, slots=True)
+class Future:
+    """A future of WASI 0.3."""
+
+    element: ValueType | None
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Keys with values."""
+
+    key: ValueType
+    value: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class FuncType:
+    """What a function takes and gives."""
+
+    parameters: tuple[tuple[str, ValueType], ...]
+    result: ValueType | None
+    is_async: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceType:
+    """A resource type that the component itself makes; its destructor is a core function, or None."""
+
+    destructor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExternType:
+    """What an import must be, or an export is.
+
+    Attributes:
+        sort: ``func``, ``type``, ``instance``, ``component`` or ``core module``.
+        index: Of the type; None for a type that is a fresh resource.
+    """
+
+    sort: str
+    index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """Something that comes from outside. Name attributes are dropped: validation and linking ignore them."""
+
+    name: str
+    type: ExternType
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Something that the outside gets; inside a type, `item` is None."""
+
+    name: str
+    item: Item | None
+    type: ExternType | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentType:
+    """What a component takes and gives, by declarations that build index spaces of their own."""
+
+    declarations: tuple[TypeDeclaration, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceType:
+    """What an instance gives, by declarations that build index spaces of their own."""
+
+    declarations: tuple[TypeDeclaration, ...]
+
+
+# Aliases ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AliasExport:
+    """An export of an instance."""
+
+    sort: str
+    instance: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AliasCoreExport:
+    """An export of a core instance."""
+
+    sort: str
+    instance: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AliasOuter:
+    """A thing of an enclosing component or type, so many levels out."""
+
+    sort: str
+    levels: int
+    index: int
+
+
+# Components and instances -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Instantiate:
+    """An instance of a component."""
+
+    component: int
+    arguments: tuple[tuple[str, Item], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InlineExports:
+    """An instance made of things that are there already."""
+
+    exports: tuple[tuple[str, Item], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A component, at the top or nested in another; `start` and `end` say where its bytes are."""
+
+    definitions: tuple[Definition, ...]
+    start: int
+    end: int
+
+
+# Canonical definitions ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CanonOptions:
+    """How values cross: indices of core memory and functions, None where nothing is said."""
+
+    encoding: str = "utf8"
+    memory: int | None = None
+    realloc: int | None = None
+    post_return: int | None = None
+    callback: int | None = None
+    is_async: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """A core function made a component function."""
+
+    core_function: int
+    options: CanonOptions
+    type: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lower:
+    """A component function made a core function."""
+
+    function: int
+    options: CanonOptions
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceBuiltin:
+    """``resource.new``, ``resource.drop`` or ``resource.rep`` as a core function."""
+
+    name: str
+    resource: int
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncBuiltin:
+    """A built-in of WASI 0.3 as a core function; toolchains define them also for guests that never call them."""
+
+    name: str
+    immediates: tuple[int, ...] = ()
+
+
+Canon: TypeAlias = Lift | Lower | ResourceBuiltin | AsyncBuiltin
+Type: TypeAlias = (
+    Primitive
+    | Record
+    | Variant
+    | List
+    | FixedList
+    | Tuple
+    | Flags
+    | Enum
+    | Option
+    | Result
+    | Own
+    | Borrow
+    | Stream
+    | Future
+    | Map
+    | FuncType
+    | ComponentType
+    | InstanceType
+    | ResourceType
+)
+Alias: TypeAlias = AliasExport | AliasCoreExport | AliasOuter
+TypeDeclaration: TypeAlias = CoreType | Type | Alias | Import | Export
+Definition: TypeAlias = (
+    CoreModule
+    | CoreInstantiate
+    | CoreInlineExports
+    | CoreType
+    | Component
+    | Instantiate
+    | InlineExports
+    | Alias
+    | Type
+    | Canon
+    | Import
+    | Export
+)
