@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from sys import getsizeof
 from typing import Any
 
 from polycall.interop.errors import TrapError
 from polycall.wasm_runtime.abi_layout import alignment, arms, flat, payload_offset, size, tuple_offsets
 from polycall.wasm_runtime.check_values import unwrap_some, wrap_some
 from polycall.wasm_runtime.guest_memory import GuestMemory
+from polycall.wasm_runtime.pace import AT_ONCE
 from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, ResultType, TupleType, WitType
 
 __all__ = [
@@ -42,7 +44,6 @@ _CODES = {
     **{"bool": "?", "s8": "b", "u8": "B", "s16": "h", "u16": "H", "s32": "i", "u32": "I", "s64": "q", "u64": "Q"},
     **{"f32": "f", "f64": "d"},
 }
-_ELEMENTS_BETWEEN_CHECKS = 10_000
 _PAIR = struct.Struct("<II")
 _CODE = struct.Struct("<I")
 _MASKS = {"i32": 2**32 - 1, "i64": 2**64 - 1}
@@ -84,8 +85,7 @@ def compile_load(wit_type: WitType) -> Load:
         case ListType():
             return _load_bytes if wit_type.is_bytes else _load_list(wit_type.element)
         case TupleType(elements=elements):
-            placed = list(zip(map(compile_load, elements), tuple_offsets(elements), strict=False))
-            return lambda data, at, memory: [load(data, at + offset, memory) for load, offset in placed]
+            return _load_tuple(elements)
         case OptionType() | ResultType():
             return _load_case(wit_type)
     raise TypeError(f"{wit_type} cannot be loaded")
@@ -102,8 +102,13 @@ def _place(wit_type: WitType) -> Callable[[Any, GuestMemory], tuple[int, int]]:
     def place(value: Any, memory: GuestMemory) -> tuple[int, int]:
         address = memory.allocate(len(value) * step, boundary)
         image = bytearray(len(value) * step)
-        for index, item in enumerate(value):
-            store(item, image, index * step, memory)
+        at = 0
+        for first in range(0, len(value), AT_ONCE):
+            piece = value[first : first + AT_ONCE]
+            memory.pace.step(len(piece))
+            for item in piece:
+                store(item, image, at, memory)
+                at += step
         memory.write(address, image)
         return address, len(value)
 
@@ -119,9 +124,12 @@ def _place_bytes(data: bytes, memory: GuestMemory) -> tuple[int, int]:
 def _load_string(data: bytes, at: int, memory: GuestMemory) -> str:
     address, length = _PAIR.unpack_from(data, at)
     try:
-        return memory.read(address, length, "a string").decode()
+        text = memory.read(address, length, "a string").decode()
     except UnicodeDecodeError as error:
         raise TrapError(f"a string is not UTF-8: {error.reason} at byte {error.start}") from None
+    if not text.isascii():
+        memory.pace.take(0, getsizeof(text))  # one character beyond the basic plane makes all of them take 4 bytes
+    return text
 
 
 def _load_bytes(data: bytes, at: int, memory: GuestMemory) -> bytes:
@@ -131,24 +139,38 @@ def _load_bytes(data: bytes, at: int, memory: GuestMemory) -> bytes:
 
 def _load_list(element: WitType) -> Load:
     load, step, boundary = compile_load(element), size(element), alignment(element)
-    stride = step * _ELEMENTS_BETWEEN_CHECKS
+    stride = step * AT_ONCE
 
     def load_list(data: bytes, at: int, memory: GuestMemory) -> list[Any]:
         address, length = _PAIR.unpack_from(data, at)
         content = memory.read(address, length * step, "a list", boundary, length)
         items: list[Any] = []
         for first in range(0, len(content), stride):
-            memory.check_time()
-            items += [load(content, at, memory) for at in range(first, min(first + stride, len(content)), step)]
+            last = min(first + stride, len(content))
+            memory.pace.step((last - first) // step)
+            items += [load(content, at, memory) for at in range(first, last, step)]
         return items
 
     return load_list
+
+
+def _load_tuple(elements: tuple[WitType, ...]) -> Load:
+    placed = list(zip(map(compile_load, elements), tuple_offsets(elements), strict=False))
+    count = len(placed)
+
+    def load_tuple(data: bytes, at: int, memory: GuestMemory) -> list[Any]:
+        memory.pace.step(count)
+        memory.pace.take(count - 1)  # the tuple itself stands in for its first
+        return [load(data, at + offset, memory) for load, offset in placed]
+
+    return load_tuple
 
 
 def _store_tuple(elements: tuple[WitType, ...]) -> Store:
     placed = list(zip(map(compile_store, elements), tuple_offsets(elements), strict=False))
 
     def store(value: Any, buffer: bytearray, at: int, memory: GuestMemory) -> None:
+        memory.pace.step(len(placed))
         for (store_element, offset), item in zip(placed, value, strict=True):
             store_element(item, buffer, at + offset, memory)
 
@@ -172,8 +194,10 @@ def _store_case(wit_type: OptionType | ResultType) -> Store:
 def _load_case(wit_type: OptionType | ResultType) -> Load:
     loads = [None if arm is None else compile_load(arm) for arm in arms(wit_type)]
     restore, offset = _restore(wit_type), payload_offset(wit_type)
+    built = 2 if isinstance(wit_type, ResultType) or isinstance(wit_type.payload, OptionType) else 0  # a dict of one key
 
     def load(data: bytes, at: int, memory: GuestMemory) -> Any:
+        memory.pace.take(built)
         case = _discriminant(data[at], wit_type)
         load_payload = loads[case]
         return restore(case, True if load_payload is None else load_payload(data, at + offset, memory))

@@ -16,12 +16,13 @@ lowering code may rely on it without looking again:
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from polycall.interop.errors import ConversionError
 from polycall.interop.ids import suggestion
 from polycall.interop.values import Value, describe
+from polycall.wasm_runtime.pace import AT_ONCE, Pace
 from polycall.wasm_runtime.wit_types import (
     INTEGER_RANGES,
     EnumType,
@@ -38,8 +39,8 @@ from polycall.wasm_runtime.wit_types import (
 
 __all__ = ["Check", "Mismatch", "compile_check", "unwrap_some", "wrap_some"]
 
-Check = Callable[[Any], Any]
-"""Takes a plain value, returns its normal form; raises `Mismatch`."""
+Check = Callable[[Any, Pace], Any]
+"""Takes a plain value and the call's clock, returns the value's normal form; raises `Mismatch`."""
 
 _SINGLE = struct.Struct("<f")
 _SHOWN_TYPE_CHARACTERS = 100
@@ -63,13 +64,21 @@ class Mismatch(Exception):  # noqa: N818 - it never leaves this package: `error`
         return ConversionError(root + "".join(reversed(self.path)), direction, expected, self.got, hint=self.hint)
 
 
-def compile_check(wit_type: WitType) -> Check:
-    """Returns the check of a type. Handles are refused when an entry is prepared, not here."""
+def compile_check(wit_type: WitType) -> Callable[..., Any]:
+    """Returns the check of a type: it takes a value and, if a call waits for it, the call's `Pace`.
+
+    Handles are refused when an entry is prepared, not here.
+    """
+    check = _compile(wit_type)
+    return lambda value, pace=None: check(value, pace or Pace())
+
+
+def _compile(wit_type: WitType) -> Check:
     match wit_type:
         case Primitive(name=name):
             return _PRIMITIVES[name]
         case ListType(element=element):
-            return _bytes if wit_type.is_bytes else _list(compile_check(element), wit_type)
+            return _bytes if wit_type.is_bytes else _list(_compile(element), wit_type)
         case TupleType():
             return _tuple(wit_type)
         case RecordType():
@@ -94,7 +103,7 @@ def _integer(name: str) -> Check:
     values = INTEGER_RANGES[name]
     low, high = values.start, values.stop
 
-    def check(value: Any) -> int:
+    def check(value: Any, _pace: Pace) -> int:
         if type(value) is int and low <= value < high:
             return value
         if type(value) is float and value.is_integer() and low <= value < high:
@@ -104,13 +113,13 @@ def _integer(name: str) -> Check:
     return check
 
 
-def _bool(value: Any) -> bool:
+def _bool(value: Any, _pace: Pace) -> bool:
     if value is True or value is False:
         return value
     raise Mismatch("bool", describe(value))
 
 
-def _f64(value: Any) -> float:
+def _f64(value: Any, _pace: Pace) -> float:
     if type(value) is float:
         return value
     if type(value) is int:
@@ -121,15 +130,15 @@ def _f64(value: Any) -> float:
     raise Mismatch("f64", describe(value))
 
 
-def _f32(value: Any) -> float:
+def _f32(value: Any, pace: Pace) -> float:
     try:
-        single: float = _SINGLE.unpack(_SINGLE.pack(_f64(value)))[0]
+        single: float = _SINGLE.unpack(_SINGLE.pack(_f64(value, pace)))[0]
     except (Mismatch, OverflowError):
         raise Mismatch("f32", describe(value)) from None
     return single
 
 
-def _string(value: Any) -> str:
+def _string(value: Any, _pace: Pace) -> str:
     if type(value) is str:
         _utf8(value, "string")
         return value
@@ -148,9 +157,9 @@ def _utf8(text: str, expected: str) -> bytes:
         raise Mismatch(expected, "text with half of a surrogate pair") from None
 
 
-def _char(value: Any) -> str:
+def _char(value: Any, pace: Pace) -> str:
     try:
-        text = _string(value)
+        text = _string(value, pace)
     except Mismatch as mismatch:
         raise Mismatch("char", mismatch.got) from None
     if len(text) == 1:
@@ -181,38 +190,44 @@ def _items(value: Any, expected: object) -> list[Value]:
     raise Mismatch(expected, describe(value))
 
 
-def _each(check: Check, items: Iterable[Any]) -> list[Any]:
+def _each(check: Check, items: list[Any], pace: Pace) -> list[Any]:
     checked: list[Any] = []
     try:
-        for item in items:
-            checked.append(check(item))  # the length reached is the index of an item that fails
+        for first in range(0, len(items), AT_ONCE):
+            piece = items[first : first + AT_ONCE]
+            pace.step(len(piece))
+            for item in piece:
+                checked.append(check(item, pace))  # the length reached is the index of an item that fails
     except Mismatch as mismatch:
         mismatch.path.append(f"[{len(checked)}]")
         raise
     return checked
 
 
-def _bytes(value: Any) -> bytes:
+def _bytes(value: Any, pace: Pace) -> bytes:
     if type(value) is bytes:
         return value
     if type(value) is str:
         return _utf8(value, "list<u8>")
-    return bytes(_each(_u8, _items(value, "list<u8>")))
+    return bytes(_each(_u8, _items(value, "list<u8>"), pace))
 
 
 def _list(check: Check, wit_type: ListType) -> Check:
-    return lambda value: _each(check, _items(value, wit_type))
+    return lambda value, pace: _each(check, _items(value, wit_type), pace)
 
 
 def _tuple(wit_type: TupleType) -> Check:
-    checks = [compile_check(element) for element in wit_type.elements]
+    checks = [_compile(element) for element in wit_type.elements]
 
-    def check(value: Any) -> list[Any]:
+    def check(value: Any, pace: Pace) -> list[Any]:
         items = _items(value, wit_type)
         if len(items) != len(checks):
             raise Mismatch(wit_type, describe(value))
-        pairs = iter(zip(checks, items, strict=True))
-        return _each(lambda pair: pair[0](pair[1]), pairs)
+        pace.step(len(checks))
+        checked: list[Any] = []
+        for check_item, item in zip(checks, items, strict=True):
+            checked.append(_at(f"[{len(checked)}]", check_item, item, pace))
+        return checked
 
     return check
 
@@ -229,17 +244,18 @@ def _keyed(value: Any, expected: object) -> dict[str, Value]:
 
 
 def _record(wit_type: RecordType) -> Check:
-    fields = [(name, compile_check(field), isinstance(field, OptionType)) for name, field in wit_type.fields]
+    fields = [(name, _compile(field), isinstance(field, OptionType)) for name, field in wit_type.fields]
     types = dict(wit_type.fields)
 
-    def check(value: Any) -> dict[str, Any]:
+    def check(value: Any, pace: Pace) -> dict[str, Any]:
+        pace.step(len(fields))
         given = _keyed(value, wit_type)
         record: dict[str, Any] = {}
         found = 0
         for name, check_field, optional in fields:
             if name in given:
                 found += 1
-                record[name] = _at(f".{name}", check_field, given[name])
+                record[name] = _at(f".{name}", check_field, given[name], pace)
             elif optional:
                 record[name] = None
             else:
@@ -251,9 +267,9 @@ def _record(wit_type: RecordType) -> Check:
     return check
 
 
-def _at(step: str, check: Check, value: Any) -> Any:
+def _at(step: str, check: Check, value: Any, pace: Pace) -> Any:
     try:
-        return check(value)
+        return check(value, pace)
     except Mismatch as mismatch:
         mismatch.path.append(step)
         raise
@@ -274,10 +290,10 @@ def _unknown_key(types: dict[str, WitType], given: dict[str, Value]) -> Mismatch
 
 
 def _variant(cases: dict[str, WitType | None], wit_type: WitType) -> Check:
-    checks = {name: _no_payload if payload is None else compile_check(payload) for name, payload in cases.items()}
+    checks = {name: _no_payload if payload is None else _compile(payload) for name, payload in cases.items()}
     nil_case = _nil_case(cases)
 
-    def check(value: Any) -> dict[str, Any]:
+    def check(value: Any, pace: Pace) -> dict[str, Any]:
         if nil_case is not None and value == []:
             value = {nil_case: None}
         if type(value) is not dict or len(value) != 1:
@@ -285,7 +301,7 @@ def _variant(cases: dict[str, WitType | None], wit_type: WitType) -> Check:
         ((name, payload),) = value.items()
         if name not in checks:
             raise Mismatch(f"one of the keys {', '.join(cases)}", f'the key "{name}"', suggestion(name, cases))
-        return {name: _at(f".{name}", checks[name], payload)}
+        return {name: _at(f".{name}", checks[name], payload, pace)}
 
     return check
 
@@ -297,7 +313,7 @@ def _nil_case(cases: dict[str, WitType | None]) -> str | None:
     return nilable[0] if len(nilable) == 1 else None
 
 
-def _no_payload(value: Any) -> bool:
+def _no_payload(value: Any, _pace: Pace) -> bool:
     """``{"case": true}`` is a case without payload; None is accepted for hosts that have no better value."""
     if value is True or value is None:
         return True
@@ -317,7 +333,7 @@ def _enum(wit_type: EnumType) -> Check:
     names = wit_type.names
     known = frozenset(names)
 
-    def check(value: Any) -> str:
+    def check(value: Any, _pace: Pace) -> str:
         if type(value) is str and value in known:
             return value
         if type(value) is float and value.is_integer():
@@ -333,14 +349,14 @@ def _flags(wit_type: FlagsType) -> Check:
     names = wit_type.names
     known = frozenset(names)
 
-    def check_name(value: Any) -> str:
+    def check_name(value: Any, _pace: Pace) -> str:
         if type(value) is str and value in known:
             return value
         hint = suggestion(value, names) if type(value) is str else None
         raise Mismatch(f"one of {', '.join(names)}", describe(value), hint)
 
-    def check(value: Any) -> list[str]:
-        given = set(_each(check_name, _items(value, wit_type)))
+    def check(value: Any, pace: Pace) -> list[str]:
+        given = set(_each(check_name, _items(value, wit_type), pace))
         return [name for name in names if name in given]
 
     return check
@@ -362,17 +378,17 @@ def unwrap_some(value: Any) -> Any:
 
 
 def _option(wit_type: OptionType) -> Check:
-    payload = compile_check(wit_type.payload)
+    payload = _compile(wit_type.payload)
     if not isinstance(wit_type.payload, OptionType):
-        return lambda value: None if value is None else payload(value)
+        return lambda value, pace: None if value is None else payload(value, pace)
 
-    def check(value: Any) -> Any:
+    def check(value: Any, pace: Pace) -> Any:
         if value is None:
             return None
         if type(value) is dict and len(value) == 1 and "some" in value:
-            return wrap_some(_at(".some", payload, value["some"]))
+            return wrap_some(_at(".some", payload, value["some"], pace))
         try:
-            return wrap_some(payload(value))
+            return wrap_some(payload(value, pace))
         except Mismatch:
             if value == []:  # Lua's {some = nil}
                 return wrap_some(None)

@@ -17,7 +17,10 @@ from polycall.wasm_runtime.signature import Signature
 from polycall.wasm_runtime.wit_parser import EXAMPLE, parse_wit
 from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, ResultType, TupleType, WitType
 
-__all__ = ["CorePlan", "declared_signature", "plan_core_call"]
+__all__ = ["INITIALIZE", "CorePlan", "core_type_of", "declared_signature", "plan_core_call"]
+
+INITIALIZE = "_initialize"
+"""The export that a library's toolchain wants called once per instance, after ``start``."""
 
 _ALLOCATORS = ("cabi_realloc", "canonical_abi_realloc", "alloc", "malloc")
 _CORE_TYPES = ("i32", "i64", "f32", "f64", "v128", "a reference")
@@ -38,6 +41,7 @@ class CorePlan(NamedTuple):
         allocator: The export that makes room in memory, and how many parameters it takes; None if nothing needs room.
         uses_memory: Whether anything goes through memory.
         post_return: The export to call when the result was read, or None.
+        initializes: Whether an export is to be called once per instance, before any other.
     """
 
     parameters: tuple[str, ...]
@@ -47,6 +51,7 @@ class CorePlan(NamedTuple):
     allocator: tuple[str, int] | None
     uses_memory: bool
     post_return: str | None
+    initializes: bool
 
 
 def declared_signature(method: str, wit: str | None) -> Signature:
@@ -92,16 +97,36 @@ def plan_core_call(method: str, signature: Signature, module: wasmtime.Module) -
     return CorePlan(
         *(parameters, results, spilled, returns_pointer, allocator, uses_memory),
         post_return if post_return in functions else None,
+        _initializes(functions),
     )
 
 
+def _initializes(functions: Mapping[str, wasmtime.FuncType]) -> bool:
+    found = functions.get(INITIALIZE)
+    if found is None:
+        return False
+    found_type = core_type_of(found)
+    if found_type != ((), ()):
+        raise PreparationError(
+            f'the export "{INITIALIZE}" is {_core_text(*found_type)}: what has this name is called once before the first '
+            "call, so it must take nothing and return nothing",
+            hint="give the function another name",
+        )
+    return True
+
+
 def _check_type(name: str, found: wasmtime.FuncType, parameters: tuple[str, ...], results: tuple[str, ...]) -> None:
-    actual = _core_names(found.params), _core_names(found.results)
+    actual = core_type_of(found)
     if actual != (parameters, results):
         raise PreparationError(
             f'the export "{name}" does not fit its wit: expected {_core_text(parameters, results)}, '
             f"got {_core_text(*actual)}"
         ).at("wit")
+
+
+def core_type_of(found: wasmtime.FuncType) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the core types of a function's parameters and results."""
+    return _core_names(found.params), _core_names(found.results)
 
 
 def _core_names(types: list[wasmtime.ValType]) -> tuple[str, ...]:
