@@ -20,8 +20,9 @@ from collections.abc import Callable
 from typing import Any
 
 from polycall.interop.errors import ConversionError
-from polycall.interop.ids import suggestion
+from polycall.interop.ids import cut, suggestion
 from polycall.interop.values import Value, describe
+from polycall.wasm_runtime.guest_text import listed
 from polycall.wasm_runtime.pace import AT_ONCE, Pace
 from polycall.wasm_runtime.wit_types import (
     INTEGER_RANGES,
@@ -43,7 +44,6 @@ Check = Callable[[Any, Pace], Any]
 """Takes a plain value and the call's clock, returns the value's normal form; raises `Mismatch`."""
 
 _SINGLE = struct.Struct("<f")
-_SHOWN_TYPE_CHARACTERS = 100
 
 
 class Mismatch(Exception):  # noqa: N818 - it never leaves this package: `error` makes the real one
@@ -58,10 +58,8 @@ class Mismatch(Exception):  # noqa: N818 - it never leaves this package: `error`
 
     def error(self, root: str, direction: str) -> ConversionError:
         """Returns the error to show, with the path from `root`."""
-        expected = str(self.expected)
-        if len(expected) > _SHOWN_TYPE_CHARACTERS:
-            expected = expected[:_SHOWN_TYPE_CHARACTERS] + "..."
-        return ConversionError(root + "".join(reversed(self.path)), direction, expected, self.got, hint=self.hint)
+        path = root + "".join(cut(step) for step in reversed(self.path))
+        return ConversionError(path, direction, cut(str(self.expected)), self.got, hint=self.hint)
 
 
 def compile_check(wit_type: WitType) -> Callable[..., Any]:
@@ -286,7 +284,7 @@ def _missing_key(name: str, types: dict[str, WitType], given: dict[str, Value]) 
 
 def _unknown_key(types: dict[str, WitType], given: dict[str, Value]) -> Mismatch:
     unknown = next(key for key in given if key not in types)
-    return Mismatch(f"the keys {', '.join(types)}", f'the key "{unknown}"', suggestion(unknown, types))
+    return Mismatch(f"the keys {listed(types)}", f'the key "{cut(unknown)}"', suggestion(unknown, types))
 
 
 def _variant(cases: dict[str, WitType | None], wit_type: WitType) -> Check:
@@ -300,7 +298,7 @@ def _variant(cases: dict[str, WitType | None], wit_type: WitType) -> Check:
             raise Mismatch(wit_type, describe(value), _variant_hint(value, cases))
         ((name, payload),) = value.items()
         if name not in checks:
-            raise Mismatch(f"one of the keys {', '.join(cases)}", f'the key "{name}"', suggestion(name, cases))
+            raise Mismatch(f"one of the keys {listed(cases)}", f'the key "{cut(name)}"', suggestion(name, cases))
         return {name: _at(f".{name}", checks[name], payload, pace)}
 
     return check
@@ -322,8 +320,8 @@ def _no_payload(value: Any, _pace: Pace) -> bool:
 
 def _variant_hint(value: Any, cases: dict[str, WitType | None]) -> str:
     if type(value) is str and value in cases:
-        return f'write {{"{value}": {"true" if cases[value] is None else "..."}}}'
-    return f"a table with exactly one of the keys {', '.join(cases)}"
+        return f'write {{"{cut(value)}": {"true" if cases[value] is None else "..."}}}'
+    return f"a table with exactly one of the keys {listed(cases)}"
 
 
 # --- enums, flags and options -----------------------------------------------------------------------------------------
@@ -353,7 +351,7 @@ def _flags(wit_type: FlagsType) -> Check:
         if type(value) is str and value in known:
             return value
         hint = suggestion(value, names) if type(value) is str else None
-        raise Mismatch(f"one of {', '.join(names)}", describe(value), hint)
+        raise Mismatch(f"one of {listed(names)}", describe(value), hint)
 
     def check(value: Any, pace: Pace) -> list[str]:
         given = set(_each(check_name, _items(value, wit_type), pace))

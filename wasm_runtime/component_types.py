@@ -8,6 +8,7 @@ import wasmtime
 from wasmtime import component as api
 
 from polycall.interop.errors import PreparationError
+from polycall.wasm_runtime.guest_text import shown
 from polycall.wasm_runtime.import_links import ImportedInterface
 from polycall.wasm_runtime.signature import Signature
 from polycall.wasm_runtime.wit_types import (
@@ -25,7 +26,7 @@ from polycall.wasm_runtime.wit_types import (
     WitType,
 )
 
-__all__ = ["exported_functions", "imported_interfaces"]
+__all__ = ["exported_functions", "imported_interfaces", "nested_instances"]
 
 
 def imported_interfaces(component: api.Component, engine: wasmtime.Engine) -> list[ImportedInterface]:
@@ -47,7 +48,7 @@ def _imported(name: str, item: api.ComponentItem, engine: wasmtime.Engine) -> Im
         resources = any(isinstance(found, api.ResourceType) for found in items.values())
         return ImportedInterface(name, functions, resources)
     if isinstance(item, (api.ComponentType, api.ModuleType)):
-        raise PreparationError(f'the component imports "{name}", a whole module or component: link it in when building')
+        raise PreparationError(f'the component imports "{shown(name)}", a whole module or component: link it in when building')
     return ImportedInterface(name, {}, isinstance(item, api.ResourceType))
 
 
@@ -61,6 +62,18 @@ def exported_functions(component: api.Component, engine: wasmtime.Engine) -> dic
             inner = _items(item.exports(engine)).items()
             functions |= {f"{name}#{key}": _signature(found) for key, found in inner if isinstance(found, api.FuncType)}
     return functions
+
+
+def nested_instances(component: api.Component, engine: wasmtime.Engine) -> list[str]:
+    """Returns the instances that a component exports inside of instances, as ``outer#inner``."""
+    outer = _items(component.type.exports(engine)).items()
+    return [
+        f"{name}#{inner}"
+        for name, item in outer
+        if isinstance(item, api.ComponentInstanceType)
+        for inner, found in _items(item.exports(engine)).items()
+        if isinstance(found, api.ComponentInstanceType)
+    ]
 
 
 def _items(externs: Mapping[str, api._types.ComponentExtern]) -> dict[str, api.ComponentItem]:

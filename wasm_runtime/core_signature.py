@@ -9,13 +9,12 @@ from typing import NamedTuple
 import wasmtime
 
 from polycall.interop.errors import PreparationError
-from polycall.interop.ids import suggestion
 from polycall.wasm_runtime.abi_layout import MAX_FLAT_PARAMETERS, flat
 from polycall.wasm_runtime.exports import the_export
 from polycall.wasm_runtime.native import Buffer, address_of, prototype
 from polycall.wasm_runtime.signature import Signature
-from polycall.wasm_runtime.wit_parser import EXAMPLE, parse_wit
-from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, ResultType, TupleType, WitType
+from polycall.wasm_runtime.wit_parser import EXAMPLE, find_signature
+from polycall.wasm_runtime.wit_types import ListType, Primitive, WitType, parts
 
 __all__ = ["INITIALIZE", "CorePlan", "core_type_of", "declared_signature", "plan_core_call"]
 
@@ -63,11 +62,7 @@ def declared_signature(method: str, wit: str | None) -> Signature:
     if not wit:
         hint = f'write the signature of "{method}" into the entry, for example {EXAMPLE.replace("name", method, 1)}'
         raise PreparationError("a core module does not tell its types", hint=hint).at("wit")
-    declared = parse_wit(wit)
-    if method not in declared:
-        hint = suggestion(method, declared) or f"it declares {', '.join(declared) or 'nothing'}"
-        raise PreparationError(f'the wit does not declare "{method}"', hint=hint).at("wit")
-    return declared[method]
+    return find_signature(wit, method)
 
 
 def plan_core_call(method: str, signature: Signature, module: wasmtime.Module) -> CorePlan:
@@ -149,16 +144,9 @@ def _core_text(parameters: tuple[str, ...], results: tuple[str, ...]) -> str:
 
 def _has_content(wit_type: WitType) -> bool:
     """Whether values of a type point to memory that must be made in the guest."""
-    match wit_type:
-        case ListType() | Primitive(name="string"):
-            return True
-        case TupleType(elements=elements):
-            return any(map(_has_content, elements))
-        case OptionType(payload=payload):
-            return _has_content(payload)
-        case ResultType(ok=ok, err=err):
-            return any(_has_content(arm) for arm in (ok, err) if arm is not None)
-    return False
+    if isinstance(wit_type, ListType) or wit_type == Primitive("string"):
+        return True
+    return any(_has_content(part) for part in parts(wit_type) if part is not None)
 
 
 def _check_memory(memory: object, signature: Signature) -> None:

@@ -3,37 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from unicodedata import normalize
 
 from polycall.interop.errors import MissingExportError, PreparationError
 from polycall.interop.ids import suggestion
+from polycall.wasm_runtime.guest_text import listed, shown
 from polycall.wasm_runtime.signature import Signature
 from polycall.wasm_runtime.wit_types import unsupported_part
 
 __all__ = ["supported", "the_export"]
 
-_SHOWN = 12
+_LONGEST_COMPARED = 200
+_NESTED = (
+    'the component exports "{1}" as an instance inside of the instance "{0}"; '
+    "only its own functions and those of its own instances can be called, so export it at the top"
+)
 
 
-def the_export(method: str, exports: Collection[str]) -> str:
+def the_export(method: str, exports: Collection[str], nested: Collection[str] = ()) -> str:
     """Returns `method` if it is exported.
+
+    Args:
+        method: The entry's.
+        exports: The functions that can be called.
+        nested: Instances inside of exported instances, as ``outer#inner``: what they hold cannot be called.
 
     Raises:
         MissingExportError: It is not; the hint lists what is.
     """
     if method in exports:
         return method
+    for name in nested:
+        if method == name or method.startswith(f"{name}#"):
+            raise MissingExportError(f'no export "{method}"', hint=_NESTED.format(*map(shown, name.split("#", 1))))
+    for name in exports:
+        if not name.isascii() and _looks_like(name, method):
+            hint = f"the export looks the same and is other characters: write it as {ascii(shown(name))} in quotes"
+            raise MissingExportError(f'no export "{method}"', hint=hint)
     near = suggestion(method, exports)
     # The only export there is, if it is near enough to be meant, is named once.
     hints = [near] if near and len(exports) == 1 else [near, _listed(exports)]
     raise MissingExportError(f'no export "{method}"', hint="; ".join(hint for hint in hints if hint))
 
 
+def _looks_like(name: str, method: str) -> bool:
+    # Only short names: normalizing takes quadratic time where a name is nothing but accents.
+    return max(len(name), len(method)) <= _LONGEST_COMPARED and normalize("NFC", name) == normalize("NFC", method)
+
+
 def _listed(exports: Collection[str]) -> str:
     if not exports:
         return "it exports no functions"
-    names = sorted(exports)
-    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"it exports {', '.join(names[:_SHOWN])}{more}"
+    return f"it exports {listed(sorted(exports))}"
 
 
 def supported(method: str, signature: Signature) -> Signature:
@@ -48,6 +69,6 @@ def supported(method: str, signature: Signature) -> Signature:
     for place, wit_type in places:
         part = unsupported_part(wit_type)
         if part is not None:
-            message = f'the export "{method}" cannot be called: {place} has the type {wit_type}'
+            message = f'the export "{method}" cannot be called: {shown(place)} has the type {shown(str(wit_type))}'
             raise PreparationError(message, hint=f"{part}: resources are not supported yet")
     return signature
