@@ -128,9 +128,7 @@ class _Parser:
         while self._accept("@"):
             self._gate()
         token, following = self._peek(), self._peek(1)
-        if following.text == ":" and self._peek(2).text not in ("func", "async", "interface") and token.text == "export":
-            self._statement()
-        elif following.text != ":" and token.text in ("package", "interface", "world"):
+        if following.text != ":" and token.text in ("package", "interface", "world"):
             self._block(token.text)
         elif following.text != ":" and token.text in ("type", *_DEFINITIONS):
             self._definition(scope)
