@@ -216,9 +216,12 @@ def _list(check: Check, wit_type: ListType) -> Check:
 
 def _tuple(wit_type: TupleType) -> Check:
     checks = [_compile(element) for element in wit_type.elements]
+    required = max((at for at, each in enumerate(wit_type.elements, 1) if not isinstance(each, OptionType)), default=0)
 
     def check(value: Any, pace: Pace) -> list[Any]:
         items = _items(value, wit_type)
+        if required <= len(items) < len(checks):  # Lua has no nil at the end of a table
+            items = [*items, *[None] * (len(checks) - len(items))]
         if len(items) != len(checks):
             raise Mismatch(wit_type, describe(value))
         pace.step(len(checks))
@@ -288,7 +291,7 @@ def _unknown_key(types: dict[str, WitType], given: dict[str, Value]) -> Mismatch
 
 
 def _variant(cases: dict[str, WitType | None], wit_type: WitType) -> Check:
-    checks = {name: _no_payload if payload is None else _compile(payload) for name, payload in cases.items()}
+    checks = {name: _payload(payload) for name, payload in cases.items()}
     nil_case = _nil_case(cases)
 
     def check(value: Any, pace: Pace) -> dict[str, Any]:
@@ -302,6 +305,30 @@ def _variant(cases: dict[str, WitType | None], wit_type: WitType) -> Check:
         return {name: _at(f".{name}", checks[name], payload, pace)}
 
     return check
+
+
+def _payload(wit_type: WitType | None) -> Check:
+    """Returns the check of a case's payload. An empty table is an option that is none: in Lua, nil would be no case.
+
+    (Where options nest, it is ``{some = nil}``.)
+    """
+    if wit_type is None:
+        return _no_payload
+    check = _compile(wit_type)
+    if not isinstance(wit_type, OptionType) or isinstance(wit_type.payload, OptionType) or _takes_empty(wit_type):
+        return check
+    return lambda value, pace: check(None if value == [] else value, pace)
+
+
+def _takes_empty(wit_type: WitType) -> bool:
+    """Whether an empty table is a value of a type, or of what an option holds."""
+    while isinstance(wit_type, OptionType):
+        wit_type = wit_type.payload
+    try:
+        _compile(wit_type)([], Pace())
+    except Mismatch:
+        return False
+    return True
 
 
 def _nil_case(cases: dict[str, WitType | None]) -> str | None:
@@ -379,17 +406,15 @@ def _option(wit_type: OptionType) -> Check:
     payload = _compile(wit_type.payload)
     if not isinstance(wit_type.payload, OptionType):
         return lambda value, pace: None if value is None else payload(value, pace)
+    some, takes_empty = _payload(wit_type.payload), _takes_empty(wit_type)
 
     def check(value: Any, pace: Pace) -> Any:
         if value is None:
             return None
         if type(value) is dict and len(value) == 1 and "some" in value:
-            return wrap_some(_at(".some", payload, value["some"], pace))
-        try:
-            return wrap_some(payload(value, pace))
-        except Mismatch:
-            if value == []:  # Lua's {some = nil}
-                return wrap_some(None)
-            raise
+            return wrap_some(_at(".some", some, value["some"], pace))
+        if value == [] and not takes_empty:  # Lua's {some = nil}
+            return wrap_some(None)
+        return wrap_some(payload(value, pace))
 
     return check
