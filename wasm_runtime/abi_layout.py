@@ -1,5 +1,4 @@
-"""Sizes, alignments and flat forms of WIT types in a guest's memory (specification: Component Model, Canonical ABI).
-"""
+"""Sizes, alignments and flat forms of WIT types in a guest's memory (specification: Component Model, Canonical ABI)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """``env#abort``: how AssemblyScript says that an assertion failed, or that an error was thrown which nobody caught.
 
-Specification: AssemblyScript, "Special imports" (``abort(message, fileName, line, column)``) and "Memory layout": a string
-is UTF-16 with its size in bytes in the four bytes before it.
+Specification: AssemblyScript, "Special imports" (``abort(message, fileName, line, column)``) and "Memory layout": a
+string is UTF-16 with its size in bytes in the four bytes before it.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from polycall.interop.errors import PreparationError
 from polycall.interop.values import Value
 from polycall.wasm_runtime.component_types import exported_functions, imported_interfaces, nested_instances
 from polycall.wasm_runtime.component_values import VALUE_BYTES, Arena, Lift, compile_lift, compile_lower, owns_memory
-from polycall.wasm_runtime.engine_errors import take_error
 from polycall.wasm_runtime.engine import GuestStore, WasmEngine
+from polycall.wasm_runtime.engine_errors import take_error
 from polycall.wasm_runtime.exports import supported, the_export
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
 from polycall.wasm_runtime.guest_text import shown
@@ -78,7 +78,9 @@ class ComponentFunction(WasmFunction):
         if not isinstance(component, Component):
             raise TypeError("a component is expected")
         exports = exported_functions(component, engine.engine)
-        self._index = _export_index(component, the_export(program.method, exports, nested_instances(component, engine.engine)))
+        self._index = _export_index(
+            component, the_export(program.method, exports, nested_instances(component, engine.engine))
+        )
         signature = supported(program.method, exports[program.method])
         imports = imported_interfaces(component, engine.engine)
         super().__init__(engine, compiled, program, signature, imports)
@@ -227,7 +229,9 @@ def _refuse(interface: str, function: str, grants: frozenset[str]) -> _Handler:
 def _serve(host: HostFunction, interface: str, name: str, wanted: Signature | None) -> _Handler:
     types = [wit_type for _, wit_type in host.signature.params]
     if wanted is None or [wit_type for _, wit_type in wanted.params] != types or wanted.result != host.signature.result:
-        raise PreparationError(f"the component imports {interface}#{name} as {shown(str(wanted))}; it is {host.signature}")
+        raise PreparationError(
+            f"the component imports {interface}#{name} as {shown(str(wanted))}; it is {host.signature}"
+        )
     lifts = [(compile_lift(wit_type), index * VALUE_BYTES) for index, wit_type in enumerate(types)]
     result_type = host.signature.result
     lower = None if result_type is None else compile_lower(result_type)

@@ -48,7 +48,9 @@ def _imported(name: str, item: api.ComponentItem, engine: wasmtime.Engine) -> Im
         resources = any(isinstance(found, api.ResourceType) for found in items.values())
         return ImportedInterface(name, functions, resources)
     if isinstance(item, (api.ComponentType, api.ModuleType)):
-        raise PreparationError(f'the component imports "{shown(name)}", a whole module or component: link it in when building')
+        raise PreparationError(
+            f'the component imports "{shown(name)}", a whole module or component: link it in when building'
+        )
     return ImportedInterface(name, {}, isinstance(item, api.ResourceType))
 
 

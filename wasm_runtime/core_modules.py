@@ -12,12 +12,12 @@ import wasmtime
 
 from polycall.interop.errors import PreparationError
 from polycall.interop.values import Value
-from polycall.wasm_runtime.abort_import import abort_error, is_abort
 from polycall.wasm_runtime.abi_layout import alignment, size
+from polycall.wasm_runtime.abort_import import abort_error, is_abort
 from polycall.wasm_runtime.canonical_abi import compile_flatten, compile_lift_flat, compile_load, compile_store
 from polycall.wasm_runtime.core_signature import INITIALIZE, core_type_of, declared_signature, plan_core_call
-from polycall.wasm_runtime.engine_errors import take_error
 from polycall.wasm_runtime.engine import GuestStore, WasmEngine
+from polycall.wasm_runtime.engine_errors import take_error
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
 from polycall.wasm_runtime.guest_memory import GuestMemory
 from polycall.wasm_runtime.guest_text import listed, shown
@@ -250,7 +250,9 @@ class _Links:
             *(address_of(linker.ptr()), *parts, address_of(core_type.ptr()), self._callback, len(self._names), None)
         )
         if error:
-            raise PreparationError(f"the import {shown(f'{item.module}#{name}')} cannot be linked: {take_error(error).cause}")
+            raise PreparationError(
+                f"the import {shown(f'{item.module}#{name}')} cannot be linked: {take_error(error).cause}"
+            )
         if is_abort(item.module, name, core_type_of(core_type)):
             self._aborts.add(len(self._names))
         self._names.append((item.module, name))

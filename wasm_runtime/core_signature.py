@@ -103,8 +103,8 @@ def _initializes(functions: Mapping[str, wasmtime.FuncType]) -> bool:
     found_type = core_type_of(found)
     if found_type != ((), ()):
         raise PreparationError(
-            f'the export "{INITIALIZE}" is {_core_text(*found_type)}: what has this name is called once before the first '
-            "call, so it must take nothing and return nothing",
+            f'the export "{INITIALIZE}" is {_core_text(*found_type)}: what has this name is called once before the '
+            "first call, so it must take nothing and return nothing",
             hint="give the function another name",
         )
     return True

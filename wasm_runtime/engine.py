@@ -85,9 +85,7 @@ class GuestStore:
     def cap_memory(self, each_bytes: int) -> None:
         """Caps each memory, and the GC heap, at so many bytes from now on; -1 for no cap."""
         shares = self._shares
-        native.store_limiter(
-            *(self._address, each_bytes, shares.elements, _INSTANCES, shares.tables, shares.memories)
-        )
+        native.store_limiter(*(self._address, each_bytes, shares.elements, _INSTANCES, shares.tables, shares.memories))
 
     def complete(self) -> None:
         """Says that the instance is complete: from now on its memories grow by what is left for each."""

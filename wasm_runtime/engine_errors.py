@@ -122,6 +122,8 @@ def _readable(frames: list[_Frame], message: str) -> list[str]:
     if len(lines) != len(frames):
         return [frame.function for frame in frames]
     return [
-        line.partition(f"{frame.module}!")[2] or frame.function if frame.function.startswith(_MANGLED) else frame.function
+        line.partition(f"{frame.module}!")[2] or frame.function
+        if frame.function.startswith(_MANGLED)
+        else frame.function
         for frame, line in zip(frames, lines, strict=True)
     ]

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from unicodedata import normalize
 
 from polycall.interop.errors import MissingExportError, PreparationError
 from polycall.interop.ids import suggestion
-from polycall.wasm_runtime.guest_text import listed, shown
+from polycall.wasm_runtime.guest_text import listed, look_alike, shown
 from polycall.wasm_runtime.signature import Signature
 from polycall.wasm_runtime.wit_types import unsupported_part
 
 __all__ = ["supported", "the_export"]
 
-_LONGEST_COMPARED = 200
 _NESTED = (
     'the component exports "{1}" as an instance inside of the instance "{0}"; '
     "only its own functions and those of its own instances can be called, so export it at the top"
@@ -36,19 +34,10 @@ def the_export(method: str, exports: Collection[str], nested: Collection[str] = 
     for name in nested:
         if method == name or method.startswith(f"{name}#"):
             raise MissingExportError(f'no export "{method}"', hint=_NESTED.format(*map(shown, name.split("#", 1))))
-    for name in exports:
-        if not name.isascii() and _looks_like(name, method):
-            hint = f"the export looks the same and is other characters: write it as {ascii(shown(name))} in quotes"
-            raise MissingExportError(f'no export "{method}"', hint=hint)
-    near = suggestion(method, exports)
+    near = look_alike(method, exports) or suggestion(method, exports)
     # The only export there is, if it is near enough to be meant, is named once.
     hints = [near] if near and len(exports) == 1 else [near, _listed(exports)]
     raise MissingExportError(f'no export "{method}"', hint="; ".join(hint for hint in hints if hint))
-
-
-def _looks_like(name: str, method: str) -> bool:
-    # Only short names: normalizing takes quadratic time where a name is nothing but accents.
-    return max(len(name), len(method)) <= _LONGEST_COMPARED and normalize("NFC", name) == normalize("NFC", method)
 
 
 def _listed(exports: Collection[str]) -> str:

@@ -1,7 +1,7 @@
 """What a binary says of the memory that its instances take: memories, tables, and whether they have a GC heap.
 
-Specification: WebAssembly core 3.0, "Modules" in the binary format. Only what the engine has compiled comes here, so it is
-well-formed; what is skipped is skipped by its length.
+Specification: WebAssembly core 3.0, "Modules" in the binary format. Only what the engine has compiled comes here, so it
+is well-formed; what is skipped is skipped by its length.
 """
 
 from __future__ import annotations

@@ -7,7 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import CancelledError, DeadlineError, InternalError, MemoryLimitError, PolycallError, raise_if
+from polycall.interop.errors import (
+    CancelledError,
+    DeadlineError,
+    InternalError,
+    MemoryLimitError,
+    PolycallError,
+    raise_if,
+)
 from polycall.interop.start_up import start_frame, start_interruption, start_seconds
 from polycall.interop.values import Value
 from polycall.wasm_runtime.engine import GuestStore, WasmEngine
@@ -20,6 +27,7 @@ from polycall.wasm_runtime.spec import WasmProgram
 from polycall.wasm_runtime.traps import TooManyMemoriesError
 
 __all__ = ["WasmFunction", "WasmInstance"]
+
 
 class WasmFunction(ABC):
     """An entry compiled, linked and checked. Shared by threads.

@@ -1,7 +1,7 @@
 """How ``limits.max_memory_bytes`` is shared out among a guest's memories, its tables and its GC heap.
 
-The engine caps each memory, and the GC heap, at one number of bytes, and each table at one number of elements. The entry
-caps all of them together. So the numbers are chosen such that all at their caps are within the entry's.
+The engine caps each memory, and the GC heap, at one number of bytes, and each table at one number of elements. The
+entry caps all of them together. So the numbers are chosen such that all at their caps are within the entry's.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def _level(room: int, sizes: Sequence[int]) -> int:
 
 
 def _does_not_fit(limit: int, footprint: Footprint, table_bytes: int) -> MemoryLimitError:
-    needs = f"{sum(footprint.memories)} bytes of memory"
-    needs += f" and {table_bytes} bytes of tables" if table_bytes else ""
-    hint = f"raise limits.max_memory_bytes, which is {limit} for memories, tables and the GC heap together"
-    return MemoryLimitError(f"the guest starts with {needs}", hint=hint)
+    tables = f", and its tables with {table_bytes} that count," if table_bytes else ""
+    hint = f"raise limits.max_memory_bytes, which is {limit} for all its memories together"
+    return MemoryLimitError(
+        f"the guest's memories start with {sum(footprint.memories)} bytes{tables} beyond its limit", hint=hint
+    )

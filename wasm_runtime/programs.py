@@ -159,7 +159,8 @@ def _assemble(source: SourceText) -> bytes:
     except wasmtime.WasmtimeError as error:
         message = str(error)
     # The last one is the assembler's own: what it quotes of the text stands before it, or behind a mark on its line.
-    *_, position = [None, *_TEXT_POSITION.finditer(message)]
+    positions = list(_TEXT_POSITION.finditer(message))
+    position = positions[-1] if positions else None
     where = source.name if position is None else f"{source.name}:{position[1]}:{position[2]}"
     raise PreparationError(f"{where}: {shown(message.partition(chr(10))[0].strip(), _SHOWN_CHARACTERS)}")
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from polycall.interop.errors import PreparationError
 from polycall.interop.ids import suggestion
-from polycall.wasm_runtime.guest_text import listed, shown
+from polycall.wasm_runtime.guest_text import listed, look_alike, shown
 from polycall.wasm_runtime.signature import Signature
 from polycall.wasm_runtime.wit_types import (
     PRIMITIVES,
@@ -118,8 +118,8 @@ class Document:
     def signature(self, method: str) -> Signature:
         """Returns the signature of the function that a method names.
 
-        That is a function that stands outside of interfaces, or one of an interface: by its own name, or as the export of
-        a core module is called (``interface#name``, ``package:name/interface@1.0.0#name``).
+        That is a function that stands outside of interfaces, or one of an interface: by its own name, or as the export
+        of a core module is called (``interface#name``, ``package:name/interface@1.0.0#name``).
 
         Raises:
             PreparationError: There is none, there are several, or its types cannot travel.
@@ -130,25 +130,30 @@ class Document:
         different = {self._signature(function, scope): scope for scope, function in found}
         if len(different) > 1:
             names = listed(f"{scope.name}#{name}" for scope in different.values())
-            raise PreparationError(f'the wit declares "{shown(method)}" more than once', hint=f"it declares {names}").at("wit")
+            raise PreparationError(
+                f'the wit declares "{shown(method)}" more than once', hint=f"it declares {names}"
+            ).at("wit")
         if not different:
-            declared = [f"{scope.name}#{key}" if scope.is_interface else key for scope in self.scopes for key in scope.functions]
-            hint = suggestion(method, declared) or f"it declares {listed(declared) or 'nothing'}"
-            raise PreparationError(f'the wit does not declare "{shown(method)}"', hint=hint).at("wit")
+            raise self._undeclared(method)
         return next(iter(different))
+
+    def _undeclared(self, method: str) -> PreparationError:
+        functions = [(scope, name) for scope in self.scopes for name in scope.functions]
+        full = [f"{scope.name}#{name}" if scope.is_interface else name for scope, name in functions]
+        names = [*full, *(name for _, name in functions)]
+        hint = look_alike(method, names) or suggestion(method, names) or f"it declares {listed(full) or 'nothing'}"
+        return PreparationError(f'the wit does not declare "{shown(method)}"', hint=hint).at("wit")
 
     def _named(self, name: str, interface: str) -> Iterator[tuple[Scope, Function]]:
         having = [(scope, scope.functions[name]) for scope in self.scopes if name in scope.functions]
         if interface:
             return (each for each in having if each[0].is_interface and each[0].name == interface)
-        # What the core module exports under its plain name comes first, then what a world exports, then any interface.
-        ranks = ([not scope.is_interface, scope.name in self.exported, True] for scope, _ in having)
-        first = min((rank.index(True) for rank in ranks), default=0)
-        return (
-            each
-            for each in having
-            if [not each[0].is_interface, each[0].name in self.exported, True].index(True) == first
-        )
+        first = min((self._rank(scope) for scope, _ in having), default=0)
+        return (each for each in having if self._rank(each[0]) == first)
+
+    def _rank(self, scope: Scope) -> int:
+        # What a core module exports under its plain name comes first, then what a world exports, then any interface.
+        return 0 if not scope.is_interface else 1 if scope.name in self.exported else 2
 
     def _signature(self, function: Function, scope: Scope) -> Signature:
         if function.is_async:

@@ -1,7 +1,7 @@
-"""The ``wit:`` of a core module's entry: ``[export] name: func(a: s32, b: string) -> result<u32, string>;``, or a whole WIT file.
+"""The ``wit:`` of a core module's entry: ``[export] name: func(a: s32) -> result<u32, string>;``, or a whole WIT file.
 
-Specification: the Component Model's WIT; system facts 2.6, difference 19. What a call has no use for is read over: packages,
-imports, gates.
+Specification: the Component Model's WIT; system facts 2.6, difference 19. What a call has no use for is read over:
+packages, imports, gates.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def run(cache: Path) -> None:
             try:
                 return dive(function, ENDLESS, caller)
             except TrapError as error:
-                print(f"{caller.depth + 1} hops\n{error.message}")
+                print(f"{caller.depth + 1} hops, then {type(error).__name__}")
                 return ""
 
         invoker.answers = {"next": next_hop}
