@@ -331,13 +331,11 @@ def test_a_guest_is_started_once_whatever_its_functions_are_called(
     runtime: WasmRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = "".join(f"\\{byte:02x}" for byte in NAMES[0].encode())
-    starts: list[object] = []
     component = core_in_component(
         f'(memory (export "memory") 1) (func $go (@name "{name}") unreachable) (start $go) (func (export "f"))', "f"
     )
     function = prepare(runtime, component, "f", limits=LimitsSpec(max_memory_bytes=MIB))
-    original = function._start
-    function._start = lambda store: (starts.append(store), original(store))[1]  # type: ignore[method-assign]
+    starts = count_starts(function, monkeypatch)
     with pytest.raises(TrapError):
         function.instantiate()
     assert len(starts) == 1
