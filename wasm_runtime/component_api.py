@@ -15,7 +15,12 @@ from wasmtime.component import Component, ExportIndex, Linker, LinkerInstance
 
 from polycall.interop.errors import PreparationError
 from polycall.interop.values import Value
-from polycall.wasm_runtime.component_types import exported_functions, imported_interfaces, nested_instances
+from polycall.wasm_runtime.component_types import (
+    exported_functions,
+    imported_interfaces,
+    nested_instances,
+    signature_of,
+)
 from polycall.wasm_runtime.component_values import VALUE_BYTES, Arena, Lift, compile_lift, compile_lower, owns_memory
 from polycall.wasm_runtime.engine import GuestStore, WasmEngine
 from polycall.wasm_runtime.engine_errors import take_error
@@ -81,7 +86,7 @@ class ComponentFunction(WasmFunction):
         self._index = _export_index(
             component, the_export(program.method, exports, nested_instances(component, engine.engine))
         )
-        signature = supported(program.method, exports[program.method])
+        signature = supported(program.method, signature_of(exports[program.method]))
         imports = imported_interfaces(component, engine.engine)
         super().__init__(engine, compiled, program, signature, imports)
         self._links = _Links(engine, component, imports, program.grants, funcs)

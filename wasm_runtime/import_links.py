@@ -57,7 +57,7 @@ def import_needs(
     """Returns what a guest needs of its host, and what of it is granted and there."""
     return tuple(
         ImportNeed(
-            name=interface.name,
+            name=shown(interface.name),
             group=(group := group_of_interface(interface.name)),
             granted=group in grants,
             available=is_component and is_our_funcs(interface.name),

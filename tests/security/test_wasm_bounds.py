@@ -435,3 +435,24 @@ def test_the_position_of_a_mistake_is_the_assemblers_own(runtime: WasmRuntime) -
             prepare(runtime, f"(module\n (func (call {name})))", "f", "f: func()")
         assert str(caught.value).startswith("guest.wat:2:")
         assert str(caught.value).isprintable()
+
+
+@attacks(
+    Attack("a type of 16 levels, each with the one below twice", "component", "PreparationError", "8 levels arrive")
+)
+def test_types_that_double_are_bounded(runtime: WasmRuntime) -> None:
+    def component(levels: int) -> str:
+        types = "".join(f"(type $t{at} (tuple $t{at - 1} $t{at - 1}))" for at in range(1, levels + 1))
+        return f"""(component (type $t0 u8) {types}
+          (core module $n (memory (export "memory") 16) (func (export "f") (result i32) (i32.const 0)))
+          (core instance $i (instantiate $n))
+          (func (export "f") (result $t{levels}) (canon lift (core func $i "f") (memory (core memory $i "memory")))))"""
+
+    value: Value = 0
+    for _ in range(8):
+        value = [value, value]
+    assert call(prepare(runtime, component(8), "f").instantiate()) == value
+    started = time.monotonic()
+    with pytest.raises(PreparationError, match="more than 10000 parts"):
+        prepare(runtime, component(16), "f")
+    assert time.monotonic() - started < 5
