@@ -24,7 +24,7 @@ MOST_MEMORIES = 1_000
 _MOST_ELEMENTS = 100_000
 _MOST_TABLES = 100
 _TABLES_PART = 8
-"""Tables that may grow get this part of the limit to grow into."""
+"""Tables that may grow get this part of what the memories leave at the start."""
 
 
 class Shares(NamedTuple):
@@ -59,7 +59,7 @@ def shares(limit: int | None, footprint: Footprint, times: int = 1) -> Shares:
     if limit is None:
         return Shares(MOST_MEMORIES, _MOST_TABLES, _MOST_ELEMENTS, -1, -1)
     memories, tables = len(footprint.memories) * times, len(footprint.tables) * times
-    elements = _elements(limit, footprint, tables)
+    elements = _elements(max(0, limit - sum(footprint.memories) * times), footprint, tables)
     room = limit - max(0, tables * elements * ELEMENT_BYTES - FREE_TABLE_BYTES)
     heaps = memories + footprint.has_gc
     even = room // max(1, heaps)
@@ -73,12 +73,13 @@ def shares(limit: int | None, footprint: Footprint, times: int = 1) -> Shares:
     return Shares(memories, tables, elements, even, even)
 
 
-def _elements(limit: int, footprint: Footprint, tables: int) -> int:
+def _elements(left: int, footprint: Footprint, tables: int) -> int:
+    """Returns how many elements each table may have, where the memories that there are leave so many bytes."""
     if not tables:
         return 0
     largest = max(table.elements for table in footprint.tables)
     grows = any(table.most is None or table.most > table.elements for table in footprint.tables)
-    spare = (FREE_TABLE_BYTES + limit // _TABLES_PART) // ELEMENT_BYTES // tables if grows else 0
+    spare = (FREE_TABLE_BYTES + left // _TABLES_PART) // ELEMENT_BYTES // tables if grows else 0
     return min(_MOST_ELEMENTS, max(largest, spare))
 
 
