@@ -75,9 +75,15 @@ def core_echo_wat(wit_type: WitType) -> str:
 
 
 def core_echo_wit(wit_type: WitType) -> str:
-    """Returns the signature of `core_echo_wat`."""
+    """Returns a WIT file with the function of `core_echo_wat`."""
     padding = ", ".join(f"p{index}: u32" for index in range(16))
-    return f"echo: func(v: {wit_type}, {padding}) -> {wit_type}"
+    names = _WitNames()
+    reference = names.reference(wit_type)
+    return f"""package test:echo@1.0.0;
+world echo {{
+  {names.definitions()}
+  export echo: func(v: {reference}, {padding}) -> {reference};
+}}"""
 
 
 def _echo(wit_type: WitType) -> str:
@@ -101,8 +107,8 @@ def _flat_load(wit_type: WitType) -> str | None:
             return _LOADS.get(name)
         case RecordType(fields=((_, only),)) | TupleType(elements=(only,)):
             return _flat_load(only)
-        case EnumType():
-            return "i32.load8_u"
+        case EnumType(names=names):
+            return "i32.load8_u" if len(names) <= 256 else "i32.load16_u"
         case FlagsType(names=names):
             return "i32.load8_u" if len(names) <= 8 else "i32.load16_u" if len(names) <= 16 else "i32.load"
         case VariantType(cases=cases) if all(payload is None for _, payload in cases):
@@ -163,6 +169,45 @@ class _TypeNames:
         return name
 
 
+class _WitNames:
+    """Defines the types that have names in WIT, one after the other."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def definitions(self) -> str:
+        return "\n  ".join(self._lines)
+
+    def reference(self, wit_type: WitType) -> str:
+        match wit_type:
+            case ListType(element=element):
+                return f"list<{self.reference(element)}>"
+            case OptionType(payload=payload):
+                return f"option<{self.reference(payload)}>"
+            case TupleType(elements=elements):
+                return f"tuple<{', '.join(map(self.reference, elements))}>"
+            case ResultType(ok=ok, err=err):
+                return f"result<{self._arm(ok)}{f', {self.reference(err)}' if err else ''}>" if ok or err else "result"
+            case RecordType(fields=fields):
+                return self._defined("record", [f"%{name}: {self.reference(field)}" for name, field in fields])
+            case VariantType(cases=cases):
+                parts = [f"%{name}{f'({self.reference(payload)})' if payload else ''}" for name, payload in cases]
+                return self._defined("variant", parts)
+            case EnumType(names=names):
+                return self._defined("enum", list(names))
+            case FlagsType(names=names):
+                return self._defined("flags", list(names))
+        return str(wit_type)
+
+    def _arm(self, arm: WitType | None) -> str:
+        return "_" if arm is None else self.reference(arm)
+
+    def _defined(self, kind: str, parts: list[str]) -> str:
+        name = f"t{len(self._lines)}"
+        self._lines.append(f"{kind} {name} {{ {', '.join(parts)} }}")
+        return name
+
+
 def _quoted(names: tuple[str, ...]) -> str:
     return " ".join(f'"{name}"' for name in names)
 
@@ -176,7 +221,7 @@ _PRIMITIVE_TYPES = st.sampled_from(sorted(PRIMITIVES)).map(Primitive)
 
 
 def inline_types() -> st.SearchStrategy[WitType]:
-    """Types that the `wit` of a core module can name."""
+    """Types that have no name in WIT."""
     return st.recursive(_PRIMITIVE_TYPES, _inline_around, max_leaves=6)
 
 

@@ -1,15 +1,40 @@
-"""Sizes, alignments and flat forms of WIT types in a guest's memory (specification: Component Model, Canonical ABI).
-
-For the types that the ``wit`` of a core module can name.
-"""
+"""Sizes, alignments and flat forms of WIT types in a guest's memory (specification: Component Model, Canonical ABI)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import zip_longest
+from typing import TypeAlias
 
-from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, ResultType, TupleType, WitType
+from polycall.wasm_runtime.wit_types import (
+    EnumType,
+    FlagsType,
+    ListType,
+    OptionType,
+    Primitive,
+    RecordType,
+    ResultType,
+    TupleType,
+    VariantType,
+    WitType,
+)
 
-__all__ = ["MAX_FLAT_PARAMETERS", "align_to", "alignment", "arms", "flat", "payload_offset", "size", "tuple_offsets"]
+__all__ = [
+    "MAX_FLAT_PARAMETERS",
+    "CaseType",
+    "align_to",
+    "alignment",
+    "arms",
+    "discriminant_size",
+    "flags_size",
+    "flat",
+    "payload_offset",
+    "size",
+    "tuple_offsets",
+]
+
+CaseType: TypeAlias = OptionType | ResultType | VariantType | EnumType
+"""A type with a discriminant."""
 
 MAX_FLAT_PARAMETERS = 16
 """With more core parameters than this, all go through memory and the function takes one pointer."""
@@ -27,9 +52,28 @@ def align_to(offset: int, boundary: int) -> int:
     return -(-offset // boundary) * boundary
 
 
-def arms(wit_type: OptionType | ResultType) -> tuple[WitType | None, WitType | None]:
-    """Returns the payloads of the two cases, by discriminant."""
-    return (None, wit_type.payload) if isinstance(wit_type, OptionType) else (wit_type.ok, wit_type.err)
+def arms(wit_type: CaseType) -> tuple[WitType | None, ...]:
+    """Returns the payloads of the cases, by discriminant."""
+    match wit_type:
+        case OptionType(payload=payload):
+            return None, payload
+        case ResultType(ok=ok, err=err):
+            return ok, err
+        case VariantType(cases=cases):
+            return tuple(payload for _, payload in cases)
+    return (None,) * len(wit_type.names)
+
+
+def discriminant_size(wit_type: CaseType) -> int:
+    """Returns how many bytes the number of a case takes."""
+    count = len(arms(wit_type))
+    return 1 if count <= 2**8 else 2 if count <= 2**16 else 4
+
+
+def flags_size(wit_type: FlagsType) -> int:
+    """Returns how many bytes the bits of flags take; there are at most 32."""
+    count = len(wit_type.names)
+    return 1 if count <= 8 else 2 if count <= 16 else 4
 
 
 def alignment(wit_type: WitType) -> int:
@@ -41,8 +85,12 @@ def alignment(wit_type: WitType) -> int:
             return _SIZES[name]
         case TupleType(elements=elements):
             return max(map(alignment, elements))
-        case OptionType() | ResultType():
-            return max((alignment(arm) for arm in arms(wit_type) if arm is not None), default=1)
+        case RecordType(fields=fields):
+            return max(alignment(field) for _, field in fields)
+        case FlagsType():
+            return flags_size(wit_type)
+        case OptionType() | ResultType() | VariantType() | EnumType():
+            return max(discriminant_size(wit_type), _payload_alignment(wit_type))
     raise _unknown(wit_type)
 
 
@@ -55,15 +103,23 @@ def size(wit_type: WitType) -> int:
             return 2 * _POINTER_BYTES
         case TupleType(elements=elements):
             return tuple_offsets(elements)[-1]
-        case OptionType() | ResultType():
+        case RecordType(fields=fields):
+            return tuple_offsets(field for _, field in fields)[-1]
+        case FlagsType():
+            return flags_size(wit_type)
+        case OptionType() | ResultType() | VariantType() | EnumType():
             largest = max((size(arm) for arm in arms(wit_type) if arm is not None), default=0)
             return align_to(payload_offset(wit_type) + largest, alignment(wit_type))
     raise _unknown(wit_type)
 
 
-def payload_offset(wit_type: OptionType | ResultType) -> int:
-    """Returns where the payload lies, behind the discriminant byte and its padding."""
-    return alignment(wit_type)
+def _payload_alignment(wit_type: CaseType) -> int:
+    return max((alignment(arm) for arm in arms(wit_type) if arm is not None), default=1)
+
+
+def payload_offset(wit_type: CaseType) -> int:
+    """Returns where the payload lies, behind the discriminant and its padding."""
+    return align_to(discriminant_size(wit_type), _payload_alignment(wit_type))
 
 
 def tuple_offsets(elements: Iterable[WitType]) -> list[int]:
@@ -88,22 +144,24 @@ def flat(wit_type: WitType) -> tuple[str, ...]:
             return ("i32", "i32")
         case TupleType(elements=elements):
             return tuple(core for element in elements for core in flat(element))
-        case OptionType() | ResultType():
-            return ("i32", *_joined(*(flat(arm) if arm is not None else () for arm in arms(wit_type))))
+        case RecordType(fields=fields):
+            return tuple(core for _, field in fields for core in flat(field))
+        case FlagsType():
+            return ("i32",)
+        case OptionType() | ResultType() | VariantType() | EnumType():
+            return ("i32", *_joined(flat(arm) for arm in arms(wit_type) if arm is not None))
     raise _unknown(wit_type)
 
 
-def _joined(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
-    if len(first) < len(second):
-        first, second = second, first
-    both = tuple(_join(a, b) for a, b in zip(first, second, strict=False))
-    return both + first[len(both) :]
+def _joined(cases: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Returns the core types that hold any of these."""
+    return tuple(_join({core for core in cores if core}) for cores in zip_longest(*cases))
 
 
-def _join(first: str, second: str) -> str:
-    if first == second:
-        return first
-    return "i32" if {first, second} == {"i32", "f32"} else "i64"
+def _join(cores: set[str]) -> str:
+    if len(cores) == 1:
+        return next(iter(cores))
+    return "i32" if cores == {"i32", "f32"} else "i64"
 
 
 def _unknown(wit_type: WitType) -> TypeError:

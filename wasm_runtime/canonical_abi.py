@@ -7,13 +7,37 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from sys import getsizeof
 from typing import Any
 
 from polycall.interop.errors import TrapError
-from polycall.wasm_runtime.abi_layout import alignment, arms, flat, payload_offset, size, tuple_offsets
+from polycall.interop.ids import cut
+from polycall.wasm_runtime.abi_layout import (
+    CaseType,
+    alignment,
+    arms,
+    discriminant_size,
+    flags_size,
+    flat,
+    payload_offset,
+    size,
+    tuple_offsets,
+)
 from polycall.wasm_runtime.check_values import unwrap_some, wrap_some
 from polycall.wasm_runtime.guest_memory import GuestMemory
-from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, ResultType, TupleType, WitType
+from polycall.wasm_runtime.pace import AT_ONCE
+from polycall.wasm_runtime.wit_types import (
+    EnumType,
+    FlagsType,
+    ListType,
+    OptionType,
+    Primitive,
+    RecordType,
+    ResultType,
+    TupleType,
+    VariantType,
+    WitType,
+)
 
 __all__ = [
     "Flatten",
@@ -42,7 +66,6 @@ _CODES = {
     **{"bool": "?", "s8": "b", "u8": "B", "s16": "h", "u16": "H", "s32": "i", "u32": "I", "s64": "q", "u64": "Q"},
     **{"f32": "f", "f64": "d"},
 }
-_ELEMENTS_BETWEEN_CHECKS = 10_000
 _PAIR = struct.Struct("<II")
 _CODE = struct.Struct("<I")
 _MASKS = {"i32": 2**32 - 1, "i64": 2**64 - 1}
@@ -64,7 +87,11 @@ def compile_store(wit_type: WitType) -> Store:
             return lambda value, buffer, at, _memory: pack_into(buffer, at, value)
         case TupleType(elements=elements):
             return _store_tuple(elements)
-        case OptionType() | ResultType():
+        case RecordType():
+            return _store_record(wit_type)
+        case FlagsType():
+            return _store_flags(wit_type)
+        case OptionType() | ResultType() | VariantType() | EnumType():
             return _store_case(wit_type)
     raise TypeError(f"{wit_type} cannot be stored")
 
@@ -84,9 +111,12 @@ def compile_load(wit_type: WitType) -> Load:
         case ListType():
             return _load_bytes if wit_type.is_bytes else _load_list(wit_type.element)
         case TupleType(elements=elements):
-            placed = list(zip(map(compile_load, elements), tuple_offsets(elements), strict=False))
-            return lambda data, at, memory: [load(data, at + offset, memory) for load, offset in placed]
-        case OptionType() | ResultType():
+            return _load_tuple(elements)
+        case RecordType():
+            return _load_record(wit_type)
+        case FlagsType():
+            return _load_flags(wit_type)
+        case OptionType() | ResultType() | VariantType() | EnumType():
             return _load_case(wit_type)
     raise TypeError(f"{wit_type} cannot be loaded")
 
@@ -102,8 +132,13 @@ def _place(wit_type: WitType) -> Callable[[Any, GuestMemory], tuple[int, int]]:
     def place(value: Any, memory: GuestMemory) -> tuple[int, int]:
         address = memory.allocate(len(value) * step, boundary)
         image = bytearray(len(value) * step)
-        for index, item in enumerate(value):
-            store(item, image, index * step, memory)
+        at = 0
+        for first in range(0, len(value), AT_ONCE):
+            piece = value[first : first + AT_ONCE]
+            memory.pace.step(len(piece))
+            for item in piece:
+                store(item, image, at, memory)
+                at += step
         memory.write(address, image)
         return address, len(value)
 
@@ -119,9 +154,12 @@ def _place_bytes(data: bytes, memory: GuestMemory) -> tuple[int, int]:
 def _load_string(data: bytes, at: int, memory: GuestMemory) -> str:
     address, length = _PAIR.unpack_from(data, at)
     try:
-        return memory.read(address, length, "a string").decode()
+        text = memory.read(address, length, "a string").decode()
     except UnicodeDecodeError as error:
         raise TrapError(f"a string is not UTF-8: {error.reason} at byte {error.start}") from None
+    if not text.isascii():
+        memory.pace.take(0, getsizeof(text))  # one character beyond the basic plane makes all of them take 4 bytes
+    return text
 
 
 def _load_bytes(data: bytes, at: int, memory: GuestMemory) -> bytes:
@@ -131,37 +169,97 @@ def _load_bytes(data: bytes, at: int, memory: GuestMemory) -> bytes:
 
 def _load_list(element: WitType) -> Load:
     load, step, boundary = compile_load(element), size(element), alignment(element)
-    stride = step * _ELEMENTS_BETWEEN_CHECKS
+    stride = step * AT_ONCE
 
     def load_list(data: bytes, at: int, memory: GuestMemory) -> list[Any]:
         address, length = _PAIR.unpack_from(data, at)
         content = memory.read(address, length * step, "a list", boundary, length)
         items: list[Any] = []
         for first in range(0, len(content), stride):
-            memory.check_time()
-            items += [load(content, at, memory) for at in range(first, min(first + stride, len(content)), step)]
+            last = min(first + stride, len(content))
+            memory.pace.step((last - first) // step)
+            items += [load(content, at, memory) for at in range(first, last, step)]
         return items
 
     return load_list
+
+
+def _load_tuple(elements: tuple[WitType, ...]) -> Load:
+    placed = list(zip(map(compile_load, elements), tuple_offsets(elements), strict=False))
+    count = len(placed)
+
+    def load_tuple(data: bytes, at: int, memory: GuestMemory) -> list[Any]:
+        memory.pace.step(count)
+        memory.pace.take(count - 1)  # the tuple itself stands in for its first
+        return [load(data, at + offset, memory) for load, offset in placed]
+
+    return load_tuple
 
 
 def _store_tuple(elements: tuple[WitType, ...]) -> Store:
     placed = list(zip(map(compile_store, elements), tuple_offsets(elements), strict=False))
 
     def store(value: Any, buffer: bytearray, at: int, memory: GuestMemory) -> None:
+        memory.pace.step(len(placed))
         for (store_element, offset), item in zip(placed, value, strict=True):
             store_element(item, buffer, at + offset, memory)
 
     return store
 
 
-def _store_case(wit_type: OptionType | ResultType) -> Store:
+def _store_record(wit_type: RecordType) -> Store:
+    store_values = _store_tuple(tuple(field for _, field in wit_type.fields))
+    # The normal form has all fields in their order.
+    return lambda value, buffer, at, memory: store_values(value.values(), buffer, at, memory)
+
+
+def _load_record(wit_type: RecordType) -> Load:
+    names = [name for name, _ in wit_type.fields]
+    load_values = _load_tuple(tuple(field for _, field in wit_type.fields))
+
+    def load(data: bytes, at: int, memory: GuestMemory) -> dict[str, Any]:
+        memory.pace.take(2)
+        return dict(zip(names, load_values(data, at, memory), strict=True))
+
+    return load
+
+
+def _flag_bits(wit_type: FlagsType) -> Callable[[Any], int]:
+    bits = {name: 1 << index for index, name in enumerate(wit_type.names)}
+    return lambda value: sum(bits[name] for name in value)
+
+
+def _flag_names(wit_type: FlagsType) -> Callable[[int], list[str]]:
+    # Bits that have no name say nothing and are dropped.
+    return lambda bits: [name for index, name in enumerate(wit_type.names) if bits >> index & 1]
+
+
+def _store_flags(wit_type: FlagsType) -> Store:
+    width, bits_of = flags_size(wit_type), _flag_bits(wit_type)
+
+    def store(value: Any, buffer: bytearray, at: int, _memory: GuestMemory) -> None:
+        buffer[at : at + width] = bits_of(value).to_bytes(width, "little")
+
+    return store
+
+
+def _load_flags(wit_type: FlagsType) -> Load:
+    width, names_of = flags_size(wit_type), _flag_names(wit_type)
+
+    def load(data: bytes, at: int, memory: GuestMemory) -> list[str]:
+        memory.pace.take(2)
+        return names_of(int.from_bytes(data[at : at + width], "little"))
+
+    return load
+
+
+def _store_case(wit_type: CaseType) -> Store:
     stores = [None if arm is None else compile_store(arm) for arm in arms(wit_type)]
-    select, offset = _select(wit_type), payload_offset(wit_type)
+    select, offset, width = _select(wit_type), payload_offset(wit_type), discriminant_size(wit_type)
 
     def store(value: Any, buffer: bytearray, at: int, memory: GuestMemory) -> None:
         case, payload = select(value)
-        buffer[at] = case
+        buffer[at : at + width] = case.to_bytes(width, "little")
         store_payload = stores[case]
         if store_payload is not None:
             store_payload(payload, buffer, at + offset, memory)
@@ -169,26 +267,37 @@ def _store_case(wit_type: OptionType | ResultType) -> Store:
     return store
 
 
-def _load_case(wit_type: OptionType | ResultType) -> Load:
+def _load_case(wit_type: CaseType) -> Load:
     loads = [None if arm is None else compile_load(arm) for arm in arms(wit_type)]
-    restore, offset = _restore(wit_type), payload_offset(wit_type)
+    restore, offset, width = _restore(wit_type), payload_offset(wit_type), discriminant_size(wit_type)
+    bare = isinstance(wit_type, EnumType) or (
+        isinstance(wit_type, OptionType) and not isinstance(wit_type.payload, OptionType)
+    )
+    built = 0 if bare else 2  # a dict of one key
 
     def load(data: bytes, at: int, memory: GuestMemory) -> Any:
-        case = _discriminant(data[at], wit_type)
+        memory.pace.take(built)
+        case = _discriminant(int.from_bytes(data[at : at + width], "little"), len(loads), wit_type)
         load_payload = loads[case]
         return restore(case, True if load_payload is None else load_payload(data, at + offset, memory))
 
     return load
 
 
-def _discriminant(found: int, wit_type: WitType) -> int:
-    if found > 1:
-        raise TrapError(f"a discriminant is {found}, and {wit_type} has the cases 0 and 1")
+def _discriminant(found: int, count: int, wit_type: WitType) -> int:
+    if found >= count:
+        raise TrapError(f"a discriminant is {found}, and {cut(str(wit_type))} has the cases 0 to {count - 1}")
     return found
 
 
-def _select(wit_type: OptionType | ResultType) -> Callable[[Any], tuple[int, Any]]:
+def _select(wit_type: CaseType) -> Callable[[Any], tuple[int, Any]]:
     """Returns the function that takes a normal form apart: discriminant and payload."""
+    if isinstance(wit_type, VariantType):
+        numbers = {name: number for number, (name, _) in enumerate(wit_type.cases)}
+        return lambda value: next((numbers[name], payload) for name, payload in value.items())
+    if isinstance(wit_type, EnumType):
+        numbers = {name: number for number, name in enumerate(wit_type.names)}
+        return lambda value: (numbers[value], None)
     if isinstance(wit_type, ResultType):
         return lambda value: (0, value["ok"]) if "ok" in value else (1, value["err"])
     if isinstance(wit_type.payload, OptionType):
@@ -196,8 +305,14 @@ def _select(wit_type: OptionType | ResultType) -> Callable[[Any], tuple[int, Any
     return lambda value: (0, None) if value is None else (1, value)
 
 
-def _restore(wit_type: OptionType | ResultType) -> Callable[[int, Any], Any]:
+def _restore(wit_type: CaseType) -> Callable[[int, Any], Any]:
     """Returns the reverse of `_select`."""
+    if isinstance(wit_type, VariantType):
+        cases = [name for name, _ in wit_type.cases]
+        return lambda case, payload: {cases[case]: payload}
+    if isinstance(wit_type, EnumType):
+        names = wit_type.names
+        return lambda case, _payload: names[case]
     if isinstance(wit_type, ResultType):
         return lambda case, payload: {"err" if case else "ok": payload}
     if isinstance(wit_type.payload, OptionType):
@@ -232,12 +347,18 @@ def compile_flatten(wit_type: WitType) -> Flatten:
             return lambda value, memory: [
                 core for flatten, item in zip(flattens, value, strict=True) for core in flatten(item, memory)
             ]
-        case OptionType() | ResultType():
+        case RecordType(fields=fields):
+            flatten_values = compile_flatten(TupleType(tuple(field for _, field in fields)))
+            return lambda value, memory: flatten_values(value.values(), memory)
+        case FlagsType():
+            bits_of = _flag_bits(wit_type)
+            return lambda value, _memory: [bits_of(value)]
+        case OptionType() | ResultType() | VariantType() | EnumType():
             return _flatten_case(wit_type)
     raise TypeError(f"{wit_type} cannot be flattened")
 
 
-def _flatten_case(wit_type: OptionType | ResultType) -> Flatten:
+def _flatten_case(wit_type: CaseType) -> Flatten:
     slots = flat(wit_type)[1:]
     select = _select(wit_type)
     payloads = [None if arm is None else (compile_flatten(arm), flat(arm)) for arm in arms(wit_type)]
@@ -277,6 +398,12 @@ def compile_lift_flat(wit_type: WitType) -> LiftFlat:
         case TupleType(elements=(element,)):
             lift = compile_lift_flat(element)
             return lambda core: [lift(core)]
-        case ResultType(ok=None, err=None):
-            return lambda core: {"err" if _discriminant(core, wit_type) else "ok": True}
+        case RecordType(fields=((name, field),)):
+            lift_field = compile_lift_flat(field)
+            return lambda core: {name: lift_field(core)}
+        case FlagsType():
+            return _flag_names(wit_type)
+        case OptionType() | ResultType() | VariantType() | EnumType():  # without payloads, or it were more core values
+            restore, count = _restore(wit_type), len(arms(wit_type))
+            return lambda core: restore(_discriminant(core, count, wit_type), True)
     raise TypeError(f"{wit_type} is not one core value")

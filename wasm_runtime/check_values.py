@@ -16,12 +16,14 @@ lowering code may rely on it without looking again:
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from polycall.interop.errors import ConversionError
-from polycall.interop.ids import suggestion
+from polycall.interop.ids import cut, suggestion
 from polycall.interop.values import Value, describe
+from polycall.wasm_runtime.guest_text import listed
+from polycall.wasm_runtime.pace import AT_ONCE, Pace
 from polycall.wasm_runtime.wit_types import (
     INTEGER_RANGES,
     EnumType,
@@ -38,11 +40,10 @@ from polycall.wasm_runtime.wit_types import (
 
 __all__ = ["Check", "Mismatch", "compile_check", "unwrap_some", "wrap_some"]
 
-Check = Callable[[Any], Any]
-"""Takes a plain value, returns its normal form; raises `Mismatch`."""
+Check = Callable[[Any, Pace], Any]
+"""Takes a plain value and the call's clock, returns the value's normal form; raises `Mismatch`."""
 
 _SINGLE = struct.Struct("<f")
-_SHOWN_TYPE_CHARACTERS = 100
 
 
 class Mismatch(Exception):  # noqa: N818 - it never leaves this package: `error` makes the real one
@@ -57,19 +58,25 @@ class Mismatch(Exception):  # noqa: N818 - it never leaves this package: `error`
 
     def error(self, root: str, direction: str) -> ConversionError:
         """Returns the error to show, with the path from `root`."""
-        expected = str(self.expected)
-        if len(expected) > _SHOWN_TYPE_CHARACTERS:
-            expected = expected[:_SHOWN_TYPE_CHARACTERS] + "..."
-        return ConversionError(root + "".join(reversed(self.path)), direction, expected, self.got, hint=self.hint)
+        path = root + "".join(cut(step) for step in reversed(self.path))
+        return ConversionError(path, direction, cut(str(self.expected)), self.got, hint=self.hint)
 
 
-def compile_check(wit_type: WitType) -> Check:
-    """Returns the check of a type. Handles are refused when an entry is prepared, not here."""
+def compile_check(wit_type: WitType) -> Callable[..., Any]:
+    """Returns the check of a type: it takes a value and, if a call waits for it, the call's `Pace`.
+
+    Handles are refused when an entry is prepared, not here.
+    """
+    check = _compile(wit_type)
+    return lambda value, pace=None: check(value, pace or Pace())
+
+
+def _compile(wit_type: WitType) -> Check:
     match wit_type:
         case Primitive(name=name):
             return _PRIMITIVES[name]
         case ListType(element=element):
-            return _bytes if wit_type.is_bytes else _list(compile_check(element), wit_type)
+            return _bytes if wit_type.is_bytes else _list(_compile(element), wit_type)
         case TupleType():
             return _tuple(wit_type)
         case RecordType():
@@ -94,7 +101,7 @@ def _integer(name: str) -> Check:
     values = INTEGER_RANGES[name]
     low, high = values.start, values.stop
 
-    def check(value: Any) -> int:
+    def check(value: Any, _pace: Pace) -> int:
         if type(value) is int and low <= value < high:
             return value
         if type(value) is float and value.is_integer() and low <= value < high:
@@ -104,13 +111,13 @@ def _integer(name: str) -> Check:
     return check
 
 
-def _bool(value: Any) -> bool:
+def _bool(value: Any, _pace: Pace) -> bool:
     if value is True or value is False:
         return value
     raise Mismatch("bool", describe(value))
 
 
-def _f64(value: Any) -> float:
+def _f64(value: Any, _pace: Pace) -> float:
     if type(value) is float:
         return value
     if type(value) is int:
@@ -121,15 +128,15 @@ def _f64(value: Any) -> float:
     raise Mismatch("f64", describe(value))
 
 
-def _f32(value: Any) -> float:
+def _f32(value: Any, pace: Pace) -> float:
     try:
-        single: float = _SINGLE.unpack(_SINGLE.pack(_f64(value)))[0]
+        single: float = _SINGLE.unpack(_SINGLE.pack(_f64(value, pace)))[0]
     except (Mismatch, OverflowError):
         raise Mismatch("f32", describe(value)) from None
     return single
 
 
-def _string(value: Any) -> str:
+def _string(value: Any, _pace: Pace) -> str:
     if type(value) is str:
         _utf8(value, "string")
         return value
@@ -148,9 +155,9 @@ def _utf8(text: str, expected: str) -> bytes:
         raise Mismatch(expected, "text with half of a surrogate pair") from None
 
 
-def _char(value: Any) -> str:
+def _char(value: Any, pace: Pace) -> str:
     try:
-        text = _string(value)
+        text = _string(value, pace)
     except Mismatch as mismatch:
         raise Mismatch("char", mismatch.got) from None
     if len(text) == 1:
@@ -181,38 +188,47 @@ def _items(value: Any, expected: object) -> list[Value]:
     raise Mismatch(expected, describe(value))
 
 
-def _each(check: Check, items: Iterable[Any]) -> list[Any]:
+def _each(check: Check, items: list[Any], pace: Pace) -> list[Any]:
     checked: list[Any] = []
     try:
-        for item in items:
-            checked.append(check(item))  # the length reached is the index of an item that fails
+        for first in range(0, len(items), AT_ONCE):
+            piece = items[first : first + AT_ONCE]
+            pace.step(len(piece))
+            for item in piece:
+                checked.append(check(item, pace))  # the length reached is the index of an item that fails
     except Mismatch as mismatch:
         mismatch.path.append(f"[{len(checked)}]")
         raise
     return checked
 
 
-def _bytes(value: Any) -> bytes:
+def _bytes(value: Any, pace: Pace) -> bytes:
     if type(value) is bytes:
         return value
     if type(value) is str:
         return _utf8(value, "list<u8>")
-    return bytes(_each(_u8, _items(value, "list<u8>")))
+    return bytes(_each(_u8, _items(value, "list<u8>"), pace))
 
 
 def _list(check: Check, wit_type: ListType) -> Check:
-    return lambda value: _each(check, _items(value, wit_type))
+    return lambda value, pace: _each(check, _items(value, wit_type), pace)
 
 
 def _tuple(wit_type: TupleType) -> Check:
-    checks = [compile_check(element) for element in wit_type.elements]
+    checks = [_compile(element) for element in wit_type.elements]
+    required = max((at for at, each in enumerate(wit_type.elements, 1) if not isinstance(each, OptionType)), default=0)
 
-    def check(value: Any) -> list[Any]:
+    def check(value: Any, pace: Pace) -> list[Any]:
         items = _items(value, wit_type)
+        if required <= len(items) < len(checks):  # Lua has no nil at the end of a table
+            items = [*items, *[None] * (len(checks) - len(items))]
         if len(items) != len(checks):
             raise Mismatch(wit_type, describe(value))
-        pairs = iter(zip(checks, items, strict=True))
-        return _each(lambda pair: pair[0](pair[1]), pairs)
+        pace.step(len(checks))
+        checked: list[Any] = []
+        for check_item, item in zip(checks, items, strict=True):
+            checked.append(_at(f"[{len(checked)}]", check_item, item, pace))
+        return checked
 
     return check
 
@@ -229,17 +245,18 @@ def _keyed(value: Any, expected: object) -> dict[str, Value]:
 
 
 def _record(wit_type: RecordType) -> Check:
-    fields = [(name, compile_check(field), isinstance(field, OptionType)) for name, field in wit_type.fields]
+    fields = [(name, _compile(field), isinstance(field, OptionType)) for name, field in wit_type.fields]
     types = dict(wit_type.fields)
 
-    def check(value: Any) -> dict[str, Any]:
+    def check(value: Any, pace: Pace) -> dict[str, Any]:
+        pace.step(len(fields))
         given = _keyed(value, wit_type)
         record: dict[str, Any] = {}
         found = 0
         for name, check_field, optional in fields:
             if name in given:
                 found += 1
-                record[name] = _at(f".{name}", check_field, given[name])
+                record[name] = _at(f".{name}", check_field, given[name], pace)
             elif optional:
                 record[name] = None
             else:
@@ -251,9 +268,9 @@ def _record(wit_type: RecordType) -> Check:
     return check
 
 
-def _at(step: str, check: Check, value: Any) -> Any:
+def _at(step: str, check: Check, value: Any, pace: Pace) -> Any:
     try:
-        return check(value)
+        return check(value, pace)
     except Mismatch as mismatch:
         mismatch.path.append(step)
         raise
@@ -270,24 +287,48 @@ def _missing_key(name: str, types: dict[str, WitType], given: dict[str, Value]) 
 
 def _unknown_key(types: dict[str, WitType], given: dict[str, Value]) -> Mismatch:
     unknown = next(key for key in given if key not in types)
-    return Mismatch(f"the keys {', '.join(types)}", f'the key "{unknown}"', suggestion(unknown, types))
+    return Mismatch(f"the keys {listed(types)}", f'the key "{cut(unknown)}"', suggestion(unknown, types))
 
 
 def _variant(cases: dict[str, WitType | None], wit_type: WitType) -> Check:
-    checks = {name: _no_payload if payload is None else compile_check(payload) for name, payload in cases.items()}
+    checks = {name: _payload(payload) for name, payload in cases.items()}
     nil_case = _nil_case(cases)
 
-    def check(value: Any) -> dict[str, Any]:
+    def check(value: Any, pace: Pace) -> dict[str, Any]:
         if nil_case is not None and value == []:
             value = {nil_case: None}
         if type(value) is not dict or len(value) != 1:
             raise Mismatch(wit_type, describe(value), _variant_hint(value, cases))
         ((name, payload),) = value.items()
         if name not in checks:
-            raise Mismatch(f"one of the keys {', '.join(cases)}", f'the key "{name}"', suggestion(name, cases))
-        return {name: _at(f".{name}", checks[name], payload)}
+            raise Mismatch(f"one of the keys {listed(cases)}", f'the key "{cut(name)}"', suggestion(name, cases))
+        return {name: _at(f".{name}", checks[name], payload, pace)}
 
     return check
+
+
+def _payload(wit_type: WitType | None) -> Check:
+    """Returns the check of a case's payload. An empty table is an option that is none: in Lua, nil would be no case.
+
+    (Where options nest, it is ``{some = nil}``.)
+    """
+    if wit_type is None:
+        return _no_payload
+    check = _compile(wit_type)
+    if not isinstance(wit_type, OptionType) or isinstance(wit_type.payload, OptionType) or _takes_empty(wit_type):
+        return check
+    return lambda value, pace: check(None if value == [] else value, pace)
+
+
+def _takes_empty(wit_type: WitType) -> bool:
+    """Whether an empty table is a value of a type, or of what an option holds."""
+    while isinstance(wit_type, OptionType):
+        wit_type = wit_type.payload
+    try:
+        _compile(wit_type)([], Pace())
+    except Mismatch:
+        return False
+    return True
 
 
 def _nil_case(cases: dict[str, WitType | None]) -> str | None:
@@ -297,7 +338,7 @@ def _nil_case(cases: dict[str, WitType | None]) -> str | None:
     return nilable[0] if len(nilable) == 1 else None
 
 
-def _no_payload(value: Any) -> bool:
+def _no_payload(value: Any, _pace: Pace) -> bool:
     """``{"case": true}`` is a case without payload; None is accepted for hosts that have no better value."""
     if value is True or value is None:
         return True
@@ -306,8 +347,8 @@ def _no_payload(value: Any) -> bool:
 
 def _variant_hint(value: Any, cases: dict[str, WitType | None]) -> str:
     if type(value) is str and value in cases:
-        return f'write {{"{value}": {"true" if cases[value] is None else "..."}}}'
-    return f"a table with exactly one of the keys {', '.join(cases)}"
+        return f'write {{"{cut(value)}": {"true" if cases[value] is None else "..."}}}'
+    return f"a table with exactly one of the keys {listed(cases)}"
 
 
 # --- enums, flags and options -----------------------------------------------------------------------------------------
@@ -317,7 +358,7 @@ def _enum(wit_type: EnumType) -> Check:
     names = wit_type.names
     known = frozenset(names)
 
-    def check(value: Any) -> str:
+    def check(value: Any, _pace: Pace) -> str:
         if type(value) is str and value in known:
             return value
         if type(value) is float and value.is_integer():
@@ -333,14 +374,14 @@ def _flags(wit_type: FlagsType) -> Check:
     names = wit_type.names
     known = frozenset(names)
 
-    def check_name(value: Any) -> str:
+    def check_name(value: Any, _pace: Pace) -> str:
         if type(value) is str and value in known:
             return value
         hint = suggestion(value, names) if type(value) is str else None
-        raise Mismatch(f"one of {', '.join(names)}", describe(value), hint)
+        raise Mismatch(f"one of {listed(names)}", describe(value), hint)
 
-    def check(value: Any) -> list[str]:
-        given = set(_each(check_name, _items(value, wit_type)))
+    def check(value: Any, pace: Pace) -> list[str]:
+        given = set(_each(check_name, _items(value, wit_type), pace))
         return [name for name in names if name in given]
 
     return check
@@ -362,20 +403,18 @@ def unwrap_some(value: Any) -> Any:
 
 
 def _option(wit_type: OptionType) -> Check:
-    payload = compile_check(wit_type.payload)
+    payload = _compile(wit_type.payload)
     if not isinstance(wit_type.payload, OptionType):
-        return lambda value: None if value is None else payload(value)
+        return lambda value, pace: None if value is None else payload(value, pace)
+    some, takes_empty = _payload(wit_type.payload), _takes_empty(wit_type)
 
-    def check(value: Any) -> Any:
+    def check(value: Any, pace: Pace) -> Any:
         if value is None:
             return None
         if type(value) is dict and len(value) == 1 and "some" in value:
-            return wrap_some(_at(".some", payload, value["some"]))
-        try:
-            return wrap_some(payload(value))
-        except Mismatch:
-            if value == []:  # Lua's {some = nil}
-                return wrap_some(None)
-            raise
+            return wrap_some(_at(".some", some, value["some"], pace))
+        if value == [] and not takes_empty:  # Lua's {some = nil}
+            return wrap_some(None)
+        return wrap_some(payload(value, pace))
 
     return check

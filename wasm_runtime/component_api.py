@@ -15,18 +15,25 @@ from wasmtime.component import Component, ExportIndex, Linker, LinkerInstance
 
 from polycall.interop.errors import PreparationError
 from polycall.interop.values import Value
-from polycall.wasm_runtime.component_types import exported_functions, imported_interfaces
+from polycall.wasm_runtime.component_types import (
+    exported_functions,
+    imported_interfaces,
+    nested_instances,
+    signature_of,
+)
 from polycall.wasm_runtime.component_values import VALUE_BYTES, Arena, Lift, compile_lift, compile_lower, owns_memory
 from polycall.wasm_runtime.engine import GuestStore, WasmEngine
+from polycall.wasm_runtime.engine_errors import take_error
 from polycall.wasm_runtime.exports import supported, the_export
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
+from polycall.wasm_runtime.guest_text import shown
 from polycall.wasm_runtime.import_links import ImportedInterface, is_our_funcs, refusal
 from polycall.wasm_runtime.native import COMPONENT_CALLBACK, Buffer, address_of, prototype
+from polycall.wasm_runtime.pace import Pace
 from polycall.wasm_runtime.programs import CompiledProgram
 from polycall.wasm_runtime.signal_shield import SignalShield
 from polycall.wasm_runtime.signature import Signature
 from polycall.wasm_runtime.spec import WasmProgram
-from polycall.wasm_runtime.traps import take_error
 
 __all__ = ["ComponentFunction", "HostFunction"]
 
@@ -76,11 +83,12 @@ class ComponentFunction(WasmFunction):
         if not isinstance(component, Component):
             raise TypeError("a component is expected")
         exports = exported_functions(component, engine.engine)
-        self._compiled = compiled
-        self._index = _export_index(component, the_export(program.method, exports))
-        signature = supported(program.method, exports[program.method])
+        self._index = _export_index(
+            component, the_export(program.method, exports, nested_instances(component, engine.engine))
+        )
+        signature = supported(program.method, signature_of(exports[program.method]))
         imports = imported_interfaces(component, engine.engine)
-        super().__init__(engine, program, signature, imports)
+        super().__init__(engine, compiled, program, signature, imports)
         self._links = _Links(engine, component, imports, program.grants, funcs)
         self.lowers = [
             (compile_lower(wit_type), index * VALUE_BYTES) for index, (_, wit_type) in enumerate(signature.params)
@@ -111,7 +119,7 @@ class ComponentInstance(WasmInstance):
         self._count = len(function.lowers)
         self._arguments = Buffer(self._count * VALUE_BYTES)
         self._result = Buffer(VALUE_BYTES)
-        self._arena = Arena()
+        self._arena = Arena(self._pace)
 
     def _invoke(self, values: Iterable[Value]) -> Value:
         arguments, result, arena = self._arguments, self._result, self._arena
@@ -128,10 +136,10 @@ class ComponentInstance(WasmInstance):
     def _lifted(self, lift: Lift) -> Value:
         result = self._result
         if not self._result_owns_memory:
-            value: Value = lift(result.data, 0)
+            value: Value = lift(result.data, 0, self._pace)
             return value
         try:
-            value = lift(result.data, 0)
+            value = lift(result.data, 0, self._pace)
         finally:
             _delete_value(result.address)
             result.data[:] = bytes(VALUE_BYTES)  # the engine drops what it overwrites, so nothing may be left there
@@ -169,7 +177,7 @@ class _Links:
         try:
             self._linker.define_unknown_imports_as_traps(component)  # resource types: nothing else is left
         except wasmtime.WasmtimeError as error:
-            raise PreparationError(f"the component cannot be linked: {error}") from error
+            raise PreparationError(f"the component cannot be linked: {shown(str(error), 1_000)}") from error
         self.address = address_of(self._linker.ptr())
 
     def _define(
@@ -194,7 +202,7 @@ class _Links:
             address_of(instance.ptr()), encoded, len(encoded), self._callback, len(self._handlers), None
         )
         if error:
-            raise PreparationError(f'the import "{name}" cannot be linked: {take_error(error)}')
+            raise PreparationError(f'the import "{shown(name)}" cannot be linked: {take_error(error).cause}')
         self._handlers.append(handler)
 
     def _called(
@@ -226,16 +234,19 @@ def _refuse(interface: str, function: str, grants: frozenset[str]) -> _Handler:
 def _serve(host: HostFunction, interface: str, name: str, wanted: Signature | None) -> _Handler:
     types = [wit_type for _, wit_type in host.signature.params]
     if wanted is None or [wit_type for _, wit_type in wanted.params] != types or wanted.result != host.signature.result:
-        raise PreparationError(f"the component imports {interface}#{name} as {wanted}; it is {host.signature}")
+        raise PreparationError(
+            f"the component imports {interface}#{name} as {shown(str(wanted))}; it is {host.signature}"
+        )
     lifts = [(compile_lift(wit_type), index * VALUE_BYTES) for index, wit_type in enumerate(types)]
     result_type = host.signature.result
     lower = None if result_type is None else compile_lower(result_type)
 
     def handler(store: GuestStore, arguments: int, results: int) -> None:
         image = ctypes.string_at(arguments, len(lifts) * VALUE_BYTES)
-        value: Any = host.implementation(store, *(lift(image, at) for lift, at in lifts))
+        pace = Pace(store.call)
+        value: Any = host.implementation(store, *(lift(image, at, pace) for lift, at in lifts))
         if lower is not None:
-            ours, theirs, parts = Buffer(VALUE_BYTES), Buffer(VALUE_BYTES), Arena()
+            ours, theirs, parts = Buffer(VALUE_BYTES), Buffer(VALUE_BYTES), Arena(pace)
             lower(value, ours.data, 0, parts)
             _clone_value(ours.address, theirs.address)
             # Moved, not cloned there directly: cloning drops what it overwrites, and the slot holds nothing valid yet.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import wasmtime
 from wasmtime import component as api
 
 from polycall.interop.errors import PreparationError
-from polycall.wasm_runtime.import_links import ImportedInterface
+from polycall.wasm_runtime.guest_text import shown
+from polycall.wasm_runtime.import_links import ImportedInterface, is_our_funcs
 from polycall.wasm_runtime.signature import Signature
 from polycall.wasm_runtime.wit_types import (
     PRIMITIVES,
@@ -25,7 +26,9 @@ from polycall.wasm_runtime.wit_types import (
     WitType,
 )
 
-__all__ = ["exported_functions", "imported_interfaces"]
+__all__ = ["exported_functions", "imported_interfaces", "nested_instances", "signature_of"]
+
+_MAX_PARTS = 10_000
 
 
 def imported_interfaces(component: api.Component, engine: wasmtime.Engine) -> list[ImportedInterface]:
@@ -40,63 +43,103 @@ def imported_interfaces(component: api.Component, engine: wasmtime.Engine) -> li
 
 def _imported(name: str, item: api.ComponentItem, engine: wasmtime.Engine) -> ImportedInterface:
     if isinstance(item, api.FuncType):
-        return ImportedInterface(name, {"": _signature(item)})
+        return ImportedInterface(name, {"": None})
     if isinstance(item, api.ComponentInstanceType):
         items = _items(item.exports(engine))
-        functions = {inner: _signature(found) for inner, found in items.items() if isinstance(found, api.FuncType)}
+        ours = is_our_funcs(name)  # the types of others matter to nobody: a call of them is refused
+        functions = {
+            inner: signature_of(found) if ours else None
+            for inner, found in items.items()
+            if isinstance(found, api.FuncType)
+        }
         resources = any(isinstance(found, api.ResourceType) for found in items.values())
         return ImportedInterface(name, functions, resources)
     if isinstance(item, (api.ComponentType, api.ModuleType)):
-        raise PreparationError(f'the component imports "{name}", a whole module or component: link it in when building')
+        raise PreparationError(
+            f'the component imports "{shown(name)}", a whole module or component: link it in when building'
+        )
     return ImportedInterface(name, {}, isinstance(item, api.ResourceType))
 
 
-def exported_functions(component: api.Component, engine: wasmtime.Engine) -> dict[str, Signature]:
+def exported_functions(component: api.Component, engine: wasmtime.Engine) -> dict[str, api.FuncType]:
     """Returns the functions a component exports: ``name``, or ``interface#name`` for those of an interface."""
-    functions: dict[str, Signature] = {}
+    functions: dict[str, api.FuncType] = {}
     for name, item in _items(component.type.exports(engine)).items():
         if isinstance(item, api.FuncType):
-            functions[name] = _signature(item)
+            functions[name] = item
         elif isinstance(item, api.ComponentInstanceType):
             inner = _items(item.exports(engine)).items()
-            functions |= {f"{name}#{key}": _signature(found) for key, found in inner if isinstance(found, api.FuncType)}
+            functions |= {f"{name}#{key}": found for key, found in inner if isinstance(found, api.FuncType)}
     return functions
+
+
+def nested_instances(component: api.Component, engine: wasmtime.Engine) -> list[str]:
+    """Returns the instances that a component exports inside of instances, as ``outer#inner``."""
+    outer = _items(component.type.exports(engine)).items()
+    return [
+        f"{name}#{inner}"
+        for name, item in outer
+        if isinstance(item, api.ComponentInstanceType)
+        for inner, found in _items(item.exports(engine)).items()
+        if isinstance(found, api.ComponentInstanceType)
+    ]
 
 
 def _items(externs: Mapping[str, api._types.ComponentExtern]) -> dict[str, api.ComponentItem]:
     return {name: extern.ty for name, extern in externs.items()}
 
 
-def _signature(function: api.FuncType) -> Signature:
-    parameters = tuple((name, _wit_type(found)) for name, found in function.params)
-    result = function.result
-    return Signature(parameters, None if result is None else _wit_type(result))
+def signature_of(function: api.FuncType) -> Signature:
+    """Returns a function's signature.
+
+    Raises:
+        PreparationError: Its types are larger than anybody needs: a type may name another twice, level by level.
+    """
+    return _Types().signature(function)
 
 
-def _wit_type(found: api.ValType) -> WitType:
+class _Types:
+    """Reads the types of one function, and counts their parts."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_PARTS
+
+    def signature(self, function: api.FuncType) -> Signature:
+        parameters = tuple((name, self._type(found)) for name, found in function.params)
+        result = function.result
+        return Signature(parameters, None if result is None else self._type(result))
+
+    def _type(self, found: api.ValType) -> WitType:
+        self._left -= 1
+        if self._left < 0:
+            raise PreparationError(f"the types of a function have more than {_MAX_PARTS} parts")
+        return _wit_type(found, self._type)
+
+
+def _wit_type(found: api.ValType, read: Callable[[api.ValType], WitType]) -> WitType:
     name = type(found).__name__.lower()
     if name in PRIMITIVES:
         return Primitive(name)
     match found:
         case api.ListType():
-            return ListType(_wit_type(found.element))
+            return ListType(read(found.element))
         case api.TupleType():
-            return TupleType(tuple(_wit_type(element) for element in found.elements))
+            return TupleType(tuple(read(element) for element in found.elements))
         case api.RecordType():
-            return RecordType(tuple((key, _wit_type(field)) for key, field in found.fields))
+            return RecordType(tuple((key, read(field)) for key, field in found.fields))
         case api.VariantType():
-            return VariantType(tuple((key, _optional(payload)) for key, payload in found.cases))
+            return VariantType(tuple((key, _optional(payload, read)) for key, payload in found.cases))
         case api.EnumType():
             return EnumType(tuple(found.names))
         case api.FlagsType():
             return FlagsType(tuple(found.names))
         case api.OptionType():
-            return OptionType(_wit_type(found.payload))
+            return OptionType(read(found.payload))
         case api.ResultType():
-            return ResultType(_optional(found.ok), _optional(found.err))
+            return ResultType(_optional(found.ok, read), _optional(found.err, read))
     # Nothing else compiles: streams, futures and the like need features that our engine has not switched on.
     return HandleType("borrow" if isinstance(found, api.BorrowType) else "own")
 
 
-def _optional(found: api.ValType | None) -> WitType | None:
-    return None if found is None else _wit_type(found)
+def _optional(found: api.ValType | None, read: Callable[[api.ValType], WitType]) -> WitType | None:
+    return None if found is None else read(found)

@@ -17,11 +17,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from ctypes import c_char, string_at
+from sys import getsizeof
 from typing import Any
 
 from polycall.interop.errors import LimitError
 from polycall.wasm_runtime.check_values import unwrap_some, wrap_some
 from polycall.wasm_runtime.native import Buffer
+from polycall.wasm_runtime.pace import AT_ONCE, Pace
 from polycall.wasm_runtime.wit_types import (
     EnumType,
     FlagsType,
@@ -70,18 +72,23 @@ _MAX_PASSED_BYTES = 128 * 1024 * 1024
 Lower = Callable[[Any, bytearray, int, "Arena"], None]
 """Writes a value's image to (buffer, offset); what the value points to goes into the arena."""
 
-Lift = Callable[[bytes | bytearray, int], Any]
-"""Reads the value whose image lies at (buffer, offset)."""
+Lift = Callable[[bytes | bytearray, int, Pace], Any]
+"""Reads the value whose image lies at (buffer, offset); says first what it builds."""
 
 
 class Arena:
-    """Memory for the parts of values that one call passes; reused by the next call."""
+    """Memory for the parts of values that one call passes; reused by the next call.
 
-    __slots__ = ("_block", "_full", "_left", "_used")
+    Attributes:
+        pace: The call's clock.
+    """
+
+    __slots__ = ("_block", "_full", "_left", "_used", "pace")
 
     _BLOCK_BYTES = 1024
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
         self._block = Buffer(self._BLOCK_BYTES)
         self._full: list[Buffer] = []
         self._left = _MAX_PASSED_BYTES
@@ -159,9 +166,9 @@ def compile_lift(wit_type: WitType) -> Lift:
     """Returns the function that reads values of a type."""
     match wit_type:
         case Primitive(name="char"):
-            return lambda buffer, at: chr(_KIND_CODE.unpack_from(buffer, at)[1])
+            return lambda buffer, at, _pace: chr(_KIND_CODE.unpack_from(buffer, at)[1])
         case Primitive(name="string"):
-            return lambda buffer, at: _text(buffer, at + _CONTENT)
+            return _lift_string
         case Primitive(name=name):
             return _lift_scalar(_SCALARS[name][1])
         case ListType(element=element):
@@ -174,8 +181,9 @@ def compile_lift(wit_type: WitType) -> Lift:
             return _lift_variant({name: _lift_arm(payload) for name, payload in cases})
         case ResultType(ok=ok, err=err):
             return _lift_result(_lift_arm(ok), _lift_arm(err))
-        case EnumType():
-            return lambda buffer, at: _text(buffer, at + _CONTENT)
+        case EnumType(names=names):
+            known = {name: name for name in names}  # one string for all: names may be long
+            return lambda buffer, at, _pace: known[_text(buffer, at + _CONTENT)]
         case FlagsType(names=names):
             return _lift_flags(names)
         case OptionType(payload=payload):
@@ -197,7 +205,7 @@ def _lower_scalar(kind: int, code: str) -> Lower:
 
 def _lift_scalar(code: str) -> Lift:
     unpack_from = struct.Struct(f"={code}").unpack_from
-    return lambda buffer, at: unpack_from(buffer, at + _CONTENT)[0]
+    return lambda buffer, at, _pace: unpack_from(buffer, at + _CONTENT)[0]
 
 
 def _lower_string(value: Any, buffer: bytearray, at: int, arena: Arena) -> None:
@@ -211,6 +219,15 @@ def _lower_string(value: Any, buffer: bytearray, at: int, arena: Arena) -> None:
 def _text(buffer: bytes | bytearray, at: int) -> str:
     size, address = _SIZE_ADDRESS.unpack_from(buffer, at)
     return string_at(address, size).decode() if size else ""
+
+
+def _lift_string(buffer: bytes | bytearray, at: int, pace: Pace) -> str:
+    size, _ = _SIZE_ADDRESS.unpack_from(buffer, at + _CONTENT)
+    pace.take(0, size)
+    text = _text(buffer, at + _CONTENT)
+    if not text.isascii():
+        pace.take(0, getsizeof(text))  # one character beyond the basic plane makes all of them take 4 bytes
+    return text
 
 
 class _Name:
@@ -238,8 +255,9 @@ def _lower_bytes(value: Any, buffer: bytearray, at: int, arena: Arena) -> None:
     _KIND_SIZE_ADDRESS.pack_into(buffer, at, _LIST, size, address)
 
 
-def _lift_bytes(buffer: bytes | bytearray, at: int) -> bytes:
+def _lift_bytes(buffer: bytes | bytearray, at: int, pace: Pace) -> bytes:
     size, address = _SIZE_ADDRESS.unpack_from(buffer, at + _CONTENT)
+    pace.take(0, size)
     if not size:
         return b""
     # A stepped slice of the array where it lies: its 32 bytes an element are never copied as a whole.
@@ -251,18 +269,27 @@ def _lower_list(lower_element: Lower) -> Lower:
     def lower(value: Any, buffer: bytearray, at: int, arena: Arena) -> None:
         block, start, address = arena.reserve(len(value) * VALUE_BYTES)
         _KIND_SIZE_ADDRESS.pack_into(buffer, at, _LIST, len(value), address)
-        for item in value:
-            lower_element(item, block, start, arena)
-            start += VALUE_BYTES
+        for first in range(0, len(value), AT_ONCE):
+            piece = value[first : first + AT_ONCE]
+            arena.pace.step(len(piece))
+            for item in piece:
+                lower_element(item, block, start, arena)
+                start += VALUE_BYTES
 
     return lower
 
 
 def _lift_list(lift_element: Lift) -> Lift:
-    def lift(buffer: bytes | bytearray, at: int) -> list[Any]:
+    def lift(buffer: bytes | bytearray, at: int, pace: Pace) -> list[Any]:
         size, address = _SIZE_ADDRESS.unpack_from(buffer, at + _CONTENT)
-        block = string_at(address, size * VALUE_BYTES)
-        return [lift_element(block, start) for start in range(0, size * VALUE_BYTES, VALUE_BYTES)]
+        pace.take(size)
+        items: list[Any] = []
+        for first in range(0, size, AT_ONCE):
+            count = min(AT_ONCE, size - first)
+            pace.step(count)
+            block = string_at(address + first * VALUE_BYTES, count * VALUE_BYTES)
+            items += [lift_element(block, start, pace) for start in range(0, count * VALUE_BYTES, VALUE_BYTES)]
+        return items
 
     return lift
 
@@ -271,6 +298,7 @@ def _lower_tuple(lowers: list[Lower]) -> Lower:
     size = len(lowers) * VALUE_BYTES
 
     def lower(value: Any, buffer: bytearray, at: int, arena: Arena) -> None:
+        arena.pace.step(len(lowers))
         block, start, address = arena.reserve(size)
         _KIND_SIZE_ADDRESS.pack_into(buffer, at, _TUPLE, len(lowers), address)
         for lower_element, item in zip(lowers, value, strict=True):
@@ -283,10 +311,12 @@ def _lower_tuple(lowers: list[Lower]) -> Lower:
 def _lift_tuple(lifts: list[Lift]) -> Lift:
     placed = [(lift, index * VALUE_BYTES) for index, lift in enumerate(lifts)]
 
-    def lift(buffer: bytes | bytearray, at: int) -> list[Any]:
+    def lift(buffer: bytes | bytearray, at: int, pace: Pace) -> list[Any]:
+        pace.step(len(placed))
+        pace.take(len(placed) - 1)  # the tuple itself stands in for its first
         _, address = _SIZE_ADDRESS.unpack_from(buffer, at + _CONTENT)
         block = string_at(address, len(placed) * VALUE_BYTES)
-        return [lift_element(block, start) for lift_element, start in placed]
+        return [lift_element(block, start, pace) for lift_element, start in placed]
 
     return lift
 
@@ -301,6 +331,7 @@ def _lower_record(fields: list[tuple[str, Lower]]) -> Lower:
 
     # The template holds addresses of the names, and nothing else keeps these alive.
     def lower(value: Any, buffer: bytearray, at: int, arena: Arena, _alive: list[_Name] = names) -> None:
+        arena.pace.step(len(fields))
         block, start, address = arena.reserve(size)
         block[start : start + size] = template
         _KIND_SIZE_ADDRESS.pack_into(buffer, at, _RECORD, len(fields), address)
@@ -315,10 +346,12 @@ def _lower_record(fields: list[tuple[str, Lower]]) -> Lower:
 def _lift_record(fields: list[tuple[str, Lift]]) -> Lift:
     placed = [(name, lift, index * _ENTRY_BYTES + _ENTRY_VALUE) for index, (name, lift) in enumerate(fields)]
 
-    def lift(buffer: bytes | bytearray, at: int) -> dict[str, Any]:
+    def lift(buffer: bytes | bytearray, at: int, pace: Pace) -> dict[str, Any]:
+        pace.step(len(placed))
+        pace.take(len(placed) + 1)
         _, address = _SIZE_ADDRESS.unpack_from(buffer, at + _CONTENT)
         block = string_at(address, len(placed) * _ENTRY_BYTES)
-        return {name: lift_field(block, start) for name, lift_field, start in placed}
+        return {name: lift_field(block, start, pace) for name, lift_field, start in placed}
 
     return lift
 
@@ -327,6 +360,7 @@ def _lower_flags(names: tuple[str, ...]) -> Lower:
     known = {name: _Name(name) for name in names}
 
     def lower(value: Any, buffer: bytearray, at: int, arena: Arena) -> None:
+        arena.pace.step(len(value))
         block, start, address = arena.reserve(len(value) * _NAME_BYTES)
         _KIND_SIZE_ADDRESS.pack_into(buffer, at, _FLAGS, len(value), address)
         for name in value:
@@ -337,7 +371,9 @@ def _lower_flags(names: tuple[str, ...]) -> Lower:
 
 
 def _lift_flags(names: tuple[str, ...]) -> Lift:
-    def lift(buffer: bytes | bytearray, at: int) -> list[str]:
+    def lift(buffer: bytes | bytearray, at: int, pace: Pace) -> list[str]:
+        pace.step(len(names))
+        pace.take(1 + len(names) // 10)  # the names are there already
         size, address = _SIZE_ADDRESS.unpack_from(buffer, at + _CONTENT)
         block = string_at(address, size * _NAME_BYTES)
         given = {_text(block, start) for start in range(0, size * _NAME_BYTES, _NAME_BYTES)}
@@ -366,8 +402,12 @@ def _lower_payload(lower: Lower | None, value: Any, arena: Arena) -> int:
     return address
 
 
-def _lift_payload(lift: Lift | None, address: int) -> Any:
-    return True if lift is None else lift(string_at(address, VALUE_BYTES), 0)
+def _lift_payload(lift: Lift | None, address: int, pace: Pace) -> Any:
+    return True if lift is None else lift(string_at(address, VALUE_BYTES), 0, pace)
+
+
+_CASE_COST = 2
+"""A dict of one key takes twice what a value does."""
 
 
 def _lower_variant(arms: dict[str, Lower | None]) -> Lower:
@@ -381,10 +421,13 @@ def _lower_variant(arms: dict[str, Lower | None]) -> Lower:
 
 
 def _lift_variant(arms: dict[str, Lift | None]) -> Lift:
-    def lift(buffer: bytes | bytearray, at: int) -> dict[str, Any]:
+    known = {name: name for name in arms}
+
+    def lift(buffer: bytes | bytearray, at: int, pace: Pace) -> dict[str, Any]:
+        pace.take(_CASE_COST)
         address = _VARIANT_IMAGE.unpack_from(buffer, at)[3]
-        name = _text(buffer, at + _CONTENT)
-        return {name: _lift_payload(arms[name], address)}
+        name = known[_text(buffer, at + _CONTENT)]  # one string for all: names may be long
+        return {name: _lift_payload(arms[name], address, pace)}
 
     return lift
 
@@ -400,9 +443,10 @@ def _lower_result(ok: Lower | None, err: Lower | None) -> Lower:
 
 
 def _lift_result(ok: Lift | None, err: Lift | None) -> Lift:
-    def lift(buffer: bytes | bytearray, at: int) -> dict[str, Any]:
+    def lift(buffer: bytes | bytearray, at: int, pace: Pace) -> dict[str, Any]:
+        pace.take(_CASE_COST)
         _, is_ok, address = _KIND_ARM_ADDRESS.unpack_from(buffer, at)
-        return {"ok": _lift_payload(ok, address)} if is_ok else {"err": _lift_payload(err, address)}
+        return {"ok": _lift_payload(ok, address, pace)} if is_ok else {"err": _lift_payload(err, address, pace)}
 
     return lift
 
@@ -427,11 +471,14 @@ def _lower_option(payload: Lower, nested: bool) -> Lower:
 
 
 def _lift_option(payload: Lift, nested: bool) -> Lift:
-    def lift(buffer: bytes | bytearray, at: int) -> Any:
+    def lift(buffer: bytes | bytearray, at: int, pace: Pace) -> Any:
         address = _KIND_ADDRESS.unpack_from(buffer, at)[1]
         if not address:
             return None
-        value = _lift_payload(payload, address)
-        return wrap_some(value) if nested else value
+        value = _lift_payload(payload, address, pace)
+        if not nested:
+            return value
+        pace.take(_CASE_COST)
+        return wrap_some(value)
 
     return lift

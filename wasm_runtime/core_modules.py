@@ -13,17 +13,19 @@ import wasmtime
 from polycall.interop.errors import PreparationError
 from polycall.interop.values import Value
 from polycall.wasm_runtime.abi_layout import alignment, size
+from polycall.wasm_runtime.abort_import import abort_error, is_abort
 from polycall.wasm_runtime.canonical_abi import compile_flatten, compile_lift_flat, compile_load, compile_store
-from polycall.wasm_runtime.core_signature import declared_signature, plan_core_call
+from polycall.wasm_runtime.core_signature import INITIALIZE, core_type_of, declared_signature, plan_core_call
 from polycall.wasm_runtime.engine import GuestStore, WasmEngine
+from polycall.wasm_runtime.engine_errors import take_error
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
 from polycall.wasm_runtime.guest_memory import GuestMemory
+from polycall.wasm_runtime.guest_text import listed, shown
 from polycall.wasm_runtime.import_links import ImportedInterface, refusal
 from polycall.wasm_runtime.native import CORE_CALLBACK, Buffer, address_of, caller_context, prototype, trap_new
 from polycall.wasm_runtime.programs import CompiledProgram
 from polycall.wasm_runtime.signature import Signature
 from polycall.wasm_runtime.spec import WasmProgram
-from polycall.wasm_runtime.traps import take_error, take_trap
 from polycall.wasm_runtime.wit_types import TupleType
 
 __all__ = ["CoreFunction"]
@@ -61,7 +63,7 @@ class CoreFunction(WasmFunction):
         self.method = program.method
         self.plan = plan_core_call(program.method, signature, module)
         self.memories = [each.name for each in module.exports if isinstance(each.type, wasmtime.MemoryType)]
-        super().__init__(engine, program, signature, _imports(module))
+        super().__init__(engine, compiled, program, signature, _imports(module))
         self._links = _Links(engine, module, program.grants)
         self.lower = _compile_spill(signature) if self.plan.spilled else _compile_parameters(signature)
         self.lift = _compile_result(signature, self.plan.returns_pointer)
@@ -69,10 +71,14 @@ class CoreFunction(WasmFunction):
         self.result_image = struct.Struct("<" + "".join(_CORE_IMAGES[core] for core in self.plan.results))
 
     def _start(self, store: GuestStore) -> CoreInstance:
-        instance, trap = Buffer(_INSTANCE_BYTES), Buffer(len(_NO_TRAP))
-        error = _instantiate(self._links.address, store.context, instance.address, trap.address)
+        made, trap = Buffer(_INSTANCE_BYTES), Buffer(len(_NO_TRAP))
+        error = _instantiate(self._links.address, store.context, made.address, trap.address)
         _check(store, error, trap)
-        return CoreInstance(self, store, instance)
+        store.complete()
+        instance = CoreInstance(self, store, made)
+        if self.plan.initializes:
+            instance.initialize()
+        return instance
 
 
 def _compile_parameters(signature: Signature) -> _LowerAll:
@@ -111,7 +117,6 @@ def _compile_result(signature: Signature, returns_pointer: bool) -> _LiftResult 
     load, length, boundary = compile_load(wit_type), size(wit_type), alignment(wit_type)
 
     def lift_pointer(address: Any, memory: GuestMemory) -> Any:
-        memory.begin_result()
         return load(memory.read(address, length, "the result", boundary), 0, memory)
 
     return lift_pointer
@@ -137,12 +142,20 @@ class CoreInstance(WasmInstance):
         self._allocator = plan.allocator and (self._export(plan.allocator[0]), plan.allocator[1])
         if function.limits.max_memory_bytes is not None:
             store.memories = [self._export(name) for name in function.memories]
-        self._memory = GuestMemory(store, self._export("memory") if plan.uses_memory else 0, self._allocate)
+        self._memory = GuestMemory(store, self._export("memory") if plan.uses_memory else 0, self._allocate, self._pace)
 
     def close(self) -> None:
         """Frees the guest's memory; harmless when repeated."""
         super().close()
         self._memory.close()
+
+    def initialize(self) -> None:
+        """Runs what compilers of libraries put before everything else, such as constructors (WASI, "reactors")."""
+        try:
+            self._run(self._export(INITIALIZE), self._values, 0)
+        except BaseException:
+            self.close()
+            raise
 
     def _export(self, name: str) -> int:
         """Returns the address of an export's ``wasmtime_func_t`` or ``wasmtime_memory_t``; it lives as long as this."""
@@ -185,7 +198,7 @@ def _check(store: GuestStore, error: int | None, trap: Buffer) -> None:
         raise store.error(take_error(error))
     trapped = int.from_bytes(trap.data, sys.byteorder)
     if trapped:
-        raise store.error(take_trap(trapped))
+        raise store.error(take_error(trapped))
 
 
 def _imports(module: wasmtime.Module) -> list[ImportedInterface]:
@@ -198,22 +211,27 @@ def _imports(module: wasmtime.Module) -> list[ImportedInterface]:
     others: list[str] = []
     for item in module.imports:
         if isinstance(item.type, wasmtime.FuncType):
-            found.setdefault(item.module, {})[item.name or ""] = None
+            if not is_abort(item.module, item.name or "", core_type_of(item.type)):
+                found.setdefault(item.module, {})[item.name or ""] = None
         else:
             kind = type(item.type).__name__.removesuffix("Type").lower()
             others.append(f"the {kind} {item.module}#{item.name}")
     if others:
-        raise PreparationError(f"the module imports {', '.join(others)}, which nobody gives it")
+        raise PreparationError(f"the module imports {listed(others)}, which nobody gives it")
     return [ImportedInterface(name, functions) for name, functions in found.items()]
 
 
 class _Links:
-    """A module linked so that every function it imports refuses: there are no hosts for core modules yet."""
+    """A module linked so that every function it imports refuses: there are no hosts for core modules yet.
+
+    ``env#abort`` fails as well, which is what it is for.
+    """
 
     def __init__(self, engine: WasmEngine, module: wasmtime.Module, grants: frozenset[str]) -> None:
         self._engine = engine
         self._grants = grants
         self._names: list[tuple[str, str]] = []
+        self._aborts: set[int] = set()
         self._callback = CORE_CALLBACK(self._called)
         linker = wasmtime.Linker(engine.engine)
         linker.allow_shadowing = True  # a module may import the same function twice
@@ -232,12 +250,19 @@ class _Links:
             *(address_of(linker.ptr()), *parts, address_of(core_type.ptr()), self._callback, len(self._names), None)
         )
         if error:
-            raise PreparationError(f"the import {item.module}#{name} cannot be linked: {take_error(error)}")
+            raise PreparationError(
+                f"the import {shown(f'{item.module}#{name}')} cannot be linked: {take_error(error).cause}"
+            )
+        if is_abort(item.module, name, core_type_of(core_type)):
+            self._aborts.add(len(self._names))
         self._names.append((item.module, name))
 
-    def _called(self, index: int | None, caller: int, _values: int, _count: int) -> int:
+    def _called(self, index: int | None, caller: int, values: int, _count: int) -> int:
         # It runs no code of others, so the shield stays up: a signal waits until the engine has returned.
         store = self._engine.store_of(caller_context(caller))
-        store.failure = refusal(*self._names[index or 0], self._grants, is_component=False)
+        if (index or 0) in self._aborts:
+            store.failure = abort_error(caller, values)
+        else:
+            store.failure = refusal(*self._names[index or 0], self._grants, is_component=False)
         trap: int = trap_new(_HOST_FAILED, len(_HOST_FAILED))
         return trap

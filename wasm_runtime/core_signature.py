@@ -9,15 +9,17 @@ from typing import NamedTuple
 import wasmtime
 
 from polycall.interop.errors import PreparationError
-from polycall.interop.ids import suggestion
 from polycall.wasm_runtime.abi_layout import MAX_FLAT_PARAMETERS, flat
 from polycall.wasm_runtime.exports import the_export
 from polycall.wasm_runtime.native import Buffer, address_of, prototype
 from polycall.wasm_runtime.signature import Signature
-from polycall.wasm_runtime.wit_parser import EXAMPLE, parse_wit
-from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, ResultType, TupleType, WitType
+from polycall.wasm_runtime.wit_parser import EXAMPLE, find_signature
+from polycall.wasm_runtime.wit_types import ListType, Primitive, WitType, parts
 
-__all__ = ["CorePlan", "declared_signature", "plan_core_call"]
+__all__ = ["INITIALIZE", "CorePlan", "core_type_of", "declared_signature", "plan_core_call"]
+
+INITIALIZE = "_initialize"
+"""The export that a library's toolchain wants called once per instance, after ``start``."""
 
 _ALLOCATORS = ("cabi_realloc", "canonical_abi_realloc", "alloc", "malloc")
 _CORE_TYPES = ("i32", "i64", "f32", "f64", "v128", "a reference")
@@ -38,6 +40,7 @@ class CorePlan(NamedTuple):
         allocator: The export that makes room in memory, and how many parameters it takes; None if nothing needs room.
         uses_memory: Whether anything goes through memory.
         post_return: The export to call when the result was read, or None.
+        initializes: Whether an export is to be called once per instance, before any other.
     """
 
     parameters: tuple[str, ...]
@@ -47,6 +50,7 @@ class CorePlan(NamedTuple):
     allocator: tuple[str, int] | None
     uses_memory: bool
     post_return: str | None
+    initializes: bool
 
 
 def declared_signature(method: str, wit: str | None) -> Signature:
@@ -58,11 +62,7 @@ def declared_signature(method: str, wit: str | None) -> Signature:
     if not wit:
         hint = f'write the signature of "{method}" into the entry, for example {EXAMPLE.replace("name", method, 1)}'
         raise PreparationError("a core module does not tell its types", hint=hint).at("wit")
-    declared = parse_wit(wit)
-    if method not in declared:
-        hint = suggestion(method, declared) or f"it declares {', '.join(declared) or 'nothing'}"
-        raise PreparationError(f'the wit does not declare "{method}"', hint=hint).at("wit")
-    return declared[method]
+    return find_signature(wit, method)
 
 
 def plan_core_call(method: str, signature: Signature, module: wasmtime.Module) -> CorePlan:
@@ -92,16 +92,36 @@ def plan_core_call(method: str, signature: Signature, module: wasmtime.Module) -
     return CorePlan(
         *(parameters, results, spilled, returns_pointer, allocator, uses_memory),
         post_return if post_return in functions else None,
+        _initializes(functions),
     )
 
 
+def _initializes(functions: Mapping[str, wasmtime.FuncType]) -> bool:
+    found = functions.get(INITIALIZE)
+    if found is None:
+        return False
+    found_type = core_type_of(found)
+    if found_type != ((), ()):
+        raise PreparationError(
+            f'the export "{INITIALIZE}" is {_core_text(*found_type)}: what has this name is called once before the '
+            "first call, so it must take nothing and return nothing",
+            hint="give the function another name",
+        )
+    return True
+
+
 def _check_type(name: str, found: wasmtime.FuncType, parameters: tuple[str, ...], results: tuple[str, ...]) -> None:
-    actual = _core_names(found.params), _core_names(found.results)
+    actual = core_type_of(found)
     if actual != (parameters, results):
         raise PreparationError(
             f'the export "{name}" does not fit its wit: expected {_core_text(parameters, results)}, '
             f"got {_core_text(*actual)}"
         ).at("wit")
+
+
+def core_type_of(found: wasmtime.FuncType) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the core types of a function's parameters and results."""
+    return _core_names(found.params), _core_names(found.results)
 
 
 def _core_names(types: list[wasmtime.ValType]) -> tuple[str, ...]:
@@ -124,16 +144,9 @@ def _core_text(parameters: tuple[str, ...], results: tuple[str, ...]) -> str:
 
 def _has_content(wit_type: WitType) -> bool:
     """Whether values of a type point to memory that must be made in the guest."""
-    match wit_type:
-        case ListType() | Primitive(name="string"):
-            return True
-        case TupleType(elements=elements):
-            return any(map(_has_content, elements))
-        case OptionType(payload=payload):
-            return _has_content(payload)
-        case ResultType(ok=ok, err=err):
-            return any(_has_content(arm) for arm in (ok, err) if arm is not None)
-    return False
+    if isinstance(wit_type, ListType) or wit_type == Primitive("string"):
+        return True
+    return any(_has_content(part) for part in parts(wit_type) if part is not None)
 
 
 def _check_memory(memory: object, signature: Signature) -> None:

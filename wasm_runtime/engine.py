@@ -11,32 +11,21 @@ from typing import Any
 import wasmtime
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import ImportDeniedError, InternalError, PolycallError, TrapError
+from polycall.interop.errors import ImportDeniedError, InternalError, MemoryLimitError, PolycallError, TrapError
 from polycall.wasm_runtime import native
+from polycall.wasm_runtime.engine_errors import EngineError
 from polycall.wasm_runtime.epoch_ticker import EpochTicker
+from polycall.wasm_runtime.memory_shares import Shares
 from polycall.wasm_runtime.native import EPOCH_CALLBACK, address_of
 from polycall.wasm_runtime.signal_shield import SignalShield
-from polycall.wasm_runtime.traps import MemoryState, engine_error, guest_traceback
+from polycall.wasm_runtime.traps import MAX_WASM_STACK_BYTES, MemoryState, engine_error
 
 __all__ = ["ENGINE_SETTINGS", "MAX_WASM_STACK_BYTES", "GuestStore", "WasmEngine"]
-
-MAX_WASM_STACK_BYTES = 192 * 1024
-"""Native stack that one entry into a guest may use.
-
-A chain of calls runs in one thread, and each hop enters another store, which counts from where it was entered. 32 hops
-(the deepest chain allowed), each with a guest that recursed to this limit before it called out, take 6 of the 8 MiB
-that a thread has; the rest is for the host's own frames, about 10 KiB a hop.
-"""
 
 ENGINE_SETTINGS = f"epochs, no threads, no shared memory, no concurrency, stack {MAX_WASM_STACK_BYTES}"
 """What compiled code depends on beside wasmtime's version: part of the key of the compile cache."""
 
 _NEVER = 2**62
-_TABLE_ELEMENTS = 100_000
-_TABLES = 100
-_TABLES_IF_LIMITED = 10
-_ELEMENT_BYTES = 8
-_LEAST_ELEMENTS = 20_000
 _INSTANCES = 1_000
 
 
@@ -48,17 +37,6 @@ def _configure() -> wasmtime.Config:
     config.shared_memory = False
     native.config_concurrency(config.ptr(), False)  # streams and futures; without them a call is a fifth faster
     return config
-
-
-def _table_caps(memory_limit: int | None) -> tuple[int, int]:
-    """Returns how many elements a table may have, and how many tables there may be.
-
-    Tables are memory of the host's too. Compilers put a guest's function pointers there: so many are always allowed.
-    """
-    if memory_limit is None:
-        return _TABLE_ELEMENTS, _TABLES
-    share = memory_limit // _ELEMENT_BYTES // _TABLES_IF_LIMITED
-    return min(_TABLE_ELEMENTS, max(_LEAST_ELEMENTS, share)), _TABLES_IF_LIMITED
 
 
 class GuestStore:
@@ -79,7 +57,8 @@ class GuestStore:
         "_address",
         "_engine",
         "_guarded",
-        "_memory",
+        "_memory_limit",
+        "_shares",
         "call",
         "context",
         "failed_call",
@@ -89,18 +68,29 @@ class GuestStore:
         "starting",
     )
 
-    def __init__(self, engine: WasmEngine, address: int, memory: MemoryState | None) -> None:
+    def __init__(self, engine: WasmEngine, address: int, memory_limit: int | None, shares: Shares) -> None:
         self._engine = engine
         self._address: int | None = address
         self._guarded = False
         self.context: int = native.store_context(address)
-        self._memory = memory
+        self._memory_limit = memory_limit
+        self._shares = shares
         self.memories: Sequence[int] = ()
         self.starting = False
         self.call: CallContext | None = None
         self.failed_call: PolycallError | None = None
         self.failure: BaseException | None = None
         self.shield: SignalShield | None = None
+
+    def cap_memory(self, each_bytes: int) -> None:
+        """Caps each memory, and the GC heap, at so many bytes from now on; -1 for no cap."""
+        shares = self._shares
+        native.store_limiter(*(self._address, each_bytes, shares.elements, _INSTANCES, shares.tables, shares.memories))
+
+    def complete(self) -> None:
+        """Says that the instance is complete: from now on its memories grow by what is left for each."""
+        if self._shares.running_bytes != self._shares.starting_bytes:
+            self.cap_memory(self._shares.running_bytes)
 
     def begin(self, call: CallContext, *, starting: bool = False) -> None:
         """Makes ready for a call, or for the guest's start code; `end` must follow."""
@@ -149,11 +139,11 @@ class GuestStore:
         error: int = native.error_new(b"a host function failed")
         return error
 
-    def error(self, message: str) -> BaseException:
+    def error(self, found: EngineError) -> BaseException:
         """Returns what to raise for a call or start that the engine says has failed."""
         failure = self.failure
-        if isinstance(failure, ImportDeniedError):
-            failure.guest_traceback = guest_traceback(message)
+        if isinstance(failure, (ImportDeniedError, TrapError)):
+            failure.guest_traceback = found.traceback
             return self._with_failed_call(failure)
         if isinstance(failure, PolycallError) or (failure is not None and not isinstance(failure, Exception)):
             return failure
@@ -161,13 +151,19 @@ class GuestStore:
             internal = InternalError(f"a host function failed: {failure!r}")
             internal.__cause__ = failure
             return internal
-        return self._with_failed_call(engine_error(message, self._memory_now()))
+        return self._with_failed_call(engine_error(found, self._memory_now()))
+
+    def refused_allocation(self, message: str) -> PolycallError:
+        """Returns the error of a guest that was asked to make room and said that there is none."""
+        if self._memory_limit is None:
+            return TrapError(message)
+        return MemoryLimitError(message, hint=f"raise limits.max_memory_bytes, which is {self._memory_limit}")
 
     def _memory_now(self) -> MemoryState | None:
-        if self._memory is None:
+        if self._memory_limit is None:
             return None
         held = tuple(native.memory_size(self.context, memory) for memory in self.memories)
-        return self._memory._replace(held_bytes=held)
+        return MemoryState(self._memory_limit, self._shares.running_bytes, held)
 
     def _with_failed_call(self, error: PolycallError) -> PolycallError:
         failed = self.failed_call
@@ -208,20 +204,17 @@ class WasmEngine:
         self._stores: weakref.WeakValueDictionary[int, GuestStore] = weakref.WeakValueDictionary()
         self._on_epoch = EPOCH_CALLBACK(self._epoch_passed)
 
-    def new_store(self, memory_limit: int | None, memories: int) -> GuestStore:
+    def new_store(self, memory_limit: int | None, shares: Shares) -> GuestStore:
         """Makes a store.
 
         Args:
-            memory_limit: How many bytes all its memories may hold together, or None. Its tables may hold as much again.
-            memories: How many memories there may be; the limit is shared out evenly.
+            memory_limit: How many bytes its memories, tables and GC heap may hold together, or None.
+            shares: How that is shared out.
         """
         key = next(self._keys)
         address = native.store_new(self._address, key, None)
-        memory = None if memory_limit is None else MemoryState(memory_limit, memory_limit // memories)
-        store = GuestStore(self, address, memory)
-        each = -1 if memory is None else memory.share_bytes
-        elements, tables = _table_caps(memory_limit)
-        native.store_limiter(address, each, elements, _INSTANCES, tables, memories)
+        store = GuestStore(self, address, memory_limit, shares)
+        store.cap_memory(shares.starting_bytes)
         native.store_on_epoch(address, self._on_epoch, None, None)
         native.set_epoch_deadline(store.context, _NEVER)
         self._stores[key] = store

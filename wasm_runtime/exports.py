@@ -6,23 +6,35 @@ from collections.abc import Collection
 
 from polycall.interop.errors import MissingExportError, PreparationError
 from polycall.interop.ids import suggestion
+from polycall.wasm_runtime.guest_text import listed, look_alike, shown
 from polycall.wasm_runtime.signature import Signature
 from polycall.wasm_runtime.wit_types import unsupported_part
 
 __all__ = ["supported", "the_export"]
 
-_SHOWN = 12
+_NESTED = (
+    'the component exports "{1}" as an instance inside of the instance "{0}"; '
+    "only its own functions and those of its own instances can be called, so export it at the top"
+)
 
 
-def the_export(method: str, exports: Collection[str]) -> str:
+def the_export(method: str, exports: Collection[str], nested: Collection[str] = ()) -> str:
     """Returns `method` if it is exported.
+
+    Args:
+        method: The entry's.
+        exports: The functions that can be called.
+        nested: Instances inside of exported instances, as ``outer#inner``: what they hold cannot be called.
 
     Raises:
         MissingExportError: It is not; the hint lists what is.
     """
     if method in exports:
         return method
-    near = suggestion(method, exports)
+    for name in nested:
+        if method == name or method.startswith(f"{name}#"):
+            raise MissingExportError(f'no export "{method}"', hint=_NESTED.format(*map(shown, name.split("#", 1))))
+    near = look_alike(method, exports) or suggestion(method, exports)
     # The only export there is, if it is near enough to be meant, is named once.
     hints = [near] if near and len(exports) == 1 else [near, _listed(exports)]
     raise MissingExportError(f'no export "{method}"', hint="; ".join(hint for hint in hints if hint))
@@ -31,9 +43,7 @@ def the_export(method: str, exports: Collection[str]) -> str:
 def _listed(exports: Collection[str]) -> str:
     if not exports:
         return "it exports no functions"
-    names = sorted(exports)
-    more = f", and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"it exports {', '.join(names[:_SHOWN])}{more}"
+    return f"it exports {listed(sorted(exports))}"
 
 
 def supported(method: str, signature: Signature) -> Signature:
@@ -48,6 +58,6 @@ def supported(method: str, signature: Signature) -> Signature:
     for place, wit_type in places:
         part = unsupported_part(wit_type)
         if part is not None:
-            message = f'the export "{method}" cannot be called: {place} has the type {wit_type}'
+            message = f'the export "{method}" cannot be called: {shown(place)} has the type {shown(str(wit_type))}'
             raise PreparationError(message, hint=f"{part}: resources are not supported yet")
     return signature

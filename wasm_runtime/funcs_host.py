@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from polycall.interop.errors import CallError, CancelledError, DeadlineError, PolycallError
-from polycall.interop.ids import EntryId
+from polycall.interop.ids import EntryId, cut
 from polycall.interop.json_text import encode_json
 from polycall.interop.protocols import Invoker
 from polycall.interop.values import Value
@@ -44,7 +44,7 @@ def _caller(invoker: Invoker, convert: Callable[[Value], Value]) -> Callable[...
         try:
             EntryId.parse(target)
         except ValueError:
-            return {"err": f"invalid function target: {target}"}
+            return {"err": f"invalid function target: {cut(target)}"}
         try:
             return {"ok": convert(invoker.call_payload(target, payload, caller))}
         except _GuestErr as err:

@@ -7,18 +7,26 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, raise_if
+from polycall.interop.errors import (
+    CancelledError,
+    DeadlineError,
+    InternalError,
+    MemoryLimitError,
+    PolycallError,
+    raise_if,
+)
 from polycall.interop.start_up import start_frame, start_interruption, start_seconds
 from polycall.interop.values import Value
 from polycall.wasm_runtime.engine import GuestStore, WasmEngine
 from polycall.wasm_runtime.import_links import ImportedInterface, import_needs, refuse_strictly
+from polycall.wasm_runtime.memory_shares import MOST_MEMORIES, Shares, shares
+from polycall.wasm_runtime.pace import Pace
+from polycall.wasm_runtime.programs import CompiledProgram
 from polycall.wasm_runtime.signature import ArgumentCheck, Signature
 from polycall.wasm_runtime.spec import WasmProgram
 from polycall.wasm_runtime.traps import TooManyMemoriesError
 
 __all__ = ["WasmFunction", "WasmInstance"]
-
-_MEMORIES = 1_000
 
 
 class WasmFunction(ABC):
@@ -36,7 +44,12 @@ class WasmFunction(ABC):
     is_component: ClassVar[bool]
 
     def __init__(
-        self, engine: WasmEngine, program: WasmProgram, signature: Signature, imports: Sequence[ImportedInterface]
+        self,
+        engine: WasmEngine,
+        compiled: CompiledProgram,
+        program: WasmProgram,
+        signature: Signature,
+        imports: Sequence[ImportedInterface],
     ) -> None:
         self.entry_id = program.entry_id
         self.signature = signature
@@ -45,7 +58,8 @@ class WasmFunction(ABC):
         self._engine = engine
         self.limits = program.limits
         self.call_seconds = program.limits.execution_seconds
-        self._memories = 1 if program.limits.max_memory_bytes else _MEMORIES
+        self._compiled = compiled
+        self._times = 1
         raise_if(refuse_strictly(self.imports) if program.strict_imports else None)
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
@@ -60,18 +74,19 @@ class WasmFunction(ABC):
                 needs more memory than it may have.
         """
         while True:
-            memories = self._memories
+            times = self._times
             try:
-                return self._instantiate(memories, context)
+                return self._instantiate(times, context)
             except TooManyMemoriesError:
-                # The engine caps each memory, the entry all of them together. How many there are shows only now; the
-                # cap is then shared out among them, here and in every later instance.
-                if self.limits.max_memory_bytes is None or memories >= _MEMORIES:
+                # A component may make several instances of a module. How many shows only now; the limit is then shared
+                # out among that many, here and in every later instance. Doubled: it must not start a thousand times.
+                if self.limits.max_memory_bytes is None or times >= MOST_MEMORIES:
                     raise
-                self._memories = memories + 1
+                self._times = 2 * times
 
-    def _instantiate(self, memories: int, context: CallContext | None) -> WasmInstance:
-        store = self._engine.new_store(self.limits.max_memory_bytes, memories)
+    def _instantiate(self, times: int, context: CallContext | None) -> WasmInstance:
+        limit = self.limits.max_memory_bytes
+        store = self._engine.new_store(limit, self._shares(limit, times))
         seconds = start_seconds(self.limits)
         store.begin(start_frame(self.entry_id, self.language, seconds, context), starting=True)
         try:
@@ -85,6 +100,13 @@ class WasmFunction(ABC):
             raise
         store.end()
         return instance
+
+    def _shares(self, limit: int | None, times: int) -> Shares:
+        try:
+            return shares(limit, self._compiled.footprint, times)
+        except MemoryLimitError as error:
+            self.own(error)
+            raise
 
     def own(self, error: BaseException) -> None:
         """Says in an error whose it is, unless that is said already."""
@@ -108,6 +130,7 @@ class WasmInstance(ABC):
         self._function = function  # it keeps the host functions alive that the store points to
         self._store = store
         self._check = function.check_arguments
+        self._pace = Pace()
 
     def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
         """Runs the function; blocks the thread until it ends, traps or is interrupted.
@@ -118,9 +141,10 @@ class WasmInstance(ABC):
         """
         if self.poisoned:
             raise InternalError("this instance must not be used again", entry_id=self._function.entry_id)
-        values = self._check(arguments)
         if self._function.call_seconds is not None:
             context.limit(self._function.call_seconds)
+        self._pace.begin(context)
+        values = self._check(arguments, self._pace)
         store = self._store
         store.begin(context)
         try:

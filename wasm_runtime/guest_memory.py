@@ -4,50 +4,38 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from ctypes import c_void_p
 
-from polycall.interop.errors import InternalError, LimitError, TrapError, raise_if
+from polycall.interop.errors import InternalError, TrapError
 from polycall.wasm_runtime.engine import GuestStore
-from polycall.wasm_runtime.native import memory_size, prototype
+from polycall.wasm_runtime.native import memory_data, memory_size
+from polycall.wasm_runtime.pace import Pace
 
 __all__ = ["GuestMemory"]
-
-_memory_data = prototype("wasmtime_memory_data", c_void_p, c_void_p, c_void_p)
-
-_MAX_LIFTED_BYTES = 128 * 1024 * 1024
-_ELEMENT_COST_BYTES = 100
 
 
 class GuestMemory:
     """The linear memory of an instance, and its allocator."""
 
-    __slots__ = ("_allocator", "_context", "_left", "_memory", "_store")
+    __slots__ = ("_allocator", "_context", "_memory", "_store", "pace")
 
-    def __init__(self, store: GuestStore, memory: int, allocator: Callable[[int, int], int]) -> None:
+    def __init__(self, store: GuestStore, memory: int, allocator: Callable[[int, int], int], pace: Pace) -> None:
         """Wraps a memory.
 
         Args:
             store: Where it lives.
             memory: The address of its ``wasmtime_memory_t``.
             allocator: Takes size and alignment, returns where the guest put it.
+            pace: The clock of the running call.
         """
+        self.pace = pace
         self._store = store
         self._context = store.context
         self._memory = memory
         self._allocator = allocator
-        self._left = _MAX_LIFTED_BYTES
 
     def close(self) -> None:
         """Lets go of the allocator, which is the instance's, so that both go at once."""
         self._allocator = _closed
-
-    def begin_result(self) -> None:
-        """Starts to count how much one result takes."""
-        self._left = _MAX_LIFTED_BYTES
-
-    def check_time(self) -> None:
-        """Raises what must end the call now: reading a long list is part of the call, and the engine's clock is not."""
-        raise_if(self._store.interruption())
 
     def read(self, at: int, size: int, what: str, boundary: int = 1, elements: int = 0) -> bytes:
         """Returns bytes of the guest's.
@@ -64,17 +52,12 @@ class GuestMemory:
             LimitError: One result takes more than the host is willing to copy.
         """
         self._check(at, size, what, boundary)
-        self._left -= size + elements * _ELEMENT_COST_BYTES
-        if self._left < 0:
-            raise LimitError(
-                f"the guest's result is larger than {_MAX_LIFTED_BYTES} bytes",
-                hint=f"return less at once: each element of a list counts as {_ELEMENT_COST_BYTES} bytes",
-            )
-        return ctypes.string_at(_memory_data(self._context, self._memory) + at, size)
+        self.pace.take(elements, size)
+        return ctypes.string_at(memory_data(self._context, self._memory) + at, size)
 
     def write(self, at: int, data: bytes | bytearray) -> None:
         """Copies bytes to where the allocator made room; they fit."""
-        target = _memory_data(self._context, self._memory) + at
+        target = memory_data(self._context, self._memory) + at
         ctypes.memmove(target, bytes(data), len(data))
 
     def allocate(self, size: int, boundary: int) -> int:
@@ -84,13 +67,14 @@ class GuestMemory:
             The offset; `boundary` for nothing, which is no one's memory but not null either.
 
         Raises:
-            TrapError: What the guest answered is outside of its memory or not aligned.
+            MemoryLimitError: The guest had no room, and its memory is limited.
+            TrapError: It had none without a limit, or what it answered is outside of its memory or not aligned.
         """
         if not size:
             return boundary
         at = self._allocator(size, boundary)
         if not at:
-            raise TrapError(f"the guest's allocator has no room for {size} bytes")
+            raise self._store.refused_allocation(f"the guest's allocator has no room for {size} bytes")
         self._check(at, size, "what the guest's allocator returned", boundary)
         return at
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from polycall.interop.errors import ImportDeniedError
 from polycall.interop.ids import suggestion
 from polycall.interop.protocols import ImportNeed
+from polycall.wasm_runtime.guest_text import listed, shown
 from polycall.wasm_runtime.imports import FUNCS_INTERFACE, GROUPS, group_of_interface
 from polycall.wasm_runtime.signature import Signature
 
@@ -56,7 +57,7 @@ def import_needs(
     """Returns what a guest needs of its host, and what of it is granted and there."""
     return tuple(
         ImportNeed(
-            name=interface.name,
+            name=shown(interface.name),
             group=(group := group_of_interface(interface.name)),
             granted=group in grants,
             available=is_component and is_our_funcs(interface.name),
@@ -80,7 +81,7 @@ def is_our_funcs(name: str) -> bool:
 
 def refusal(interface: str, function: str, grants: frozenset[str], *, is_component: bool) -> ImportDeniedError:
     """Returns the error of a guest that called an import which nothing stands behind."""
-    name = f"{interface}#{function}" if function else interface
+    name = shown(f"{interface}#{function}" if function else interface)
     group = group_of_interface(interface)
     if group is None:
         known = (name for interfaces in GROUPS.values() for name in interfaces)
@@ -113,6 +114,6 @@ def refuse_strictly(needs: Iterable[ImportNeed]) -> ImportDeniedError | None:
     groups = sorted({need.group for need in denied if need.group})
     hints = [f"add {', '.join(groups)} to its imports"] if groups else []
     if any(need.group is None for need in denied):
-        hints.append("polycall does not offer " + ", ".join(need.name for need in denied if need.group is None))
-    message = "the guest imports what its entry does not grant: " + ", ".join(need.name for need in denied)
+        hints.append("polycall does not offer " + listed(need.name for need in denied if need.group is None))
+    message = "the guest imports what its entry does not grant: " + listed(need.name for need in denied)
     return ImportDeniedError(message, hint="; ".join(hints))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from ctypes import c_bool, c_char, c_char_p, c_int64, c_size_t, c_uint64, c_void_p
+from ctypes import c_bool, c_char, c_char_p, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from typing import Any
 
 from wasmtime._ffi import dll
@@ -49,6 +49,7 @@ store_on_epoch = prototype("wasmtime_store_epoch_deadline_callback", None, c_voi
 set_epoch_deadline = prototype("wasmtime_context_set_epoch_deadline", None, c_void_p, c_uint64)
 increment_epoch = prototype("wasmtime_engine_increment_epoch", None, c_void_p)
 context_data = prototype("wasmtime_context_get_data", c_void_p, c_void_p)
+memory_data = prototype("wasmtime_memory_data", c_void_p, c_void_p, c_void_p)
 memory_size = prototype("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
 caller_context = prototype("wasmtime_caller_context", c_void_p, c_void_p)
 
@@ -56,9 +57,17 @@ error_new = prototype("wasmtime_error_new", c_void_p, c_char_p)
 error_message = prototype("wasmtime_error_message", None, c_void_p, c_void_p)
 error_delete = prototype("wasmtime_error_delete", None, c_void_p)
 trap_new = prototype("wasmtime_trap_new", c_void_p, c_char_p, c_size_t)
-trap_message = prototype("wasm_trap_message", None, c_void_p, c_void_p)
-trap_delete = prototype("wasm_trap_delete", None, c_void_p)
 byte_vec_delete = prototype("wasm_byte_vec_delete", None, c_void_p)
+
+# `wasm_trap_t` and `wasmtime_error_t` are one struct under two names: each holds the engine's error and nothing else
+# (crates/c-api/src/trap.rs and error.rs of the version that is pinned). So what is offered for one reads the other.
+trap_code = prototype("wasmtime_trap_code", c_bool, c_void_p, c_void_p)
+error_trace = prototype("wasmtime_error_wasm_trace", None, c_void_p, c_void_p)
+frame_vec_delete = prototype("wasm_frame_vec_delete", None, c_void_p)
+frame_function = prototype("wasmtime_frame_func_name", c_void_p, c_void_p)
+frame_module = prototype("wasmtime_frame_module_name", c_void_p, c_void_p)
+frame_index = prototype("wasm_frame_func_index", c_uint32, c_void_p)
+frame_offset = prototype("wasm_frame_module_offset", c_size_t, c_void_p)
 
 config_concurrency = prototype("wasmtime_config_concurrency_support_set", None, c_void_p, c_bool)
 

@@ -22,11 +22,14 @@ from polycall.wasm_runtime.compile_cache import CompileCache
 from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, CORE_HEADER, decode
 from polycall.wasm_runtime.component.bounds import check_size
 from polycall.wasm_runtime.engine import ENGINE_SETTINGS
+from polycall.wasm_runtime.footprint import Footprint, footprint_of
+from polycall.wasm_runtime.guest_text import shown
 from polycall.wasm_runtime.spec import BinaryFile
 
 __all__ = ["CompiledProgram", "Programs"]
 
-_TEXT_POSITION = re.compile(r"--> <anon>:(\d+):(\d+)")
+_TEXT_POSITION = re.compile(r"^ *--> <anon>:(\d+):(\d+)$", re.MULTILINE)
+_SHOWN_CHARACTERS = 1_000
 _FileIdentity = tuple[int, int, int, int, int]
 
 
@@ -35,12 +38,14 @@ class CompiledProgram:
 
     Attributes:
         code: A component or a core module.
+        footprint: The memory that its instances take.
     """
 
-    __slots__ = ("__weakref__", "code")
+    __slots__ = ("__weakref__", "code", "footprint")
 
-    def __init__(self, code: Component | wasmtime.Module) -> None:
+    def __init__(self, code: Component | wasmtime.Module, footprint: Footprint) -> None:
         self.code = code
+        self.footprint = footprint
 
 
 class Programs:
@@ -102,7 +107,7 @@ class Programs:
     def _program(self, digest: str, binary: bytes, name: str) -> CompiledProgram:
         program = self._compiled.get(digest)
         if program is None:
-            program = CompiledProgram(self._compile(digest, binary, name))
+            program = CompiledProgram(self._compile(digest, binary, name), footprint_of(binary))
             self._compiled[digest] = program
         return program
 
@@ -163,10 +168,13 @@ def _assemble(source: SourceText) -> bytes:
         return bytes(wasmtime.wat2wasm(source.aligned()))
     except wasmtime.WasmtimeError as error:
         message = str(error)
-    position = _TEXT_POSITION.search(message)
+    # The last one is the assembler's own: what it quotes of the text stands before it, or behind a mark on its line.
+    positions = list(_TEXT_POSITION.finditer(message))
+    position = positions[-1] if positions else None
     where = source.name if position is None else f"{source.name}:{position[1]}:{position[2]}"
-    raise PreparationError(f"{where}: {message.partition(chr(10))[0].strip()}")
+    raise PreparationError(f"{where}: {shown(message.partition(chr(10))[0].strip(), _SHOWN_CHARACTERS)}")
 
 
 def _one_line(message: str) -> str:
-    return ": ".join(line.strip() for line in message.splitlines() if line.strip() and line.strip() != "Caused by:")
+    lines = (line.strip() for line in message[:_SHOWN_CHARACTERS].splitlines())
+    return shown(": ".join(line for line in lines if line and line != "Caused by:"), _SHOWN_CHARACTERS)

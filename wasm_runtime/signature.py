@@ -9,6 +9,7 @@ from polycall.interop.errors import ConversionError
 from polycall.interop.payload import PayloadForm
 from polycall.interop.values import Value
 from polycall.wasm_runtime.check_values import Mismatch, compile_check
+from polycall.wasm_runtime.pace import Pace
 from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, WitType
 
 __all__ = ["ArgumentCheck", "Signature"]
@@ -59,8 +60,12 @@ class ArgumentCheck:
         self._checks = [compile_check(wit_type) for _, wit_type in signature.params]
         self._count = len(self._checks)
 
-    def __call__(self, arguments: Sequence[Value]) -> list[Value]:
+    def __call__(self, arguments: Sequence[Value], pace: Pace | None = None) -> list[Value]:
         """Returns the arguments in the one form that lowering takes (see `polycall.wasm_runtime.check_values`).
+
+        Args:
+            arguments: Plain values.
+            pace: The clock of the call that they are for, if there is one.
 
         Raises:
             ConversionError: Too many or too few arguments, or one does not fit its type.
@@ -70,7 +75,7 @@ class ArgumentCheck:
         values: list[Value] = []
         try:
             for check, argument in zip(self._checks, arguments, strict=True):
-                values.append(check(argument))
+                values.append(check(argument, pace))
         except Mismatch as mismatch:
             raise mismatch.error(f"$.args[{len(values)}]", "lower") from None
         return values

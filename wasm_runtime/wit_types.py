@@ -24,6 +24,7 @@ __all__ = [
     "TupleType",
     "VariantType",
     "WitType",
+    "parts",
     "unsupported_part",
 ]
 
@@ -170,12 +171,13 @@ WitType: TypeAlias = (
 )
 
 
-def _parts(wit_type: WitType) -> Iterator[WitType | None]:
+def parts(wit_type: WitType) -> Iterator[WitType | None]:
+    """Yields the types that a type consists of; None for a case without payload."""
     match wit_type:
         case ListType(element=part) | OptionType(payload=part):
             yield part
-        case TupleType(elements=parts):
-            yield from parts
+        case TupleType(elements=elements):
+            yield from elements
         case RecordType(fields=named) | VariantType(cases=named):
             yield from (part for _, part in named)
         case ResultType(ok=ok, err=err):
@@ -186,5 +188,5 @@ def unsupported_part(wit_type: WitType) -> HandleType | None:
     """Returns the first part of a type that has no plain form, itself included: a handle. None if there is none."""
     if isinstance(wit_type, HandleType):
         return wit_type
-    found = (unsupported_part(part) for part in _parts(wit_type) if part is not None)
+    found = (unsupported_part(part) for part in parts(wit_type) if part is not None)
     return next((part for part in found if part is not None), None)

@@ -49,7 +49,7 @@ def test_a_value_comes_back_from_a_component_as_it_went(runtime: WasmRuntime, da
 @_SETTINGS
 @given(data=st.data())
 def test_a_value_comes_back_from_a_core_module_as_it_went(runtime: WasmRuntime, data: st.DataObject) -> None:
-    wit_type = data.draw(inline_types(), label="type")
+    wit_type = data.draw(wit_types(), label="type")
     source = SourceText(core_echo_wat(wit_type), "echo.wat")
     instance = runtime.prepare(WasmProgram("app:echo", source, "echo", core_echo_wit(wit_type))).instantiate()
     for value in data.draw(st.lists(values_of(wit_type), min_size=1, max_size=5), label="values"):

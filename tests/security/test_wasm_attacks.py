@@ -248,7 +248,7 @@ CORE_MODULES = {
     ),
     "a huge array in the garbage collector's heap": Case(
         module("(array.len (array.new_default $a (i32.const 0x20000000)))", "(type $a (array (mut i64)))"),
-        TrapError,
+        MemoryLimitError,
         module("(array.len (array.new_default $a (i32.const 1)))", "(type $a (array (mut i64)))"),
     ),
     "a list in the garbage collector's heap without end": Case(
@@ -256,7 +256,7 @@ CORE_MODULES = {
             "(local $x (ref null $s)) (loop $l (local.set $x (struct.new $s (local.get $x))) (br $l)) (i32.const 1)",
             "(rec (type $s (struct (field (ref null $s)))))",
         ),
-        TrapError,
+        MemoryLimitError,
         module(
             "(local $x (ref null $s)) (local.set $x (struct.new $s (local.get $x))) (i32.const 1)",
             "(rec (type $s (struct (field (ref null $s)))))",

@@ -188,3 +188,17 @@ def test_importing_the_package_does_not_load_the_engine() -> None:
     folder = str(Path(__file__).parents[2])
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
     assert done.stdout == "False WasmProgram\n"
+
+
+def test_an_instance_inside_of_an_instance_is_told_apart_from_a_missing_one(runtime: WasmRuntime) -> None:
+    nested = INTERFACE.replace(
+        '(export "plain" (instance $math))',
+        '(instance $outer (export "inner" (instance $math))) (export "outer" (instance $outer))',
+    )
+    assert call(prepare(runtime, nested, "test:calc/math@1.0.0#add").instantiate(), 2, 3) == 5
+    with pytest.raises(MissingExportError) as caught:
+        prepare(runtime, nested, "outer#inner#add")
+    assert caught.value.hint == (
+        'the component exports "inner" as an instance inside of the instance "outer"; '
+        "only its own functions and those of its own instances can be called, so export it at the top"
+    )

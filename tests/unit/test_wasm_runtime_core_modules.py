@@ -252,3 +252,33 @@ def test_arguments_that_do_not_fit_leave_the_instance_good(runtime: WasmRuntime)
     with pytest.raises(ConversionError, match=r"\$\.args\[0\]: expected s32"):
         call(instance, "x", 1)
     assert call(instance, 1, 1) == 2
+
+
+def test_a_name_in_other_characters_that_look_the_same_is_told(runtime: WasmRuntime) -> None:
+    composed, apart = "gr\u00f6n", "gro\u0308n"
+    wit = f"{composed}: func() -> u32"
+
+    def guest(name: str) -> str:
+        return f'(module (func (export "{name}") (result i32) (i32.const 4)))'
+
+    assert call(prepare(runtime, guest(composed), composed, wit).instantiate()) == 4
+    with pytest.raises(MissingExportError, match=r'reads the same in other characters, "gro\\u0308n" in YAML'):
+        prepare(runtime, guest(apart), composed, wit)
+    with pytest.raises(PreparationError, match=r'reads the same in other characters, "gr\\xf6n" in YAML'):
+        prepare(runtime, guest(composed), apart, wit)
+
+
+def test_a_whole_wit_file_is_searched_for_the_method(runtime: WasmRuntime) -> None:
+    wit = """
+    package test:calc@1.0.0;
+
+    interface types {
+      type number = s32;
+      record pair { left: number, right: number }
+    }
+    world calc {
+      use types.{pair};
+      import log: func(text: string);
+      export add: func(a: s32, s32) -> s32;
+    }"""
+    assert call(prepare(runtime, ADD, "add", wit).instantiate(), 1, 2) == 3

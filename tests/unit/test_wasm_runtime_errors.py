@@ -10,8 +10,9 @@ import wasmtime
 
 from polycall.interop.errors import LimitError, MemoryLimitError, PolycallError, TrapError
 from polycall.interop.limits import LimitsSpec
+from polycall.wasm_runtime.engine_errors import EngineError
 from polycall.wasm_runtime.runtime import WasmRuntime
-from polycall.wasm_runtime.traps import TooManyMemoriesError, engine_error, guest_traceback
+from polycall.wasm_runtime.traps import MAX_WASM_STACK_BYTES, TooManyMemoriesError, engine_error
 from wasm_guests import call, core_in_component, open_runtime, prepare
 
 FUNCTIONS = """
@@ -123,6 +124,7 @@ HOARDERS = {
     ),
 }
 LIMIT = LimitsSpec(max_memory_bytes=20 * 65536)
+UNSEEN = "if it was for lack of memory, which cannot be seen here: limits.max_memory_bytes is 1310720"
 
 
 def end_of(runtime: WasmRuntime, form: str, method: str, limits: LimitsSpec | None = LIMIT) -> PolycallError:
@@ -143,9 +145,10 @@ def test_a_trap_with_the_memory_at_its_limit_is_a_memory_error(runtime: WasmRunt
 
 
 @pytest.mark.parametrize("form", list(HOARDERS))
-def test_a_refused_growth_shows_by_the_names_of_the_functions_that_gave_up(runtime: WasmRuntime, form: str) -> None:
-    assert isinstance(end_of(runtime, form, "leap"), MemoryLimitError)
-    assert type(end_of(runtime, form, "leap", None)) is TrapError
+def test_names_of_functions_that_give_up_are_good_for_a_hint_only(runtime: WasmRuntime, form: str) -> None:
+    error = end_of(runtime, form, "leap")
+    assert (type(error), error.hint) == (TrapError, UNSEEN)
+    assert end_of(runtime, form, "leap", None).hint is None
 
 
 @pytest.mark.parametrize("form", list(HOARDERS))
@@ -161,8 +164,7 @@ def test_a_trap_that_no_lack_of_memory_caused_says_nothing_of_memory(
 def test_a_trap_in_code_without_names_or_visible_memory_says_what_cannot_be_seen(
     runtime: WasmRuntime, form: str
 ) -> None:
-    hint = "if it was for lack of memory, which cannot be seen here: limits.max_memory_bytes is 1310720"
-    assert end_of(runtime, form, "nameless").hint == hint
+    assert end_of(runtime, form, "nameless").hint == UNSEEN
     assert end_of(runtime, "core module", "nameless").hint is None
 
 
@@ -171,9 +173,55 @@ def test_a_guest_that_needs_more_memory_to_start_than_it_may_have_is_told(
 ) -> None:
     with pytest.raises(MemoryLimitError) as caught:
         prepare(runtime, guest[0], "abort", guest[1], limits=LimitsSpec(max_memory_bytes=1000)).instantiate()
-    assert str(caught.value).startswith("the guest's ")
-    assert caught.value.hint == "raise limits.max_memory_bytes, which is 1000 for all its memories together"
+    assert str(caught.value) == (
+        "the guest's memories start with 65536 bytes beyond its limit "
+        "(raise limits.max_memory_bytes, which is 1000 for all its memories together)"
+    )
     assert caught.value.entry_id == "app:guest"
+
+
+def test_an_allocator_without_room_is_out_of_memory_where_memory_is_limited(runtime: WasmRuntime) -> None:
+    guest = """(module (memory (export "memory") 1) (func (export "f") (param i32 i32) (result i32) (local.get 1))
+      (func (export "malloc") (param $n i32) (result i32)
+        (if (result i32) (i32.eq (i32.const -1) (memory.grow (i32.div_u (local.get $n) (i32.const 65536))))
+          (then (i32.const 0)) (else (i32.const 64)))))"""
+    wit = "f: func(v: list<u8>) -> u32"
+    limited = prepare(runtime, guest, "f", wit, limits=LimitsSpec(max_memory_bytes=4 * 65536))
+    assert call(limited.instantiate(), bytes(100_000)) == 100_000
+    with pytest.raises(MemoryLimitError) as caught:
+        call(limited.instantiate(), bytes(400_000))
+    assert str(caught.value) == (
+        "the guest's allocator has no room for 400000 bytes (raise limits.max_memory_bytes, which is 262144)"
+    )
+    never = guest.replace("(i32.const 64)", "(i32.const 0)")
+    with pytest.raises(TrapError, match="no room for 1 bytes"):
+        call(prepare(runtime, never, "f", wit).instantiate(), b"a")
+
+
+def test_the_gc_heap_says_itself_that_it_is_full(runtime: WasmRuntime) -> None:
+    guest = """(module (type $a (array (mut i64)))
+      (func (export "f") (param i32) (result i32) (array.len (array.new $a (i64.const 1) (local.get 0)))))"""
+    limited = prepare(runtime, guest, "f", "f: func(n: u32) -> u32", limits=LimitsSpec(max_memory_bytes=4 * 65536))
+    assert call(limited.instantiate(), 1_000) == 1_000
+    for elements in (100_000, 2**31 - 1):
+        with pytest.raises(MemoryLimitError, match=r"ran out of memory: .*which is 262144"):
+            call(limited.instantiate(), elements)
+    with pytest.raises(TrapError, match="allocation size too large"):
+        call(prepare(runtime, guest, "f", "f: func(n: u32) -> u32").instantiate(), 2**31 - 1)
+
+
+def test_an_exhausted_stack_names_its_bound(runtime: WasmRuntime, guest: tuple[str, str | None]) -> None:
+    with pytest.raises(TrapError) as caught:
+        call(prepare(runtime, guest[0], "deep", guest[1]).instantiate())
+    assert f"a call may use {MAX_WASM_STACK_BYTES // 1024} KiB" in caught.value.message
+    assert caught.value.hint == "no limit of an entry raises it; a recursion without end is the usual cause"
+
+
+def test_a_mangled_name_is_shown_readable(runtime: WasmRuntime) -> None:
+    text = '(module $m (func $_ZN5guest6divide17h0123456789abcdefE (export "f") unreachable))'
+    with pytest.raises(TrapError) as caught:
+        call(prepare(runtime, text, "f", "f: func()").instantiate())
+    assert (caught.value.guest_traceback or "").startswith("m!guest::divide")
 
 
 def test_the_cap_is_for_all_memories_together(runtime: WasmRuntime) -> None:
@@ -211,9 +259,8 @@ def test_a_result_larger_than_the_engine_copies_is_a_limit(runtime: WasmRuntime)
         call(prepare(runtime, core_in_component(core, "much (result (list u8))"), "much").instantiate())
 
 
-def test_an_engine_message_without_frames_is_read_as_well() -> None:
-    error = engine_error("failed\n\nCaused by:\n    0: one\n    1: two", None)
-    assert (type(error), error.message) == (TrapError, "failed: one: two")
-    assert guest_traceback("failed") is None
-    many = engine_error("resource limit exceeded: memory count too high at 1001", None)
-    assert isinstance(many, TooManyMemoriesError)
+def test_words_of_the_engine_count_only_where_no_guest_can_put_them() -> None:
+    words = "resource limit exceeded: memory count too high at 1001"
+    assert isinstance(engine_error(EngineError(words), None), TooManyMemoriesError)
+    for failure in (EngineError(words, traceback="m!f"), EngineError(f"m!f: {words}"), EngineError(words, code=9)):
+        assert type(engine_error(failure, None)) is TrapError

@@ -1,7 +1,8 @@
 -- The module `funcs`: calls of other entries (specification: system facts 4.4).
 local kernel, invoke = ...
 local type, select = type, select
-local receive, send, new_error, IS_SCALAR = kernel.receive, kernel.send, kernel.new_error, kernel.IS_SCALAR
+local receive, send_arguments = kernel.receive, kernel.send_arguments
+local new_error, IS_SCALAR = kernel.new_error, kernel.IS_SCALAR
 
 local function call(target, ...)
   if type(target) ~= "string" or target == "" then
@@ -9,7 +10,7 @@ local function call(target, ...)
   end
   local count, first, second = select("#", ...), ...
   if count <= 2 and IS_SCALAR[type(first)] and IS_SCALAR[type(second)] then return receive(invoke(target, ...)) end
-  return send(invoke, target, ...)
+  return send_arguments(invoke, target, ...)
 end
 
 kernel.offer("funcs", { call = call })

@@ -3,7 +3,7 @@
 local kernel, OUT_LIST, OUT_RECORD, collect, more, restore_limit = ...
 local error, next, type, rawlen, rawget = error, next, type, rawlen, rawget
 local select, unpack, utf8_len, math_type, min = select, table.unpack, utf8.len, math.type, math.min
-local pcall = pcall
+local pcall, getmetatable, setmetatable = pcall, debug.getmetatable, setmetatable
 local parts, new_error, stop = kernel.error_parts, kernel.new_error, kernel.stop
 local is_object = kernel.is_object
 
@@ -11,7 +11,9 @@ local MOST_NESTING = 128 -- as in interop.values
 local MOST_BYTES = 128 * 1024 * 1024 -- of text in one run: a string that stands there twice is copied twice
 local MOST_RESULTS = 8000 -- values in one crossing; Lua's stack is the bound
 local MOST_ARGUMENTS = 128 -- Lupa copies the arguments once for each argument
+local MOST_HOLES = 100 -- in a table, beyond one for each value that is there: `{ [2^40] = 1 }` is no list
 local IN_LIST, IN_RECORD = {}, {}
+local NONES, FILLED = {}, {} -- keys of the metatable that remembers what of a table is none: see `remember`
 local UNFIT = {}
 local IS_SCALAR = { ["nil"] = true, boolean = true, number = true, string = true }
 
@@ -20,6 +22,7 @@ local IS_SCALAR = { ["nil"] = true, boolean = true, number = true, string = true
 local out, count, room -- the run being written, and how many bytes of text it may still get
 local trail = {} -- the keys from the top to the table being written
 local unfit -- what stood in the way: path, expected, got
+local nones_pass = false -- whether nil may stand in tables: what they are for is known where they arrive, by its type
 
 local function path_of(base, depth)
   for at = 1, depth do
@@ -65,14 +68,23 @@ local function write_list(list, length, depth)
   for at = 1, length do
     trail[depth + 1] = at
     local item = rawget(list, at)
-    if item == nil then refuse(depth, "a sequence or string keys", "a sequence with holes") end
-    write(item, depth + 1)
+    if item == nil then
+      if not nones_pass then refuse(depth, "a sequence or string keys", "a sequence with holes") end
+      count = count + 1
+    else
+      write(item, depth + 1)
+    end
   end
 end
 
-local function write_record(record, length, depth)
+local function write_record(record, length, depth, nones)
   count = count + 2
-  out[count - 1], out[count] = OUT_RECORD, length
+  out[count - 1], out[count] = OUT_RECORD, length + (nones and #nones or 0)
+  for _, key in next, nones or {} do
+    make_room(key, depth)
+    out[count + 1] = key
+    count = count + 2 -- the second is none
+  end
   for key, item in next, record do
     if not utf8_len(key) then refuse(depth, "keys in UTF-8", "a key that is not") end
     make_room(key, depth)
@@ -101,10 +113,39 @@ local function describe_keys(value, strings)
   return "a table with gaps between its integer keys"
 end
 
+-- What a table that came from the host has for none, if nobody has changed it since.
+local function remembered(value, all)
+  local metatable = getmetatable(value)
+  if metatable and rawget(metatable, FILLED) == all then return rawget(metatable, NONES) end
+end
+
+-- How long a list with holes is, or nil if the table is none: with `n` as `table.pack` has it, else up to its last value.
+local function holed_length(value, all, strings)
+  local length = rawget(value, "n")
+  if strings > 1 or (strings == 1 and math_type(length) ~= "integer") then return nil end
+  all, length = all - strings, length or 0
+  for key in next, value do
+    if key ~= "n" then
+      if math_type(key) ~= "integer" or key < 1 or (strings == 1 and key > length) then return nil end
+      if key > length then length = key end
+    end
+  end
+  if all > 0 and length >= all and length - all <= all + MOST_HOLES then return length end
+end
+
+local function write_with_nones(value, all, strings, depth)
+  local nones = remembered(value, all)
+  if type(nones) == "table" then return true, write_record(value, all, depth, nones) end
+  local length = nones or strings ~= all and holed_length(value, all, strings)
+  if length then return true, write_list(value, length, depth) end
+end
+
 function write_table(value, depth)
   if depth >= MOST_NESTING then refuse(0, "at most " .. MOST_NESTING .. " levels of nesting", "more (is it cyclic?)") end
   if parts[value] or is_object[value] then refuse(depth, "a plain value", article(value)) end
   local all, strings = survey(value)
+  local whole = strings == 0 and all == rawlen(value) and not getmetatable(value)
+  if nones_pass and not whole and write_with_nones(value, all, strings, depth) then return end
   if strings == 0 and all == rawlen(value) then return write_list(value, all, depth) end
   if strings == all then return write_record(value, all, depth) end
   refuse(depth, "a sequence or string keys", describe_keys(value, strings))
@@ -121,6 +162,7 @@ end
 -- Returns true with the run and its length, or false with path, expected and got; raises what must unwind the call.
 local function flatten(base, ...)
   local ok, problem = pcall(write_all, ...)
+  nones_pass = false
   local run, length = out, count
   out = nil
   if ok then return true, run, length end
@@ -133,22 +175,44 @@ end
 
 local run, at -- the run being read
 
-local function read()
+-- Lets a table remember what of it is none: Lua forgets it, and a typed function that is given the table must not.
+local function remember(built, nones, filled)
+  return setmetatable(built, { [NONES] = nones, [FILLED] = filled, __metatable = false })
+end
+
+local read
+
+local function read_list(built, length)
+  local filled = 0
+  for index = 1, length do
+    local value = read()
+    if value ~= nil then
+      built[index] = value
+      filled = filled + 1
+    end
+  end
+  return filled < length and remember(built, length, filled) or built
+end
+
+function read()
   local item = run[at]
   at = at + 1
   if item ~= IN_LIST and item ~= IN_RECORD then return item end
   local built, length = {}, run[at]
   at = at + 1
-  if item == IN_LIST then
-    for index = 1, length do built[index] = read() end
-    return built
-  end
+  if item == IN_LIST then return read_list(built, length) end
+  local nones
   for _ = 1, length do
     local key = run[at]
     at = at + 1
-    built[key] = read()
+    local value = read()
+    built[key] = value
+    if value == nil then
+      nones = nones or {}
+      nones[#nones + 1] = key
+    end
   end
-  return built
+  return nones and remember(built, nones, length - #nones) or built
 end
 
 local function read_from(source)
@@ -233,6 +297,12 @@ local function send(host, first, ...)
   local ok, flat, length, got = flatten("$.args", ...)
   if not ok then return nil, misfit("Invalid", flat, length, got) end
   return hand_over(host, first, flat, length)
+end
+
+-- The same for the arguments of a function, in whose tables nil is none.
+function kernel.send_arguments(host, first, ...)
+  nones_pass = true
+  return send(host, first, ...)
 end
 
 -- A long run leaves in several crossings.
