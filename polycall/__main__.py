@@ -11,13 +11,44 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Runs the command line and ends the process with its exit code."""
+    code = _INTERRUPTED
     try:
-        from polycall.registry.cli.main import main as run  # noqa: PLC0415  # Ctrl-C may come while modules are imported
-
-        code = run()
+        code = _run()
     except KeyboardInterrupt:
-        code = _INTERRUPTED
+        pass
+    finally:
+        _end()
     sys.exit(code)
+
+
+def _run() -> int:
+    # Ctrl-C may come while all this is imported; most of polycall is, here and not at the top of the file.
+    import os  # noqa: PLC0415
+    import signal  # noqa: PLC0415
+
+    def leave(_signal: int, _frame: object) -> None:
+        os._exit(_INTERRUPTED)
+
+    def begin() -> None:
+        if signal.getsignal(signal.SIGINT) is leave:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    # Until the command begins there is nothing to clean up, and an exception could be lost: Python only prints those
+    # that come while a module's lock or an object goes away.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell lets its background jobs ignore it
+        signal.signal(signal.SIGINT, leave)
+    from polycall.registry.cli.main import main as run  # noqa: PLC0415
+
+    return run(begin=begin)
+
+
+def _end() -> None:
+    """Lets the process end: all is said, so that neither Ctrl-C nor the search for garbage has anything to do here."""
+    import gc  # noqa: PLC0415
+    import signal  # noqa: PLC0415
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # or the interpreter would go through all objects of all modules: a tenth of a short command's time
 
 
 if __name__ == "__main__":

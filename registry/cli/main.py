@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -95,14 +95,17 @@ class _Commands(click.Group):
 def commands(context: click.Context, project: Path, verbose: int, debug: bool) -> None:
     """Call functions written in Lua or compiled to WebAssembly, and let them call each other."""
     configure_logging(verbose)
+    begin: Callable[[], None] = context.obj
     context.obj = Session(project, debug)
+    begin()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, begin: Callable[[], None] = lambda: None) -> int:
     """Runs the command line.
 
     Args:
         arguments: Without the program's name; None for those of the process.
+        begin: Is called when all is imported, before the command does anything.
 
     Returns:
         The exit code: 0, 2 for a wrong command line, else that of the failure, see `polycall.registry.cli.failures`.
@@ -111,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if sys.stdout is None:  # closed by whoever started us: nothing must be done whose result would be lost
             raise click.UsageError("standard output is closed; send it to /dev/null if it is not wanted")
-        result = commands.main(given, prog_name="polycall", standalone_mode=False)
+        result = commands.main(given, prog_name="polycall", standalone_mode=False, obj=begin)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as error:
         return error.exit_code
