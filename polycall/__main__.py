@@ -23,6 +23,7 @@ def main() -> None:
 
 def _run() -> int:
     # Ctrl-C may come while all this is imported; most of polycall is, here and not at the top of the file.
+    import gc  # noqa: PLC0415
     import os  # noqa: PLC0415
     import signal  # noqa: PLC0415
 
@@ -30,6 +31,8 @@ def _run() -> int:
         os._exit(_INTERRUPTED)
 
     def begin() -> None:
+        gc.freeze()
+        gc.enable()
         if signal.getsignal(signal.SIGINT) is leave:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -37,6 +40,7 @@ def _run() -> int:
     # that come while a module's lock or an object goes away.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell lets its background jobs ignore it
         signal.signal(signal.SIGINT, leave)
+    gc.disable()  # what is imported stays: looking for garbage in it takes a tenth of a short command's time
     from polycall.registry.cli.main import main as run  # noqa: PLC0415
 
     return run(begin=begin)
@@ -48,7 +52,7 @@ def _end() -> None:
     import signal  # noqa: PLC0415
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.freeze()  # or the interpreter would go through all objects of all modules: a tenth of a short command's time
+    gc.freeze()  # or the interpreter would look through all objects of all modules once more
 
 
 if __name__ == "__main__":

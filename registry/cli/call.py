@@ -6,6 +6,7 @@ import base64
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,7 +22,9 @@ from polycall.registry.cli.seconds import SECONDS
 from polycall.registry.cli.session import Session
 from polycall.registry.cli.stderr import say
 from polycall.registry.cli.watch import Load, run, watch_option
-from polycall.registry.observers.trace import Trace
+
+if TYPE_CHECKING:
+    from polycall.registry.observers.trace import Trace
 
 __all__ = ["call"]
 
@@ -87,7 +90,7 @@ def call(  # noqa: PLR0917  # click passes options by name
 
     def once(load: Load) -> int:
         given = values + [path.read_bytes() for path in byte_files]
-        trace = Trace() if traced else None
+        trace = _new_trace() if traced else None
         try:
             with load() as registry, hints_for_missing(registry):
                 cancellation = Cancellation()
@@ -102,6 +105,12 @@ def call(  # noqa: PLR0917  # click passes options by name
         return 0
 
     return run(session, once, watch=watch)
+
+
+def _new_trace() -> Trace:
+    from polycall.registry.observers.trace import Trace  # noqa: PLC0415  # a call that nobody looks at does without
+
+    return Trace()
 
 
 def _print_trace(trace: Trace) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import DeclarationError, Frame, NotFoundError, PolycallError, PoolClosedError
@@ -21,11 +22,13 @@ from polycall.registry.dispatch.preparation import Preparation
 from polycall.registry.dispatch.python_functions import PYTHON_KIND, PythonFunction
 from polycall.registry.dispatch.routes import Route
 from polycall.registry.dispatch.runtimes import FUNCTION_KINDS, Runtimes
-from polycall.registry.entries.changes import Changes, changes_between
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
 from polycall.registry.observers.observe import Observers
 from polycall.registry.services.services import GuestServices
+
+if TYPE_CHECKING:
+    from polycall.registry.entries.changes import Changes
 
 __all__ = ["Dispatcher", "is_callable"]
 
@@ -260,6 +263,8 @@ class Dispatcher:
             DeclarationError: An entry has the id of a registered Python function.
             PoolClosedError: The registry is closed.
         """
+        from polycall.registry.entries.changes import changes_between  # noqa: PLC0415  # one call does not need it
+
         with self._reloading:
             declared = read()
             with self._lock:

@@ -15,7 +15,6 @@ from polycall.interop.services import Services
 from polycall.registry.dispatch.programs import lua_program
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
-from polycall.registry.services.filesystems import FileSystems
 from polycall.registry.services.guest_yaml import GuestYaml
 
 if TYPE_CHECKING:
@@ -72,7 +71,8 @@ class Runtimes:
         if FUNCTION_KINDS[entry.kind] == "lua":
             lua = self._isolation_runtime() if isolated else self._lua_runtime()
             return lua.prepare(lua_program(entry, index), context)
-        from polycall.registry.dispatch.wasm_programs import wasm_program  # noqa: PLC0415  # as are the engines
+        from polycall.registry.dispatch.wasm_programs import wasm_program  # noqa: PLC0415  # as the engines
+        from polycall.registry.services.filesystems import FileSystems  # noqa: PLC0415  # the same
 
         wasm = self._isolation_runtime() if isolated else self._wasm_runtime()
         return wasm.prepare(wasm_program(entry, FileSystems(index)), context)
