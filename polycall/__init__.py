@@ -5,16 +5,13 @@
 ...     registry.call("shop:checkout", {"items": []})
 """
 
-from __future__ import annotations
-
-from polycall._version import __version__
-
 TYPE_CHECKING = False
-"""What `typing` has of that name. Nothing is imported here: until the command line begins, Ctrl-C shows a traceback."""
+"""What `typing` has of that name. Nothing is imported here: Ctrl-C would show a traceback until the command begins."""
 
 if TYPE_CHECKING:
     from typing import Any
 
+    from polycall._version import __version__
     from polycall.interop.context import Cancellation
     from polycall.interop.errors import (
         CallError,
@@ -91,6 +88,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "polycall._version": ("__version__",),
     "polycall.interop.context": ("Cancellation",),
     "polycall.interop.errors": (
         "CallError",
@@ -129,7 +127,7 @@ _HOMES = {
 """Each module with the public names that stand in it."""
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     from polycall.interop.lazy import lazy  # noqa: PLC0415  # see TYPE_CHECKING
 
     return lazy(__name__, _HOMES)(name)

@@ -1,7 +1,9 @@
 """``python -m polycall`` and the ``polycall`` command."""
 
-from __future__ import annotations
-
+# `signal`, which is written in Python, would be the first thing to take long enough for Ctrl-C to come in between.
+import _signal as signal  # type: ignore[import-not-found]  # it is part of the interpreter
+import gc
+import os
 import sys
 
 __all__ = ["main"]
@@ -17,42 +19,32 @@ def main() -> None:
     except KeyboardInterrupt:
         pass
     finally:
-        _end()
+        # All is said: neither Ctrl-C nor a last search for garbage, through all objects of all modules, is of use.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        gc.freeze()
     sys.exit(code)
 
 
 def _run() -> int:
-    # Ctrl-C may come while all this is imported; most of polycall is, here and not at the top of the file.
-    import gc  # noqa: PLC0415
-    import os  # noqa: PLC0415
-    import signal  # noqa: PLC0415
-
-    def leave(_signal: int, _frame: object) -> None:
-        os._exit(_INTERRUPTED)
-
-    def begin() -> None:
-        gc.freeze()
-        gc.enable()
-        if signal.getsignal(signal.SIGINT) is leave:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    # Until the command begins there is nothing to clean up, and an exception could be lost: Python only prints those
-    # that come while a module's lock or an object goes away.
+    # Until the command begins there is nothing to clean up, and an exception would show a traceback, or be lost:
+    # Python only prints those that come while a module's lock or an object goes away.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell lets its background jobs ignore it
-        signal.signal(signal.SIGINT, leave)
+        signal.signal(signal.SIGINT, _leave)
     gc.disable()  # what is imported stays: looking for garbage in it takes a tenth of a short command's time
-    from polycall.registry.cli.main import main as run  # noqa: PLC0415
+    from polycall.registry.cli.main import main as run  # noqa: PLC0415  # after the two lines above
 
-    return run(begin=begin)
+    return run(begin=_begin)
 
 
-def _end() -> None:
-    """Lets the process end: all is said, so that neither Ctrl-C nor the search for garbage has anything to do here."""
-    import gc  # noqa: PLC0415
-    import signal  # noqa: PLC0415
+def _leave(_signal: int, _frame: object) -> None:
+    os._exit(_INTERRUPTED)
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.freeze()  # or the interpreter would look through all objects of all modules once more
+
+def _begin() -> None:
+    gc.freeze()
+    gc.enable()
+    if signal.getsignal(signal.SIGINT) is _leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from polycall.interop.values import Value
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.logs import show_guests
 from polycall.registry.cli.nothing_found import hints_for_missing
-from polycall.registry.cli.printable import one_line, printable_json
+from polycall.registry.cli.output import print_text
+from polycall.registry.cli.printable import one_line, printable, printable_json
 from polycall.registry.cli.seconds import SECONDS
 from polycall.registry.cli.session import Session
 from polycall.registry.cli.stderr import say
@@ -145,12 +146,20 @@ def _hint(data: bytes) -> str:
 
 
 def _print(result: Value, as_json: bool) -> None:
-    if isinstance(result, bytes) and not as_json:
-        sys.stdout.buffer.write(result)
-    elif isinstance(result, str) and not as_json:
-        click.echo(result)
+    if isinstance(result, (str, bytes)) and not as_json:
+        _print_text(result)
     elif result is not None or as_json:
-        click.echo(printable_json(encode_json(_with_base64(result), indent=2)))
+        print_text(printable_json(encode_json(_with_base64(result), indent=2), sys.stdout))
+
+
+def _print_text(result: str | bytes) -> None:
+    """Prints what a guest may have chosen freely: safe on a terminal, byte for byte in a pipe and in a file."""
+    if sys.stdout.isatty():
+        print_text(printable(result if isinstance(result, str) else result.decode(errors="backslashreplace")))
+    elif isinstance(result, str):
+        print_text(result)
+    else:
+        sys.stdout.buffer.write(result)
 
 
 def _with_base64(value: Value) -> Value:

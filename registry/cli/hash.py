@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from polycall.registry.binary_hashes import BinaryHash, binary_hashes, write_hashes
-from polycall.registry.cli.output import print_table
+from polycall.registry.cli.output import print_line, print_table
 from polycall.registry.cli.session import Session
 
 __all__ = ["hash_binaries"]
@@ -31,9 +31,9 @@ def hash_binaries(session: Session, entry_ids: tuple[str, ...], write: bool) -> 
     changed = [found for found in hashes if found.differs]
     print_table(("id", "written"), [(found.entry_id, found.actual) for found in changed])
     if files:
-        click.echo(f"wrote {len(changed)} of {len(hashes)} hashes, in {', '.join(files)}")
+        print_line((f"wrote {len(changed)} of {len(hashes)} hashes, in {', '.join(files)}", ""))
     else:
-        click.echo(f"nothing to write: {len(hashes)} hashes are right")
+        print_line((f"nothing to write: {len(hashes)} hashes are right", ""))
     return 0
 
 

@@ -110,6 +110,9 @@ def main(arguments: Sequence[str] | None = None, *, begin: Callable[[], None] = 
     Returns:
         The exit code: 0, 2 for a wrong command line, else that of the failure, see `polycall.registry.cli.failures`.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # for the help and the completions, which click writes
+            stream.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if sys.stdout is None:  # closed by whoever started us: nothing must be done whose result would be lost
@@ -121,7 +124,7 @@ def main(arguments: Sequence[str] | None = None, *, begin: Callable[[], None] = 
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        say(printable(shown.getvalue()), nl=False)
+        say(printable(shown.getvalue().rstrip()))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         say("interrupted")
