@@ -188,7 +188,7 @@ def test_debug_behind_the_command_is_data(project: Path, capsys: pytest.CaptureF
 
 def test_listing_imports_no_engine(project: Path) -> None:
     script = (
-        "import sys; from registry.cli.main import main; "
+        "import sys; from polycall.registry.cli.main import main; "
         f"main(['-C', {str(project)!r}, 'list']); "
         "sys.exit(any(name.split('.')[0] in ('lupa', 'wasmtime', 'asyncio') for name in sys.modules))"
     )
