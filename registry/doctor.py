@@ -100,8 +100,8 @@ def _cache(folder: Path) -> Diagnosis:
     obstacle = CompileCache(folder).obstacle()
     if obstacle is None:
         return Diagnosis("cache", "ok", what)
-    hint = "without it every start compiles anew; set POLYCALL_CACHE_DIR to a folder of your own"
-    return Diagnosis("cache", "warning", f"{folder} cannot be used: {obstacle}", hint)
+    hint = f"without it every start compiles anew; {obstacle.remedy}"
+    return Diagnosis("cache", "warning", f"{folder} cannot be used: {obstacle.problem}", hint)
 
 
 def _import() -> Diagnosis:

@@ -75,6 +75,8 @@ class _Commands(click.Group):
             sys.stdout.flush()  # at Python's own exit it would be too late to say what went wrong
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except KeyboardInterrupt:  # click would write an empty line
+            return _interrupted()
         except Exception as error:  # noqa: BLE001  # nobody above could say it better
             return show_failure(error, debug=ctx.params["debug"])
         return result
@@ -127,7 +129,12 @@ def main(arguments: Sequence[str] | None = None, *, begin: Callable[[], None] = 
         say(printable(shown.getvalue().rstrip()))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        say("interrupted")
-        return _INTERRUPTED
+        return _interrupted()
     except OSError as error:  # --help and --version write before there is a command
         return show_failure(error, debug=False)
+
+
+def _interrupted() -> int:
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()  # which shows ^C, and goes on behind it
+    say("\ninterrupted" if on_terminal else "interrupted")
+    return _INTERRUPTED
