@@ -22,6 +22,8 @@ def main() -> None:
         # All is said: neither Ctrl-C nor a last search for garbage, through all objects of all modules, is of use.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         gc.freeze()
+    if code == _INTERRUPTED:
+        _leave()
     sys.exit(code)
 
 
@@ -36,7 +38,9 @@ def _run() -> int:
     return run(begin=_begin)
 
 
-def _leave(_signal: int, _frame: object) -> None:
+def _leave(*_signal_and_frame: object) -> None:
+    # Not by way of Python's own end: a thread may still be inside of an engine, which must not be taken apart under it.
+    # What there is to see has been flushed as it was written.
     os._exit(_INTERRUPTED)
 
 

@@ -160,6 +160,7 @@ def _print_text(result: str | bytes) -> None:
         print_text(result)
     else:
         sys.stdout.buffer.write(result)
+        sys.stdout.flush()
 
 
 def _with_base64(value: Value) -> Value:

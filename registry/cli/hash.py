@@ -7,6 +7,7 @@ import click
 from polycall.registry.binary_hashes import BinaryHash, binary_hashes, write_hashes
 from polycall.registry.cli.output import print_line, print_table
 from polycall.registry.cli.session import Session
+from polycall.registry.cli.stderr import say
 
 __all__ = ["hash_binaries"]
 
@@ -24,6 +25,9 @@ def hash_binaries(session: Session, entry_ids: tuple[str, ...], write: bool) -> 
     if they differ. With --write the entry files are brought up to date, and nothing else in them changes.
     """
     hashes = binary_hashes(session.project, entry_ids)
+    if not hashes:
+        say("no hashes here: only function.wasm entries have one")
+        return 0
     if not write:
         _show(hashes)
         return _FOUND_DIFFERENCES if any(found.differs for found in hashes) else 0
