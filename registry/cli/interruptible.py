@@ -16,7 +16,7 @@ _SECONDS_TO_UNWIND = 5.0
 """How long a call may take to end after Ctrl-C before the process ends without it."""
 
 _SECONDS_BETWEEN_LOOKS = 0.1
-"""How often the main thread wakes up: the system may give the signal to another one, and Python reacts in this alone."""
+"""How often the main thread looks up: Python reacts to a signal in this one alone, wherever the system delivers it."""
 
 
 def interruptible(work: Callable[[], T], cancellation: Cancellation | None = None) -> T:
