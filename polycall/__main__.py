@@ -40,7 +40,7 @@ def _interrupt(_signal: int, _frame: object) -> None:
 def _leave(code: int) -> None:
     """Ends the process at once, as mypy does; all output has been flushed as it was written.
 
-    Python's own end takes a fifth of a short command's time to take everything apart; and after Ctrl-C a thread may still
+    Python's own end would take a fifth of a short command's time; and after Ctrl-C a thread may still
     be inside of an engine, which must not be taken apart under it.
     """
     os._exit(code)
