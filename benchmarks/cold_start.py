@@ -1,5 +1,7 @@
 """What the command line takes from nothing: a new process for each measurement.
 
+The candidates take turns, so that each run of a command is compared with the Python that ran beside it.
+
 python -m benchmarks.cold_start
 """
 
@@ -17,7 +19,7 @@ from benchmarks.project import opened
 
 __all__ = ["measure"]
 
-_MAX_ROUNDS = 11
+_ROUNDS = 21
 
 
 def measure(effort: Effort) -> list[Measurement]:
@@ -30,12 +32,13 @@ def measure(effort: Effort) -> list[Measurement]:
             Case("polycall call, Lua", partial(_run, folder, "-m", "polycall", "call", "bench:same", "1"), alone),
             Case("polycall call, WASM", partial(_run, folder, "-m", "polycall", "call", "bench:add", "1", "2"), alone),
         ]
-        return compare(cases, replace(effort, rounds=min(effort.rounds, _MAX_ROUNDS), seconds=0.0))
+        return compare(cases, replace(effort, rounds=_ROUNDS if effort == FULL else effort.rounds, seconds=0.0))
 
 
 def _run(folder: Path, *arguments: str) -> None:
     home = str(Path(__file__).resolve().parents[1])
     environment = {**os.environ, "PYTHONPATH": home, "POLYCALL_CACHE_DIR": str(folder / ".cache")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed polycall is compiled; the first run sees to it here
     command = [sys.executable, *arguments]
     subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Callable
 from itertools import islice
@@ -282,7 +281,7 @@ def _admit(status: os.stat_result, linked: bool) -> None:
 
 
 def _replace(parent: int, name: str, content: bytes, permissions: int) -> None:
-    temporary = f".{secrets.token_hex(8)}.tmp"
+    temporary = f".{os.urandom(8).hex()}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(temporary, flags, 0o600, dir_fd=parent), "wb") as file:

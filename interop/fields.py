@@ -43,23 +43,23 @@ def no_check(_value: Any) -> None:
     """Accepts everything."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class OneOf:
     """A check that a schema can say as well: the strings that are allowed."""
 
-    choices: tuple[str, ...]
+    def __init__(self, choices: tuple[str, ...]) -> None:
+        self.choices = choices
 
     def __call__(self, value: Any) -> str | None:
         """Returns None for one of the choices, else what they are."""
         return None if value in self.choices else "one of " + ", ".join(f'"{choice}"' for choice in self.choices)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class AtLeast:
     """A check that a schema can say as well: the least number that is allowed, and the greatest if there is one."""
 
-    minimum: float
-    maximum: float | None = None
+    def __init__(self, minimum: float, maximum: float | None = None) -> None:
+        self.minimum = minimum
+        self.maximum = maximum
 
     def __call__(self, value: Any) -> str | None:
         """Returns None for a number within the bounds, else what was expected."""
@@ -68,7 +68,6 @@ class AtLeast:
         return None if self.minimum <= value <= self.maximum else f"{self.minimum} to {self.maximum}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class Matches:
     """A check that a schema can say as well: the form of a whole string.
 
@@ -77,8 +76,9 @@ class Matches:
         expected: The form in words.
     """
 
-    pattern: str
-    expected: str
+    def __init__(self, pattern: str, expected: str) -> None:
+        self.pattern = pattern
+        self.expected = expected
 
     def __call__(self, value: Any) -> str | None:
         """Returns None for a string of that form, else the form in words."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from polycall.interop.confined import ConfinedFolder
 from polycall.interop.values import Value
+
+if TYPE_CHECKING:
+    from polycall.interop.confined import ConfinedFolder
 
 __all__ = ["Entries", "Environment", "FileSystems", "Services"]
 

@@ -5,14 +5,13 @@
 ...     registry.call("shop:checkout", {"items": []})
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from polycall._version import __version__
-from polycall.interop.lazy import lazy
+TYPE_CHECKING = False
+"""What `typing` has of that name. Nothing is imported here: Ctrl-C would show a traceback until the command begins."""
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from polycall._version import __version__
     from polycall.interop.context import Cancellation
     from polycall.interop.errors import (
         CallError,
@@ -88,42 +87,47 @@ __all__ = [
     "load",
 ]
 
-__getattr__ = lazy(
-    __name__,
-    {
-        "polycall.interop.context": ("Cancellation",),
-        "polycall.interop.errors": (
-            "CallError",
-            "CancelledError",
-            "ConversionError",
-            "DeadlineError",
-            "DeclarationError",
-            "DepthError",
-            "Frame",
-            "GuestError",
-            "HashError",
-            "ImportDeniedError",
-            "InternalError",
-            "LimitError",
-            "MemoryLimitError",
-            "MissingExportError",
-            "NotFoundError",
-            "PolycallError",
-            "PoolClosedError",
-            "PoolDeadlockError",
-            "PoolError",
-            "PreparationError",
-            "Problem",
-            "TrapError",
-            "WorkerError",
-        ),
-        "polycall.interop.ids": ("EntryId",),
-        "polycall.interop.observer": ("Ended", "ObservedCall", "Observer"),
-        "polycall.interop.values": ("Value",),
-        "polycall.registry.dispatch.stats": ("EntryStats", "Stats"),
-        "polycall.registry.entries.changes": ("Changes",),
-        "polycall.registry.entries.entry": ("Entry",),
-        "polycall.registry.observers.latencies": ("Histogram",),
-        "polycall.registry.registry": ("Registry", "load"),
-    },
-)
+_HOMES = {
+    "polycall._version": ("__version__",),
+    "polycall.interop.context": ("Cancellation",),
+    "polycall.interop.errors": (
+        "CallError",
+        "CancelledError",
+        "ConversionError",
+        "DeadlineError",
+        "DeclarationError",
+        "DepthError",
+        "Frame",
+        "GuestError",
+        "HashError",
+        "ImportDeniedError",
+        "InternalError",
+        "LimitError",
+        "MemoryLimitError",
+        "MissingExportError",
+        "NotFoundError",
+        "PolycallError",
+        "PoolClosedError",
+        "PoolDeadlockError",
+        "PoolError",
+        "PreparationError",
+        "Problem",
+        "TrapError",
+        "WorkerError",
+    ),
+    "polycall.interop.ids": ("EntryId",),
+    "polycall.interop.observer": ("Ended", "ObservedCall", "Observer"),
+    "polycall.interop.values": ("Value",),
+    "polycall.registry.dispatch.stats": ("EntryStats", "Stats"),
+    "polycall.registry.entries.changes": ("Changes",),
+    "polycall.registry.entries.entry": ("Entry",),
+    "polycall.registry.observers.latencies": ("Histogram",),
+    "polycall.registry.registry": ("Registry", "load"),
+}
+"""Each module with the public names that stand in it."""
+
+
+def __getattr__(name: str) -> "Any":
+    from polycall.interop.lazy import lazy  # noqa: PLC0415  # see TYPE_CHECKING
+
+    return lazy(__name__, _HOMES)(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,7 +57,8 @@ class Diagnosis(NamedTuple):
 
 def examine() -> Iterator[Diagnosis]:
     """Looks at one thing after the other, and yields what was found; nothing is changed."""
-    yield Diagnosis("python", "ok", f"{platform.python_version()} ({platform.python_implementation()})")
+    implementation = f"{platform.python_version()} ({platform.python_implementation()})"
+    yield Diagnosis("python", "ok", f"{implementation}, {sys.executable}")
     yield Diagnosis("platform", "ok", platform.platform())
     for distribution in ("polycall", "wasmtime", "lupa"):
         yield _version(distribution)
@@ -100,8 +102,8 @@ def _cache(folder: Path) -> Diagnosis:
     obstacle = CompileCache(folder).obstacle()
     if obstacle is None:
         return Diagnosis("cache", "ok", what)
-    hint = "without it every start compiles anew; set POLYCALL_CACHE_DIR to a folder of your own"
-    return Diagnosis("cache", "warning", f"{folder} cannot be used: {obstacle}", hint)
+    hint = f"without it every start compiles anew; {obstacle.remedy}"
+    return Diagnosis("cache", "warning", f"{folder} cannot be used: {obstacle.problem}", hint)
 
 
 def _import() -> Diagnosis:

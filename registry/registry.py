@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from polycall.interop.context import DEFAULT_MAX_DEPTH, Cancellation
 from polycall.interop.errors import Problem
@@ -18,16 +18,18 @@ from polycall.interop.ids import EntryId
 from polycall.interop.observer import Observer
 from polycall.interop.protocols import Function
 from polycall.interop.values import Value, describe, plain, plain_all
-from polycall.registry.check import Finding, check_index
 from polycall.registry.dispatch.async_calls import AsyncCalls
 from polycall.registry.dispatch.dispatcher import Dispatcher, is_callable
 from polycall.registry.dispatch.python_functions import PYTHON_KIND, PythonFunction, current_context
-from polycall.registry.dispatch.stats import Stats, collect
-from polycall.registry.entries.changes import Changes
 from polycall.registry.entries.entry import Entry
 from polycall.registry.observers.call_log import CALL_LOG, CallLog
-from polycall.registry.observers.latencies import Latencies
 from polycall.registry.reading.load import load_index
+
+if TYPE_CHECKING:  # at run time, what one call does not need is imported where it is used: a cold start pays for it
+    from polycall.registry.check import Finding
+    from polycall.registry.dispatch.stats import Stats
+    from polycall.registry.entries.changes import Changes
+    from polycall.registry.observers.latencies import Latencies
 
 __all__ = ["Registry", "load"]
 
@@ -64,8 +66,12 @@ def load(
     if max_depth is not None and not 1 <= max_depth <= DEFAULT_MAX_DEPTH:
         raise ValueError(f"max_depth is {max_depth}; it must be 1 to {DEFAULT_MAX_DEPTH}")
     directory = None if cache_directory is None else Path(cache_directory)
-    latencies = Latencies() if metrics else None
-    observers: list[Observer] = [] if latencies is None else [latencies]
+    latencies: Latencies | None = None
+    observers: list[Observer] = []
+    if metrics:
+        from polycall.registry.observers.latencies import Latencies  # noqa: PLC0415  # see TYPE_CHECKING
+
+        observers.append(latencies := Latencies())
     if CALL_LOG.isEnabledFor(logging.DEBUG):  # once: asking at each call would make short ones a tenth slower
         observers.append(CallLog())
     if telemetry:
@@ -248,6 +254,8 @@ class Registry:
         Args:
             begin: Is told the id of each entry before it is checked, for whoever shows progress.
         """
+        from polycall.registry.check import check_index  # noqa: PLC0415  # see TYPE_CHECKING
+
         index = self._dispatcher.index
         return check_index(index, lambda entry: self._dispatcher.inspect(entry, index), begin)
 
@@ -276,6 +284,8 @@ class Registry:
 
         An entry that a reload changed begins anew with all its figures; one that is gone has none.
         """
+        from polycall.registry.dispatch.stats import collect  # noqa: PLC0415  # see TYPE_CHECKING
+
         return collect(self._dispatcher.routes(), self._latencies)
 
     def close(self) -> None:

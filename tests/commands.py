@@ -30,7 +30,9 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> Done:
     return Done(code, captured.out, captured.err)
 
 
-def on_a_terminal(project: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+def on_a_terminal(
+    project: Path, *arguments: str, environment: Mapping[str, str] | None = None, encoding: str = "utf-8"
+) -> str:
     """Runs a command with a terminal for stdout and stderr, and returns all that it wrote there."""
     inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
     terminal, end = pty.openpty()
@@ -48,4 +50,4 @@ def on_a_terminal(project: Path, *arguments: str, environment: Mapping[str, str]
         pass
     os.close(terminal)
     process.wait(timeout=60)
-    return written.decode()
+    return written.decode(encoding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -9,24 +10,46 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["CompileCache", "default_cache_directory"]
+__all__ = ["CompileCache", "Obstacle", "default_cache_directory"]
 
 _log = logging.getLogger(__name__)
 
 _MAGIC = b"polycall-wasm-1\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
-_REMEDY = "set POLYCALL_CACHE_DIR to a folder of your own"
+_HOMELESS = Path(os.devnull, "polycall")
+"""The cache directory of somebody who has no home: nothing can be made there."""
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_IN_THE_WAY = (FileExistsError, NotADirectoryError, FileNotFoundError)
 _PROBE_BYTES = 64 * 1024
 
 
 def default_cache_directory() -> Path:
     """Returns ``$POLYCALL_CACHE_DIR``, else ``polycall`` in the user's cache directory (XDG base directories)."""
     own = os.environ.get("POLYCALL_CACHE_DIR")
-    if own:
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "polycall"
+    try:
+        if own:
+            return Path(own).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "polycall"
+    except RuntimeError:  # "~" leads nowhere: HOME is not set, and the system does not know the user
+        return _HOMELESS
+
+
+class Obstacle(NamedTuple):
+    """Why a cache directory cannot be used.
+
+    Attributes:
+        problem: What is wrong with it.
+        remedy: What really mends it.
+    """
+
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Returns both."""
+        return f"{self.problem}; {self.remedy}"
 
 
 class CompileCache:
@@ -67,18 +90,19 @@ class CompileCache:
         except OSError as error:
             self._warn_unusable(error)
 
-    def obstacle(self) -> str | None:
+    def obstacle(self) -> Obstacle | None:
         """Returns why nothing can be kept here, or None; whatever was made to find out is gone again."""
-        existing = next(path for path in (self._directory, *self._directory.absolute().parents) if path.exists())
         try:
-            if existing == self._directory and not _is_private(existing.stat()):
-                return "other users may write to it"
-            # Only a write tells: to root, permissions say nothing, and they say nothing of a full disk.
-            with tempfile.TemporaryDirectory(prefix=".polycall-", dir=existing) as probe:
-                Path(probe, "probe").write_bytes(bytes(_PROBE_BYTES))
+            # A link that leads nowhere is there as well: no folder can be made in its place.
+            existing = next(path for path in (self._directory, *self._directory.absolute().parents) if _is_there(path))
+            found = self._obstacle_in(existing.stat()) if existing == self._directory else None
+            if found is None:
+                # Only a write tells: to root, permissions say nothing, and they say nothing of a full disk.
+                with tempfile.TemporaryDirectory(prefix=".polycall-", dir=existing) as probe:
+                    Path(probe, "probe").write_bytes(bytes(_PROBE_BYTES))
         except OSError as error:
-            return error.strerror or str(error)
-        return None
+            return self._obstacle_of(error)
+        return found
 
     def reject(self, key: str, reason: str) -> None:
         """Says that the engine would not take what `load` returned."""
@@ -93,9 +117,9 @@ class CompileCache:
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise OSError(f"{path} is no regular file")
+                raise OSError(f"{path.name} is no regular file")
             if sys.platform != "win32" and status.st_uid != os.getuid():
-                raise OSError(f"{path} belongs to another user")
+                raise OSError(f"{path.name} belongs to another user")
             return file.read()
 
     def _replace(self, path: Path, content: bytes) -> None:
@@ -109,20 +133,42 @@ class CompileCache:
             raise
 
     def _is_ours(self) -> bool:
-        status = self._directory.stat()
-        if not stat.S_ISDIR(status.st_mode):
-            raise NotADirectoryError(str(self._directory))
-        if _is_private(status):
-            return True
-        self._warn_unusable(f"other users may write to it; set its mode to 0700, or {_REMEDY}")
-        return False
+        found = self._obstacle_in(self._directory.stat())
+        if found is not None:
+            self._warn_unusable(found)
+        return found is None
 
-    def _warn_unusable(self, problem: OSError | str) -> None:
-        if isinstance(problem, (FileExistsError, NotADirectoryError)):
-            problem = f"it is no folder; {_REMEDY}"
-        elif isinstance(problem, OSError):
-            problem = f"{problem}; {_REMEDY}"
-        self._warn(f"WebAssembly is compiled without the cache in {self._directory}: {problem}")
+    def _obstacle_in(self, status: os.stat_result) -> Obstacle | None:
+        if not stat.S_ISDIR(status.st_mode):
+            return Obstacle("it is no folder", f"remove it, or {self._elsewhere()}")
+        if sys.platform == "win32":  # a user's folders are private there, and st_uid says nothing
+            return None
+        if status.st_uid != os.getuid():
+            return Obstacle("it belongs to another user", self._elsewhere())
+        if status.st_mode & _OTHERS_MAY_WRITE:
+            return Obstacle("other users may write to it", f"set its mode to 0700, or {self._elsewhere()}")
+        return None
+
+    def _obstacle_of(self, error: OSError) -> Obstacle:
+        if self._directory == _HOMELESS:
+            return Obstacle("there is no home directory to keep it in", self._elsewhere())
+        if isinstance(error, _IN_THE_WAY) and _is_there(self._directory):
+            return Obstacle("it is no folder", f"remove it, or {self._elsewhere()}")
+        if error.errno is None:  # ours, about one file
+            return Obstacle(str(error), f"remove it, or {self._elsewhere()}")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return Obstacle(os.strerror(error.errno), f"make room there, or {self._elsewhere()}")
+        return Obstacle(error.strerror or str(error), self._elsewhere())
+
+    def _elsewhere(self) -> str:
+        if self._directory == default_cache_directory():
+            return "set POLYCALL_CACHE_DIR to a folder of your own"
+        # What a program says wins over the variable; a worker process knows neither.
+        return "set POLYCALL_CACHE_DIR, or what the program gives as cache_directory, to a folder of your own"
+
+    def _warn_unusable(self, problem: OSError | Obstacle) -> None:
+        found = problem if isinstance(problem, Obstacle) else self._obstacle_of(problem)
+        self._warn(f"WebAssembly is compiled without the cache in {self._directory}: {found}")
 
     def _warn(self, problem: str) -> None:
         if not self._warned:
@@ -130,10 +176,8 @@ class CompileCache:
             _log.warning("%s", problem)
 
 
-def _is_private(status: os.stat_result) -> bool:
-    if sys.platform == "win32":  # a user's folders are private there, and st_uid says nothing
-        return True
-    return status.st_uid == os.getuid() and not status.st_mode & _OTHERS_MAY_WRITE
+def _is_there(path: Path) -> bool:
+    return os.path.lexists(path)
 
 
 def _framed(key: str, body: bytes) -> bytes:

@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from polycall.lua_runtime.modules import (
-    base64,
-    crypto,
-    ctx,
-    env,
-    fs,
-    funcs,
-    hash,
-    json,
-    logger,
-    payload,
-    registry,
-    time,
-    uuid,
-    yaml,
-)
-from polycall.lua_runtime.session import Session
+if TYPE_CHECKING:
+    from polycall.lua_runtime.session import Session
 
 __all__ = ["ALWAYS_THERE", "MODULES"]
 
-MODULES: Mapping[str, Callable[[Session], tuple[Callable[..., Any], ...]]] = MappingProxyType(
+HostFunctions = tuple[Callable[..., Any], ...]
+
+
+def _host_functions(name: str, session: Session) -> HostFunctions:
+    # Imported when an entry lists it: time zones, hashes and ciphers take longer to import than a short call.
+    made: HostFunctions = import_module(f"{__name__}.{name}").host_functions(session)
+    return made
+
+
+MODULES: Mapping[str, Callable[[Session], HostFunctions]] = MappingProxyType(
     {
-        "base64": base64.host_functions,
-        "crypto": crypto.host_functions,
-        "ctx": ctx.host_functions,
-        "env": env.host_functions,
-        "fs": fs.host_functions,
-        "funcs": funcs.host_functions,
-        "hash": hash.host_functions,
-        "json": json.host_functions,
-        "logger": logger.host_functions,
-        "payload": payload.host_functions,
-        "registry": registry.host_functions,
-        "time": time.host_functions,
-        "uuid": uuid.host_functions,
-        "yaml": yaml.host_functions,
+        name: partial(_host_functions, name)
+        for name in (
+            *("base64", "crypto", "ctx", "env", "fs", "funcs", "hash", "json", "logger"),
+            *("payload", "registry", "time", "uuid", "yaml"),
+        )
     }
 )
 """Name to what makes its host functions for a session."""

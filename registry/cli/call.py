@@ -6,6 +6,7 @@ import base64
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,12 +17,15 @@ from polycall.interop.values import Value
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.logs import show_guests
 from polycall.registry.cli.nothing_found import hints_for_missing
-from polycall.registry.cli.printable import one_line, printable_json
+from polycall.registry.cli.output import print_text
+from polycall.registry.cli.printable import one_line, printable, printable_json
 from polycall.registry.cli.seconds import SECONDS
 from polycall.registry.cli.session import Session
 from polycall.registry.cli.stderr import say
 from polycall.registry.cli.watch import Load, run, watch_option
-from polycall.registry.observers.trace import Trace
+
+if TYPE_CHECKING:
+    from polycall.registry.observers.trace import Trace
 
 __all__ = ["call"]
 
@@ -87,7 +91,7 @@ def call(  # noqa: PLR0917  # click passes options by name
 
     def once(load: Load) -> int:
         given = values + [path.read_bytes() for path in byte_files]
-        trace = Trace() if traced else None
+        trace = _new_trace() if traced else None
         try:
             with load() as registry, hints_for_missing(registry):
                 cancellation = Cancellation()
@@ -102,6 +106,12 @@ def call(  # noqa: PLR0917  # click passes options by name
         return 0
 
     return run(session, once, watch=watch)
+
+
+def _new_trace() -> Trace:
+    from polycall.registry.observers.trace import Trace  # noqa: PLC0415  # a call that nobody looks at does without
+
+    return Trace()
 
 
 def _print_trace(trace: Trace) -> None:
@@ -136,12 +146,21 @@ def _hint(data: bytes) -> str:
 
 
 def _print(result: Value, as_json: bool) -> None:
-    if isinstance(result, bytes) and not as_json:
-        sys.stdout.buffer.write(result)
-    elif isinstance(result, str) and not as_json:
-        click.echo(result)
+    if isinstance(result, (str, bytes)) and not as_json:
+        _print_text(result)
     elif result is not None or as_json:
-        click.echo(printable_json(encode_json(_with_base64(result), indent=2)))
+        print_text(printable_json(encode_json(_with_base64(result), indent=2), sys.stdout))
+
+
+def _print_text(result: str | bytes) -> None:
+    """Prints what a guest may have chosen freely: safe on a terminal, byte for byte in a pipe and in a file."""
+    if sys.stdout.isatty():
+        print_text(printable(result if isinstance(result, str) else result.decode(errors="backslashreplace")))
+    elif isinstance(result, str):
+        print_text(result)
+    else:
+        sys.stdout.buffer.write(result)
+        sys.stdout.flush()
 
 
 def _with_base64(value: Value) -> Value:

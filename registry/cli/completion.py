@@ -7,6 +7,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 from click.types import StringParamType
 
 from polycall.interop.errors import PolycallError
+from polycall.registry.cli.output import print_text
 from polycall.registry.reading.load import load_index
 
 __all__ = ["completion", "offer_entry_ids"]
@@ -32,7 +33,7 @@ def completion(context: click.Context, shell: str) -> None:
     if script is None:
         raise click.UsageError(f"this version of click cannot complete in {shell}")
     source = script(context.find_root().command, {}, "polycall", _VARIABLE).source()
-    click.echo((_BASH_COLON if shell == "bash" else "") + source)
+    print_text((_BASH_COLON if shell == "bash" else "") + source)
 
 
 class _EntryIdType(StringParamType):

@@ -6,10 +6,8 @@ import os
 import sys
 import traceback
 
-import click
-
 from polycall.interop.errors import OUTCOMES, DeclarationError, PolycallError
-from polycall.registry.cli.printable import one_line, printable
+from polycall.registry.cli.printable import indented, one_line, printable
 from polycall.registry.cli.stderr import say
 
 __all__ = ["show_failure"]
@@ -36,7 +34,7 @@ def show_failure(error: Exception, *, debug: bool) -> int:
     if isinstance(error, BrokenPipeError):
         return _OUTPUT_NOT_WANTED
     if debug:
-        say(printable("".join(traceback.format_exception(error))), nl=False)
+        say(printable("".join(traceback.format_exception(error)).rstrip()))
     elif isinstance(error, PolycallError):
         _show_error(error)
     elif isinstance(error, OSError):
@@ -52,7 +50,7 @@ def _show_error(error: PolycallError) -> None:
     hint, error.hint = error.hint, None
     if isinstance(error, DeclarationError):
         head = error.message.partition("\n")[0]
-        _complain("\n  ".join([head, *(one_line(str(problem)) for problem in error.problems)]), hint)
+        _complain("\n".join([head, *(one_line(str(problem)) for problem in error.problems)]), hint)
     else:
         _complain(error.text(), hint)
     if error.guest_traceback:
@@ -61,9 +59,9 @@ def _show_error(error: PolycallError) -> None:
 
 
 def _complain(message: str, hint: str | None = None) -> None:
-    say(f"{click.style('error:', fg='red', bold=True)} {printable(message)}")
+    say(indented(message), label=("error:", "\x1b[31m\x1b[1m"))
     if hint:
-        say(f"{click.style('hint:', fg='cyan')} {printable(hint)}")
+        say(indented(hint), label=("hint:", "\x1b[36m"))
 
 
 def _what_was_refused(error: OSError) -> str:

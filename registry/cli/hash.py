@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from polycall.registry.binary_hashes import BinaryHash, binary_hashes, write_hashes
-from polycall.registry.cli.output import print_table
+from polycall.registry.cli.output import print_line, print_table
 from polycall.registry.cli.session import Session
+from polycall.registry.cli.stderr import say
 
 __all__ = ["hash_binaries"]
 
@@ -24,6 +25,9 @@ def hash_binaries(session: Session, entry_ids: tuple[str, ...], write: bool) -> 
     if they differ. With --write the entry files are brought up to date, and nothing else in them changes.
     """
     hashes = binary_hashes(session.project, entry_ids)
+    if not hashes:
+        say("no hashes here: only function.wasm entries have one")
+        return 0
     if not write:
         _show(hashes)
         return _FOUND_DIFFERENCES if any(found.differs for found in hashes) else 0
@@ -31,9 +35,9 @@ def hash_binaries(session: Session, entry_ids: tuple[str, ...], write: bool) -> 
     changed = [found for found in hashes if found.differs]
     print_table(("id", "written"), [(found.entry_id, found.actual) for found in changed])
     if files:
-        click.echo(f"wrote {len(changed)} of {len(hashes)} hashes, in {', '.join(files)}")
+        print_line((f"wrote {len(changed)} of {len(hashes)} hashes, in {', '.join(files)}", ""))
     else:
-        click.echo(f"nothing to write: {len(hashes)} hashes are right")
+        print_line((f"nothing to write: {len(hashes)} hashes are right", ""))
     return 0
 
 

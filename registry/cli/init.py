@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from polycall.registry.cli.output import print_text
 from polycall.registry.cli.printable import one_line, printable
 
 __all__ = ["init"]
@@ -32,7 +33,7 @@ def init(directory: Path) -> None:
     here = directory.resolve() == Path.cwd()
     enter = "" if here else f"  cd {shlex.quote(str(directory))}\n"
     place = "here" if here else f"in {one_line(str(directory))}"
-    click.echo(f"Made a project {place}. Try it:\n\n{printable(enter)}  polycall list\n"
+    print_text(f"Made a project {place}. Try it:\n\n{printable(enter)}  polycall list\n"
                "  polycall call app:welcome --string World")  # fmt: skip
 
 

@@ -15,6 +15,9 @@ T = TypeVar("T")
 _SECONDS_TO_UNWIND = 5.0
 """How long a call may take to end after Ctrl-C before the process ends without it."""
 
+_SECONDS_BETWEEN_LOOKS = 0.1
+"""How often the main thread looks up: Python reacts to a signal in this one alone, wherever the system delivers it."""
+
 
 def interruptible(work: Callable[[], T], cancellation: Cancellation | None = None) -> T:
     """Runs `work` on a thread: the main one must be free for Ctrl-C, which Python cannot deliver inside an engine.
@@ -36,9 +39,11 @@ def interruptible(work: Callable[[], T], cancellation: Cancellation | None = Non
         finally:
             done.set()
 
-    threading.Thread(target=work_and_keep, name="polycall-work", daemon=True).start()
+    thread = threading.Thread(target=work_and_keep, name="polycall-work", daemon=True)
     try:
-        done.wait()
+        thread.start()  # in here, because it waits as well: the work may have begun when Ctrl-C comes
+        while not done.wait(_SECONDS_BETWEEN_LOOKS):
+            pass
     except KeyboardInterrupt:
         if cancellation is not None:
             cancellation.cancel()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from polycall.registry.cli.printable import printable
+from polycall.registry.cli.printable import indented
 from polycall.registry.cli.stderr import say
 
 __all__ = ["configure_logging", "show_guests"]
@@ -14,8 +14,8 @@ class _EchoHandler(logging.Handler):
     """Writes to what stderr is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Writes one line."""
-        say(printable(self.format(record)))
+        """Writes one record."""
+        say(indented(self.format(record)))
 
 
 def configure_logging(verbosity: int) -> None:

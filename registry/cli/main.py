@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -75,6 +75,8 @@ class _Commands(click.Group):
             sys.stdout.flush()  # at Python's own exit it would be too late to say what went wrong
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except KeyboardInterrupt:  # click would write an empty line
+            return _interrupted()
         except Exception as error:  # noqa: BLE001  # nobody above could say it better
             return show_failure(error, debug=ctx.params["debug"])
         return result
@@ -95,33 +97,44 @@ class _Commands(click.Group):
 def commands(context: click.Context, project: Path, verbose: int, debug: bool) -> None:
     """Call functions written in Lua or compiled to WebAssembly, and let them call each other."""
     configure_logging(verbose)
+    begin: Callable[[], None] = context.obj
     context.obj = Session(project, debug)
+    begin()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, *, begin: Callable[[], None] = lambda: None) -> int:
     """Runs the command line.
 
     Args:
         arguments: Without the program's name; None for those of the process.
+        begin: Is called when all is imported, before the command does anything.
 
     Returns:
         The exit code: 0, 2 for a wrong command line, else that of the failure, see `polycall.registry.cli.failures`.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # for the help and the completions, which click writes
+            stream.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if sys.stdout is None:  # closed by whoever started us: nothing must be done whose result would be lost
             raise click.UsageError("standard output is closed; send it to /dev/null if it is not wanted")
-        result = commands.main(given, prog_name="polycall", standalone_mode=False)
+        result = commands.main(given, prog_name="polycall", standalone_mode=False, obj=begin)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
-        say(printable(shown.getvalue()), nl=False)
+        say(printable(shown.getvalue().rstrip()))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        say("interrupted")
-        return _INTERRUPTED
+        return _interrupted()
     except OSError as error:  # --help and --version write before there is a command
         return show_failure(error, debug=False)
+
+
+def _interrupted() -> int:
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()  # which shows ^C, and goes on behind it
+    say("\ninterrupted" if on_terminal else "interrupted")
+    return _INTERRUPTED

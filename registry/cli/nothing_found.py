@@ -37,8 +37,9 @@ def hints_for_missing(registry: Registry) -> Iterator[None]:
         if not len(registry):
             _show_warnings(registry)
             error.hint = f"there are no entries here: {_MAKE_ONE}"
-        elif error.hint is None and error.entry_id is not None and ":" not in error.entry_id:
-            error.hint = 'an id is a namespace and a name, such as "app:greet"; polycall list has all of them'
+        elif error.hint is None and error.entry_id is not None and error.entry_id not in registry:
+            form = "" if ":" in error.entry_id else 'an id is a namespace and a name, such as "app:greet"; '
+            error.hint = f"{form}polycall list has all of them"
         raise
 
 

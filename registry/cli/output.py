@@ -11,11 +11,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import click
+from polycall.registry.cli.printable import encodable, one_line, printable_json
 
-from polycall.registry.cli.printable import one_line, printable_json
-
-__all__ = ["Styles", "print_json", "print_line", "print_table"]
+__all__ = ["Styles", "print_json", "print_line", "print_table", "print_text"]
 
 Styles = Mapping[str, str]
 """Text to the style it is shown in, as rich names styles."""
@@ -23,7 +21,12 @@ Styles = Mapping[str, str]
 
 def print_json(value: Any) -> None:
     """Prints what `json.dumps` takes; what it does not take is printed as its text."""
-    click.echo(printable_json(json.dumps(value, indent=2, ensure_ascii=False, default=str)))
+    print_text(printable_json(json.dumps(value, indent=2, ensure_ascii=False, default=str), sys.stdout))
+
+
+def print_text(text: str) -> None:
+    """Prints text as it is, but for what the encoding of stdout does not have, and a line end."""
+    print(encodable(text, sys.stdout), flush=True)
 
 
 def print_line(*parts: tuple[str, str]) -> None:
@@ -32,9 +35,9 @@ def print_line(*parts: tuple[str, str]) -> None:
     Args:
         *parts: Text and its style, or "" for none; they are joined as they are.
     """
-    parts = tuple((one_line(text), style) for text, style in parts)
+    parts = tuple((_shown(text), style) for text, style in parts)
     if not _is_colourful():
-        click.echo("".join(text for text, _ in parts))
+        print_text("".join(text for text, _ in parts))
         return
     from rich.console import Console  # noqa: PLC0415  # see the module
     from rich.text import Text  # noqa: PLC0415  # see the module
@@ -50,12 +53,12 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], styles: S
         rows: The cells, as many as there are headers.
         styles: The styles of cells, by their text.
     """
-    shown = [[one_line(cell) for cell in row] for row in rows]
+    shown = [[_shown(cell) for cell in row] for row in rows]
     if not _is_colourful():
         widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
         for row in shown:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            click.echo("  ".join(cells).rstrip())
+            print_text("  ".join(cells).rstrip())
         return
     from rich.console import Console  # noqa: PLC0415  # see the module
     from rich.table import Table  # noqa: PLC0415  # see the module
@@ -67,6 +70,10 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], styles: S
     for row in shown:
         table.add_row(*(Text(cell, (styles or {}).get(cell, "")) for cell in row))
     Console(highlight=False).print(table)
+
+
+def _shown(text: str) -> str:
+    return encodable(one_line(text), sys.stdout)
 
 
 def _is_colourful() -> bool:

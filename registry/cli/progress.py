@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from polycall.registry.cli.printable import one_line
+from polycall.registry.cli.printable import encodable, one_line
 
 __all__ = ["progress"]
 
@@ -35,7 +35,7 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
 
         def begin(name: str) -> None:
             nonlocal begun
-            bar.update(task, completed=begun, description=one_line(name))
+            bar.update(task, completed=begun, description=encodable(one_line(name), sys.stderr))
             begun += 1
 
         yield begin

@@ -10,7 +10,7 @@ import click
 from polycall.registry.cli.description import describe
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.nothing_found import hints_for_missing
-from polycall.registry.cli.output import print_json
+from polycall.registry.cli.output import print_json, print_line
 from polycall.registry.cli.printable import one_line
 from polycall.registry.cli.session import Session
 
@@ -36,11 +36,11 @@ def show(session: Session, entry_id: str, as_json: bool) -> None:
     if as_json:
         print_json(description)
         return
-    click.echo(one_line(f"{entry.id}  {entry.kind}"))
+    print_line((f"{entry.id}  {entry.kind}", ""))
     lines = [line for name, value in description.items() if name not in ("id", "kind") for line in _lines(name, value)]
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
-        click.echo(f"  {one_line(name):{width}}  {one_line(text)}")
+        print_line((f"  {one_line(name):{width}}  {text}", ""))
 
 
 def _lines(name: str, value: Any) -> Iterator[tuple[str, str]]:

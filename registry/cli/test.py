@@ -15,6 +15,7 @@ from polycall.registry.cli.output import print_json, print_line
 from polycall.registry.cli.progress import progress
 from polycall.registry.cli.seconds import SECONDS
 from polycall.registry.cli.session import Session
+from polycall.registry.cli.stderr import say
 from polycall.registry.guest_tests import GuestTest, GuestTestOutcome, find_tests, run_test
 from polycall.registry.junit import junit_xml
 from polycall.registry.registry import Registry
@@ -58,6 +59,7 @@ def run_tests(  # noqa: PLR0917  # click passes options by name
     else:
         _report(outcomes, left=len(tests) - len(outcomes))
     if not tests:
+        say('a test is an entry with "type: test" in its meta' if not filters else "no test has such an id or suite")
         return _FOUND_NO_TESTS
     return _SOME_FAILED if any(outcome.failure is not None for outcome in outcomes) else 0
 

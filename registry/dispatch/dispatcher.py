@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import DeclarationError, Frame, NotFoundError, PolycallError, PoolClosedError
@@ -16,24 +17,25 @@ from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.protocols import Function, Instance
 from polycall.interop.values import Value
 from polycall.interop.waiting import WaitGraph
-from polycall.lua_runtime.spec import LuaFunctionSpec
 from polycall.registry.dispatch.janitor import Janitor
 from polycall.registry.dispatch.preparation import Preparation
 from polycall.registry.dispatch.python_functions import PYTHON_KIND, PythonFunction
 from polycall.registry.dispatch.routes import Route
-from polycall.registry.dispatch.runtimes import FUNCTION_SPECS, Runtimes
-from polycall.registry.entries.changes import Changes, changes_between
+from polycall.registry.dispatch.runtimes import FUNCTION_KINDS, Runtimes
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
 from polycall.registry.observers.observe import Observers
 from polycall.registry.services.services import GuestServices
+
+if TYPE_CHECKING:
+    from polycall.registry.entries.changes import Changes
 
 __all__ = ["Dispatcher", "is_callable"]
 
 
 def is_callable(entry: Entry) -> bool:
     """Says whether an entry is of a kind that can be called."""
-    return isinstance(entry.spec, FUNCTION_SPECS) or entry.kind == PYTHON_KIND
+    return entry.kind in FUNCTION_KINDS or entry.kind == PYTHON_KIND
 
 
 class Dispatcher:
@@ -127,9 +129,9 @@ class Dispatcher:
     def _callee(self, target: str) -> Iterator[Frame]:
         """Yields the frame of an entry that could not be prepared, if there is such an entry and it can be called."""
         index = self.index
-        spec = index.get(target).spec if target in index else None
-        if isinstance(spec, FUNCTION_SPECS):
-            yield Frame(target, "lua" if isinstance(spec, LuaFunctionSpec) else "wasm")
+        kind = index.get(target).kind if target in index else ""
+        if kind in FUNCTION_KINDS:
+            yield Frame(target, FUNCTION_KINDS[kind])
 
     def route(self, target: str, call: CallContext | None = None) -> Route:
         """Returns the route of an entry, preparing it if need be.
@@ -261,6 +263,8 @@ class Dispatcher:
             DeclarationError: An entry has the id of a registered Python function.
             PoolClosedError: The registry is closed.
         """
+        from polycall.registry.entries.changes import changes_between  # noqa: PLC0415  # one call does not need it
+
         with self._reloading:
             declared = read()
             with self._lock:

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import PreparationError
 from polycall.interop.protocols import Function, Invoker
 from polycall.interop.services import Services
-from polycall.lua_runtime.spec import LuaFunctionSpec, LuaLibrarySpec
-from polycall.registry.dispatch.programs import lua_program, wasm_program
+from polycall.registry.dispatch.programs import lua_program
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
-from polycall.registry.services.filesystems import FileSystems
 from polycall.registry.services.guest_yaml import GuestYaml
-from polycall.wasm_runtime.spec import WasmFunctionSpec, WatFunctionSpec
 
 if TYPE_CHECKING:
     from polycall.lua_runtime.runtime import LuaRuntime
     from polycall.registry.isolation import IsolationRuntime
     from polycall.wasm_runtime.runtime import WasmRuntime
 
-__all__ = ["FUNCTION_SPECS", "Runtimes"]
+__all__ = ["FUNCTION_KINDS", "Runtimes"]
 
-FUNCTION_SPECS = (LuaFunctionSpec, WasmFunctionSpec, WatFunctionSpec)
-"""The specs of entries that a runtime makes callable."""
+FUNCTION_KINDS: Mapping[str, str] = MappingProxyType(
+    {"function.lua": "lua", "function.wasm": "wasm", "function.wat": "wasm"}
+)
+"""The kinds of entry that a runtime makes callable, and their languages."""
 
 
 class Runtimes:
@@ -52,7 +53,7 @@ class Runtimes:
         """Makes an entry of `index` ready to call.
 
         Args:
-            entry: Its spec is one of `FUNCTION_SPECS`.
+            entry: Its kind is one of `FUNCTION_KINDS`.
             index: Where the entries are to which it refers.
             context: The call that waits for it, if there is one.
 
@@ -60,17 +61,19 @@ class Runtimes:
             PreparationError: It cannot be made ready.
             DeadlineError, CancelledError: The call is over.
         """
-        spec = entry.spec
-        if not isinstance(spec, FUNCTION_SPECS):
+        if entry.kind not in FUNCTION_KINDS:
             raise PreparationError(
                 f'an entry of kind "{entry.kind}" cannot be called',
                 entry_id=str(entry.id),
                 hint="only function.lua, function.wasm, function.wat and registered Python functions can",
             )
-        isolated = spec.isolation == "process"
-        if isinstance(spec, LuaFunctionSpec):
+        isolated = entry.spec.isolation == "process"
+        if FUNCTION_KINDS[entry.kind] == "lua":
             lua = self._isolation_runtime() if isolated else self._lua_runtime()
             return lua.prepare(lua_program(entry, index), context)
+        from polycall.registry.dispatch.wasm_programs import wasm_program  # noqa: PLC0415  # as the engines
+        from polycall.registry.services.filesystems import FileSystems  # noqa: PLC0415  # the same
+
         wasm = self._isolation_runtime() if isolated else self._wasm_runtime()
         return wasm.prepare(wasm_program(entry, FileSystems(index)), context)
 
@@ -83,10 +86,10 @@ class Runtimes:
         Raises:
             PreparationError: It cannot be made ready.
         """
-        if isinstance(entry.spec, LuaLibrarySpec):
+        if entry.kind == "library.lua":
             self._lua_runtime().compile(lua_program(entry, index))
             return None
-        return self.prepare(entry, index) if isinstance(entry.spec, FUNCTION_SPECS) else None
+        return self.prepare(entry, index) if entry.kind in FUNCTION_KINDS else None
 
     def _lua_runtime(self) -> LuaRuntime:
         from polycall.lua_runtime.runtime import LuaRuntime  # noqa: PLC0415  # loads the engine

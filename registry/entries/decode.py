@@ -20,7 +20,7 @@ from polycall.registry.documents.nodes import ListNode, MapNode, Node, ScalarNod
 from polycall.registry.documents.problems import Position, Report
 from polycall.registry.documents.scalars import resolve_plain
 from polycall.registry.entries.entry import Location, Reference
-from polycall.registry.entries.kinds import SPECS, TOLERATED_KEYS
+from polycall.registry.entries.kinds import SPECS, tolerated_keys
 
 __all__ = ["INVALID", "Decoder"]
 
@@ -114,7 +114,7 @@ class Decoder:
         self, spec_type: type, fields: tuple[_Field, ...], node: MapNode, path: str, also: frozenset[str]
     ) -> bool:
         names = [field.name for field in fields]
-        unknown = node.items.keys() - {*names, *also, *TOLERATED_KEYS.get(spec_type, ())}
+        unknown = node.items.keys() - {*names, *also, *tolerated_keys(spec_type)}
         for key in unknown:
             hint = _place_of(key, spec_type) or suggestion(key, {*names, *also}) or _listed(names)
             self.report.problem(node.marks[key], join(path, key), "unknown key", hint)

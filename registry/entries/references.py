@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from polycall.interop.errors import Problem
 from polycall.interop.ids import EntryId, suggestion
 from polycall.registry.entries.entry import Entry, Reference
-from polycall.registry.entries.env_kinds import EnvVariableSpec
 
 __all__ = ["by_id", "cycle_problems", "reference_problems", "variable_problems"]
 
@@ -30,7 +29,7 @@ def variable_problems(entries: Iterable[Entry]) -> Iterator[Problem]:
     """Yields a problem for each ``env.variable`` whose public name another one has."""
     first: dict[str, Entry] = {}
     for entry in entries:
-        if isinstance(entry.spec, EnvVariableSpec):
+        if entry.kind == "env.variable" and entry.spec is not None:
             other = first.setdefault(entry.spec.variable, entry)
             if other is not entry:
                 message = f"the variable {entry.spec.variable} is taken: it is that of {other.id} in {other.location}"

@@ -23,7 +23,7 @@ from polycall.registry.entries.kinds import (
     KEPT_KINDS,
     NAMESPACE,
     SPECS,
-    TOLERATED_KEYS,
+    tolerated_keys,
 )
 
 __all__ = ["entry_file_schema"]
@@ -92,7 +92,7 @@ def _by_kind(also: Collection[str] = ()) -> Schema:
 
 
 def _of_kind(kind: str, spec: type, also: Collection[str]) -> Schema:
-    keys = [field.name for field in dataclasses.fields(spec)] + sorted(TOLERATED_KEYS[spec])
+    keys = [field.name for field in dataclasses.fields(spec)] + sorted(tolerated_keys(spec))
     reference = {"$ref": f"#/$defs/{kind}"}
     return {
         "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
@@ -117,7 +117,7 @@ def _record(spec: type, *, closed: bool = True) -> Schema:
     if required:
         schema["required"] = required
     if closed:
-        tolerated = sorted(TOLERATED_KEYS.get(spec, ()))
+        tolerated = sorted(tolerated_keys(spec))
         schema["properties"] |= {name: {"description": "Accepted, unused."} for name in tolerated}
         schema["additionalProperties"] = False
     return schema

@@ -13,12 +13,11 @@ from polycall.interop.errors import CallError
 from polycall.interop.ids import EntryId
 from polycall.interop.values import Value, plain
 from polycall.registry.entries.entry import Entry
-from polycall.registry.entries.env_kinds import EnvStaticSpec, EnvVariableSpec
 from polycall.registry.entries.index import Index
 
 __all__ = ["EntryData"]
 
-_WITHHELD: Mapping[type, str] = {EnvStaticSpec: "values", EnvVariableSpec: "default"}
+_WITHHELD: Mapping[str, str] = {"env.storage.static": "values", "env.variable": "default"}
 
 
 class EntryData:
@@ -71,6 +70,6 @@ _FIELDS: Mapping[str, Callable[[Entry], str]] = {
 def _shown(entry: Entry) -> dict[str, Value]:
     data = entry.data
     if entry.spec is not None:
-        withheld = _WITHHELD.get(type(entry.spec))
+        withheld = _WITHHELD.get(entry.kind)
         data = {key: value for key, value in entry.declared_data().items() if key != withheld}
     return {"id": str(entry.id), "kind": entry.kind, "meta": plain(entry.meta), "data": plain(data)}

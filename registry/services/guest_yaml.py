@@ -11,7 +11,6 @@ from polycall.registry.documents.node_builder import NodeBuilder
 from polycall.registry.documents.nodes import ListNode, Node, ScalarNode
 from polycall.registry.documents.problems import Position, Report
 from polycall.registry.documents.yaml_document import read_yaml
-from polycall.registry.services.yaml_writer import write_yaml
 
 __all__ = ["GuestYaml"]
 
@@ -24,6 +23,8 @@ class GuestYaml:
 
     def encode(self, value: Value, check: Callable[[], None], *, field_order: Sequence[str], indent: int) -> str:
         """Writes a value; see `polycall.interop.protocols.YamlText`."""
+        from polycall.registry.services.yaml_writer import write_yaml  # noqa: PLC0415  # few guests write YAML
+
         return write_yaml(value, _paced(check), field_order, indent)
 
     def decode(self, text: str, check: Callable[[], None]) -> Value:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from polycall.registry.entries.index import Index
-from polycall.registry.services.entry_data import EntryData
-from polycall.registry.services.environment import Environment
-from polycall.registry.services.filesystems import FileSystems
+
+if TYPE_CHECKING:  # each is imported when a guest asks for it: most functions do not, and a cold start pays for it
+    from polycall.registry.services.entry_data import EntryData
+    from polycall.registry.services.environment import Environment
+    from polycall.registry.services.filesystems import FileSystems
 
 __all__ = ["GuestServices"]
 
@@ -21,10 +25,28 @@ class GuestServices:
 
     def __init__(self, index: Callable[[], Index]) -> None:
         self._index = index
-        self.environment = Environment(index)
-        self.entries = EntryData(index)
+        self._lock = threading.Lock()
+        self._environment: Environment | None = None
+
+    @property
+    def environment(self) -> Environment:
+        """The variables."""
+        from polycall.registry.services.environment import Environment  # noqa: PLC0415  # see TYPE_CHECKING
+
+        with self._lock:  # one for all, for it keeps values
+            self._environment = self._environment or Environment(self._index)
+            return self._environment
+
+    @property
+    def entries(self) -> EntryData:
+        """The entries as data."""
+        from polycall.registry.services.entry_data import EntryData  # noqa: PLC0415  # see TYPE_CHECKING
+
+        return EntryData(self._index)
 
     @property
     def file_systems(self) -> FileSystems:
         """The folders."""
+        from polycall.registry.services.filesystems import FileSystems  # noqa: PLC0415  # see TYPE_CHECKING
+
         return FileSystems(self._index())

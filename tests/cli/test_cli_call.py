@@ -138,7 +138,7 @@ def test_ctrl_c_ends_a_call_cleanly(project: Path) -> None:
     assert b"spinning" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
-    assert (process.returncode, stdout, stderr) == (130, b"", b"\ninterrupted\n")
+    assert (process.returncode, stdout, stderr) == (130, b"", b"interrupted\n")
 
 
 @pytest.fixture(params=["no reader", "full disk"])

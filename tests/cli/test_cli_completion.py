@@ -32,7 +32,7 @@ def completed(project: Path, *words: str) -> list[str]:
         "COMP_WORDS": " ".join(["polycall", *words]),
         "COMP_CWORD": str(len(words)),
     }
-    script = "import sys; sys.argv[0] = 'polycall'; from registry.cli import main; sys.exit(main())"
+    script = "import sys; sys.argv[0] = 'polycall'; from polycall.registry.cli import main; sys.exit(main())"
     result = subprocess.run(
         [sys.executable, "-c", script], cwd=project, env=environment, capture_output=True, text=True, check=False
     )

@@ -53,8 +53,8 @@ def test_a_cache_that_cannot_be_written_is_a_warning(cache: Path, capsys: pytest
     done = run(capsys, "doctor")
     assert done.code == 0
     line = next(line for line in done.out.splitlines() if line.startswith("warning"))
-    assert line.split(maxsplit=2) == ["warning", "cache", f"{cache} cannot be used: Not a directory"]
-    assert "cache: without it every start compiles anew; set POLYCALL_CACHE_DIR" in done.out
+    assert line.split(maxsplit=2) == ["warning", "cache", f"{cache} cannot be used: it is no folder"]
+    assert "cache: without it every start compiles anew; remove it, or set POLYCALL_CACHE_DIR" in done.out
 
 
 def test_a_cache_on_a_full_disk_is_a_warning(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

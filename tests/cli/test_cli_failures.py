@@ -120,7 +120,7 @@ def test_ctrl_c_ends_start_up_code_that_never_ends(tmp_path: Path, command: str)
     assert b"started" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
-    assert (process.returncode, stderr) == (130, b"\ninterrupted\n")
+    assert (process.returncode, stderr) == (130, b"interrupted\n")
 
 
 def test_examples_in_the_help_stand_on_their_own_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,3 +168,10 @@ def test_init_quotes_names_and_leaves_nothing_behind_when_it_fails(
     code, _, err = run(capsys, "init", str(tmp_path / "deep" / "er"))
     assert (code, err) == (74, f"error: {tmp_path / 'deep' / 'er'}: No space left on device\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a b", "here"]
+
+
+def test_who_finds_nothing_is_told_how_to_go_on(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "hint: polycall list has all of them" in run(capsys, "-C", str(project), "call", "far:away").err
+    assert '"type: test" in its meta' in run(capsys, "-C", str(project), "test").err
+    assert "no test has such an id or suite" in run(capsys, "-C", str(project), "test", "nothing").err
+    assert "only function.wasm entries have one" in run(capsys, "-C", str(project), "hash").err

@@ -183,12 +183,12 @@ def test_debug_shows_the_traceback_and_keeps_the_exit_code(project: Path, capsys
 
 def test_debug_behind_the_command_is_data(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "-C", str(project), "call", "app:nothing", "--string", "--", "--debug")
-    assert (code, err) == (4, "error: there is no entry app:nothing\n")
+    assert (code, err) == (4, "error: there is no entry app:nothing\nhint: polycall list has all of them\n")
 
 
 def test_listing_imports_no_engine(project: Path) -> None:
     script = (
-        "import sys; from registry.cli.main import main; "
+        "import sys; from polycall.registry.cli.main import main; "
         f"main(['-C', {str(project)!r}, 'list']); "
         "sys.exit(any(name.split('.')[0] in ('lupa', 'wasmtime', 'asyncio') for name in sys.modules))"
     )

@@ -56,7 +56,7 @@ def test_no_color_leaves_the_progress_out_as_well(project: Path) -> None:
 
 def test_a_pipe_gets_plain_text_and_no_rich(project: Path) -> None:
     script = (
-        "import sys; from registry.cli.main import main; "
+        "import sys; from polycall.registry.cli.main import main; "
         f"[main(['-C', {str(project)!r}, command]) for command in ('list', 'check', 'test')]; "
         "sys.exit('rich' in sys.modules)"
     )

@@ -13,12 +13,15 @@ from polycall.interop.ids import EntryId
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.source import SourceText
+from polycall.lua_runtime import spec as lua_spec
 from polycall.lua_runtime.spec import LuaFunctionSpec
 from polycall.registry.documents.nodes import MapNode
 from polycall.registry.documents.problems import Report
 from polycall.registry.documents.yaml_document import read_yaml
+from polycall.registry.entries import data_kinds, env_kinds
 from polycall.registry.entries.decode import INVALID, Decoder
 from polycall.registry.entries.kinds import SPECS
+from polycall.wasm_runtime import spec as wasm_spec
 from polycall.wasm_runtime.spec import WasmFunctionSpec
 
 
@@ -229,3 +232,8 @@ imports: [funcs, "wasi:io/streams@0.2.8"]
     assert spec.limits == LimitsSpec(max_execution_ms=100)
     assert spec.fs == EntryId("app", "files")
     assert spec.imports == ("funcs", "wasi:io/streams@0.2.8")
+
+
+def test_every_kind_that_a_module_declares_is_known_by_the_same_name() -> None:
+    declared = [lua_spec.KINDS, wasm_spec.KINDS, data_kinds.KINDS, env_kinds.KINDS]
+    assert dict(SPECS) == {kind: spec for kinds in declared for kind, spec in kinds.items()}

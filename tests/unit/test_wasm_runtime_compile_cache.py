@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import logging
@@ -10,6 +11,7 @@ import re
 import shutil
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -313,18 +315,108 @@ def test_a_pipe_in_the_place_of_compiled_code_is_replaced_and_nobody_waits_for_i
     cache = CompileCache(tmp_path)
     os.mkfifo(tmp_path / "key.compiled")
     assert cache.load("key") is None
-    assert "key.compiled is no regular file; set POLYCALL_CACHE_DIR to a folder of your own" in caplog.text
+    assert "key.compiled is no regular file; remove it, or set POLYCALL_CACHE_DIR" in caplog.text
     cache.store("key", b"code")
     assert cache.load("key") == b"code"
 
 
-def test_a_file_as_cache_directory_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "file").touch()
-    cache = CompileCache(tmp_path / "file")
+def a_file(path: Path) -> None:
+    path.touch()
+
+
+def a_link_to_nothing(path: Path) -> None:
+    path.symlink_to(path.parent / "nothing")
+
+
+def open_to_others(path: Path) -> None:
+    path.mkdir()
+    path.chmod(0o777)
+
+
+def below_a_file(path: Path) -> None:
+    path.parent.rmdir()
+    path.parent.touch()
+
+
+ELSEWHERE = "set POLYCALL_CACHE_DIR to a folder of your own"
+OBSTACLES: dict[Callable[[Path], None], str] = {
+    a_file: f"it is no folder; remove it, or {ELSEWHERE}",
+    a_link_to_nothing: f"it is no folder; remove it, or {ELSEWHERE}",
+    open_to_others: f"other users may write to it; set its mode to 0700, or {ELSEWHERE}",
+    below_a_file: f"Not a directory; {ELSEWHERE}",
+}
+
+
+@pytest.mark.parametrize("make", OBSTACLES, ids=lambda make: make.__name__)
+def test_a_directory_that_cannot_be_used_is_told_with_what_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, make: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "parent" / "cache"
+    folder.parent.mkdir()
+    make(folder)
+    monkeypatch.setenv("POLYCALL_CACHE_DIR", str(folder))
+    _is_told(folder, OBSTACLES[make], caplog)
+
+
+def _is_told(folder: Path, told: str, caplog: pytest.LogCaptureFixture) -> None:
+    cache = CompileCache(folder)
+    assert str(cache.obstacle()) == told
     assert cache.load("key") is None
     cache.store("key", b"code")
-    told = f"compiled without the cache in {tmp_path / 'file'}: it is no folder; set POLYCALL_CACHE_DIR to a folder"
-    assert caplog.text.count(told) == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        f"WebAssembly is compiled without the cache in {folder}: {told}"
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files have no such owner there")
+def test_a_directory_of_another_user_is_no_matter_of_its_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("POLYCALL_CACHE_DIR", str(tmp_path))
+    tmp_path.chmod(0o700)
+    assert CompileCache(tmp_path).obstacle() is None
+    monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
+    _is_told(tmp_path, "it belongs to another user; set POLYCALL_CACHE_DIR to a folder of your own", caplog)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (errno.ENOSPC, "No space left on device; make room there, or set POLYCALL_CACHE_DIR to a folder of your own"),
+        (errno.EROFS, "Read-only file system; set POLYCALL_CACHE_DIR to a folder of your own"),
+        (errno.EACCES, "Permission denied; set POLYCALL_CACHE_DIR to a folder of your own"),
+    ],
+)
+def test_a_directory_that_cannot_be_written_is_told_with_what_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int, told: str
+) -> None:
+    def refuse(*_arguments: object, **_options: object) -> str:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setenv("POLYCALL_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    _is_told(tmp_path, told, caplog)
+
+
+def test_who_has_no_home_is_told_and_nothing_else_fails(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def homeless(_path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for variable in ("POLYCALL_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    told = "there is no home directory to keep it in; set POLYCALL_CACHE_DIR to a folder of your own"
+    _is_told(default_cache_directory(), told, caplog)
+
+
+def test_the_directory_of_a_program_is_not_mended_by_the_variable_alone(tmp_path: Path) -> None:
+    a_file(tmp_path / "file")
+    obstacle = CompileCache(tmp_path / "file").obstacle()
+    assert obstacle is not None
+    assert "cache_directory" in obstacle.remedy
 
 
 def test_the_home_folder_can_be_named_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,37 @@
+"""From a WebAssembly entry with references to a program that the runtime can prepare."""
+
+from __future__ import annotations
+
+from polycall.interop.source import SourceText
+from polycall.registry.entries.entry import Entry
+from polycall.registry.services.filesystems import FileSystems
+from polycall.wasm_runtime.imports import group_of_spelling
+from polycall.wasm_runtime.spec import BinaryFile, WasmFunctionSpec, WasmProgram, WatFunctionSpec
+
+__all__ = ["wasm_program"]
+
+
+def wasm_program(entry: Entry, file_systems: FileSystems) -> WasmProgram:
+    """Returns a WebAssembly entry with its binary located.
+
+    Raises:
+        PreparationError: The file system or the file is not there, or lies outside.
+    """
+    spec = entry.spec
+    if isinstance(spec, WasmFunctionSpec):
+        folder = file_systems.locate(spec.fs, spec.path).folder
+        name = f"{spec.fs}/{spec.path.lstrip('/')}"
+        code: BinaryFile | SourceText = BinaryFile(folder, spec.path, name, spec.hash)
+    elif isinstance(spec, WatFunctionSpec):
+        code = spec.source
+    else:
+        raise TypeError(f"{entry.id} is not a WebAssembly entry")
+    return WasmProgram(
+        entry_id=str(entry.id),
+        code=code,
+        method=spec.method,
+        wit=spec.wit,
+        grants=frozenset(filter(None, map(group_of_spelling, spec.imports))),
+        strict_imports=spec.strict_imports,
+        limits=spec.limits,
+    )

@@ -1,0 +1,75 @@
+"""Ctrl-C at any moment of a start ends the command with 130 and no traceback.
+
+Each case sends the signal while a certain module is looked for; most of a start goes into that.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from projects import write_project
+
+INDEX = """
+namespace: app
+entries:
+  - {name: forever, kind: function.lua, method: f, source: "return { f = function() while true do end end }"}
+"""
+# From the first module after `polycall.__main__` to the last before the call; some in each third party's and our own.
+MODULES = (
+    "polycall.registry",
+    "re",
+    "polycall.interop.errors",
+    "click",
+    "click.types",
+    "logging",
+    "yaml",
+    "yaml.resolver",
+    "polycall.registry.registry",
+    "polycall.registry.cli.call",
+    "polycall.lua_runtime.runtime",
+    "lupa.lua54",
+    "polycall.lua_runtime.kernel",
+)
+SCRIPT = """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == MODULE:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+sys.argv[:] = ["polycall", "call", "app:forever"]
+for name in [name for name in sys.modules if name == MODULE]:
+    del sys.modules[name]
+from polycall.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_moment_of_a_start_shows_a_traceback(tmp_path: Path, module: str) -> None:
+    write_project(tmp_path, index=INDEX)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.replace("MODULE", repr(module))],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 130
+    assert done.stderr in ("", "interrupted\n")
+
+
+def test_a_start_that_ignores_ctrl_c_goes_on_ignoring_it(tmp_path: Path) -> None:
+    write_project(tmp_path, index=INDEX.replace("while true do end", "return 1"))
+    ignoring = SCRIPT.replace("MODULE", "'click'").replace(
+        "class", "signal.signal(signal.SIGINT, signal.SIG_IGN)\nclass"
+    )
+    done = subprocess.run([sys.executable, "-c", ignoring], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "1\n")
+
+
+def test_the_package_itself_imports_nothing() -> None:
+    script = "import sys; before = set(sys.modules); import polycall.__main__; print(sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "['gc', 'polycall', 'polycall.__main__']\n"
