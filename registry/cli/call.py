@@ -113,7 +113,7 @@ def _print_trace(trace: Trace) -> None:
 def _value(text: str, number: int, as_text: bool) -> Value:
     data = _standard_input() if text == "-" else text.encode("utf-8", "surrogateescape")
     try:
-        return data.decode() if as_text else decode_json(data)
+        return data.decode() if as_text else decode_json(data, bounded=False)
     except UnicodeDecodeError:
         return data
     except ConversionError as error:
@@ -141,7 +141,7 @@ def _print(result: Value, as_json: bool) -> None:
     elif isinstance(result, str) and not as_json:
         click.echo(result)
     elif result is not None or as_json:
-        click.echo(printable_json(encode_json(_with_base64(result), indent=2)))
+        click.echo(printable_json(encode_json(_with_base64(result), indent=2, bounded=False)))
 
 
 def _with_base64(value: Value) -> Value:

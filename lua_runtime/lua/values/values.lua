@@ -3,12 +3,18 @@
 local kernel, OUT_LIST, OUT_RECORD, collect, more, restore_limit = ...
 local error, next, type, rawlen, rawget = error, next, type, rawlen, rawget
 local select, unpack, utf8_len, math_type, min = select, table.unpack, utf8.len, math.type, math.min
-local pcall = pcall
-local parts, new_error, stop = kernel.error_parts, kernel.new_error, kernel.stop
+local pcall, sub = pcall, string.sub
+local parts, new_error, stop, work = kernel.error_parts, kernel.new_error, kernel.stop, kernel.work
 local is_object = kernel.is_object
 
 local MOST_NESTING = 128 -- as in interop.values
-local MOST_BYTES = 128 * 1024 * 1024 -- of text in one run: a string that stands there twice is copied twice
+-- What one run may hold: its text (a string that stands there twice is copied twice), and for each value and key what
+-- it costs as an object of the host's. As in `interop.budget`.
+local MOST_BYTES, VALUE_BYTES = 128 * 1024 * 1024, 128
+local MOST_STRING, MOST_KEY = 64 * 1024 * 1024, 64 * 1024
+local SHOWN_KEY = 100 -- bytes of a key in a path
+local ERROR_BYTES = 1024 * 1024 -- of what an error carries, for the host may have to keep it
+local TABLE_WORK = 128 * 1024 -- `next` walks over the empty places of a table unseen: some 5 ms for the largest
 local MOST_RESULTS = 8000 -- values in one crossing; Lua's stack is the bound
 local MOST_ARGUMENTS = 128 -- Lupa copies the arguments once for each argument
 local IN_LIST, IN_RECORD = {}, {}
@@ -17,14 +23,18 @@ local IS_SCALAR = { ["nil"] = true, boolean = true, number = true, string = true
 
 -- Guest to host ------------------------------------------------------------------------------------------------------
 
-local out, count, room -- the run being written, and how many bytes of text it may still get
+local out, count, room, most -- the run being written, and how many bytes it may still get, and in all
 local trail = {} -- the keys from the top to the table being written
 local unfit -- what stood in the way: path, expected, got
 
 local function path_of(base, depth)
   for at = 1, depth do
     local key = trail[at]
-    base = base .. (type(key) == "number" and "[" .. key - 1 .. "]" or "." .. key)
+    if type(key) == "number" then
+      base = base .. "[" .. key - 1 .. "]"
+    else
+      base = base .. "." .. (#key > SHOWN_KEY and sub(key, 1, SHOWN_KEY) .. "..." or key)
+    end
   end
   return base
 end
@@ -40,9 +50,14 @@ local function article(value)
   return "a " .. type(value)
 end
 
-local function make_room(text, depth)
-  room = room - #text
-  if room < 0 then refuse(depth, "at most " .. MOST_BYTES .. " bytes of text in all", "more") end
+local function make_room(bytes, depth)
+  room = room - bytes - VALUE_BYTES
+  if room < 0 then refuse(depth, "at most " .. most .. " bytes in all, each value counting " .. VALUE_BYTES, "more") end
+end
+
+local function bounded(text, longest, what, depth)
+  if #text > longest then refuse(depth, what .. " of at most " .. longest .. " bytes", "one of " .. #text) end
+  return #text
 end
 
 local write_table
@@ -51,8 +66,10 @@ local function write(value, depth)
   local kind = type(value)
   if kind == "table" then return write_table(value, depth) end
   if kind == "string" then
-    make_room(value, depth)
-  elseif not IS_SCALAR[kind] then
+    make_room(bounded(value, MOST_STRING, "text", depth), depth)
+  elseif IS_SCALAR[kind] then
+    make_room(0, depth)
+  else
     refuse(depth, "a plain value", article(value))
   end
   count = count + 1
@@ -74,8 +91,8 @@ local function write_record(record, length, depth)
   count = count + 2
   out[count - 1], out[count] = OUT_RECORD, length
   for key, item in next, record do
+    make_room(bounded(key, MOST_KEY, "keys", depth), depth)
     if not utf8_len(key) then refuse(depth, "keys in UTF-8", "a key that is not") end
-    make_room(key, depth)
     count = count + 1
     out[count] = key
     trail[depth + 1] = key
@@ -86,6 +103,7 @@ end
 -- How many keys there are in all and how many of them are strings.
 local function survey(value)
   local all, strings = 0, 0
+  work(TABLE_WORK)
   for key in next, value do
     all = all + 1
     if type(key) == "string" then strings = strings + 1 end
@@ -104,6 +122,7 @@ end
 function write_table(value, depth)
   if depth >= MOST_NESTING then refuse(0, "at most " .. MOST_NESTING .. " levels of nesting", "more (is it cyclic?)") end
   if parts[value] or is_object[value] then refuse(depth, "a plain value", article(value)) end
+  make_room(0, depth)
   local all, strings = survey(value)
   if strings == 0 and all == rawlen(value) then return write_list(value, all, depth) end
   if strings == all then return write_record(value, all, depth) end
@@ -111,23 +130,32 @@ function write_table(value, depth)
 end
 
 local function write_all(...)
-  out, count, room = {}, 0, MOST_BYTES
+  out, count = {}, 0
   for at = 1, select("#", ...) do
     trail[0] = at
     write((select(at, ...)), 0)
   end
 end
 
--- Returns true with the run and its length, or false with path, expected and got; raises what must unwind the call.
-local function flatten(base, ...)
+local function flatten_within(bytes, base, ...)
+  most, room = bytes, bytes
   local ok, problem = pcall(write_all, ...)
-  local run, length = out, count
-  out = nil
+  local run, length, keys = out, count, trail
+  out, trail = nil, {} -- nothing that the guest gave outlasts the call
   if ok then return true, run, length end
   if problem ~= UNFIT then error(problem, 0) end
+  trail = keys
   if base == "$.args" then base = "$.args[" .. trail[0] - 1 .. "]" end
-  return false, path_of(base, unfit[1]), unfit[2], unfit[3]
+  local path, expected, got = path_of(base, unfit[1]), unfit[2], unfit[3]
+  trail, unfit = {}, nil
+  return false, path, expected, got
 end
+
+-- Returns true with the run and its length, or false with path, expected and got; raises what must unwind the call.
+local function flatten(base, ...) return flatten_within(MOST_BYTES, base, ...) end
+
+-- The same for what an error carries.
+function kernel.flatten_error(base, value) return flatten_within(ERROR_BYTES, base, value) end
 
 -- Host to guest ------------------------------------------------------------------------------------------------------
 
@@ -214,14 +242,13 @@ local function receive(value, word, ...)
   return stop()
 end
 
--- Calls a host function with a string and a flat run.
+-- Calls a host function with a string and a flat run. A long one is collected first, and a list of -1 stands for it:
+-- so nothing is left over for the next call where this one is broken off.
 local function hand_over(host, first, flat, length)
-  local sent = 0
-  while length - sent > MOST_ARGUMENTS do
-    collect(unpack(flat, sent + 1, sent + MOST_ARGUMENTS))
-    sent = sent + MOST_ARGUMENTS
-  end
-  return receive(host(first, unpack(flat, sent + 1, length)))
+  if length <= MOST_ARGUMENTS then return receive(host(first, unpack(flat, 1, length))) end
+  collect()
+  for sent = 0, length - 1, MOST_ARGUMENTS do collect(unpack(flat, sent + 1, min(sent + MOST_ARGUMENTS, length))) end
+  return receive(host(first, OUT_LIST, -1))
 end
 
 local function misfit(kind, path, expected, got)
@@ -239,9 +266,10 @@ end
 local leaving, left, leaving_length
 
 function kernel.more()
-  local first, last = left + 1, min(left + MOST_RESULTS, leaving_length)
+  local flat, first, last = leaving, left + 1, min(left + MOST_RESULTS, leaving_length)
   left = last
-  return unpack(leaving, first, last)
+  if last == leaving_length then leaving = nil end
+  return unpack(flat, first, last)
 end
 
 function kernel.leave(flat, length)
