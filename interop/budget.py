@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from polycall.interop.errors import ConversionError
 
-__all__ = ["CROSSING_BYTES", "VALUE_BYTES", "Budget"]
+__all__ = ["CROSSING_BYTES", "VALUE_BYTES", "Budget", "count"]
 
 VALUE_BYTES = 128
 """What a value counts besides its text: about what an object of Python's and its place in a container take."""
@@ -66,3 +66,19 @@ class Budget:
         if self._steps <= 0:
             self._steps = _STEPS_BETWEEN_CHECKS
             self._check()
+
+
+def count(value: object, budget: Budget) -> None:
+    """Takes a value and all that is in it from a budget.
+
+    Raises:
+        ConversionError: There is no room for it.
+    """
+    ahead = [value]
+    while ahead:
+        each = ahead.pop()
+        budget.take(len(each) if isinstance(each, (str, bytes)) else 0)
+        if isinstance(each, Mapping):
+            ahead += (*each.keys(), *each.values())
+        elif isinstance(each, (list, tuple)):
+            ahead += each

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 
-from polycall.interop.budget import VALUE_BYTES
-from polycall.interop.errors import PolycallError
+from polycall.interop.budget import Budget, count
+from polycall.interop.errors import ConversionError, PolycallError
 
 __all__ = ["KEPT_BYTES", "KeptErrors"]
 
@@ -34,8 +35,9 @@ class KeptErrors:
         """
         for each in _chain(error):
             traceback.clear_frames(each.__traceback__)
-        number, size = next(self._numbers), _size(error)
-        if size <= KEPT_BYTES:
+        number = next(self._numbers)
+        with suppress(ConversionError):
+            size = _size(error)
             self._kept[number] = error, size
             self._bytes += size
         while self._bytes > KEPT_BYTES:
@@ -67,18 +69,13 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _size(error: BaseException) -> int:
-    """Returns about how many bytes an error holds; once they are too many, no more are counted."""
-    size = 0
+    """Returns about how many bytes an error holds.
+
+    Raises:
+        ConversionError: They are more than `KEPT_BYTES`.
+    """
+    budget = Budget(KEPT_BYTES)
     for each in _chain(error):
-        size += _ERROR_BYTES
-        ahead: list[object] = [each.args, *vars(each).values()]
-        while ahead and size <= KEPT_BYTES:
-            value = ahead.pop()
-            size += VALUE_BYTES
-            if isinstance(value, (str, bytes)):
-                size += len(value)
-            elif isinstance(value, (list, tuple)):
-                ahead += value
-            elif isinstance(value, dict):
-                ahead += (*value.keys(), *value.values())
-    return size
+        budget.take(_ERROR_BYTES)
+        count([each.args, *vars(each).values()], budget)
+    return budget.taken

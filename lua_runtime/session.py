@@ -19,7 +19,7 @@ from polycall.interop.values import Value
 from polycall.lua_runtime.engine import MemoryCap
 from polycall.lua_runtime.values import AT_ONCE, LIST, Marks, lift_all, lower, lower_scalars
 
-__all__ = ["MOST_NAME_BYTES", "MOST_TEXT_BYTES", "PIECE", "RefusedError", "Session"]
+__all__ = ["MOST_AT_ONCE_BYTES", "MOST_NAME_BYTES", "MOST_TEXT_BYTES", "PIECE", "RefusedError", "Session"]
 
 PIECE = 1 << 20
 """Bytes that hashing and the like work through without asking whether the call is still wanted: about a millisecond."""
@@ -29,6 +29,9 @@ MOST_NAME_BYTES = 4 << 10
 
 _MOST_DETAIL_BYTES = 1 << 20
 """What the details of an error may come to that a guest is told of."""
+
+MOST_AT_ONCE_BYTES = 16 << 20
+"""What a text may have that a host function works through in one step of at most some 50 ms."""
 
 MOST_TEXT_BYTES = 64 << 20
 """What any text may have that a guest gives a host function; what is not worked through in pieces has a smaller bound."""

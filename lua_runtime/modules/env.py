@@ -11,6 +11,8 @@ from polycall.lua_runtime.session import Session
 
 __all__ = ["host_functions"]
 
+_MOST_VALUE_BYTES = 256 << 10  # 64 Ki characters, which is what a variable takes
+
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
     """Returns what ``lua/modules/env.lua`` calls."""
@@ -26,7 +28,7 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
     def get_all(services: Services) -> Any:
         return session.answer({name: _bytes(value) for name, value in services.environment.get_all().items()})
 
-    return offered(session, get), offered(session, set_value), offered(session, get_all)
+    return offered(session, get), offered(session, set_value, _MOST_VALUE_BYTES), offered(session, get_all)
 
 
 def _bytes(value: str) -> bytes:

@@ -24,7 +24,7 @@ class GuestYaml:
 
     def encode(self, value: Value, check: Callable[[], None], *, field_order: Sequence[str], indent: int) -> str:
         """Writes a value; see `polycall.interop.protocols.YamlText`."""
-        return write_yaml(value, _paced(check), field_order, indent)
+        return write_yaml(value, check, field_order, indent)
 
     def decode(self, text: str, check: Callable[[], None]) -> Value:
         """Reads a document; see `polycall.interop.protocols.YamlText`."""
