@@ -23,11 +23,12 @@ _WRITABLE_BITS = 14_000  # Python refuses to write an integer of more than 4,300
 
 # The reader and the writer are C code that holds the interpreter: what guests give them takes at most some 50 ms.
 _MOST_READ = 16 << 20
-_MOST_VALUES = 1 << 18
+_MOST_VALUES = 200_000
 _MOST_WRITTEN = 32 << 20
 _MOST_STRING = 8 << 20
 _WRITTEN_AT_ONCE = 4 << 20
-_STEPS_BETWEEN_CHECKS = 2048
+_MOST_TEXT = 64 << 20
+_STEP = 1024  # characters that take about as long as a value
 
 
 def encode_json(
@@ -51,13 +52,16 @@ def encode_json(
     encoder = json.JSONEncoder(ensure_ascii=False, indent=indent, separators=separators, allow_nan=False)
     if writer.taken <= _WRITTEN_AT_ONCE:
         return encoder.encode(ready)
-    return "".join(_with_checks(encoder.iterencode(ready), check))
+    return "".join(_within(_MOST_TEXT if bounded else sys.maxsize, encoder.iterencode(ready), check))
 
 
-def _with_checks(pieces: Iterable[str], check: Callable[[], None] | None) -> Iterator[str]:
-    for count, piece in enumerate(pieces):
-        if check is not None and (count % _STEPS_BETWEEN_CHECKS == 0 or len(piece) > _STEPS_BETWEEN_CHECKS):
-            check()
+def _within(most: int, pieces: Iterable[str], check: Callable[[], None] | None) -> Iterator[str]:
+    length, pace = 0, Budget(sys.maxsize, check=check)
+    for piece in pieces:
+        pace.take(values=1 + len(piece) // _STEP)
+        length += len(piece)  # escapes make a text six times longer
+        if length > most:
+            raise ConversionError("$", "lower", f"what has at most {most} characters as JSON", "more")
         yield piece
 
 
@@ -113,7 +117,7 @@ def decode_json(text: str | bytes, *, bounded: bool = True, check: Callable[[], 
 
     Raises:
         ConversionError: The text is not JSON (the message has line and column), nests over `MAX_NESTING`, or has an
-            integer of more than 40 digits, a number that no float can hold, more than 16 MiB or 262,144 values.
+            integer of more than 40 digits, a number that no float can hold, more than 16 MiB or 200,000 values.
     """
     if bounded and len(text) > _MOST_READ:
         raise ConversionError("$", "lower", f"JSON text of at most {_MOST_READ} bytes", f"{len(text)}")
@@ -123,6 +127,8 @@ def decode_json(text: str | bytes, *, bounded: bool = True, check: Callable[[], 
         decoded = text.decode() if isinstance(text, bytes) else text
         if bounded and _values_in(decoded) > _MOST_VALUES:
             raise ConversionError("$", "lower", f"JSON text of at most {_MOST_VALUES} values", "more")
+        if check is not None:
+            check()
         value: Value = json.loads(
             decoded, parse_int=reader.integer, parse_float=reader.real, parse_constant=_refuse_constant
         )
@@ -148,7 +154,8 @@ def _values_in(text: str) -> int:
 
 
 def _marks_in(text: str) -> int:
-    return text.count(",") + text.count("[") + text.count("{")
+    # Each value stands behind one of these; nothing does in an empty container.
+    return text.count(",") + text.count("[") + text.count("{") - text.count("[]") - text.count("{}")
 
 
 class _Reader:

@@ -268,7 +268,9 @@ class Session:
     def _details(self, error: PolycallError) -> list[Any]:
         """Returns details as a run; none where Lua cannot hold them or they are huge: the error itself matters more."""
         try:
-            run = [] if error.details is None else lower(error.details, "$.details", self.marks, most=_MOST_DETAIL_BYTES)
+            run = (
+                [] if error.details is None else lower(error.details, "$.details", self.marks, most=_MOST_DETAIL_BYTES)
+            )
         except ConversionError:
             return []
         return run if len(run) <= AT_ONCE else []

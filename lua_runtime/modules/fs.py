@@ -51,6 +51,7 @@ _WHENCE = {b"set": os.SEEK_SET, b"cur": os.SEEK_CUR, b"end": os.SEEK_END}
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
     """Returns what ``lua/modules/fs.lua`` calls."""
     folders, files = _Folders(session), _Files(session)
+
     def open_file(services: Services, number: int, path: bytes, mode: bytes) -> int:
         return files.open(folders.at(services, number), path, mode)
 

@@ -21,7 +21,9 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
                 return session.refuse("funcs.call works only in a call of the entry, not at start-up", "Invalid")
             if len(target) > MOST_NAME_BYTES:
                 session.check()  # lupa has copied it
-                return session.refuse(f"a function ID has at most {MOST_NAME_BYTES} bytes, not {len(target)}", "Invalid")
+                return session.refuse(
+                    f"a function ID has at most {MOST_NAME_BYTES} bytes, not {len(target)}", "Invalid"
+                )
             name = target.decode()
             colon = name.find(":")
             if colon <= 0 or colon == len(name) - 1:

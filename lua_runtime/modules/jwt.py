@@ -38,7 +38,9 @@ def encode_token(session: Session, claims: Value, key: Value, algorithm: Value) 
     extra = payload.pop("_header", None)
     header: dict[str, Value] = {**(extra if isinstance(extra, dict) else {}), "alg": name}
     try:
-        texts = (encode_json(part, check=session.check) if part else "{}" for part in ({"typ": "JWT", **header}, payload))
+        texts = (
+            encode_json(part, check=session.check) if part else "{}" for part in ({"typ": "JWT", **header}, payload)
+        )
         signed = b".".join(_b64url(text.encode()) for text in texts)
     except ConversionError as error:
         raise RefusedError(f"{what}: {error.message}") from error

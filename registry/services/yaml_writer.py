@@ -127,7 +127,9 @@ def _float_text(value: float) -> str:
 
 
 def _text_event(text: str) -> yaml.Event:
-    as_it_is = _may_be_plain(text) and text.isprintable() and resolve_plain(text) == text and _is_text_to_old_rules(text)
+    as_it_is = (
+        _may_be_plain(text) and text.isprintable() and resolve_plain(text) == text and _is_text_to_old_rules(text)
+    )
     style = "|" if "\n" in text else None
     return yaml.ScalarEvent(None, None, (as_it_is, True), text, style=style)
 

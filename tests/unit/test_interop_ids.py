@@ -62,7 +62,7 @@ def _hint_seconds(name: str, candidates: list[str]) -> float:
     return min(times)
 
 
-_LETTERS = random.Random(1)  # noqa: S311  # not for secrets: the same names each time
+_LETTERS = random.Random(1)  # the same names each time
 
 
 def _of_two_letters(length: int) -> str:
