@@ -34,7 +34,7 @@ MOST_AT_ONCE_BYTES = 16 << 20
 """What a text may have that a host function works through in one step of at most some 50 ms."""
 
 MOST_TEXT_BYTES = 64 << 20
-"""What any text may have that a guest gives a host function; what is not worked through in pieces has a smaller bound."""
+"""What any text may have that a guest gives a host function: one that works through it in pieces, such as a digest."""
 
 
 class RefusedError(Exception):

@@ -7,7 +7,7 @@ from typing import Any
 
 from polycall.interop.services import Services
 from polycall.lua_runtime.modules.offered import offered
-from polycall.lua_runtime.session import Session
+from polycall.lua_runtime.session import MOST_NAME_BYTES, RefusedError, Session
 
 __all__ = ["host_functions"]
 
@@ -22,6 +22,8 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
         return session.answer(_bytes(services.environment.get(name.decode(), namespace)))
 
     def set_value(services: Services, name: bytes, value: bytes) -> bool:
+        if len(name) > MOST_NAME_BYTES:
+            raise RefusedError(f"the name of a variable has at most {MOST_NAME_BYTES} bytes, not {len(name)}")
         services.environment.set(name.decode(), value.decode(), namespace)
         return True
 

@@ -174,7 +174,8 @@ def _most_read(session: Session) -> int:
 
 
 def _write_all(session: Session, file: FileIO, data: bytes) -> None:
-    for left in session.pieces(data):
+    for piece in session.pieces(data):
+        left = piece
         while left:
             left = left[file.write(left) :]
 
