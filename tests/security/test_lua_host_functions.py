@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -19,7 +19,7 @@ from polycall.interop.kept_errors import KEPT_BYTES
 from polycall.interop.values import Value
 
 DEADLINE_SECONDS = 0.2
-MOST_OVER_SECONDS = 1.5
+MOST_OVER_SECONDS = 1.0
 MOST_STANDSTILL_SECONDS = 0.6
 """A tenth of this on an idle machine; without the bounds it is seconds."""
 
@@ -115,7 +115,8 @@ def test_a_long_name_is_refused_and_a_short_one_is_taken(case: Long, tmp_path: P
     told = f"local value, err = {case.call} return {{ value == nil, err and err:kind() .. ': ' .. #err:message() }}"
     with project(tmp_path, *ENTRIES, lua("long", told), lua("short", case.control)) as registry:
         assert registry.call("app:short", values={"user": "ana"}) == case.expected
-        refused, how = registry.call("app:long", values={"user": "ana"})
+        answer: Any = registry.call("app:long", values={"user": "ana"})
+    refused, how = answer
     kind, _, length = how.partition(": ")
     assert (refused, kind) in {(True, "Invalid"), (True, "NotFound"), (True, "Internal")}
     assert int(length) < 71_000 if case.call.startswith("fs.get('app:files')") else int(length) < 500
@@ -131,8 +132,8 @@ class Work(NamedTuple):
 
 
 WORK = {
-    "json.decode of 200,000 empty lists": Work(
-        "s = '[' .. ('[],'):rep(199000) .. '1]'", "json.decode(s)", "return json.decode('[[], 1]')[2]", 1
+    "json.decode of a million empty lists": Work(
+        "s = '[' .. ('[],'):rep(1 << 20) .. '1]'", "json.decode(s)", "return json.decode('[[], 1]')[2]", 1
     ),
     "json.decode of numbers": Work(
         "s = '[' .. ('1.5,'):rep(199000) .. '1]'", "json.decode(s)", "return json.decode('[1.5]')[1]", 1.5
@@ -193,14 +194,14 @@ WORK = {
         1,
     ),
     "errors that hold errors": Work(
-        "",
-        "local e = errors.new('x') for _ = 1, 1000000 do e = errors.new({ message = 'x', details = { e } }) end",
+        "e = errors.new('x') for _ = 1, 100000 do e = errors.new({ message = 'x', details = { e } }) end",
+        "local garbage = {} for i = 1, 100000 do garbage[i] = {} end",
         "return tostring(errors.new({ message = 'x', details = { 1 } }):details()[1])",
         "1",
     ),
     "payloads that hold payloads": Work(
-        "",
-        "local p = payload.new(1) for _ = 1, 1000000 do p = payload.new({ p }) end",
+        "p = payload.new(1) for _ = 1, 100000 do p = payload.new({ p }) end",
+        "local garbage = {} for i = 1, 100000 do garbage[i] = {} end",
         "return payload.new({ 1 }):data()[1]",
         1,
     ),
@@ -245,7 +246,9 @@ def longest_standstill() -> Iterator[Callable[[], float]]:
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[polycall.Registry]:
-    many = [{"name": f"number_of_entry_{at}", "kind": "registry.entry", "meta": {"many": 1}} for at in range(2000)]
+    many: list[dict[str, object]] = [
+        {"name": f"number_of_entry_{at}", "kind": "registry.entry", "meta": {"many": 1}} for at in range(2000)
+    ]
     guests = [
         lua(f"{what}{at}", body, start)
         for at, case in enumerate(WORK.values())
@@ -268,7 +271,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[polycall.Regi
 def test_work_on_what_a_guest_gives_is_stopped_in_time(workshop: polycall.Registry, at: int) -> None:
     case = list(WORK.values())[at]
     assert workshop.call(f"app:control{at}") == case.expected
-    assert workshop.call(f"app:done{at}", True) == "made"  # the next call gets the same instance
+    assert workshop.call(f"app:done{at}", True, timeout=20) == "made"  # the next call gets the same instance
     with longest_standstill() as standstill:
         begun = time.monotonic()
         with pytest.raises(DeadlineError):
@@ -304,7 +307,7 @@ def test_more_values_than_cross_at_once_are_refused(tmp_path: Path) -> None:
     with project(tmp_path, *entries, result, lua("take", "return #(...)")) as registry:
         for at in range(len(TOO_MUCH)):
             assert registry.call(f"app:e{at}", 3) == "taken"
-            assert "each value counting 128" in registry.call(f"app:e{at}", 1_100_000)
+            assert "each value counting 128" in str(registry.call(f"app:e{at}", 1_100_000))
         assert registry.call("app:result", 3) == [1, 2, 3]
         with pytest.raises(polycall.ConversionError, match="each value counting 128"):
             registry.call("app:result", 1_100_000)
@@ -327,7 +330,8 @@ def test_what_an_error_carries_is_bounded_wherever_it_goes(body: str, tmp_path: 
     ask = "local _, err = funcs.call('app:bad') return { #err:message(), #err:kind() }"
     entries = (lua("bad", body), lua("ask", ask), lua("long", FAILS["a long message"]), lua("short", "error('no', 0)"))
     with project(tmp_path, *entries) as registry:
-        assert max(registry.call("app:ask")) < 80_000
+        lengths: Any = registry.call("app:ask")
+        assert max(lengths) < 80_000
         with pytest.raises(PolycallError) as caught:
             registry.call("app:bad")
         assert len(str(caught.value)) < 80_000
