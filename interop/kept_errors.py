@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import traceback
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
+from types import TracebackType
 
 from polycall.interop.budget import Budget, count
 from polycall.interop.errors import ConversionError, PolycallError
@@ -16,7 +17,9 @@ KEPT_BYTES = 4 << 20
 """What the errors that one call keeps may come to; an older one, or one that is larger by itself, is passed on as a
 copy of what the guest was told."""
 
-_ERROR_BYTES = 2048  # of an error beside what it carries: its place in the chain, and its traceback
+_NOTE = "Raised at:"
+_MOST_PLACES = 20
+_ERROR_BYTES = 2048  # of an error beside what it carries: objects of ours, and frames to come when it is raised again
 
 
 class KeptErrors:
@@ -30,11 +33,11 @@ class KeptErrors:
     def keep(self, error: PolycallError) -> int:
         """Keeps an error and returns its number.
 
-        The frames that it passed are cleared: they are done, and what their variables hold, such as the arguments and
-        the results of the calls, has no bound.
+        Its traceback goes, and those of what led to it: frames hold the frames that called them, and all of these what
+        is in their variables, such as the arguments and the results of calls, which has no bound.
         """
         for each in _chain(error):
-            traceback.clear_frames(each.__traceback__)
+            _let_go_of_frames(each)
         number = next(self._numbers)
         with suppress(ConversionError):
             size = _size(error)
@@ -66,6 +69,22 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             seen.add(id(each))
             yield each
             ahead += (each.__cause__, each.__context__)
+
+
+def _let_go_of_frames(error: BaseException) -> None:
+    """Takes the traceback off; what a foreign exception passed, such as a registered function, is noted as text."""
+    trace, error.__traceback__ = error.__traceback__, None
+    if trace is None or isinstance(error, PolycallError):
+        return
+    if not any(note.startswith(_NOTE) for note in getattr(error, "__notes__", ())):
+        error.add_note(_NOTE + "".join(f"\n  {place}" for place in islice(_places(trace), _MOST_PLACES)))
+
+
+def _places(trace: TracebackType | None) -> Iterator[str]:
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        yield f'File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}'
+        trace = trace.tb_next
 
 
 def _size(error: BaseException) -> int:

@@ -57,8 +57,17 @@ class Held:
     """Something that a frame holds."""
 
 
-def test_the_frames_that_an_error_passed_hold_nothing_any_more() -> None:
+def test_no_frame_that_an_error_passed_is_held() -> None:
     held: list[weakref.ref[Held]] = []
+
+    def catch() -> int:
+        argument = Held()
+        held.append(weakref.ref(argument))
+        try:
+            fail()
+        except PolycallError as error:
+            return kept.keep(error)  # while this frame still runs
+        return 0
 
     def fail() -> None:
         argument = Held()
@@ -69,12 +78,9 @@ def test_the_frames_that_an_error_passed_hold_nothing_any_more() -> None:
             raise GuestError("no") from error
 
     kept = KeptErrors()
-    number = 0
-    try:
-        fail()
-    except PolycallError as error:
-        number = kept.keep(error)
-    error_kept = kept.get(number)
+    error_kept = kept.get(catch())
     assert error_kept is not None
-    assert error_kept.__traceback__ is not None  # where it was raised is still told
-    assert held[0]() is None
+    (note,) = getattr(error_kept.__cause__, "__notes__", ())  # where it was raised is still told
+    assert note.startswith(f'Raised at:\n  File "{__file__}", line ')
+    assert note.endswith(", in fail")
+    assert [each() for each in held] == [None, None]
