@@ -19,9 +19,9 @@ from polycall.interop.kept_errors import KEPT_BYTES
 from polycall.interop.values import Value
 
 DEADLINE_SECONDS = 0.2
-MOST_OVER_SECONDS = 1.0
-MOST_STANDSTILL_SECONDS = 0.6
-"""A tenth of this on an idle machine; without the bounds it is seconds."""
+MOST_OVER_SECONDS = 3.0
+MOST_STANDSTILL_SECONDS = 1.0
+"""A twentieth of this on an idle machine; without the bounds it is seconds."""
 
 MODULES = [
     "crypto",

@@ -80,7 +80,8 @@ def test_no_frame_that_an_error_passed_is_held() -> None:
     kept = KeptErrors()
     error_kept = kept.get(catch())
     assert error_kept is not None
-    (note,) = getattr(error_kept.__cause__, "__notes__", ())  # where it was raised is still told
+    notes: list[str] = getattr(error_kept.__cause__, "__notes__", [])
+    (note,) = notes  # where it was raised is still told
     assert note.startswith(f'Raised at:\n  File "{__file__}", line ')
     assert note.endswith(", in fail")
     assert [each() for each in held] == [None, None]
