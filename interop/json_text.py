@@ -28,6 +28,7 @@ _MOST_WRITTEN = 32 << 20
 _MOST_STRING = 8 << 20
 _WRITTEN_AT_ONCE = 4 << 20
 _MOST_TEXT = 64 << 20
+_SHORT = 32_000  # what is read in a millisecond or two, whatever it is
 _STEP = 1024  # characters that take about as long as a value
 
 
@@ -121,11 +122,11 @@ def decode_json(text: str | bytes, *, bounded: bool = True, check: Callable[[], 
     """
     if bounded and len(text) > _MOST_READ:
         raise ConversionError("$", "lower", f"JSON text of at most {_MOST_READ} bytes", f"{len(text)}")
-    reader = _Reader(check)
+    reader = _Reader(check if len(text) > _SHORT else None)
     try:
         # Decoded here: left to itself, the reader would guess UTF-16 and UTF-32, and let surrogates through.
         decoded = text.decode() if isinstance(text, bytes) else text
-        if bounded and _values_in(decoded) > _MOST_VALUES:
+        if bounded and len(text) > _SHORT and _values_in(decoded) > _MOST_VALUES:
             raise ConversionError("$", "lower", f"JSON text of at most {_MOST_VALUES} values", "more")
         if check is not None:
             check()
@@ -158,11 +159,15 @@ def _marks_in(text: str) -> int:
     return text.count(",") + text.count("[") + text.count("{") - text.count("[]") - text.count("{}")
 
 
+def _nothing() -> None:
+    return None
+
+
 class _Reader:
     """What Python's reader calls back, and what is looked at when it is done."""
 
     def __init__(self, check: Callable[[], None] | None) -> None:
-        self._step = Budget(sys.maxsize, check=check).take
+        self._step = _nothing if check is None else Budget(sys.maxsize, check=check).take
 
     def integer(self, text: str) -> int:
         self._step()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
+from itertools import islice
 from typing import Any, NamedTuple
 
 from polycall.interop.budget import CROSSING_BYTES, Budget
@@ -26,7 +27,8 @@ AT_ONCE = 8000
 _AT_A_TIME = 2048
 """Values that are worked through without asking whether the call is still wanted; sorted keys as well."""
 
-_AS_THEY_ARE = frozenset({type(None), bool, float, bytes})
+_FIXED = frozenset({type(None), bool, float})
+_AS_THEY_ARE = _FIXED | {bytes}
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
 
@@ -119,27 +121,58 @@ def _lower_scalar(value: bool | int | float | str | bytes | None) -> Any:
 
 def _lower(value: Value, run: list[Any], marks: Marks, budget: Budget, depth: int) -> None:
     if not isinstance(value, (list, dict)):
-        budget.take(len(value) if isinstance(value, (str, bytes)) else 0)
+        if isinstance(value, (str, bytes)):
+            budget.take(len(value), values=0)
         run.append(_lower_scalar(value))
         return
-    budget.take()
     if depth >= MAX_NESTING:
         raise _UnfitError(f"at most {MAX_NESTING} levels of nesting", "more (is it cyclic?)")
-    key: int | str = 0
-    try:
-        if isinstance(value, list):
-            run += (marks.list, len(value))
-            for key, item in enumerate(value):  # noqa: B007  # the key is for the path of a failure
+    if isinstance(value, list):
+        run += (marks.list, len(value))
+        if len(value) <= _AT_A_TIME:
+            _lower_items(value, run, marks, budget, depth)
+            return
+        for start in range(0, len(value), _AT_A_TIME):
+            _lower_items(value[start : start + _AT_A_TIME], run, marks, budget, depth, start=start)
+    else:
+        run += (marks.record, len(value))
+        if len(value) <= _AT_A_TIME:
+            _lower_pairs(value, run, marks, budget, depth)
+            return
+        pairs = iter(value.items())
+        while some := dict(islice(pairs, _AT_A_TIME)):
+            _lower_pairs(some, run, marks, budget, depth)
+
+
+def _lower_items(
+    items: list[Value], run: list[Any], marks: Marks, budget: Budget, depth: int, *, start: int = 0
+) -> None:
+    budget.take(values=len(items))
+    for index, item in enumerate(items, start):
+        kind = type(item)
+        if kind in _FIXED or (kind is int and _SMALLEST <= item <= _LARGEST):  # type: ignore[operator]  # by type()
+            run.append(item)
+            continue
+        try:
+            _lower(item, run, marks, budget, depth + 1)
+        except _UnfitError as unfit:
+            unfit.path = f"[{index}]{unfit.path}"
+            raise
+
+
+def _lower_pairs(pairs: dict[str, Value], run: list[Any], marks: Marks, budget: Budget, depth: int) -> None:
+    budget.take(sum(map(len, pairs)), values=2 * len(pairs))
+    for key, item in pairs.items():
+        kind = type(item)
+        try:
+            run.append(_lower_scalar(key))
+            if kind in _FIXED or (kind is int and _SMALLEST <= item <= _LARGEST):  # type: ignore[operator]  # by type()
+                run.append(item)
+            else:
                 _lower(item, run, marks, budget, depth + 1)
-        else:
-            run += (marks.record, len(value))
-            for key, item in value.items():
-                budget.take(len(key))
-                run.append(_lower_scalar(key))
-                _lower(item, run, marks, budget, depth + 1)
-    except _UnfitError as unfit:
-        unfit.path = (f"[{key}]" if isinstance(key, int) else f".{cut(key)}") + unfit.path
-        raise
+        except _UnfitError as unfit:
+            unfit.path = f".{cut(key)}{unfit.path}"
+            raise
 
 
 def lift_all(run: Sequence[Any], check: Callable[[], None]) -> list[Value]:

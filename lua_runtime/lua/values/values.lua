@@ -66,12 +66,12 @@ local function write(value, depth)
   local kind = type(value)
   if kind == "table" then return write_table(value, depth) end
   if kind == "string" then
-    make_room(bounded(value, MOST_STRING, "text", depth), depth)
-  elseif IS_SCALAR[kind] then
-    make_room(0, depth)
-  else
+    room = room - bounded(value, MOST_STRING, "text", depth)
+  elseif not IS_SCALAR[kind] then
     refuse(depth, "a plain value", article(value))
   end
+  room = room - VALUE_BYTES
+  if room < 0 then make_room(0, depth) end
   count = count + 1
   out[count] = value
 end
