@@ -7,6 +7,7 @@ met. An error that comes out of a call carries the frames of that call, outermos
 from __future__ import annotations
 
 import copyreg
+import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Self
@@ -65,12 +66,21 @@ def raise_if(error: BaseException | None) -> None:
         del error
 
 
+_LONGEST_TEXT = 64 * 1024
+_LONGEST_KIND = 100
+
+
+def _shortened(text: str, longest: int = _LONGEST_TEXT) -> str:
+    return text if len(text) <= longest else f"{text[:longest]} ... ({len(text) - longest} more characters)"
+
+
 class PolycallError(Exception):
     """The root of every error that polycall raises on purpose.
 
     Attributes:
         code: A stable, machine-readable name of the kind of failure; see ``docs/errors.md``.
-        message: What went wrong, without frames and hint.
+        message: What went wrong, without frames and hint. Texts of an error have at most 64 Ki characters, for guests
+            choose many of them and errors are kept: the rest is cut off, and a note says how much that was.
         entry_id: The entry that the failure is about, as text, or None.
         hint: What would mend it, or None.
         kind: The kind a Lua guest sees (``err:kind()``), one of spec's names such as ``NotFound``.
@@ -81,6 +91,7 @@ class PolycallError(Exception):
     """
 
     code: ClassVar[str] = "internal"
+    _longest: ClassVar[int] = _LONGEST_TEXT
 
     def __init__(
         self,
@@ -93,14 +104,15 @@ class PolycallError(Exception):
         details: Any = None,
         guest_traceback: str | None = None,
     ) -> None:
+        message = _shortened(message, self._longest)
         super().__init__(message)
         self.message = message
         self.entry_id = entry_id
-        self.hint = hint
-        self.kind = OUTCOMES[self.code].kind if kind is None else kind
+        self.hint = hint and _shortened(hint)
+        self.kind = OUTCOMES[self.code].kind if kind is None else kind[:_LONGEST_KIND]
         self.retryable = retryable
         self.details = details
-        self.guest_traceback = guest_traceback
+        self.guest_traceback = guest_traceback and _shortened(guest_traceback)
         self.frames: tuple[Frame, ...] = ()
 
     def text(self, *, skip_frames: int = 0) -> str:
@@ -173,6 +185,7 @@ class DeclarationError(PolycallError):
     """
 
     code = "declaration"
+    _longest = sys.maxsize  # it lists every problem, each of which is bounded
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)

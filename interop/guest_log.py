@@ -1,8 +1,9 @@
-"""What a guest prints and logs: records of one logger for each entry, bounded in each call."""
+"""What a guest prints and logs: records of one logger for each entry, each a single line, bounded in each call."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 
 from polycall.interop.context import NO_VALUES, CallContext
@@ -22,6 +23,8 @@ MOST_FIELD_VALUES = 1000
 """Values that the fields of one line may have in all; what they hold has at most `LINE_BYTES`."""
 
 _MOST_NAME = 256
+_STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What would end the line, steer a terminal, turn the direction of writing, or is no text; a tab does none of these."""
 _ENCODED = "surrogatepass"
 
 
@@ -32,6 +35,9 @@ def guest_logger(entry_id: str) -> logging.Logger:
 
 class GuestLog:
     """The way of a guest's lines into the log ``polycall.entry.<id>``; one call at a time writes.
+
+    A line stays one: line ends, other control characters and what turns the direction of writing stand there as
+    escapes, so that no guest can write what looks like a record of somebody else, or steer a terminal.
 
     A line that is too long is cut. When a call has written its bytes, one warning says so, what follows is dropped, and
     a second one at the end of the call says how much that was. Lines of a level that nobody listens to count nothing.
@@ -68,7 +74,7 @@ class GuestLog:
 
         Args:
             level: As of `logging`.
-            text: What the guest says; bytes that are not UTF-8 are shown as escapes.
+            text: What the guest says; bytes that are not UTF-8 and control characters are shown as escapes.
             context: The call in which it says it; None while its code starts.
             cut_off: How many bytes at the end of the text were left out already.
             name: Of the guest's logger.
@@ -94,17 +100,20 @@ class GuestLog:
         """Like `write`, for a line that is complete: with it `fields` are kept as data only."""
         if not self._logger.isEnabledFor(level):
             return
-        whole = _size(line)
-        if whole > LINE_BYTES or cut_off:
+        whole = _size(line) + cut_off
+        line = line[:LINE_BYTES]
+        cut_off = whole - _size(line)
+        line = _on_one_line(line)
+        if cut_off or _size(line) > LINE_BYTES:
             line = _cut(line, cut_off)
         size = _size(line) + RECORD_BYTES
         if self._dropped_lines or size > self._left:
             self._begin_to_drop(context)
-            self._drop(whole + cut_off)
+            self._drop(whole)
             return
         self.used = True
         self._left -= size
-        self._emit(level, line, context, name[:_MOST_NAME], fields if _are_small(fields) else NO_VALUES)
+        self._emit(level, line, context, _on_one_line(name[:_MOST_NAME]), fields if _are_small(fields) else NO_VALUES)
 
     def end(self, context: CallContext | None) -> None:
         """Makes room for the next call; tells how much of this one was dropped, if anything was."""
@@ -159,6 +168,10 @@ def _shown(value: Value) -> str:
         return value if isinstance(value, str) else encode_json(value)
     except ConversionError:  # bytes somewhere inside that are no text
         return str(value)
+
+
+def _on_one_line(text: str) -> str:
+    return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _size(text: bytes | str) -> int:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Callable, Iterable, Iterator
 
+from polycall.interop.budget import Budget
 from polycall.interop.errors import ConversionError
 from polycall.interop.ids import cut
 from polycall.interop.value_path import Place, path_text
@@ -18,90 +21,177 @@ __all__ = ["decode_json", "encode_json"]
 _READ_DIGITS = 40  # more than any type of a guest holds, and few enough to read in no time
 _WRITABLE_BITS = 14_000  # Python refuses to write an integer of more than 4,300 digits
 
+# The reader and the writer are C code that holds the interpreter: what guests give them takes at most some 50 ms.
+_MOST_READ = 16 << 20
+_MOST_VALUES = 200_000
+_MOST_WRITTEN = 32 << 20
+_MOST_STRING = 8 << 20
+_WRITTEN_AT_ONCE = 4 << 20
+_MOST_TEXT = 64 << 20
+_SHORT = 32_000  # what is read in a millisecond or two, whatever it is
+_STEP = 1024  # characters that take about as long as a value
 
-def encode_json(value: Value, *, indent: int | None = None) -> str:
+
+def encode_json(
+    value: Value, *, indent: int | None = None, bounded: bool = True, check: Callable[[], None] | None = None
+) -> str:
     """Writes a value as JSON text; non-ASCII characters stand for themselves.
 
     Args:
         value: Plain value.
         indent: Spaces a level, or None for the compact form.
+        bounded: False for what no guest waits for.
+        check: Called again and again; raises to end the work.
 
     Raises:
-        ConversionError: Bytes that are not UTF-8, an integer of thousands of digits, or nesting over `MAX_NESTING`.
+        ConversionError: Bytes that are not UTF-8, an integer of thousands of digits, nesting over `MAX_NESTING`, or too
+            much: 32 MiB in all, as `polycall.interop.budget` counts, or 8 MiB of text in one.
     """
     separators = (",", ":") if indent is None else (",", ": ")
-    return json.dumps(
-        _jsonable(value, "$", 0), ensure_ascii=False, indent=indent, separators=separators, allow_nan=False
-    )
+    writer = _Writer(bounded, check)
+    ready = writer.jsonable(value, "$", 0)
+    encoder = json.JSONEncoder(ensure_ascii=False, indent=indent, separators=separators, allow_nan=False)
+    if writer.taken <= _WRITTEN_AT_ONCE:
+        return encoder.encode(ready)
+    return "".join(_within(_MOST_TEXT if bounded else sys.maxsize, encoder.iterencode(ready), check))
 
 
-def _jsonable(value: Value, place: Place, depth: int) -> object:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, bytes):
+def _within(most: int, pieces: Iterable[str], check: Callable[[], None] | None) -> Iterator[str]:
+    length, pace = 0, Budget(sys.maxsize, check=check)
+    for piece in pieces:
+        pace.take(values=1 + len(piece) // _STEP)
+        length += len(piece)  # escapes make a text six times longer
+        if length > most:
+            raise ConversionError("$", "lower", f"what has at most {most} characters as JSON", "more")
+        yield piece
+
+
+class _Writer:
+    """Turns values into what Python's writer takes, and counts them."""
+
+    def __init__(self, bounded: bool, check: Callable[[], None] | None) -> None:
+        self._budget = Budget(_MOST_WRITTEN if bounded else sys.maxsize, check=check)
+        self._longest = _MOST_STRING if bounded else sys.maxsize
+
+    @property
+    def taken(self) -> int:
+        return self._budget.taken
+
+    def jsonable(self, value: Value, place: Place, depth: int) -> object:
+        if isinstance(value, (str, bytes)):
+            return self._text(value, place)
+        self._budget.take()
+        if isinstance(value, float):
+            return value if math.isfinite(value) else None
+        if isinstance(value, (list, dict)) and depth >= MAX_NESTING:
+            raise ConversionError(path_text(place), "lower", f"at most {MAX_NESTING} levels of nesting", "more")
+        if isinstance(value, list):
+            return [self.jsonable(item, (place, index), depth + 1) for index, item in enumerate(value)]
+        if isinstance(value, dict):
+            return {self._text(key, place): self.jsonable(item, (place, key), depth + 1) for key, item in value.items()}
+        if isinstance(value, int) and value.bit_length() > _WRITABLE_BITS:
+            raise ConversionError(path_text(place), "lower", "an integer of some thousand digits", describe(value))
+        return value
+
+    def _text(self, value: str | bytes, place: Place) -> str:
+        self._budget.take(len(value))
+        if len(value) > self._longest:
+            expected = f"text of at most {self._longest} bytes for JSON"
+            raise ConversionError(path_text(place), "lower", expected, f"one of {len(value)}")
         try:
-            return value.decode()
+            return value if isinstance(value, str) else value.decode()
         except UnicodeDecodeError:
             got = f"{describe(value)} that are not UTF-8"
             raise ConversionError(path_text(place), "lower", "text for JSON", got) from None
-    if isinstance(value, (list, dict)) and depth >= MAX_NESTING:
-        raise ConversionError(path_text(place), "lower", f"at most {MAX_NESTING} levels of nesting", "more")
-    if isinstance(value, list):
-        return [_jsonable(item, (place, index), depth + 1) for index, item in enumerate(value)]
-    if isinstance(value, dict):
-        return {key: _jsonable(item, (place, key), depth + 1) for key, item in value.items()}
-    if isinstance(value, int) and value.bit_length() > _WRITABLE_BITS:
-        raise ConversionError(path_text(place), "lower", "an integer of some thousand digits", describe(value))
-    return value
 
 
-def decode_json(text: str | bytes) -> Value:
+def decode_json(text: str | bytes, *, bounded: bool = True, check: Callable[[], None] | None = None) -> Value:
     """Reads JSON text (UTF-8 if bytes) as a value.
 
     Numbers are never bent to fit: an integer stays one however large it is, so that whoever asks for 64 bits can refuse
     it, and what is beyond every type is refused here.
 
+    Args:
+        text: JSON.
+        bounded: False for what no guest gave.
+        check: Called again and again; raises to end the work.
+
     Raises:
         ConversionError: The text is not JSON (the message has line and column), nests over `MAX_NESTING`, or has an
-            integer of more than 40 digits or a number that no float can hold.
+            integer of more than 40 digits, a number that no float can hold, more than 16 MiB or 200,000 values.
     """
+    if bounded and len(text) > _MOST_READ:
+        raise ConversionError("$", "lower", f"JSON text of at most {_MOST_READ} bytes", f"{len(text)}")
+    reader = _Reader(check if len(text) > _SHORT else None)
     try:
         # Decoded here: left to itself, the reader would guess UTF-16 and UTF-32, and let surrogates through.
         decoded = text.decode() if isinstance(text, bytes) else text
-        value: Value = json.loads(decoded, parse_int=_integer, parse_float=_float, parse_constant=_refuse_constant)
+        if bounded and len(text) > _SHORT and _values_in(decoded) > _MOST_VALUES:
+            raise ConversionError("$", "lower", f"JSON text of at most {_MOST_VALUES} values", "more")
+        if check is not None:
+            check()
+        value: Value = json.loads(
+            decoded, parse_int=reader.integer, parse_float=reader.real, parse_constant=_refuse_constant
+        )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
-        raise ConversionError("$", "lower", "JSON text", f"{error.msg} at {where}") from error
-    except UnicodeDecodeError as error:
-        raise ConversionError("$", "lower", "JSON text", "bytes that are not UTF-8") from error
+        # Not `from error`, which would keep the whole text for as long as this one is kept.
+        raise ConversionError("$", "lower", "JSON text", f"{error.msg} at {where}") from None
+    except UnicodeDecodeError:
+        raise ConversionError("$", "lower", "JSON text", "bytes that are not UTF-8") from None
     except RecursionError:
         raise ConversionError("$", "lower", f"at most {MAX_NESTING} levels of nesting", "more") from None
-    _check_nesting(value, 0)
+    reader.check_nesting(value, 0)
     return value
 
 
-def _integer(text: str) -> int:
-    digits = len(text.lstrip("-"))
-    if digits > _READ_DIGITS:
-        raise ConversionError("$", "lower", f"integers of at most {_READ_DIGITS} digits", f"one of {digits} digits")
-    return int(text)
+def _values_in(text: str) -> int:
+    """Returns how many values the text has at most, by the marks between them: before anything is built of it."""
+    count = _marks_in(text)
+    if count <= _MOST_VALUES or text.count('"') > 4 * _MOST_VALUES:
+        return count
+    # The marks may stand in strings: with their escapes gone, those are every second part between quotes.
+    return _marks_in("".join(text.replace(r"\\", "").replace(r"\"", "").split('"')[::2]))
 
 
-def _float(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ConversionError("$", "lower", "numbers that a float can hold", cut(text))
-    return number
+def _marks_in(text: str) -> int:
+    # Each value stands behind one of these; nothing does in an empty container.
+    return text.count(",") + text.count("[") + text.count("{") - text.count("[]") - text.count("{}")
+
+
+def _nothing() -> None:
+    return None
+
+
+class _Reader:
+    """What Python's reader calls back, and what is looked at when it is done."""
+
+    def __init__(self, check: Callable[[], None] | None) -> None:
+        self._step = _nothing if check is None else Budget(sys.maxsize, check=check).take
+
+    def integer(self, text: str) -> int:
+        self._step()
+        digits = len(text.lstrip("-"))
+        if digits > _READ_DIGITS:
+            raise ConversionError("$", "lower", f"integers of at most {_READ_DIGITS} digits", f"one of {digits} digits")
+        return int(text)
+
+    def real(self, text: str) -> float:
+        self._step()
+        number = float(text)
+        if math.isinf(number):
+            raise ConversionError("$", "lower", "numbers that a float can hold", cut(text))
+        return number
+
+    def check_nesting(self, value: Value, depth: int) -> None:
+        self._step()
+        if not isinstance(value, (list, dict)):
+            return
+        if depth >= MAX_NESTING:
+            raise ConversionError("$", "lower", f"at most {MAX_NESTING} levels of nesting", "more")
+        for item in value.values() if isinstance(value, dict) else value:
+            self.check_nesting(item, depth + 1)
 
 
 def _refuse_constant(name: str) -> Value:
     raise ConversionError("$", "lower", "JSON text", f"{name}, which JSON does not have")
-
-
-def _check_nesting(value: Value, depth: int) -> None:
-    if not isinstance(value, (list, dict)):
-        return
-    if depth >= MAX_NESTING:
-        raise ConversionError("$", "lower", f"at most {MAX_NESTING} levels of nesting", "more")
-    for item in value.values() if isinstance(value, dict) else value:
-        _check_nesting(item, depth + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from polycall.interop.values import Value
@@ -63,15 +63,17 @@ class Entries(Protocol):
         """
         ...
 
-    def find(self, filters: Mapping[str, Value]) -> list[Value]:
+    def find(self, filters: Mapping[str, Value], check: Callable[[], None] | None = None) -> list[Value]:
         """Returns the entries that fit every filter, in the order of their ids.
 
         Args:
             filters: ``.kind``, ``.ns`` or ``.name``, or a key of the metadata, with or without ``meta.`` before it; and
                 what must be equal.
+            check: Called again and again; raises to end the work.
 
         Raises:
-            PolycallError: Invalid: a filter with a dot in front that is none of these.
+            PolycallError: Invalid: a filter with a dot in front that is none of these, too many filters, or one whose
+                name is too long; or what was found is more than crosses.
         """
         ...
 

@@ -41,7 +41,7 @@ def conclude(answer: tuple[Any, ...], session: Session, more: Callable[[], Any])
     """
     word = answer[0]
     if word == b"value":
-        return lift(_whole(answer[1], answer[2:], more))
+        return _lifted(answer[1], answer[2:], session, more)
     if word == b"failed":
         _raise_failed(answer, session, more)
     if word == b"raised":
@@ -64,14 +64,14 @@ def _raise_failed(answer: tuple[Any, ...], session: Session, more: Callable[[], 
         hint="a function may be calling itself without end" if _OVERFLOW in message else None,
         kind=_text(kind) or "Internal",
         retryable=retryable,
-        details=lift(_whole(length, details, more)) if length else None,
+        details=_lifted(length, details, session, more) if length else None,
         guest_traceback=_text(trace) if trace else None,
     ) from session.original(cause)
 
 
 def _raise_table(answer: tuple[Any, ...], session: Session, more: Callable[[], Any]) -> NoReturn:
     _, trace, length, *run = answer
-    value = lift(_whole(length, run, more))
+    value = _lifted(length, run, session, more)
     raise GuestError(
         _json_like(value),
         entry_id=session.entry_id,
@@ -133,13 +133,18 @@ def raise_unforeseen(error: BaseException, session: Session) -> NoReturn:
         del error  # see `raise_if`
 
 
-def _whole(length: int, run: Sequence[Any], more: Callable[[], Any]) -> Sequence[Any]:
-    if len(run) == length:
-        return run
+def _lifted(length: int, run: Sequence[Any], session: Session, more: Callable[[], Any]) -> Value:
+    return lift(run if len(run) == length else _whole(length, session, more), session.check)
+
+
+def _whole(length: int, session: Session, more: Callable[[], Any]) -> Sequence[Any]:
     all_of_it: list[Any] = []
+    session.unread = True  # stays so if the deadline passes in between
     while len(all_of_it) < length:
+        session.check()
         piece = more()
         all_of_it += piece if isinstance(piece, tuple) else (piece,)
+    session.unread = False
     return all_of_it
 
 

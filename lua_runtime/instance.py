@@ -63,16 +63,24 @@ class LuaInstance:
             self.poisoned = True
             raise_unforeseen(error, session)
         finally:
+            self.poisoned = self.poisoned or session.unread
             session.end_call()
 
     def _run_fed(self, kernel: Kernel, arguments: Sequence[Value], guarded: bool) -> Any:
         """Hands the arguments over in pieces, then makes the call: for tables."""
+        session = kernel.session
         run: list[Any] = []
         for index, argument in enumerate(arguments):
-            run += lower(argument, f"$.args[{index}]", kernel.session.marks)
-        for start in range(0, len(run), AT_ONCE):
-            kernel.make_room(run)
-            kernel.feed(*run[start : start + AT_ONCE])
+            run += lower(argument, f"$.args[{index}]", session.marks, session.check)
+        kernel.make_room(run)
+        try:
+            for start in range(0, len(run), AT_ONCE):
+                session.check()
+                session.lift_cap()
+                kernel.feed(*run[start : start + AT_ONCE])
+        except BaseException:
+            self.poisoned = True  # what was fed is in the state
+            raise
         return (kernel.enter_fed_guarded if guarded else kernel.enter_fed)(len(arguments))
 
     def close(self) -> None:

@@ -12,16 +12,29 @@ from typing import Any
 from polycall.interop.context import CallContext
 from polycall.interop.errors import CancelledError, ConversionError, DeadlineError, PolycallError, raise_if
 from polycall.interop.guest_log import GuestLog
+from polycall.interop.kept_errors import KeptErrors
 from polycall.interop.protocols import Invoker, YamlText
 from polycall.interop.services import Services
 from polycall.interop.values import Value
 from polycall.lua_runtime.engine import MemoryCap
-from polycall.lua_runtime.values import AT_ONCE, Marks, lift_all, lower, lower_scalars
+from polycall.lua_runtime.values import AT_ONCE, LIST, Marks, lift_all, lower, lower_scalars
 
-__all__ = ["RefusedError", "Session"]
+__all__ = ["MOST_AT_ONCE_BYTES", "MOST_NAME_BYTES", "MOST_TEXT_BYTES", "PIECE", "RefusedError", "Session"]
 
 PIECE = 1 << 20
 """Bytes that hashing and the like work through without asking whether the call is still wanted: about a millisecond."""
+
+MOST_NAME_BYTES = 4 << 10
+"""What a name, a path or a word may have that a guest gives a host function."""
+
+_MOST_DETAIL_BYTES = 1 << 20
+"""What the details of an error may come to that a guest is told of."""
+
+MOST_AT_ONCE_BYTES = 16 << 20
+"""What a text may have that a host function works through in one step of at most some 50 ms."""
+
+MOST_TEXT_BYTES = 64 << 20
+"""What any text may have that a guest gives a host function: one that works through it in pieces, such as a digest."""
 
 
 class RefusedError(Exception):
@@ -31,10 +44,6 @@ class RefusedError(Exception):
         super().__init__(message)
         self.message = message
         self.kind = kind
-
-
-_MOST_KEPT = 256
-"""Errors of nested calls that a running call may still pass on as they were; an older one is passed on as a copy."""
 
 
 class Session:
@@ -56,6 +65,7 @@ class Session:
         stopped: Whether the guest was told to end.
         untidy: Whether the running call has files open, has written to the log or was told of an error: whatever does
             one of these sets it, so that the end of any other call pays for one look.
+        unread: Whether a long answer of the guest's was not read to its end: what is left of it is in the state.
         marks: Of this state; None once it is closed.
         cap: The memory limit, or None.
     """
@@ -76,10 +86,10 @@ class Session:
         self.untidy = False
         self.marks: Marks | None = None
         self.cap: MemoryCap | None = None
-        self._kept: dict[int, PolycallError] = {}
-        self._tokens = itertools.count(1)
+        self.unread = False
+        self._kept = KeptErrors()
         self._collected: list[Any] = []
-        self._leaving: list[Any] = []
+        self._leaving: Iterator[Any] = iter(())
 
     def end_call(self) -> None:
         """Forgets what belonged to the call that ended."""
@@ -90,6 +100,8 @@ class Session:
 
     def _tidy_up(self, context: CallContext | None) -> None:
         self._kept.clear()
+        self._collected.clear()
+        self._leaving = iter(())
         while self.files:
             _, file = self.files.popitem()
             with suppress(OSError):
@@ -112,22 +124,36 @@ class Session:
             return True
 
     def collect(self, *piece: object) -> None:
-        """Takes a piece of a long run; the rest comes with the call itself."""
+        """Takes a piece of a long run, for the call that follows; no piece begins a new one."""
+        if not piece:
+            self.untidy = True
+            self._collected.clear()
         self._collected += piece
 
     def more(self) -> tuple[Any, ...]:
         """Gives the next piece of a long answer; an empty one at the end."""
-        piece, self._leaving = self._leaving[:AT_ONCE], self._leaving[AT_ONCE:]
+        piece = tuple(itertools.islice(self._leaving, AT_ONCE))
         self.lift_cap()
-        return tuple(piece)
+        return piece
 
     # For host functions --------------------------------------------------------------------------------------------
 
-    def safe(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Returns a host function that answers with `refuse` or `failed` where `function` raises."""
+    def safe(self, function: Callable[..., Any], most: int = MOST_TEXT_BYTES) -> Callable[..., Any]:
+        """Returns a host function that answers with `refuse` or `failed` where `function` raises.
+
+        What a guest gives is bounded here, for every host function: lupa has copied it by then, which is all that a
+        text of any length costs, so each such copy is a look at the clock.
+
+        Args:
+            function: Takes scalars; texts as bytes.
+            most: Bytes that a text may have.
+        """
 
         def host_function(*arguments: Any) -> Any:
             try:
+                for argument in arguments:
+                    if type(argument) is bytes and len(argument) > MOST_NAME_BYTES:
+                        self._admit(argument, most)
                 return function(*arguments)
             except RefusedError as refusal:
                 return self.refuse(refusal.message, refusal.kind)
@@ -135,6 +161,12 @@ class Session:
                 return self.failed(error)
 
         return host_function
+
+    def _admit(self, text: bytes, most: int) -> None:
+        if len(text) > PIECE:
+            self.check()
+        if len(text) > most:
+            raise RefusedError(f"expected at most {most} bytes, got a text of {len(text)}")
 
     def take_failure(self) -> BaseException | None:
         """Returns what must be raised, and forgets it: an error that is kept keeps what its traceback refers to."""
@@ -164,25 +196,26 @@ class Session:
 
     def received(self, run: Sequence[Any]) -> list[Value]:
         """Returns the values that a host function was called with."""
-        if self._collected:
-            run = [*self._collected, *run]
-            self._collected = []
-        return lift_all(run)
+        if len(run) == 2 and run[0] is LIST and run[1] == -1:
+            run, self._collected = self._collected, []
+        return lift_all(run, self.check)
 
     def answer(self, value: Value) -> Any:
         """Returns what a host function returns to give a value.
 
         Raises:
-            ConversionError: Lua cannot hold the value.
+            ConversionError: Lua cannot hold the value, or it comes to more than `CROSSING_BYTES`.
+            LimitError: The deadline passed, or the call was cancelled.
         """
-        if self.cap is not None:
-            self.cap.lift()
         scalars = lower_scalars((value,))
         if scalars is not None:
+            self.lift_cap()
             return scalars[0]
-        run = lower(value, "$.result", self.marks)
+        run = lower(value, "$.result", self.marks, self.check)
+        self.lift_cap()
         if len(run) > AT_ONCE:
-            self._leaving = run[AT_ONCE:]
+            self.untidy = True
+            self._leaving = itertools.islice(run, AT_ONCE, None)
             return (None, b"long", *run[:AT_ONCE])
         return (None, b"value", *run)
 
@@ -225,11 +258,8 @@ class Session:
         return (None, b"stop")
 
     def _told(self, error: PolycallError) -> tuple[Any, ...]:
-        token = next(self._tokens)
-        self._kept[token] = error
+        token = self._kept.keep(error)
         self.untidy = True
-        if len(self._kept) > _MOST_KEPT:
-            del self._kept[next(iter(self._kept))]
         text = error.text(skip_frames=self.context.depth if self.context else 0)
         trace = error.guest_traceback and _bytes(error.guest_traceback)
         self.lift_cap()
@@ -238,7 +268,9 @@ class Session:
     def _details(self, error: PolycallError) -> list[Any]:
         """Returns details as a run; none where Lua cannot hold them or they are huge: the error itself matters more."""
         try:
-            run = [] if error.details is None else lower(error.details, "$.details", self.marks)
+            run = (
+                [] if error.details is None else lower(error.details, "$.details", self.marks, most=_MOST_DETAIL_BYTES)
+            )
         except ConversionError:
             return []
         return run if len(run) <= AT_ONCE else []

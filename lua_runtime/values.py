@@ -10,10 +10,14 @@ argument of ``funcs.call`` such a table is whole again, unless the guest has cha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import merge
+from itertools import islice
 from typing import Any, NamedTuple
 
+from polycall.interop.budget import CROSSING_BYTES, Budget
 from polycall.interop.errors import ConversionError, InternalError
+from polycall.interop.ids import cut
 from polycall.interop.values import MAX_NESTING, Value, describe
 
 __all__ = ["AT_ONCE", "LIST", "RECORD", "Mark", "Marks", "lift", "lift_all", "lift_scalar", "lower", "lower_scalars"]
@@ -21,7 +25,11 @@ __all__ = ["AT_ONCE", "LIST", "RECORD", "Mark", "Marks", "lift", "lift_all", "li
 AT_ONCE = 8000
 """Scalars of a run that cross together: Lua's stack is the bound."""
 
-_AS_THEY_ARE = frozenset({type(None), bool, float, bytes})
+_AT_A_TIME = 2048
+"""Values that are worked through without asking whether the call is still wanted; sorted keys as well."""
+
+_FIXED = frozenset({type(None), bool, float})
+_AS_THEY_ARE = _FIXED | {bytes}
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
 
@@ -71,23 +79,27 @@ def lower_scalars(values: Sequence[Value]) -> list[Any] | None:
     return run
 
 
-def lower(value: Value, path: str, marks: Marks | None) -> list[Any]:
+def lower(
+    value: Value, path: str, marks: Marks | None, check: Callable[[], None] | None = None, *, most: int = CROSSING_BYTES
+) -> list[Any]:
     """Returns a value as a run for Lua.
 
     Args:
         value: Plain value.
         path: Where it stands, such as ``$.args[0]``.
         marks: Of the state that will read the run.
+        check: Called again and again; raises to end the work.
+        most: What the value may come to, as `polycall.interop.budget` counts.
 
     Raises:
-        ConversionError: An integer beyond 64 bits, text with lone surrogates, or nesting over `MAX_NESTING`.
+        ConversionError: An integer beyond 64 bits, text with lone surrogates, nesting over `MAX_NESTING`, or too much.
         InternalError: The state is closed.
     """
     if marks is None:
         raise InternalError("a value was on its way into a Lua state that is closed")
     run: list[Any] = []
     try:
-        _lower(value, run, marks, 0)
+        _lower(value, run, marks, Budget(most, path, "lower", check), 0)
     except _UnfitError as unfit:
         raise ConversionError(path + unfit.path, "lower", unfit.expected, unfit.got) from None
     return run
@@ -108,45 +120,84 @@ def _lower_scalar(value: bool | int | float | str | bytes | None) -> Any:
     return value
 
 
-def _lower(value: Value, run: list[Any], marks: Marks, depth: int) -> None:
+def _lower(value: Value, run: list[Any], marks: Marks, budget: Budget, depth: int) -> None:
     if not isinstance(value, (list, dict)):
+        if isinstance(value, (str, bytes)):
+            budget.take(len(value), values=0)
         run.append(_lower_scalar(value))
         return
     if depth >= MAX_NESTING:
         raise _UnfitError(f"at most {MAX_NESTING} levels of nesting", "more (is it cyclic?)")
-    key: int | str = 0
-    try:
-        if isinstance(value, list):
-            run += (marks.list, len(value))
-            for key, item in enumerate(value):  # noqa: B007  # the key is for the path of a failure
-                _lower(item, run, marks, depth + 1)
-        else:
-            run += (marks.record, len(value))
-            for key, item in value.items():
-                run.append(_lower_scalar(key))
-                _lower(item, run, marks, depth + 1)
-    except _UnfitError as unfit:
-        unfit.path = (f"[{key}]" if isinstance(key, int) else f".{key}") + unfit.path
-        raise
+    if isinstance(value, list):
+        run += (marks.list, len(value))
+        if len(value) <= _AT_A_TIME:
+            _lower_items(value, run, marks, budget, depth)
+            return
+        for start in range(0, len(value), _AT_A_TIME):
+            _lower_items(value[start : start + _AT_A_TIME], run, marks, budget, depth, start=start)
+    else:
+        run += (marks.record, len(value))
+        if len(value) <= _AT_A_TIME:
+            _lower_pairs(value, run, marks, budget, depth)
+            return
+        pairs = iter(value.items())
+        while some := dict(islice(pairs, _AT_A_TIME)):
+            _lower_pairs(some, run, marks, budget, depth)
 
 
-def lift_all(run: Sequence[Any]) -> list[Value]:
-    """Returns the values of a run that came from Lua."""
+def _lower_items(
+    items: list[Value], run: list[Any], marks: Marks, budget: Budget, depth: int, *, start: int = 0
+) -> None:
+    budget.take(values=len(items))
+    for index, item in enumerate(items, start):
+        kind = type(item)
+        if kind in _FIXED or (kind is int and _SMALLEST <= item <= _LARGEST):  # type: ignore[operator]  # by type()
+            run.append(item)
+            continue
+        try:
+            _lower(item, run, marks, budget, depth + 1)
+        except _UnfitError as unfit:
+            unfit.path = f"[{index}]{unfit.path}"
+            raise
+
+
+def _lower_pairs(pairs: dict[str, Value], run: list[Any], marks: Marks, budget: Budget, depth: int) -> None:
+    budget.take(sum(map(len, pairs)), values=2 * len(pairs))
+    for key, item in pairs.items():
+        kind = type(item)
+        try:
+            run.append(_lower_scalar(key))
+            if kind in _FIXED or (kind is int and _SMALLEST <= item <= _LARGEST):  # type: ignore[operator]  # by type()
+                run.append(item)
+            else:
+                _lower(item, run, marks, budget, depth + 1)
+        except _UnfitError as unfit:
+            unfit.path = f".{cut(key)}{unfit.path}"
+            raise
+
+
+def lift_all(run: Sequence[Any], check: Callable[[], None]) -> list[Value]:
+    """Returns the values of a run that came from Lua; Lua's side has bounded it.
+
+    Args:
+        run: Marks and scalars.
+        check: Called again and again; raises to end the work.
+    """
     values: list[Value] = []
     for item in run:
         kind = type(item)
         if kind is bytes:
             values.append(_text(item))
         elif kind is Mark:
-            return _lift_deep(run)
+            return _lift_deep(run, check)
         else:
             values.append(item)
     return values
 
 
-def _lift_deep(run: Sequence[Any]) -> list[Value]:
+def _lift_deep(run: Sequence[Any], check: Callable[[], None]) -> list[Value]:
     values = []
-    rest = iter(run)
+    rest = _paced(run, check)
     for item in rest:
         values.append(_lift(item, rest.__next__))
     return values
@@ -158,10 +209,20 @@ def lift_scalar(item: Any) -> Value:
     return value
 
 
-def lift(run: Sequence[Any]) -> Value:
-    """Returns the one value of a run that came from Lua."""
-    take = iter(run).__next__
+def lift(run: Sequence[Any], check: Callable[[], None]) -> Value:
+    """Returns the one value of a run that came from Lua; see `lift_all`."""
+    take = _paced(run, check).__next__
     return _lift(take(), take)
+
+
+def _paced(run: Sequence[Any], check: Callable[[], None]) -> Iterator[Any]:
+    return iter(run) if len(run) <= _AT_A_TIME else _with_checks(run, check)
+
+
+def _with_checks(run: Sequence[Any], check: Callable[[], None]) -> Iterator[Any]:
+    for start in range(0, len(run), _AT_A_TIME):
+        check()
+        yield from run[start : start + _AT_A_TIME]
 
 
 def _lift(item: Any, take: Callable[[], Any]) -> Value:
@@ -170,10 +231,17 @@ def _lift(item: Any, take: Callable[[], Any]) -> Value:
     if item is LIST:
         return [_lift(take(), take) for _ in range(take())]
     if item is RECORD:
-        pairs = [(take().decode(), _lift(take(), take)) for _ in range(take())]
-        return dict(sorted(pairs, key=_first))
+        return dict(_sorted([(take().decode(), _lift(take(), take)) for _ in range(take())]))
     scalar: Value = item
     return scalar
+
+
+def _sorted(pairs: list[tuple[str, Value]]) -> Iterable[tuple[str, Value]]:
+    """Returns pairs by key. Many are sorted in parts: sorting them at once would hold the interpreter for too long."""
+    if len(pairs) <= _AT_A_TIME:
+        return sorted(pairs, key=_first)
+    parts = [sorted(pairs[at : at + _AT_A_TIME], key=_first) for at in range(0, len(pairs), _AT_A_TIME)]
+    return merge(*parts, key=_first)
 
 
 def _first(pair: tuple[str, Value]) -> str:

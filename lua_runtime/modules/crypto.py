@@ -14,7 +14,7 @@ from polycall.lua_runtime.modules.aead import decrypt, encrypt
 from polycall.lua_runtime.modules.hash import mac_of
 from polycall.lua_runtime.modules.jwt import encode_token, verify_token
 from polycall.lua_runtime.modules.pbkdf2 import derive
-from polycall.lua_runtime.session import RefusedError, Session
+from polycall.lua_runtime.session import MOST_AT_ONCE_BYTES, RefusedError, Session
 
 __all__ = ["host_functions"]
 
@@ -62,11 +62,14 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
     def compare(left: bytes, right: bytes) -> Any:
         return hmac.compare_digest(left, right)
 
-    functions = (
-        *(random_bytes, random_text, random_uuid, mac, encrypted, decrypted),
-        *(jwt_encode, jwt_verify, pbkdf2, compare),
+    at_once = (random_bytes, random_text, random_uuid)
+    return (
+        *(session.safe(function, MOST_AT_ONCE_BYTES) for function in at_once),
+        session.safe(mac),
+        *(session.safe(function, MOST_AT_ONCE_BYTES) for function in (encrypted, decrypted, jwt_encode, jwt_verify)),
+        session.safe(pbkdf2),
+        session.safe(compare, MOST_AT_ONCE_BYTES),
     )
-    return tuple(session.safe(function) for function in functions)
 
 
 def _checked_length(name: str, length: int) -> int:

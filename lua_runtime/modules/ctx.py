@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from polycall.interop.context import NO_VALUES
-from polycall.interop.ids import suggestion
-from polycall.lua_runtime.session import Session
+from polycall.interop.ids import cut, suggestion
+from polycall.lua_runtime.session import MOST_NAME_BYTES, Session
 
 __all__ = ["host_functions"]
 
@@ -21,9 +21,9 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
         if name in values:
             return session.answer(values[name])
         near = suggestion(name, values)
-        return session.refuse(f'the call carries no value "{name}"' + (f" ({near})" if near else ""), "NotFound")
+        return session.refuse(f'the call carries no value "{cut(name)}"' + (f" ({near})" if near else ""), "NotFound")
 
     def everything() -> Any:
         return session.answer(dict(session.context.values) if session.context else {})
 
-    return session.safe(get), session.safe(everything)
+    return session.safe(get, MOST_NAME_BYTES), session.safe(everything)

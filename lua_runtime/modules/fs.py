@@ -17,15 +17,20 @@ from typing import Any
 from polycall.interop.confined import ConfinedFolder
 from polycall.interop.services import Services
 from polycall.lua_runtime.modules.offered import offered
-from polycall.lua_runtime.session import Session
+from polycall.lua_runtime.session import MOST_TEXT_BYTES, Session
 
 __all__ = ["host_functions"]
 
-MOST_READ_BYTES = 64 * 1024 * 1024
+MOST_READ_BYTES = MOST_TEXT_BYTES
 """What one read gives at most, where the entry has no smaller memory limit."""
 
 MOST_OPEN_FILES = 64
-MOST_MEMBERS = 100_000
+MOST_MEMBERS = 50_000
+"""Names that `readdir` gives; to list them takes some 50 ms."""
+
+_MOST_PATH_BYTES = 64 << 10
+"""Of a path with the current folder before it; `polycall.interop.confined` refuses what is long for a path."""
+
 
 _FILE, _DIRECTORY, _OTHER = "file", "directory", "other"
 _CREATE = os.O_CREAT | os.O_WRONLY
@@ -46,13 +51,20 @@ _WHENCE = {b"set": os.SEEK_SET, b"cur": os.SEEK_CUR, b"end": os.SEEK_END}
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
     """Returns what ``lua/modules/fs.lua`` calls."""
     folders, files = _Folders(session), _Files(session)
+
+    def open_file(services: Services, number: int, path: bytes, mode: bytes) -> int:
+        return files.open(folders.at(services, number), path, mode)
+
     functions = (
         *(folders.get, folders.read_file, folders.write_file, folders.status, folders.members),
         *(folders.make_folder, folders.remove, folders.change),
-        *(files.read, files.write, files.seek, files.status, files.sync, files.close),
+        *(files.read, files.write, files.seek, files.status, files.sync, files.close, open_file),
     )
-    opener = offered(session, lambda services, number, path, mode: files.open(folders.at(services, number), path, mode))
-    return (*(offered(session, function) for function in functions), opener)
+    writers = (folders.write_file, files.write)
+    return tuple(
+        offered(session, function, MOST_TEXT_BYTES if function in writers else _MOST_PATH_BYTES)
+        for function in functions
+    )
 
 
 class _Folders:
@@ -80,7 +92,7 @@ class _Folders:
     def write_file(self, services: Services, number: int, path: bytes, mode: bytes, data: bytes) -> bool:
         descriptor = self.at(services, number).open(os.fsdecode(path), _FLAGS[mode])
         with FileIO(descriptor, "w") as file:
-            _write_all(file, data)
+            _write_all(self._session, file, data)
         return True
 
     def status(self, services: Services, number: int, path: bytes) -> Any:
@@ -129,7 +141,7 @@ class _Files:
         return self._session.answer(data or None)
 
     def write(self, _services: Services, number: int, data: bytes) -> int:
-        _write_all(self._file(number, os.O_WRONLY), data)
+        _write_all(self._session, self._file(number, os.O_WRONLY), data)
         return len(data)
 
     def seek(self, _services: Services, number: int, whence: bytes, offset: int) -> int:
@@ -161,10 +173,11 @@ def _most_read(session: Session) -> int:
     return MOST_READ_BYTES if session.cap is None else min(MOST_READ_BYTES, session.cap.limit_bytes)
 
 
-def _write_all(file: FileIO, data: bytes) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[file.write(left) :]
+def _write_all(session: Session, file: FileIO, data: bytes) -> None:
+    for piece in session.pieces(data):
+        left = piece
+        while left:
+            left = left[file.write(left) :]
 
 
 def _shown(status: os.stat_result, path: bytes) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from polycall.lua_runtime.session import Session
+from polycall.lua_runtime.session import MOST_NAME_BYTES, Session
 
 __all__ = ["host_functions"]
 
@@ -19,6 +19,11 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
             context = session.context
             if context is None:
                 return session.refuse("funcs.call works only in a call of the entry, not at start-up", "Invalid")
+            if len(target) > MOST_NAME_BYTES:
+                session.check()  # lupa has copied it
+                return session.refuse(
+                    f"a function ID has at most {MOST_NAME_BYTES} bytes, not {len(target)}", "Invalid"
+                )
             name = target.decode()
             colon = name.find(":")
             if colon <= 0 or colon == len(name) - 1:

@@ -7,7 +7,7 @@ from typing import Any
 
 from polycall.interop.errors import ConversionError
 from polycall.interop.json_text import decode_json, encode_json
-from polycall.lua_runtime.session import Session
+from polycall.lua_runtime.session import MOST_AT_ONCE_BYTES, Session
 
 __all__ = ["host_functions"]
 
@@ -17,14 +17,14 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
 
     def encode(_unused: bytes, *run: object) -> Any:
         try:
-            return session.answer(encode_json(session.received(run)[0]))
+            return session.answer(encode_json(session.received(run)[0], check=session.check))
         except ConversionError as error:
             return session.refuse(error.message, "Internal")
 
     def decode(text: bytes) -> Any:
         try:
-            return session.answer(decode_json(text))
+            return session.answer(decode_json(text, check=session.check))
         except ConversionError as error:
             return session.refuse(error.message, "Internal")
 
-    return session.safe(encode), session.safe(decode)
+    return session.safe(encode), session.safe(decode, MOST_AT_ONCE_BYTES)

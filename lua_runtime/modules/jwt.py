@@ -38,7 +38,9 @@ def encode_token(session: Session, claims: Value, key: Value, algorithm: Value) 
     extra = payload.pop("_header", None)
     header: dict[str, Value] = {**(extra if isinstance(extra, dict) else {}), "alg": name}
     try:
-        texts = (encode_json(part) if part else "{}" for part in ({"typ": "JWT", **header}, payload))
+        texts = (
+            encode_json(part, check=session.check) if part else "{}" for part in ({"typ": "JWT", **header}, payload)
+        )
         signed = b".".join(_b64url(text.encode()) for text in texts)
     except ConversionError as error:
         raise RefusedError(f"{what}: {error.message}") from error
@@ -61,7 +63,7 @@ def verify_token(session: Session, token: bytes, key: bytes, algorithm: bytes, r
     name = _known(what, algorithm.decode(errors="backslashreplace"))
     if len(token) > _MOST_TOKEN_BYTES:
         _reject(f"it has more than {_MOST_TOKEN_BYTES} bytes")
-    parts = token.split(b".")
+    parts = token.split(b".", 3)
     if len(parts) != 3:
         _reject("it has not three parts")
     header = decode_json(_unb64url(parts[0]))

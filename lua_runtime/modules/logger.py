@@ -29,7 +29,7 @@ def host_functions(session: Session) -> tuple[Any, ...]:
             fields=fields if isinstance(fields, dict) else {},
         )
 
-    return session.safe(write), LINE_BYTES, MOST_FIELD_VALUES
+    return session.safe(write, 2 * LINE_BYTES), LINE_BYTES, MOST_FIELD_VALUES
 
 
 def line_writer(session: Session) -> tuple[Callable[..., Any], int]:
@@ -39,4 +39,4 @@ def line_writer(session: Session) -> tuple[Callable[..., Any], int]:
         session.untidy = True
         session.log.write(logging.INFO, line, session.context, cut_off=cut_off)
 
-    return session.safe(write_line), LINE_BYTES
+    return session.safe(write_line, 2 * LINE_BYTES), LINE_BYTES

@@ -8,7 +8,7 @@ from typing import Any
 
 from polycall.interop.errors import PolycallError
 from polycall.interop.services import Services
-from polycall.lua_runtime.session import Session
+from polycall.lua_runtime.session import MOST_NAME_BYTES, Session
 
 __all__ = ["kind_of", "offered"]
 
@@ -34,15 +34,21 @@ _KINDS = {
 }
 
 
-def offered(session: Session, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Returns a host function that calls ``function(services, *arguments)`` and tells the guest what went wrong."""
+def offered(session: Session, function: Callable[..., Any], most: int = MOST_NAME_BYTES) -> Callable[..., Any]:
+    """Returns a host function that calls ``function(services, *arguments)`` and tells the guest what went wrong.
+
+    Args:
+        session: Of the state.
+        function: What it does.
+        most: Bytes that a text which the guest gives may have.
+    """
 
     def host_function(*arguments: Any) -> Any:
         if session.services is None:
             return session.refuse("the host offers this module's services to nobody here", "Unavailable")
         return _told(session, function, session.services, *arguments)
 
-    return session.safe(host_function)
+    return session.safe(host_function, most)
 
 
 def _told(session: Session, function: Callable[..., Any], services: Services, *arguments: Any) -> Any:

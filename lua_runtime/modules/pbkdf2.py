@@ -11,6 +11,7 @@ __all__ = ["derive"]
 
 _MOST_ITERATIONS = 10_000_000
 _MOST_BYTES = 1024
+_MOST_SALT_BYTES = 64 << 10
 _AT_ONCE = 50_000
 """Rounds that C code runs without asking whether the call is still wanted: about 15 ms of SHA-256, 30 ms of SHA-512."""
 
@@ -34,6 +35,8 @@ def derive(session: Session, password: bytes, salt: bytes, *, iterations: int, l
         raise RefusedError(f"crypto.pbkdf2: expected 1 to {_MOST_ITERATIONS} iterations, got {iterations}")
     if not 1 <= length <= _MOST_BYTES:
         raise RefusedError(f"crypto.pbkdf2: expected a length from 1 to {_MOST_BYTES} bytes, got {length}")
+    if len(salt) > _MOST_SALT_BYTES:
+        raise RefusedError(f"crypto.pbkdf2: expected a salt of at most {_MOST_SALT_BYTES} bytes, got {len(salt)}")
     if not password or not salt:
         raise RefusedError(f"crypto.pbkdf2: the {'salt' if password else 'password'} is empty")
     password = _fitted(session, password, digest)

@@ -7,7 +7,7 @@ from typing import Any
 
 from polycall.interop.services import Services
 from polycall.lua_runtime.modules.offered import offered
-from polycall.lua_runtime.session import RefusedError, Session
+from polycall.lua_runtime.session import MOST_TEXT_BYTES, RefusedError, Session
 
 __all__ = ["host_functions"]
 
@@ -24,6 +24,6 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
             if filters:
                 raise RefusedError("registry.find expects a table of names and what they must be equal to, got a list")
             filters = {}
-        return session.answer(services.entries.find(filters))
+        return session.answer(services.entries.find(filters, session.check))
 
-    return offered(session, get), offered(session, find)
+    return offered(session, get), offered(session, find, MOST_TEXT_BYTES)

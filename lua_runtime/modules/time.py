@@ -14,7 +14,7 @@ from polycall.lua_runtime.modules.durations import parse_duration
 from polycall.lua_runtime.modules.go_format import format_time
 from polycall.lua_runtime.modules.go_parse import LayoutError, parse_time
 from polycall.lua_runtime.modules.zones import Zone, find_zone, require_zone
-from polycall.lua_runtime.session import RefusedError, Session
+from polycall.lua_runtime.session import MOST_NAME_BYTES, RefusedError, Session
 
 __all__ = ["host_functions"]
 
@@ -67,7 +67,7 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
         return ((seconds - _YEAR_ONE) * _NANOSECONDS + nanoseconds) % step
 
     functions = (now, sleep, zone_at, check_zone, write, read, duration, remainder)
-    return tuple(session.safe(function) for function in functions)
+    return tuple(session.safe(function, MOST_NAME_BYTES) for function in functions)
 
 
 def _layout(text: bytes) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polycall.interop.values import Value
-from polycall.lua_runtime.session import RefusedError, Session
+from polycall.lua_runtime.session import MOST_NAME_BYTES, RefusedError, Session
 
 __all__ = ["host_functions"]
 
@@ -59,7 +59,8 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
             raise RefusedError('uuid.format: expected "standard", "simple" or "urn"')
         return session.answer(chosen(_parsed(text)))
 
-    return tuple(session.safe(function) for function in (make, named, validate, describe, write))
+    rest = (session.safe(function, MOST_NAME_BYTES) for function in (describe, write))
+    return session.safe(make, MOST_NAME_BYTES), session.safe(named), session.safe(validate), *rest
 
 
 def _made(version: int) -> uuid.UUID:

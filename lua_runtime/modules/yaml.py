@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polycall.interop.errors import ConversionError
-from polycall.lua_runtime.session import RefusedError, Session
+from polycall.lua_runtime.session import MOST_AT_ONCE_BYTES, RefusedError, Session
 
 __all__ = ["host_functions"]
 
@@ -31,4 +31,4 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
         except ConversionError as error:
             raise RefusedError(error.message, "Internal") from error
 
-    return session.safe(encode), session.safe(decode)
+    return session.safe(encode), session.safe(decode, MOST_AT_ONCE_BYTES)

@@ -123,7 +123,7 @@ def _print_trace(trace: Trace) -> None:
 def _value(text: str, number: int, as_text: bool) -> Value:
     data = _standard_input() if text == "-" else text.encode("utf-8", "surrogateescape")
     try:
-        return data.decode() if as_text else decode_json(data)
+        return data.decode() if as_text else decode_json(data, bounded=False)
     except UnicodeDecodeError:
         return data
     except ConversionError as error:
@@ -149,7 +149,7 @@ def _print(result: Value, as_json: bool) -> None:
     if isinstance(result, (str, bytes)) and not as_json:
         _print_text(result)
     elif result is not None or as_json:
-        print_text(printable_json(encode_json(_with_base64(result), indent=2), sys.stdout))
+        print_text(printable_json(encode_json(_with_base64(result), indent=2, bounded=False), sys.stdout))
 
 
 def _print_text(result: str | bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,7 +12,7 @@ from polycall.interop.ids import EntryId, cut, suggestion
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.settings import Settings
 
-__all__ = ["Index"]
+__all__ = ["Index", "meta_filter"]
 
 _NO_SETTINGS = Settings()
 
@@ -66,12 +66,13 @@ class Index:
             kind: A kind, or its beginning and a star: ``function.*``.
             meta: Metadata that must be equal; a key may lead down by dots: ``{"options.retry.max_attempts": 3}``.
         """
+        fits = meta_filter(meta or {})
         return [
             entry
             for entry in self
             if (namespace is None or _in_namespace(entry, namespace))
             and (kind is None or _of_kind(entry, kind))
-            and all(_meta_at(entry.meta, path) == _frozen(value) for path, value in (meta or {}).items())
+            and fits(entry)
         ]
 
     def with_entry(self, entry: Entry) -> Index:
@@ -106,7 +107,8 @@ class Index:
 
     def _hint(self, entry_id: EntryId | str) -> str | None:
         text = str(entry_id)
-        namesakes = [str(known) for known in self._by_id if known.name == text.rpartition(":")[2]]
+        name = text.rpartition(":")[2]
+        namesakes = [str(known) for known in self._by_id if known.name == name]
         if namesakes and ":" not in text:
             return f"write the namespace as well: {' or '.join(namesakes[:3])}"
         return suggestion(text, map(str, self._by_id))
@@ -121,11 +123,17 @@ def _of_kind(entry: Entry, kind: str) -> bool:
     return entry.kind.startswith(kind[:-1]) if kind.endswith("*") else entry.kind == kind
 
 
-def _meta_at(meta: Mapping[str, Any], path: str) -> Any:
+def meta_filter(meta: Mapping[str, Any]) -> Callable[[Entry], bool]:
+    """Returns what says whether an entry has metadata: read once, for any number of entries; see `Index.find`."""
+    wanted = [(path, path.split("."), _frozen(value)) for path, value in meta.items()]
+    return lambda entry: all(_meta_at(entry.meta, path, keys) == value for path, keys, value in wanted)
+
+
+def _meta_at(meta: Mapping[str, Any], path: str, keys: list[str]) -> Any:
     if path in meta:
         return meta[path]
     found: Any = meta
-    for key in path.split("."):
+    for key in keys:
         if not isinstance(found, Mapping) or key not in found:
             return None
         found = found[key]

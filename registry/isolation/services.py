@@ -139,6 +139,6 @@ class _AskedEntries:
         entry: dict[str, Value] = self._ask("entry", entry_id)
         return entry
 
-    def find(self, filters: Mapping[str, Value]) -> list[Value]:
+    def find(self, filters: Mapping[str, Value], check: Callable[[], None] | None = None) -> list[Value]:
         found: list[Value] = self._ask("find", dict(filters))
         return found

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from polycall.interop.budget import CROSSING_BYTES, Budget, count
 from polycall.interop.errors import CallError
 from polycall.interop.ids import EntryId
 from polycall.interop.values import Value, plain
 from polycall.registry.entries.entry import Entry
-from polycall.registry.entries.index import Index
+from polycall.registry.entries.index import Index, meta_filter
 
 __all__ = ["EntryData"]
+
+_MOST_FILTERS = 32
+_LONGEST_FILTER = 256
+_ENTRIES_BETWEEN_CHECKS = 64
 
 _WITHHELD: Mapping[str, str] = {"env.storage.static": "values", "env.variable": "default"}
 
@@ -41,23 +46,32 @@ class EntryData:
             parsed = EntryId.parse(entry_id)
         except ValueError as error:
             raise CallError(str(error), kind="Invalid") from error
-        return _shown(self._index().get(parsed))
+        return _shown(self._index().get(parsed), Budget(CROSSING_BYTES, "$.result"))
 
-    def find(self, filters: Mapping[str, Value]) -> list[Value]:
-        """Returns the entries that fit every filter, in the order of their ids.
+    def find(self, filters: Mapping[str, Value], check: Callable[[], None] | None = None) -> list[Value]:
+        """Returns the entries that fit every filter, in the order of their ids; see `polycall.interop.services`.
 
         Raises:
-            CallError: Invalid: a filter that begins with a dot and is not ``.kind``, ``.ns`` or ``.name``.
+            CallError: Invalid: a filter that begins with a dot and is not ``.kind``, ``.ns`` or ``.name``; too many
+                filters, or one whose name is too long.
+            ConversionError: The entries come to more than crosses at once.
         """
+        if len(filters) > _MOST_FILTERS or any(len(key) > _LONGEST_FILTER for key in filters):
+            message = f"expected at most {_MOST_FILTERS} filters, with names of at most {_LONGEST_FILTER} characters"
+            raise CallError(message, kind="Invalid")
         fields = {key: wanted for key, wanted in filters.items() if key.startswith(".")}
         for key in fields.keys() - _FIELDS.keys():
             raise CallError(f'the filter "{key}" is none of {", ".join(_FIELDS)}', kind="Invalid")
         meta = {key.removeprefix("meta."): wanted for key, wanted in filters.items() if key not in fields}
-        return [
-            _shown(entry)
-            for entry in self._index().find(meta=meta)
-            if all(_FIELDS[key](entry) == wanted for key, wanted in fields.items())
-        ]
+        budget = Budget(CROSSING_BYTES, "$.result", check=check)
+        found: list[Value] = []
+        fits = meta_filter(meta)
+        for number, entry in enumerate(self._index()):
+            if check is not None and number % _ENTRIES_BETWEEN_CHECKS == 0:
+                check()
+            if fits(entry) and all(_FIELDS[key](entry) == wanted for key, wanted in fields.items()):
+                found.append(_shown(entry, budget))
+        return found
 
 
 _FIELDS: Mapping[str, Callable[[Entry], str]] = {
@@ -67,9 +81,11 @@ _FIELDS: Mapping[str, Callable[[Entry], str]] = {
 }
 
 
-def _shown(entry: Entry) -> dict[str, Value]:
+def _shown(entry: Entry, budget: Budget) -> dict[str, Value]:
     data = entry.data
     if entry.spec is not None:
         withheld = _WITHHELD.get(entry.kind)
         data = {key: value for key, value in entry.declared_data().items() if key != withheld}
+    count(entry.meta, budget)  # before anything is built of it
+    count(data, budget)
     return {"id": str(entry.id), "kind": entry.kind, "meta": plain(entry.meta), "data": plain(data)}

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from polycall.interop.errors import CallError, NotFoundError
-from polycall.interop.ids import EntryId, suggestion
+from polycall.interop.ids import EntryId, cut, suggestion
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.env_kinds import (
     EnvFileSpec,
@@ -127,7 +127,7 @@ class Environment:
         by_name = self._by_name()
         entry = by_name.get(name) or self._variable_by_id(name, namespace)
         if entry is None:
-            message = f'there is no variable "{name}"'
+            message = f'there is no variable "{cut(name)}"'
             raise NotFoundError(message, hint=suggestion(name, by_name) or "declare an env.variable entry")
         return entry
 

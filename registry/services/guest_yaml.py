@@ -25,7 +25,7 @@ class GuestYaml:
         """Writes a value; see `polycall.interop.protocols.YamlText`."""
         from polycall.registry.services.yaml_writer import write_yaml  # noqa: PLC0415  # few guests write YAML
 
-        return write_yaml(value, _paced(check), field_order, indent)
+        return write_yaml(value, check, field_order, indent)
 
     def decode(self, text: str, check: Callable[[], None]) -> Value:
         """Reads a document; see `polycall.interop.protocols.YamlText`."""

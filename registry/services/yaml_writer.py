@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import yaml
 
+from polycall.interop.budget import Budget
 from polycall.interop.errors import ConversionError
+from polycall.interop.ids import cut
 from polycall.interop.values import Value, describe
 from polycall.registry.documents.scalars import resolve_plain
 
@@ -18,6 +21,17 @@ _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _UNFOLDED = 2**31 - 1
 _OLD_RULES: Any = yaml.resolver.Resolver()
 _TEXT = "tag:yaml.org,2002:str"
+_NUMBER_STARTS = frozenset("+-.0123456789")
+_LONGEST_PLAIN_NUMBER = 100
+"""Characters: longer text that begins like a number is quoted, whatever it is. The regular expressions of the old rules
+take their time with text such as ``1:1:1:1:...``."""
+
+_LONGEST_SCALAR = 1 << 20
+"""Characters of one text: the emitter is C code that holds the interpreter, for 20 ms with this, 50 ms at worst."""
+
+_MOST_BYTES = 16 << 20
+_BYTES_OF_A_CHARACTER = 4
+"""Together with `_MOST_BYTES`, as `polycall.interop.budget` counts: 4 Mi characters or 131,072 values."""
 
 
 def write_yaml(value: Value, check: Callable[[], None], field_order: Sequence[str], indent: int) -> str:
@@ -27,12 +41,13 @@ def write_yaml(value: Value, check: Callable[[], None], field_order: Sequence[st
 
     Args:
         value: Plain value.
-        check: Called before each value; raises to end the work.
+        check: Called again and again; raises to end the work.
         field_order: Keys that come first in each mapping; the others follow in alphabetical order.
         indent: Spaces a level.
 
     Raises:
-        ConversionError: Bytes that are not UTF-8.
+        ConversionError: Bytes that are not UTF-8, a text of more than 1 Mi characters, or too much: 16 MiB, of which a
+            character takes 4 bytes and a value 128.
     """
     ranks = {name: rank for rank, name in reversed(list(enumerate(field_order)))}
     text: str = yaml.emit(
@@ -48,7 +63,7 @@ def write_yaml(value: Value, check: Callable[[], None], field_order: Sequence[st
 
 class _Writer:
     def __init__(self, check: Callable[[], None], ranks: dict[str, int]) -> None:
-        self._check = check
+        self._budget = Budget(_MOST_BYTES, check=check)
         self._ranks = ranks
 
     def document(self, value: Value) -> Iterator[yaml.Event]:
@@ -59,23 +74,36 @@ class _Writer:
         yield yaml.StreamEndEvent()
 
     def _events(self, value: Value, path: str) -> Iterator[yaml.Event]:
-        self._check()
         if isinstance(value, list):
+            self._budget.take()
             yield yaml.SequenceStartEvent(None, None, True, flow_style=False)
             for index, item in enumerate(value):
                 yield from self._events(item, f"{path}[{index}]")
             yield yaml.SequenceEndEvent()
         elif isinstance(value, dict):
+            self._budget.take()
             yield yaml.MappingStartEvent(None, None, True, flow_style=False)
-            for key in sorted(value, key=self._rank):
-                yield _text_event(key)
-                yield from self._events(value[key], f"{path}.{key}")
+            for key in self._ordered(value):
+                yield self._scalar(key, path)
+                yield from self._events(value[key], f"{path}.{cut(key)}")
             yield yaml.MappingEndEvent()
         else:
-            yield _scalar_event(value, path)
+            yield self._scalar(value, path)
 
-    def _rank(self, key: str) -> tuple[int, str]:
-        return self._ranks.get(key, len(self._ranks)), key
+    def _scalar(self, value: bool | int | float | str | bytes | None, path: str) -> yaml.Event:
+        length = len(value) if isinstance(value, str) else 0
+        if length > _LONGEST_SCALAR:
+            expected = f"text of at most {_LONGEST_SCALAR:,} characters for YAML"
+            raise ConversionError(path, "lower", expected, f"{length:,}")
+        self._budget.take(length * _BYTES_OF_A_CHARACTER)
+        return _scalar_event(value, path)
+
+    def _ordered(self, value: dict[str, Value]) -> Iterable[str]:
+        ranks = self._ranks
+        return chain(
+            sorted((key for key in value if key in ranks), key=ranks.__getitem__),
+            sorted(key for key in value if key not in ranks),  # in order already, where they come from Lua
+        )
 
 
 def _scalar_event(value: bool | int | float | str | bytes | None, path: str) -> yaml.Event:
@@ -99,9 +127,15 @@ def _float_text(value: float) -> str:
 
 
 def _text_event(text: str) -> yaml.Event:
-    as_it_is = text.isprintable() and resolve_plain(text) == text and _is_text_to_old_rules(text)
+    as_it_is = (
+        _may_be_plain(text) and text.isprintable() and resolve_plain(text) == text and _is_text_to_old_rules(text)
+    )
     style = "|" if "\n" in text else None
     return yaml.ScalarEvent(None, None, (as_it_is, True), text, style=style)
+
+
+def _may_be_plain(text: str) -> bool:
+    return len(text) <= _LONGEST_PLAIN_NUMBER or text[0] not in _NUMBER_STARTS
 
 
 def _is_text_to_old_rules(text: str) -> bool:

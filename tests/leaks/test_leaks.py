@@ -257,3 +257,41 @@ def test_a_leak_would_be_seen(registry: polycall.Registry, monkeypatch: pytest.M
         hold_flat(lambda: opened.append(os.open(os.devnull, os.O_RDONLY)), 2)
     for descriptor in opened:
         os.close(descriptor)
+
+
+FAILING = {
+    "a long message": "error(('x'):rep(4 << 20), 0)",
+    "a long message of an error object": "return nil, errors.new(('x'):rep(4 << 20))",
+    "details": "local t, s = {}, ('x'):rep(10000) for i = 1, 400 do t[i] = s end "
+    "error(errors.new({ message = '', details = t }))",
+    "a result that cannot travel": "return { ('x'):rep(2 << 20), print }",
+    "a nested error passed on": "return nil, select(2, require('funcs').call('app:bad0', 1))",
+}
+
+
+@pytest.mark.parametrize("at", range(len(FAILING)), ids=FAILING.keys())
+def test_the_errors_that_a_call_is_told_of_do_not_add_up(tmp_path: Path, at: int) -> None:
+    """A running call may keep the errors of its calls; what the host keeps of them has a bound all the same."""
+    entries = [
+        {"name": f"bad{number}", "kind": "function.lua", "method": "f", "modules": ["funcs"], "source": text}
+        for number, body in enumerate(FAILING.values())
+        for text in [f"return {{ f = function(...) {body} end }}"]
+    ]
+    ask = """
+    local funcs = require("funcs")
+    return { f = function(target, times)
+      for _ = 1, times do local _, err = funcs.call(target, ("y"):rep(2 << 20)) assert(err) end
+      funcs.call("py:look")
+    end }"""
+    entries.append({"name": "ask", "kind": "function.lua", "method": "f", "modules": ["funcs"], "source": ask})
+    (tmp_path / "_index.yaml").write_text(json.dumps({"namespace": "app", "entries": entries}))
+    seen: list[float] = []
+    with polycall.load(tmp_path) as registry:
+
+        @registry.function("py:look")
+        def look() -> None:
+            seen.append(measure().rss_mib)
+
+        for times in (3, 15, 45):
+            registry.call("app:ask", f"app:bad{at}", times)
+    assert seen[2] - seen[1] < GROWTH_MIB

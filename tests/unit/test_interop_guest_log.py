@@ -104,3 +104,38 @@ def test_fields_that_a_worker_claims_are_kept_within_bounds(records: Records) ->
     for fields in claims:
         log.pass_on(logging.INFO, "claimed", CALL, fields=fields)
     assert [vars(record)["fields"] for record in records.kept] == [{}, {}, {}]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_what_would_end_a_line_stands_in_it_as_an_escape(records: Records, end: str) -> None:
+    log = GuestLog("app:main", 100_000)
+    text = f"paid{end}INFO polycall.entry.app:other: forged"
+    log.write(logging.INFO, text, CALL)
+    log.write(logging.INFO, text.encode(), CALL)
+    log.write(logging.INFO, "paid", CALL, name=f"db{end}forged", fields={f"a{end}b": f"c{end}d", "e": [f"f{end}g"]})
+    log.pass_on(logging.INFO, text, CALL, name=f"db{end}forged")
+    assert len(records.lines) == 4
+    for line in records.lines:
+        assert line.splitlines() == [line]
+        assert "paid" in line
+        assert "forged" in line
+    assert all("\n" not in vars(record)["logger_name"] for record in records.kept)
+
+
+@pytest.mark.parametrize("steering", ["\x1b[2J", "\x9b2J", "\x08", "\x00", "\x7f", "\u202e", "\u2066", "\udc80"])
+def test_what_steers_a_terminal_is_an_escape(records: Records, steering: str) -> None:
+    GuestLog("app:main", 1000).write(logging.INFO, f"a{steering}b", CALL)
+    assert records.lines == ["a" + ascii(steering)[1:-1] + "b"]
+
+
+def test_text_without_any_of_it_stays_as_it_is(records: Records) -> None:
+    GuestLog("app:main", 1000).write(logging.INFO, "a\tb é 漢 🎉 \\n", CALL)
+    assert records.lines == ["a\tb é 漢 🎉 \\n"]
+
+
+def test_escapes_count_against_the_bound_of_a_line(records: Records) -> None:
+    GuestLog("app:main", 1_000_000).write(logging.INFO, "\x1b" * LINE_BYTES, CALL)
+    (line,) = records.lines
+    assert len(line) == LINE_BYTES
+    assert line.startswith("\\x1b\\x1b")
+    assert "bytes dropped" in line

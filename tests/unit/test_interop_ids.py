@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import random
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,3 +50,57 @@ def test_text_that_is_too_long_for_a_name_is_compared_with_none_and_cut_in_messa
     with pytest.raises(ValueError, match="has no namespace") as caught:
         EntryId.parse("x" * 20_000_000)
     assert len(str(caught.value)) < 200
+
+
+def _hint_seconds(name: str, candidates: list[str]) -> float:
+    """The best of a few: what the machine does beside it is no part of the work."""
+    times = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        near_names(name, candidates)
+        times.append(time.perf_counter() - begun)
+    return min(times)
+
+
+_LETTERS = random.Random(1)  # the same names each time
+
+
+def _of_two_letters(length: int) -> str:
+    return "".join(_LETTERS.choice("ab") for _ in range(length))
+
+
+@pytest.mark.parametrize(
+    ("name", "candidates"),
+    [
+        ("app:entry_numbre_7", [f"app:entry_number_{number}" for number in range(50_000)]),
+        (_of_two_letters(100), [_of_two_letters(100) for _ in range(6_000)]),
+        ("a" * 60 + _of_two_letters(40), ["a" * 60 + _of_two_letters(40) for _ in range(6_000)]),
+        ("a" * 100, ["a" * 100_000 + str(number) for number in range(500)]),
+        ("ab" * 50, ["ba" * 50 + str(number) for number in range(20_000)]),
+    ],
+    ids=["many", "of two letters", "alike", "long", "shifted"],
+)
+def test_a_hint_takes_no_time_whatever_the_names_are(name: str, candidates: list[str]) -> None:
+    assert _hint_seconds(name, candidates) < 0.15
+
+
+def test_a_near_name_is_found_among_many_of_another_kind() -> None:
+    others = [f"app:entry_number_{number}" for number in range(5_000)]
+    assert near_names("shop:dicsount", [*others, "shop:discount"]) == ["shop:discount"]
+    assert near_names("shop:discont", [*others, "shop:discount"]) == ["shop:discount"]
+
+
+@given(st.lists(st.text("abc", max_size=12), max_size=8), st.text("abc", min_size=1, max_size=12))
+def test_near_names_are_the_likeliest_by_the_longest_common_subsequence(candidates: list[str], name: str) -> None:
+    def common(left: str, right: str) -> int:
+        row = [0] * (len(right) + 1)
+        for character in left:
+            previous = row
+            row = [0]
+            for at, other in enumerate(right):
+                row.append(previous[at] + 1 if character == other else max(previous[at + 1], row[at]))
+        return row[-1]
+
+    likeness = {each: 2 * common(name, each) / (len(name) + len(each)) for each in candidates}
+    expected = sorted((-score, each) for each, score in likeness.items() if score >= 0.7)
+    assert near_names(name, candidates, limit=9) == [each for _, each in expected]

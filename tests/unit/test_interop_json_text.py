@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -101,3 +102,80 @@ def test_a_syntax_error_says_where_it_is() -> None:
 def test_what_is_not_json_is_refused(text: str | bytes) -> None:
     with pytest.raises(ConversionError, match="expected JSON text"):
         decode_json(text)
+
+
+_LARGE: list[Value] = [{f"key {number}": [number, number / 2, "é\n", None, True, {}, []]} for number in range(8_000)]
+
+
+def test_large_values_are_written_in_pieces_like_small_ones() -> None:
+    asked: list[int] = []
+    text = encode_json(_LARGE, check=lambda: asked.append(1))
+    assert text == "[" + ",".join(map(encode_json, _LARGE)) + "]"
+    assert decode_json(text, check=lambda: asked.append(1)) == _LARGE
+    assert len(asked) > 20
+
+
+class _StoppedError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda check: encode_json(_LARGE, check=check),
+        lambda check: decode_json("[" + "1.5," * 5_000 + "1]", check=check),
+    ],
+)
+def test_the_work_ends_when_its_check_raises(work: Callable[[Callable[[], None]], object]) -> None:
+    def check() -> None:
+        raise _StoppedError
+
+    with pytest.raises(_StoppedError):
+        work(check)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" + "[]," * 200_000 + "1]", "at most 200000 values"),
+        ("[" + "1," * 200_000 + "1]", "at most 200000 values"),
+        ("[" + '"",' * 200_000 + "1]", "at most 200000 values"),
+        ("[" * 300_000, "at most 200000 values"),
+        ('["' + "x" * (16 << 20) + '"]', "at most 16777216 bytes"),
+    ],
+    ids=["lists", "integers", "texts", "nesting", "length"],
+)
+def test_text_that_would_become_too_much_is_refused_before_it_is_read(text: str, message: str) -> None:
+    with pytest.raises(ConversionError, match=message):
+        decode_json(text)
+    assert decode_json("[" + "[]," * 100_000 + "1]") == [[]] * 100_000 + [1]
+
+
+def test_marks_inside_of_text_are_no_values() -> None:
+    csv = "1,[2],{3}\\" * 300_000 + '"'
+    assert decode_json(encode_json([csv, csv])) == [csv, csv]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([0.5] * 300_000, "at most 33554432 bytes in all, each value counting 128"),
+        ([[]] * 300_000, "at most 33554432 bytes"),
+        (["x" * (8 << 20)] * 4, "at most 33554432 bytes"),
+        ("x" * ((8 << 20) + 1), "text of at most 8388608 bytes"),
+        ({"x" * ((8 << 20) + 1): 1}, "text of at most 8388608 bytes"),
+        (["\x01" * (4 << 20)] * 5, "at most 67108864 characters"),
+    ],
+    ids=["numbers", "lists", "texts", "a text", "a key", "escapes"],
+)
+def test_more_than_a_guest_may_have_written_at_once_is_refused(value: Value, message: str) -> None:
+    with pytest.raises(ConversionError, match=message):
+        encode_json(value)
+    assert encode_json(value, bounded=False)
+
+
+def test_a_refusal_does_not_keep_the_text_that_it_is_about() -> None:
+    for text in ("{" + "x" * 100_000, b"\xff" * 100_000):
+        with pytest.raises(ConversionError) as caught:
+            decode_json(text)
+        assert caught.value.__cause__ is None

@@ -176,3 +176,32 @@ def test_long_work_ends_with_its_deadline(loop: str) -> None:
     with pytest.raises(DeadlineError):
         run(text, frame=context(deadline=started + 0.3))
     assert time.monotonic() - started < 1.5
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        ("{ ('x'):rep(1048577) }", "at most 1,048,576 characters"),
+        ("{ [('x'):rep(60000)] = ('x'):rep(1048577) }", "at most 1,048,576 characters"),
+        ("{ s, s, s, s, s }", "at most 16777216 bytes in all"),
+        ("(function() local t = {} for i = 1, 140000 do t[i] = i end return t end)()", "at most 16777216 bytes in all"),
+    ],
+    ids=["a text", "a text below a long key", "texts", "values"],
+)
+def test_more_than_may_be_written_at_once_is_refused(made: str, message: str) -> None:
+    told = run(f"local s = ('x'):rep(1048576) local _, err = require('yaml').encode({made}) return err:message()")
+    assert isinstance(told, str)
+    assert message in told
+    assert len(told) < 1000
+    assert run("local s = ('x'):rep(1048576) return #require('yaml').encode({ s, s })") == 2 * (1048576 + 3)
+
+
+@pytest.mark.parametrize("text", ["1" * 101, "1:" * 100 + "1", "0." + "0" * 100, "-" * 101, "+" + "1_" * 100])
+def test_long_text_that_begins_like_a_number_is_quoted_and_reads_back(text: str) -> None:
+    answer = run("local y = require('yaml') local t = y.encode({ ... }) return { t, y.decode(t)[1] }", text)
+    assert answer == [f"- '{text}'\n", text]
+
+
+def test_keys_come_in_the_order_asked_for_and_then_sorted() -> None:
+    body = "return require('yaml').encode({ d = 1, b = 2, c = 3, a = 4 }, { field_order = { 'c', 'x', 'b', 'c' } })"
+    assert run(body) == "c: 3\nb: 2\na: 4\nd: 1\n"

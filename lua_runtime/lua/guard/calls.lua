@@ -4,8 +4,8 @@ local error, next, pcall, type, tostring, xpcall = error, next, pcall, type, tos
 local sort, unpack, utf8_len = table.sort, table.unpack, utf8.len
 local frames, render, located = kernel.frames, kernel.render, kernel.located
 local arm, disarm, is_stopping, read_fed = kernel.arm, kernel.disarm, kernel.is_stopping, kernel.read_fed
-local flatten, leave, parts, IS_SCALAR, NO_MEMORY =
-  kernel.flatten, kernel.leave, kernel.error_parts, kernel.IS_SCALAR, kernel.NO_MEMORY
+local flatten, flatten_error, leave, parts, IS_SCALAR, NO_MEMORY =
+  kernel.flatten, kernel.flatten_error, kernel.leave, kernel.error_parts, kernel.IS_SCALAR, kernel.NO_MEMORY
 
 local method
 local last_trace
@@ -33,7 +33,7 @@ end
 local function failed(own, trace)
   local text, kind = own.text or own.message, own.kind
   if own.details == nil then return "failed", text, kind, own.retryable, own.token, own.cause, trace, 0 end
-  local ran, fits, run, length = pcall(flatten, "$.details", own.details)
+  local ran, fits, run, length = pcall(flatten_error, "$.details", own.details)
   if not ran then return unwound(fits) end
   if not fits then run, length = {}, 0 end
   return "failed", text, kind, own.retryable, own.token, own.cause, trace, leave(run, length)
@@ -46,7 +46,7 @@ local function raised(value)
   if fatal(value) or type(value) == "userdata" then return unwound(value) end
   if parts[value] then return failed(parts[value], trace) end
   if type(value) == "table" then
-    local ran, fits, run, length = pcall(flatten, "$", value)
+    local ran, fits, run, length = pcall(flatten_error, "$", value)
     if not ran then return unwound(fits) end
     if fits then return "raised", trace, leave(run, length) end
     value = "a table that is neither an error object nor plain values was raised"

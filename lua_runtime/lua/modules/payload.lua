@@ -1,26 +1,23 @@
 -- The module `payload`: a value together with the format it is in (specification: system facts 4.4).
 local kernel, encode_json, decode_json, encode_yaml, decode_yaml = ...
-local error, next, setmetatable, tostring, type = error, next, setmetatable, tostring, type
+local error, next, tostring, type = error, next, tostring, type
 local flatten, hand_over, misfit = kernel.flatten, kernel.hand_over, kernel.misfit
 local receive, new_error, seal, parts, error_text =
   kernel.receive, kernel.new_error, kernel.seal, kernel.error_parts, kernel.error_text
+local holder = kernel.holder
 
 local FORMAT = {
   JSON = "json/plain", YAML = "yaml/plain", STRING = "text/plain", BYTES = "application/octet-stream",
   MSGPACK = "application/msgpack", LUA = "lua/any", GOLANG = "golang/any", ERROR = "golang/error",
 }
 
-local contents = setmetatable({}, { __mode = "k" }) -- payload -> format and value
 local methods = {}
+local new_payload, contents = holder(methods, "payload")
 
-local function make(format, value)
-  local made = seal(methods, "payload")
-  contents[made] = { format = format, value = value }
-  return made
-end
+local function make(format, value) return new_payload({ format = format, value = value }) end
 
 local function content(payload)
-  return contents[payload] or error("expected a payload: write p:data(), not p.data()", 3)
+  return contents(payload) or error("expected a payload: write p:data(), not p.data()", 3)
 end
 
 local function refuse(message, kind) return nil, new_error({ message = message, kind = kind }) end

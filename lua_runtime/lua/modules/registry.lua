@@ -1,7 +1,8 @@
 -- The module `registry`: entries as data (specification: system facts 4.4).
 local kernel, get, find = ...
 local type = type
-local match = string.match
+local find_text, sub = string.find, string.sub
+local MOST_ID = 4096
 local receive, send, new_error = kernel.receive, kernel.send, kernel.new_error
 
 local function invalid(message) return new_error({ message = message, kind = "Invalid" }) end
@@ -22,8 +23,9 @@ end
 
 function registry.parse_id(id)
   if type(id) ~= "string" then return nil, invalid("registry.parse_id expects a string, got a " .. type(id)) end
-  local namespace, name = match(id, "^([^:]*):(.*)$")
-  return { ns = namespace or "", name = name or id }
+  if #id > MOST_ID then return nil, invalid("registry.parse_id: an id has at most " .. MOST_ID .. " bytes") end
+  local colon = find_text(id, ":", 1, true)
+  return { ns = colon and sub(id, 1, colon - 1) or "", name = colon and sub(id, colon + 1) or id }
 end
 
 kernel.offer("registry", registry)

@@ -1,6 +1,9 @@
--- Error objects (specification: system facts 4.3). What they hold lies outside of them, so a guest can forge none.
+-- Error objects (specification: system facts 4.3). Each has a metatable of its own that holds what it is, where no guest
+-- can look or forge it. (A weak table would hold it as well, but one whose values lead to its keys costs the collector
+-- the square of their number, and an error may hold errors.)
 local kernel = ...
-local error, tostring, type = error, tostring, type
+local error, tostring, type, rawget, setmetatable, sub = error, tostring, type, rawget, setmetatable, string.sub
+local metatable_of, max = debug.getmetatable, math.max
 local frames, render = kernel.frames, kernel.render
 
 local KINDS = {
@@ -9,7 +12,16 @@ local KINDS = {
   CONFLICT = "Conflict", TIMEOUT = "Timeout", RATE_LIMITED = "RateLimited",
 }
 
-local parts = setmetatable({}, { __mode = "k" })
+local OWN = {} -- the key, in that metatable
+local MOST_TEXT = 64 * 1024 -- bytes, with the context of wraps
+
+-- parts[value]: what an error object is; nil for anything else.
+local parts = setmetatable({}, {
+  __index = function(_, value)
+    local metatable = metatable_of(value)
+    return metatable and rawget(metatable, OWN)
+  end,
+})
 local methods = {}
 
 local function part(err)
@@ -30,20 +42,20 @@ local function text(value)
   return own and (own.text or own.message) or tostring(value)
 end
 
-local metatable = {
-  __index = methods,
-  __newindex = function() error("an error object cannot be changed", 2) end,
-  __tostring = text,
-  __concat = function(left, right) return text(left) .. text(right) end,
-  __metatable = false,
-}
+local function unchangeable() error("an error object cannot be changed", 2) end
+local function joined(left, right) return text(left) .. text(right) end
 
 -- own: message, text (with the context of wraps), kind, retryable, details, frames or trace, token and cause (the
 -- host's numbers of the error that this one is, or was wrapped from).
 local function new_error(own)
-  local err = setmetatable({}, metatable)
-  parts[err] = own
-  return err
+  return setmetatable({}, {
+    [OWN] = own,
+    __index = methods,
+    __newindex = unchangeable,
+    __tostring = text,
+    __concat = joined,
+    __metatable = false,
+  })
 end
 
 local function optional(name, value, expected)
@@ -80,7 +92,7 @@ function errors.wrap(inner, context)
   own = own or { message = inner, kind = "", frames = frames(2) }
   return new_error({
     message = own.message,
-    text = context .. ": " .. (own.text or own.message),
+    text = sub(context, 1, MOST_TEXT) .. ": " .. sub(own.text or own.message, 1, max(0, MOST_TEXT - #context)),
     kind = own.kind,
     retryable = own.retryable,
     details = own.details,

@@ -1,6 +1,6 @@
 -- Tables that a guest can look at but not change: the host's modules, and objects such as those of the module `time`.
 local kernel = ...
-local error, next, setmetatable = error, next, setmetatable
+local error, next, rawget, setmetatable, metatable_of = error, next, rawget, setmetatable, debug.getmetatable
 
 local sealed = setmetatable({}, { __mode = "k" })
 local is_object = setmetatable({}, { __mode = "k" }) -- object -> the name of its class
@@ -32,6 +32,29 @@ function kernel.class(name, metatable)
     local object = setmetatable({}, metatable)
     held[object], sealed[object], is_object[object] = own, true, name
     return object
+  end
+  return make, held
+end
+
+-- Like `seal`, for objects that hold what guests give: it stands in a metatable of each object's own. (In a weak table,
+-- values that lead to further keys cost the collector the square of their number.) Returns what makes them, and what
+-- gives what one holds.
+function kernel.holder(methods, label)
+  local OWN = {}
+  local refuse = unchangeable(label)
+  local function step(_, key) return next(methods, key) end
+  local function listed(object) return step, object, nil end
+  local function make(own)
+    local object = setmetatable({}, {
+      [OWN] = own, __index = methods, __newindex = refuse, __metatable = false,
+      __pairs = listed,
+    })
+    sealed[object] = true
+    return object
+  end
+  local function held(object)
+    local metatable = metatable_of(object)
+    return metatable and rawget(metatable, OWN)
   end
   return make, held
 end

@@ -3,12 +3,18 @@
 local kernel, OUT_LIST, OUT_RECORD, collect, more, restore_limit = ...
 local error, next, type, rawlen, rawget = error, next, type, rawlen, rawget
 local select, unpack, utf8_len, math_type, min = select, table.unpack, utf8.len, math.type, math.min
-local pcall, getmetatable, setmetatable = pcall, debug.getmetatable, setmetatable
-local parts, new_error, stop = kernel.error_parts, kernel.new_error, kernel.stop
+local pcall, sub, getmetatable, setmetatable = pcall, string.sub, debug.getmetatable, setmetatable
+local parts, new_error, stop, work = kernel.error_parts, kernel.new_error, kernel.stop, kernel.work
 local is_object = kernel.is_object
 
 local MOST_NESTING = 128 -- as in interop.values
-local MOST_BYTES = 128 * 1024 * 1024 -- of text in one run: a string that stands there twice is copied twice
+-- What one run may hold: its text (a string that stands there twice is copied twice), and for each value and key what
+-- it costs as an object of the host's. As in `interop.budget`.
+local MOST_BYTES, VALUE_BYTES = 128 * 1024 * 1024, 128
+local MOST_STRING, MOST_KEY = 64 * 1024 * 1024, 64 * 1024
+local SHOWN_KEY = 100 -- bytes of a key in a path
+local ERROR_BYTES = 1024 * 1024 -- of what an error carries, for the host may have to keep it
+local TABLE_WORK = 128 * 1024 -- `next` walks over the empty places of a table unseen: some 5 ms for the largest
 local MOST_RESULTS = 8000 -- values in one crossing; Lua's stack is the bound
 local MOST_ARGUMENTS = 128 -- Lupa copies the arguments once for each argument
 local MOST_HOLES = 100 -- in a table, beyond one for each value that is there: `{ [2^40] = 1 }` is no list
@@ -19,7 +25,7 @@ local IS_SCALAR = { ["nil"] = true, boolean = true, number = true, string = true
 
 -- Guest to host ------------------------------------------------------------------------------------------------------
 
-local out, count, room -- the run being written, and how many bytes of text it may still get
+local out, count, room, most -- the run being written, and how many bytes it may still get, and in all
 local trail = {} -- the keys from the top to the table being written
 local unfit -- what stood in the way: path, expected, got
 local nones_pass = false -- whether nil may stand in tables: what they are for is known where they arrive, by its type
@@ -27,7 +33,11 @@ local nones_pass = false -- whether nil may stand in tables: what they are for i
 local function path_of(base, depth)
   for at = 1, depth do
     local key = trail[at]
-    base = base .. (type(key) == "number" and "[" .. key - 1 .. "]" or "." .. key)
+    if type(key) == "number" then
+      base = base .. "[" .. key - 1 .. "]"
+    else
+      base = base .. "." .. (#key > SHOWN_KEY and sub(key, 1, SHOWN_KEY) .. "..." or key)
+    end
   end
   return base
 end
@@ -43,9 +53,14 @@ local function article(value)
   return "a " .. type(value)
 end
 
-local function make_room(text, depth)
-  room = room - #text
-  if room < 0 then refuse(depth, "at most " .. MOST_BYTES .. " bytes of text in all", "more") end
+local function make_room(bytes, depth)
+  room = room - bytes - VALUE_BYTES
+  if room < 0 then refuse(depth, "at most " .. most .. " bytes in all, each value counting " .. VALUE_BYTES, "more") end
+end
+
+local function bounded(text, longest, what, depth)
+  if #text > longest then refuse(depth, what .. " of at most " .. longest .. " bytes", "one of " .. #text) end
+  return #text
 end
 
 local write_table
@@ -54,10 +69,12 @@ local function write(value, depth)
   local kind = type(value)
   if kind == "table" then return write_table(value, depth) end
   if kind == "string" then
-    make_room(value, depth)
+    room = room - bounded(value, MOST_STRING, "text", depth)
   elseif not IS_SCALAR[kind] then
     refuse(depth, "a plain value", article(value))
   end
+  room = room - VALUE_BYTES
+  if room < 0 then make_room(0, depth) end
   count = count + 1
   out[count] = value
 end
@@ -70,6 +87,7 @@ local function write_list(list, length, depth)
     local item = rawget(list, at)
     if item == nil then
       if not nones_pass then refuse(depth, "a sequence or string keys", "a sequence with holes") end
+      make_room(0, depth)
       count = count + 1
     else
       write(item, depth + 1)
@@ -81,13 +99,13 @@ local function write_record(record, length, depth, nones)
   count = count + 2
   out[count - 1], out[count] = OUT_RECORD, length + (nones and #nones or 0)
   for _, key in next, nones or {} do
-    make_room(key, depth)
+    make_room(bounded(key, MOST_KEY, "keys", depth), depth)
     out[count + 1] = key
     count = count + 2 -- the second is none
   end
   for key, item in next, record do
+    make_room(bounded(key, MOST_KEY, "keys", depth), depth)
     if not utf8_len(key) then refuse(depth, "keys in UTF-8", "a key that is not") end
-    make_room(key, depth)
     count = count + 1
     out[count] = key
     trail[depth + 1] = key
@@ -98,6 +116,7 @@ end
 -- How many keys there are in all and how many of them are strings.
 local function survey(value)
   local all, strings = 0, 0
+  work(TABLE_WORK)
   for key in next, value do
     all = all + 1
     if type(key) == "string" then strings = strings + 1 end
@@ -143,6 +162,7 @@ end
 function write_table(value, depth)
   if depth >= MOST_NESTING then refuse(0, "at most " .. MOST_NESTING .. " levels of nesting", "more (is it cyclic?)") end
   if parts[value] or is_object[value] then refuse(depth, "a plain value", article(value)) end
+  make_room(0, depth)
   local all, strings = survey(value)
   local whole = strings == 0 and all == rawlen(value) and not getmetatable(value)
   if nones_pass and not whole and write_with_nones(value, all, strings, depth) then return end
@@ -152,24 +172,33 @@ function write_table(value, depth)
 end
 
 local function write_all(...)
-  out, count, room = {}, 0, MOST_BYTES
+  out, count = {}, 0
   for at = 1, select("#", ...) do
     trail[0] = at
     write((select(at, ...)), 0)
   end
 end
 
--- Returns true with the run and its length, or false with path, expected and got; raises what must unwind the call.
-local function flatten(base, ...)
+local function flatten_within(bytes, base, ...)
+  most, room = bytes, bytes
   local ok, problem = pcall(write_all, ...)
   nones_pass = false
-  local run, length = out, count
-  out = nil
+  local run, length, keys = out, count, trail
+  out, trail = nil, {} -- nothing that the guest gave outlasts the call
   if ok then return true, run, length end
   if problem ~= UNFIT then error(problem, 0) end
+  trail = keys
   if base == "$.args" then base = "$.args[" .. trail[0] - 1 .. "]" end
-  return false, path_of(base, unfit[1]), unfit[2], unfit[3]
+  local path, expected, got = path_of(base, unfit[1]), unfit[2], unfit[3]
+  trail, unfit = {}, nil
+  return false, path, expected, got
 end
+
+-- Returns true with the run and its length, or false with path, expected and got; raises what must unwind the call.
+local function flatten(base, ...) return flatten_within(MOST_BYTES, base, ...) end
+
+-- The same for what an error carries.
+function kernel.flatten_error(base, value) return flatten_within(ERROR_BYTES, base, value) end
 
 -- Host to guest ------------------------------------------------------------------------------------------------------
 
@@ -278,14 +307,13 @@ local function receive(value, word, ...)
   return stop()
 end
 
--- Calls a host function with a string and a flat run.
+-- Calls a host function with a string and a flat run. A long one is collected first, and a list of -1 stands for it:
+-- so nothing is left over for the next call where this one is broken off.
 local function hand_over(host, first, flat, length)
-  local sent = 0
-  while length - sent > MOST_ARGUMENTS do
-    collect(unpack(flat, sent + 1, sent + MOST_ARGUMENTS))
-    sent = sent + MOST_ARGUMENTS
-  end
-  return receive(host(first, unpack(flat, sent + 1, length)))
+  if length <= MOST_ARGUMENTS then return receive(host(first, unpack(flat, 1, length))) end
+  collect()
+  for sent = 0, length - 1, MOST_ARGUMENTS do collect(unpack(flat, sent + 1, min(sent + MOST_ARGUMENTS, length))) end
+  return receive(host(first, OUT_LIST, -1))
 end
 
 local function misfit(kind, path, expected, got)
@@ -309,9 +337,10 @@ end
 local leaving, left, leaving_length
 
 function kernel.more()
-  local first, last = left + 1, min(left + MOST_RESULTS, leaving_length)
+  local flat, first, last = leaving, left + 1, min(left + MOST_RESULTS, leaving_length)
   left = last
-  return unpack(leaving, first, last)
+  if last == leaving_length then leaving = nil end
+  return unpack(flat, first, last)
 end
 
 function kernel.leave(flat, length)
