@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -11,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from polycall.interop.errors import CancelledError, DeadlineError, DepthError, Frame, raise_if
+from polycall.interop.forks import new_lock
 
 if TYPE_CHECKING:
     from polycall.interop.observer import Observer
@@ -23,7 +23,7 @@ DEFAULT_MAX_DEPTH = 32
 
 NO_VALUES: Mapping[str, Value] = MappingProxyType({})
 
-_NAMING = threading.Lock()
+_NAMING = new_lock()
 """Two threads of one chain that ask for its id at once must get the same."""
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import PreparationError
+from polycall.interop.forks import new_lock
 from polycall.interop.protocols import Function, Invoker
 from polycall.interop.services import Services
 from polycall.lua_runtime.spec import LuaFunctionSpec, LuaLibrarySpec
@@ -43,7 +43,7 @@ class Runtimes:
         self._invoker = invoker
         self._services = services
         self._cache_directory = cache_directory
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._lua: LuaRuntime | None = None
         self._wasm: WasmRuntime | None = None
         self._isolation: IsolationRuntime | None = None
