@@ -28,7 +28,15 @@ class MessageError(ValueError):
 
 
 class TooMuch(MessageError):
-    """There is more in a message than it may have; the text says how much that is."""
+    """There is more in a message than it may have.
+
+    Attributes:
+        most: What it may have.
+    """
+
+    def __init__(self, most: str) -> None:
+        super().__init__(f"a message of more than {most}")
+        self.most = most
 
 
 def measure(body: bytes, check: Callable[[], None]) -> None:

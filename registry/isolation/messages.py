@@ -66,7 +66,7 @@ def pack(
         try:
             measure(body, check)
         except TooMuch as error:
-            raise ConversionError(path, direction, f"at most {error}, for an isolated function", "more") from error
+            raise ConversionError(path, direction, f"at most {error.most}, for an isolated function", "more") from error
     return _LENGTH.pack(len(body)) + body
 
 

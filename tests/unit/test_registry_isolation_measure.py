@@ -59,16 +59,16 @@ def test_a_message_of_too_many_values_is_refused_before_memory_is_taken(name: st
 
 def test_as_many_values_as_are_allowed_are_built() -> None:
     numbers = [1] * (MAX_MESSAGE_VALUES - 4)  # the message, its word, the list: a list counts twice
-    with pytest.raises(TooMuch, match="1000000 values"):
+    with pytest.raises(TooMuch, match="more than 1000000 values"):
         read(msgpack.packb(["result", [*numbers, 1]]))
     assert read(msgpack.packb(["result", numbers[1:]])) == ["result", numbers[1:]]
 
 
 def test_a_text_is_bounded_and_bytes_by_the_message_alone() -> None:
     assert read(msgpack.packb(["result", "x" * MAX_TEXT_BYTES])) == ["result", "x" * MAX_TEXT_BYTES]
-    with pytest.raises(TooMuch, match="16777216 bytes in one text"):
+    with pytest.raises(TooMuch, match="more than 16777216 bytes in one text"):
         read(msgpack.packb(["result", "x" * (MAX_TEXT_BYTES + 1)]))
-    with pytest.raises(TooMuch, match="16777216 bytes in one text"):
+    with pytest.raises(TooMuch, match="more than 16777216 bytes in one text"):
         read(msgpack.packb(["result", {"x" * (MAX_TEXT_BYTES + 1): 1}]))
     assert read(msgpack.packb(["result", bytes(3 * MAX_TEXT_BYTES)]))[1] == bytes(3 * MAX_TEXT_BYTES)
 
