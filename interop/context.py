@@ -150,11 +150,12 @@ class CallContext:
     @property
     def files(self) -> WeakSet[FileIO]:
         """What the guests of all frames of the chain have open; see `polycall.interop.open_files`."""
-        frame = self._outermost()
+        if self.parent is not None:
+            return self._outermost().files
         with _LAZILY:
-            if not hasattr(frame, "_files"):  # as for `frame_id`
-                frame._files = WeakSet()
-            return frame._files
+            if not hasattr(self, "_files"):  # as for `frame_id`
+                self._files: WeakSet[FileIO] = WeakSet()
+            return self._files
 
     def _outermost(self) -> CallContext:
         frame = self

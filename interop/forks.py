@@ -49,7 +49,7 @@ def watch_forks(owner: Forking) -> None:
 
 def _put_right() -> None:
     for lock in list(_LOCKS):
-        lock._at_fork_reinit()  # noqa: SLF001  # CPython's own; threading and logging do the same with theirs
+        lock._at_fork_reinit()  # CPython's own; threading and logging do the same with theirs
     for owner in list(_OWNERS):
         owner.after_fork()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from polycall.interop.values import MAX_NESTING
 
-__all__ = ["MAX_MESSAGE_VALUES", "MAX_TEXT_BYTES", "MessageError", "TooMuch", "measure"]
+__all__ = ["MAX_MESSAGE_VALUES", "MAX_TEXT_BYTES", "MessageError", "TooMuchError", "measure"]
 
 MAX_MESSAGE_VALUES = 1_000_000
 """Values in a message, keys included; a list or a record counts twice. One byte can stand for 100 bytes of memory."""
@@ -27,7 +27,7 @@ class MessageError(ValueError):
     """What arrived is no message."""
 
 
-class TooMuch(MessageError):
+class TooMuchError(MessageError):
     """There is more in a message than it may have.
 
     Attributes:
@@ -49,7 +49,7 @@ def measure(body: bytes, check: Callable[[], None]) -> None:
         check: Called every few milliseconds; raises to end the work.
 
     Raises:
-        TooMuch: It has more than `MAX_MESSAGE_VALUES`, a text longer than `MAX_TEXT_BYTES`, or nests too deeply.
+        TooMuchError: It has more than `MAX_MESSAGE_VALUES`, a text longer than `MAX_TEXT_BYTES`, or nests too deeply.
         MessageError: It is incomplete, something follows, or there is something else in it, such as an extension.
     """
     try:
@@ -78,7 +78,7 @@ def _end_of(body: bytes, check: Callable[[], None]) -> int:
             start = position + 1 + _LENGTHS[head]
             size = int.from_bytes(body[position + 1 : start])
             if size > MAX_TEXT_BYTES and head in _TEXT_HEADS:
-                raise TooMuch(f"{MAX_TEXT_BYTES} bytes in one text")
+                raise TooMuchError(f"{MAX_TEXT_BYTES} bytes in one text")
             position = start + size
         else:
             count, position = _opened(body, position, head)
@@ -87,10 +87,10 @@ def _end_of(body: bytes, check: Callable[[], None]) -> int:
             left = 2 * count if is_map else count
             room -= 1
             if len(outer) > _LEVELS:
-                raise TooMuch(f"{_LEVELS} levels")
+                raise TooMuchError(f"{_LEVELS} levels")
         if room < next_check:
             if room < 0:
-                raise TooMuch(f"{MAX_MESSAGE_VALUES} values")
+                raise TooMuchError(f"{MAX_MESSAGE_VALUES} values")
             check()
             next_check = max(0, room - _BETWEEN_CHECKS)
         while not left:

@@ -16,7 +16,7 @@ import msgpack
 
 from polycall.interop.errors import ConversionError
 from polycall.interop.values import plain
-from polycall.registry.isolation.measure import MAX_MESSAGE_VALUES, MessageError, TooMuch, measure
+from polycall.registry.isolation.measure import MAX_MESSAGE_VALUES, MessageError, TooMuchError, measure
 
 __all__ = ["MAX_MESSAGE_BYTES", "MessageError", "Reader", "pack"]
 
@@ -27,7 +27,9 @@ _LENGTH = struct.Struct("<I")
 _WIDE_INTEGER = 1
 _WIDE_BYTES = 4096
 _PIECE_BYTES = 64 * 1024
-_TEXT = "surrogatepass"  # a caller's str may hold half a surrogate pair; what that is wrong for, the guest's runtime says
+_TEXT = (
+    "surrogatepass"  # a caller's str may hold half a surrogate pair: the guest's runtime says for what that is wrong
+)
 
 
 def _nothing() -> None:
@@ -65,7 +67,7 @@ def pack(
     if 2 * len(body) > MAX_MESSAGE_VALUES:  # a shorter one cannot have too many values, nor too long a text
         try:
             measure(body, check)
-        except TooMuch as error:
+        except TooMuchError as error:
             raise ConversionError(path, direction, f"at most {error.most}, for an isolated function", "more") from error
     return _LENGTH.pack(len(body)) + body
 

@@ -81,8 +81,7 @@ class WorkerOutput:
             MessageError: It is none.
         """
         match message:
-            # A logger keeps every level that it was ever asked about; a line comes cut to its length already.
-            case ["log", int(level), str(line), str(name), dict(fields)] if level in _LEVELS and len(line) <= LINE_BYTES:
+            case ["log", int(level), str(line), str(name), dict(fields)] if _is_honest(level, line):
                 self._guest_log.pass_on(level, line, self._context, name=name, fields=fields)
             case _:
                 raise MessageError("what is no log record")
@@ -102,6 +101,11 @@ class WorkerOutput:
                 break
         self._write(self._line)
         os.close(self._reading)
+
+
+def _is_honest(level: int, line: str) -> bool:
+    """Says whether a guest can log so: a logger keeps every level it is ever asked about, and lines come cut already."""
+    return level in _LEVELS and len(line) <= LINE_BYTES
 
 
 def _shown(line: bytes) -> str:

@@ -34,10 +34,10 @@ _LAST_BREATH_SECONDS = 0.05
 _LONGEST_POLL_MS = 3_600_000.0
 
 _HINTS = {
-    errno.EMFILE: "the process has as many files open as it may: raise ulimit -n, or have fewer workers (pool.max_size)",
-    errno.ENFILE: "the system has as many files open as it may: close some, or have fewer workers (pool.max_size)",
-    errno.EAGAIN: "the user has as many processes as they may: raise ulimit -u, or have fewer workers (pool.max_size)",
-    errno.ENOMEM: "the system has no memory left for it: have fewer workers (pool.max_size)",
+    errno.EMFILE: "the process has as many files open as it may: raise ulimit -n, or lower pool.max_size",
+    errno.ENFILE: "the system has as many files open as it may: close some, or lower pool.max_size",
+    errno.EAGAIN: "the user has as many processes as they may: raise ulimit -u, or lower pool.max_size",
+    errno.ENOMEM: "the system has no memory left for it: lower pool.max_size",
     errno.ENOENT: "this very Python is not where it was when it started",
 }
 
@@ -48,9 +48,7 @@ By process, as forks are; reentrant, for a signal handler may fork.
 """
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_STARTING.acquire, after_in_parent=_STARTING.release, after_in_child=_STARTING.release
-    )
+    os.register_at_fork(before=_STARTING.acquire, after_in_parent=_STARTING.release, after_in_child=_STARTING.release)
 
 
 class TimeIsUp(Exception):  # noqa: N818  # not a failure of the worker: the parent stopped waiting

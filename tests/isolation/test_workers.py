@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
@@ -250,6 +251,33 @@ def test_a_worker_that_does_not_start_is_one_clear_error(make: Make) -> None:
         make("", command=fake_worker("sys.exit(1)"))
     with pytest.raises(WorkerError, match="no worker process can be started"):
         make("", command=("/nonexistent/python",))
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.EMFILE, "ulimit -n"),
+        (errno.ENFILE, "pool.max_size"),
+        (errno.EAGAIN, "ulimit -u"),
+        (errno.ENOMEM, "memory"),
+        (errno.EIO, None),
+    ],
+)
+@pytest.mark.parametrize("fails", ["socket.socketpair", "os.pipe", "subprocess.Popen"])
+def test_what_the_system_refuses_is_one_clear_error(
+    make: Make, monkeypatch: pytest.MonkeyPatch, fails: str, number: int, hint: str | None
+) -> None:
+    def refuse(*_: object, **_options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    files = descriptors()
+    with monkeypatch.context() as patched:
+        patched.setattr(fails, refuse)
+        with pytest.raises(WorkerError) as caught:
+            make("")
+    assert caught.value.message == f"no worker process can be started: {os.strerror(number)}"
+    assert (caught.value.hint is None) if hint is None else (hint in str(caught.value.hint))
+    assert descriptors() == files
 
 
 @pytest.mark.parametrize(
