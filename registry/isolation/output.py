@@ -104,7 +104,7 @@ class WorkerOutput:
 
 
 def _is_honest(level: int, line: str) -> bool:
-    """Says whether a guest can log so: a logger keeps every level it is ever asked about, and lines come cut already."""
+    """Says whether a guest can log so: a logger keeps every level it is asked about, and lines come cut already."""
     return level in _LEVELS and len(line) <= LINE_BYTES
 
 

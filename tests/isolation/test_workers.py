@@ -124,8 +124,8 @@ def test_a_guest_that_hangs_in_a_c_function_is_stopped_at_its_deadline(make: Mak
     instance = make(HANG)
     start = time.monotonic()
     with pytest.raises(DeadlineError, match=r"^the deadline of the call passed$"):
-        instance.call([], frame(deadline=start + 0.05))
-    assert time.monotonic() - start < 2  # alone on a machine about 0.1; without the kill, hours
+        instance.call([], frame(deadline=start + 0.3))  # by then it is in there
+    assert time.monotonic() - start < 3  # alone on a machine about 0.3; without the kill, hours
     assert instance.poisoned
 
 
