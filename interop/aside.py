@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import raise_if
+from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.waiting import Happening
 
 __all__ = ["Asides"]
@@ -25,8 +26,9 @@ class Asides(Generic[K, T]):
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._running: dict[K, _Aside[T]] = {}
+        watch_forks(self)
 
     def done(self, key: K, work: Callable[[], T], context: CallContext, what: str) -> T:
         """Returns what work gives; a call that nothing interrupts does it itself.
@@ -62,6 +64,10 @@ class Asides(Generic[K, T]):
     def _forget(self, key: K) -> None:
         with self._lock:
             self._running.pop(key, None)
+
+    def after_fork(self) -> None:
+        """Forgets, in a forked child, the work that goes on in its parent's threads: nobody there would end it."""
+        self._running = {}
 
 
 class _Aside(Generic[T]):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from polycall.interop.errors import CancelledError, DeadlineError, DepthError, Frame, raise_if
+from polycall.interop.forks import new_lock
 
 if TYPE_CHECKING:
+    from io import FileIO
+
     from polycall.interop.observer import Observer
     from polycall.interop.values import Value
 
@@ -23,8 +26,8 @@ DEFAULT_MAX_DEPTH = 32
 
 NO_VALUES: Mapping[str, Value] = MappingProxyType({})
 
-_NAMING = threading.Lock()
-"""Two threads of one chain that ask for its id at once must get the same."""
+_LAZILY = new_lock()
+"""Two threads of one chain that ask at once for its id, or its files, must get the same."""
 
 
 class Cancellation:
@@ -88,6 +91,7 @@ class CallContext:
     """
 
     __slots__ = (
+        "_files",
         "_frame_id",
         "cancellation",
         "deadline",
@@ -133,7 +137,7 @@ class CallContext:
     @property
     def frame_id(self) -> str:
         """16 hexadecimal digits, drawn when they are first asked for: a call that nobody names pays for no name."""
-        with _NAMING:
+        with _LAZILY:
             if not hasattr(self, "_frame_id"):  # not set to None from the start: that would cost every call
                 self._frame_id = os.urandom(8).hex()
             return self._frame_id
@@ -141,10 +145,23 @@ class CallContext:
     @property
     def call_id(self) -> str:
         """The id that all frames of the chain share: that of the outermost one."""
+        return self._outermost().frame_id
+
+    @property
+    def files(self) -> WeakSet[FileIO]:
+        """What the guests of all frames of the chain have open; see `polycall.interop.open_files`."""
+        if self.parent is not None:
+            return self._outermost().files
+        with _LAZILY:
+            if not hasattr(self, "_files"):  # as for `frame_id`
+                self._files: WeakSet[FileIO] = WeakSet()
+            return self._files
+
+    def _outermost(self) -> CallContext:
         frame = self
         while frame.parent is not None:
             frame = frame.parent
-        return frame.frame_id
+        return frame
 
     def frames(self) -> tuple[Frame, ...]:
         """Returns the chain up to this frame, outermost first."""

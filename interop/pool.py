@@ -272,6 +272,17 @@ class Pool(Generic[T]):
                 self._next_in_line().notify()
         self.retire()
 
+    def after_fork(self, own: Collection[CallContext]) -> None:
+        """Gives up, in a forked child, what the calls of other threads hold and wait for: they do not go on there.
+
+        Their instances are never closed: they are as they were in the middle of a call.
+
+        Args:
+            own: The frames of the call that goes on.
+        """
+        self._held = {key: holder for key, holder in self._held.items() if holder in own}
+        self._waiters.clear()
+
     def snapshot(self) -> PoolSnapshot:
         """Returns the pool's figures, all of the same moment."""
         with self._lock:

@@ -101,7 +101,8 @@ def describe(value: object) -> str:
     if type(value) in (int, float):
         return cut(repr(value), _SHOWN_CHARACTERS)
     if isinstance(value, str):
-        return '"' + cut(str.__str__(value), _SHOWN_CHARACTERS) + '"'
+        # Half of a surrogate pair is shown as an escape: a message must be fit to be printed.
+        return '"' + cut(str.__str__(value), _SHOWN_CHARACTERS).encode(errors="backslashreplace").decode() + '"'
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     if isinstance(value, (list, tuple)):

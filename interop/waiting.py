@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import raise_if
+from polycall.interop.forks import new_lock
 
 __all__ = ["Happening", "WaitGraph", "Waiter", "Wakeup"]
 
@@ -97,7 +98,7 @@ class Happening:
 
     def __init__(self) -> None:
         self.happened = False
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._waiting: list[Wakeup] = []
 
     def happen(self) -> None:
@@ -165,7 +166,7 @@ class WaitGraph:
     __slots__ = ("_below", "lock")
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = new_lock()
         self._below: dict[CallContext, set[Waiter]] = {}  # a frame -> the waits at or below it
 
     def enter(self, waiter: Waiter) -> Sequence[Waiter]:
@@ -194,6 +195,10 @@ class WaitGraph:
                 if not waits:
                     del self._below[frame]
             frame = frame.parent
+
+    def after_fork(self) -> None:
+        """Forgets the waits of threads that a forked child does not have."""
+        self._below = {}
 
     def _circle(self, waiter: Waiter) -> list[Waiter]:
         if self._can_end(waiter, _NONE):  # nearly always: some holder is running

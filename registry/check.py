@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from polycall.interop.errors import NotFoundError, PolycallError, PreparationError, Problem
+from polycall.interop.forks import new_lock
 from polycall.interop.protocols import Function, ImportNeed
 from polycall.registry.entries.data_kinds import FsDirectorySpec
 from polycall.registry.entries.entry import Entry
@@ -67,7 +67,7 @@ def _check_entry(
                 file_systems.folder(entry.id)
             return
         if isinstance(entry.spec, EnvFileSpec):
-            FileStorage(str(entry.id), entry.spec, root, threading.Lock()).check()
+            FileStorage(str(entry.id), entry.spec, root, new_lock()).check()
             return
         function = prepare(entry)
     except PolycallError as error:

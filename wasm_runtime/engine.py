@@ -20,7 +20,7 @@ from polycall.wasm_runtime.native import EPOCH_CALLBACK, address_of
 from polycall.wasm_runtime.signal_shield import SignalShield
 from polycall.wasm_runtime.traps import MAX_WASM_STACK_BYTES, MemoryState, engine_error
 
-__all__ = ["ENGINE_SETTINGS", "MAX_WASM_STACK_BYTES", "GuestStore", "WasmEngine"]
+__all__ = ["ENGINE_SETTINGS", "MAX_WASM_STACK_BYTES", "GuestStore", "WasmEngine", "lone_engine"]
 
 ENGINE_SETTINGS = f"epochs, no threads, no shared memory, no concurrency, stack {MAX_WASM_STACK_BYTES}"
 """What compiled code depends on beside wasmtime's version: part of the key of the compile cache."""
@@ -37,6 +37,13 @@ def _configure() -> wasmtime.Config:
     config.shared_memory = False
     native.config_concurrency(config.ptr(), False)  # streams and futures; without them a call is a fifth faster
     return config
+
+
+def lone_engine() -> wasmtime.Engine:
+    """Returns an engine that compiles in the thread which asks it to, what any other one can load."""
+    config = _configure()
+    config.parallel_compilation = False
+    return wasmtime.Engine(config)
 
 
 class GuestStore:

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from polycall.interop.forks import new_lock, watch_forks
+
 __all__ = ["TICK_SECONDS", "EpochTicker"]
 
 TICK_SECONDS = 0.005
@@ -17,22 +19,22 @@ class EpochTicker:
 
     def __init__(self, tick: Callable[[], None]) -> None:
         self._tick = tick
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._needed = threading.Event()
-        self._running_calls = 0
+        self._callers: list[int] = []  # the thread of each guarded call that runs
         self._closed = False
         self._thread: threading.Thread | None = None
+        watch_forks(self)
 
     def begin(self) -> None:
         """Says that a guarded call starts; `end` must follow."""
         with self._lock:
-            self._running_calls += 1
-            if self._running_calls == 1:
-                self._needed.set()
+            self._callers.append(threading.get_ident())
+            if len(self._callers) == 1:
                 self._start()
 
     def _start(self) -> None:
-        # A forked child inherits the object but not the thread, so "was started once" is not enough.
+        self._needed.set()
         if self._thread is not None and self._thread.is_alive():
             return
         self._thread = threading.Thread(target=self._run, name="polycall-epoch", daemon=True)
@@ -41,21 +43,28 @@ class EpochTicker:
     def end(self) -> None:
         """Says that a guarded call has ended."""
         with self._lock:
-            self._running_calls -= 1
+            self._callers.remove(threading.get_ident())
+
+    def after_fork(self) -> None:
+        """Starts again in a forked child, for the calls that go on there: those of the thread that forked."""
+        self._callers = [caller for caller in self._callers if caller == threading.get_ident()]
+        self._needed, self._thread = threading.Event(), None
+        if self._callers:
+            self._start()
 
     def close(self) -> None:
         """Stops the thread, as soon as no guarded call runs any more: those that do keep their deadlines."""
         with self._lock:
             self._closed = True
             self._needed.set()
-            thread = None if self._running_calls else self._thread
+            thread = None if self._callers else self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
     def _run(self) -> None:
         while self._needed.wait():
             with self._lock:
-                if not self._running_calls:
+                if not self._callers:
                     if self._closed:
                         self._thread = None  # a later call may start another
                         return

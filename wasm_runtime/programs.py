@@ -7,7 +7,6 @@ import importlib.metadata
 import os
 import platform
 import re
-import threading
 import weakref
 
 import wasmtime
@@ -17,11 +16,12 @@ from polycall.interop.aside import Asides
 from polycall.interop.confined import ConfinedFolder
 from polycall.interop.context import CallContext
 from polycall.interop.errors import HashError, NotFoundError, PolycallError, PreparationError
+from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime.compile_cache import CompileCache
 from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, CORE_HEADER, decode
 from polycall.wasm_runtime.component.bounds import check_size
-from polycall.wasm_runtime.engine import ENGINE_SETTINGS
+from polycall.wasm_runtime.engine import ENGINE_SETTINGS, lone_engine
 from polycall.wasm_runtime.footprint import Footprint, footprint_of
 from polycall.wasm_runtime.guest_text import shown
 from polycall.wasm_runtime.spec import BinaryFile
@@ -53,12 +53,18 @@ class Programs:
 
     def __init__(self, engine: wasmtime.Engine, cache: CompileCache) -> None:
         self._engine = engine
+        self._compiler: wasmtime.Engine | None = engine
         self._cache = cache
         self._version = importlib.metadata.version("wasmtime")
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._aside: Asides[BinaryFile | SourceText, CompiledProgram] = Asides()
         self._digests: dict[_FileIdentity, str] = {}
         self._compiled: weakref.WeakValueDictionary[str, CompiledProgram] = weakref.WeakValueDictionary()
+        watch_forks(self)
+
+    def after_fork(self) -> None:
+        """Has forked children compile alone: the engine would wait for threads of its own that are not there."""
+        self._compiler = None
 
     def load(self, code: BinaryFile | SourceText, context: CallContext) -> CompiledProgram:
         """Returns the compiled program of a binary or a text.
@@ -123,11 +129,13 @@ class Programs:
         if kind is Component:
             _bound(binary, name)
         try:
-            code = kind(self._engine, binary)
+            self._compiler = self._compiler or lone_engine()
+            code = kind(self._compiler, binary)
+            compiled = bytes(code.serialize())
         except wasmtime.WasmtimeError as error:
             raise PreparationError(f"{name} does not compile: {_one_line(str(error))}") from error
-        self._cache.store(key, bytes(code.serialize()))
-        return code
+        self._cache.store(key, compiled)
+        return code if self._compiler is self._engine else kind.deserialize(self._engine, compiled)
 
     def _key(self, digest: str) -> str:
         parts = (digest, self._version, ENGINE_SETTINGS, platform.system(), platform.machine())

@@ -11,7 +11,10 @@ import _signal  # type: ignore[import-not-found]  # no stub; `signal` itself tak
 import signal
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 from types import FrameType
+
+from polycall.interop.forks import watch_forks
 
 __all__ = ["SignalShield"]
 
@@ -32,18 +35,21 @@ class SignalShield:
             come in between.
     """
 
-    __slots__ = ("_depth", "_handlers", "_held", "_here", "holding")
+    __slots__ = ("__weakref__", "_depth", "_handlers", "_held", "_here", "_thread", "holding")
 
     def __init__(self) -> None:
         self.holding = False
         self._here = self._arrived  # one object, to be told from handlers of others
         self._depth = 0
+        self._thread = 0
         self._handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
         self._held: deque[tuple[int, FrameType | None]] = deque()
+        watch_forks(self)
 
     def begin(self) -> None:
         """Holds handlers back from here on; `end` must follow. Calls nest."""
         if not self._depth:
+            self._thread = get_ident()
             self._stand_in()
         self._depth += 1
         self.holding = True
@@ -63,6 +69,13 @@ class SignalShield:
                 self._give_back()
         finally:
             self.open()
+
+    def after_fork(self) -> None:
+        """Lets go in a child forked by another thread, which is its main one: nobody in there is in the engine."""
+        if self._depth and self._thread != get_ident():
+            self._depth, self.holding = 0, False
+            self._held.clear()
+            self._give_back()
 
     def _stand_in(self) -> None:
         # A signal between two of these lines is passed on at once: nothing is held back yet.

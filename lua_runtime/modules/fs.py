@@ -15,6 +15,7 @@ from io import FileIO
 from typing import Any
 
 from polycall.interop.confined import ConfinedFolder
+from polycall.interop.open_files import open_for_guest
 from polycall.interop.services import Services
 from polycall.lua_runtime.modules.offered import offered
 from polycall.lua_runtime.session import MOST_TEXT_BYTES, Session
@@ -24,7 +25,6 @@ __all__ = ["host_functions"]
 MOST_READ_BYTES = MOST_TEXT_BYTES
 """What one read gives at most, where the entry has no smaller memory limit."""
 
-MOST_OPEN_FILES = 64
 MOST_MEMBERS = 50_000
 """Names that `readdir` gives; to list them takes some 50 ms."""
 
@@ -127,13 +127,15 @@ class _Files:
         self._numbers = itertools.count(1)
 
     def open(self, folder: ConfinedFolder, path: bytes, mode: bytes) -> int:
-        if len(self._session.files) >= MOST_OPEN_FILES:
-            raise OSError(errno.EMFILE, f"the call has {MOST_OPEN_FILES} files open; close some")
-        flags = _FLAGS[mode]
-        descriptor = folder.open(os.fsdecode(path), flags)
+        session, flags = self._session, _FLAGS[mode]
+        file = open_for_guest(
+            session.context or session.starting,
+            lambda: folder.open(os.fsdecode(path), flags),
+            _FILE_MODES[flags & os.O_ACCMODE],
+        )
         number = next(self._numbers)
-        self._session.untidy = True
-        self._session.files[number] = FileIO(descriptor, _FILE_MODES[flags & os.O_ACCMODE])
+        session.untidy = True
+        session.files[number] = file
         return number
 
     def read(self, _services: Services, number: int, size: int) -> Any:

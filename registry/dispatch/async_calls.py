@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from polycall.interop.context import Cancellation
 from polycall.interop.errors import DeadlineError, PoolClosedError
+from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.ids import cut
 from polycall.interop.values import Value
 from polycall.registry.dispatch.python_functions import current_context
@@ -29,10 +30,11 @@ class AsyncCalls:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._closed = False
         self._shared: ThreadPoolExecutor | None = None
         self._here = threading.local()
+        watch_forks(self)
 
     async def run(
         self, target: str, work: Callable[[], Value], deadline: float | None, cancellation: Cancellation
@@ -88,6 +90,10 @@ class AsyncCalls:
 
     def _mark_thread(self) -> None:
         self._here.ours = True
+
+    def after_fork(self) -> None:
+        """Forgets the threads, which a forked child does not have: its first call starts others."""
+        self._shared = None
 
     def close(self) -> None:
         """Refuses new calls and waits for those on the shared threads; harmless when repeated.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import DeclarationError, Frame, NotFoundError, PolycallError, PoolClosedError
+from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.ids import EntryId, cut
 from polycall.interop.observer import Observer
 from polycall.interop.pool import Pool
@@ -19,7 +19,7 @@ from polycall.interop.values import Value
 from polycall.interop.waiting import WaitGraph
 from polycall.registry.dispatch.janitor import Janitor
 from polycall.registry.dispatch.preparation import Preparation
-from polycall.registry.dispatch.python_functions import PYTHON_KIND, PythonFunction
+from polycall.registry.dispatch.python_functions import PYTHON_KIND, PythonFunction, current_context
 from polycall.registry.dispatch.routes import Route
 from polycall.registry.dispatch.runtimes import FUNCTION_KINDS, Runtimes
 from polycall.registry.entries.entry import Entry
@@ -73,10 +73,11 @@ class Dispatcher:
         self._python: dict[str, PythonFunction] = {}
         self._routes: dict[str, Route] = {}
         self._preparations: dict[str, Preparation] = {}
-        self._lock = threading.Lock()
-        self._reloading = threading.Lock()
-        self._closed = threading.Event()
+        self._lock = new_lock()
+        self._reloading = new_lock()
+        self._closed = False
         self._observer = Observers(*observers) if observers else None
+        watch_forks(self)
 
     def call(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
         """Calls an entry on behalf of a guest; see `polycall.interop.protocols.Invoker`."""
@@ -201,12 +202,12 @@ class Dispatcher:
                     self._janitor.watch(route.pool)
         if not present:
             route.pool.retire()
-        if self._closed.is_set():
+        if self._closed:
             route.pool.close()
         preparation.route = route
 
     def _check_open(self, target: str | None = None) -> None:
-        if self._closed.is_set():
+        if self._closed:
             raise PoolClosedError("the registry is closed", entry_id=target and cut(target))
 
     def routes(self) -> tuple[Route, ...]:
@@ -295,10 +296,24 @@ class Dispatcher:
         self._max_depth = self._given_max_depth or index.settings.max_depth
         return retired
 
+    def after_fork(self) -> None:
+        """Gives up, in a forked child, the calls and preparations of the threads that are not there.
+
+        If a Python function forked, the call that it belongs to goes on in the child, with the instances that it holds.
+        """
+        self._preparations = {}
+        self._waits.after_fork()
+        own, frame = set(), current_context()
+        while frame is not None:
+            own.add(frame)
+            frame = frame.parent
+        for route in self._routes.values():
+            route.pool.after_fork(own)
+
     def close(self) -> None:
         """Closes every pool and the engines' threads; new calls are refused. Harmless when repeated."""
         with self._lock:
-            self._closed.set()
+            self._closed = True
             routes, self._routes, self._preparations = self._routes, {}, {}
         self._janitor.close()
         for route in routes.values():

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any
 
+from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.pool import Pool
 
 __all__ = ["Janitor"]
@@ -23,9 +24,10 @@ class Janitor:
     def __init__(self, tick_seconds: float = _TICK_SECONDS) -> None:
         self._tick_seconds = tick_seconds
         self._pools: list[Pool[Any]] = []
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
+        watch_forks(self)
 
     def watch(self, pool: Pool[Any]) -> None:
         """Takes a pool into care until `forget` or `close`."""
@@ -34,8 +36,19 @@ class Janitor:
                 return
             self._pools.append(pool)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="polycall-janitor", daemon=True)
-                self._thread.start()
+                self._start()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="polycall-janitor", daemon=True)
+        self._thread.start()
+
+    def after_fork(self) -> None:
+        """Starts again in a forked child."""
+        self._thread = None
+        if not self._closed.is_set():
+            self._closed = threading.Event()  # the parent's thread was waiting for it, which its lock may remember
+            if self._pools:
+                self._start()
 
     def forget(self, pool: Pool[Any]) -> None:
         """Looks after a pool no longer; harmless for one that it never looked after."""

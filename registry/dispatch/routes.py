@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Sequence
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import InternalError, PolycallError
 from polycall.interop.exception_text import exception_text
+from polycall.interop.forks import new_lock
 from polycall.interop.observer import INTERRUPTED, Observer
 from polycall.interop.pool import Pool
 from polycall.interop.pool_spec import PoolPolicy
@@ -47,7 +47,7 @@ class Route:
         self.shrinks = policy.idle_seconds > 0
         self.entry_id = function.entry_id
         self.language = function.language
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._errors: Counter[str] = Counter()
         self._refused = 0
 

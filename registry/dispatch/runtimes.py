@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import PreparationError
+from polycall.interop.forks import new_lock
 from polycall.interop.protocols import Function, Invoker
 from polycall.interop.services import Services
 from polycall.registry.dispatch.programs import lua_program
@@ -44,7 +44,7 @@ class Runtimes:
         self._invoker = invoker
         self._services = services
         self._cache_directory = cache_directory
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._lua: LuaRuntime | None = None
         self._wasm: WasmRuntime | None = None
         self._isolation: IsolationRuntime | None = None

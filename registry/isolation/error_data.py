@@ -6,6 +6,7 @@ on that very error, with whatever only the other process knows of it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -31,6 +32,7 @@ _MAX_MESSAGE = 1_000_000
 _MAX_CAUSES = 8
 _MAX_FRAMES = 64
 _MOST_TOLD = 256
+_MOST_TOLD_BYTES = 4 * 1024 * 1024
 _NONE: Mapping[int, PolycallError] = MappingProxyType({})
 
 
@@ -39,13 +41,23 @@ class ToldErrors(dict[int, PolycallError]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._count = 0
+        self._count = self._bytes = 0
+        self._sizes: deque[int] = deque()
 
-    def add(self, error: PolycallError) -> None:
-        """Takes the next error in, and drops the oldest one when there are many: a guest may fail without end."""
+    def add(self, error: PolycallError, size: int) -> None:
+        """Takes the next error in, and drops the oldest ones when there are many: a guest may fail without end.
+
+        Args:
+            error: The error.
+            size: The bytes of the messages that asked for it and told of it, for what it keeps alive.
+        """
         self[self._count] = error
         self._count += 1
-        self.pop(self._count - 1 - _MOST_TOLD, None)
+        self._sizes.append(size)
+        self._bytes += size
+        while len(self) > _MOST_TOLD or self._bytes > _MOST_TOLD_BYTES:
+            self._bytes -= self._sizes.popleft()
+            del self[self._count - len(self)]
 
 
 def encode_error(error: PolycallError, known: Mapping[int, PolycallError] = _NONE, causes: int = _MAX_CAUSES) -> Any:
@@ -62,12 +74,20 @@ def encode_error(error: PolycallError, known: Mapping[int, PolycallError] = _NON
     cause = error.__cause__
     return {
         "code": error.code if error.code in _CLASSES else PolycallError.code,
-        **{name: getattr(error, name) for name in (*_TEXTS, *_OPTIONAL_TEXTS, "retryable", "details")},
+        **{name: _told(getattr(error, name)) for name in (*_TEXTS, *_OPTIONAL_TEXTS)},
+        **{name: getattr(error, name) for name in ("retryable", "details")},
         "key": error.key if isinstance(error, PreparationError) else None,
         "frames": [list(frame) for frame in error.frames],
         "cause": encode_error(cause, known, causes - 1) if isinstance(cause, PolycallError) and causes else None,
-        "conversion": [getattr(error, name) for name in _OF_CONVERSION] if isinstance(error, ConversionError) else None,
+        "conversion": [_told(getattr(error, name)) for name in _OF_CONVERSION]
+        if isinstance(error, ConversionError)
+        else None,
     }
+
+
+def _told(text: str | None) -> str | None:
+    """Returns a text as it may travel: halves of surrogate pairs are escaped."""
+    return None if text is None else text.encode(errors="backslashreplace").decode()
 
 
 def error_message(error: PolycallError, known: Mapping[int, PolycallError] = _NONE) -> bytes:
@@ -100,7 +120,7 @@ def decode_error(data: Any, known: Mapping[int, PolycallError] = _NONE, causes: 
 
 def _decoded(data: Any, known: Mapping[int, PolycallError], causes: int) -> PolycallError:
     _expect(str, *(data[name] for name in _TEXTS))
-    _expect((str, type(None)), *(data[name] for name in _OPTIONAL_TEXTS))
+    _expect((str, type(None)), *(data[name] for name in (*_OPTIONAL_TEXTS, "key")))
     _expect((bool, type(None)), data["retryable"])
     kind = _CLASSES[data["code"]]
     error = kind.__new__(kind)
@@ -110,7 +130,6 @@ def _decoded(data: Any, known: Mapping[int, PolycallError], causes: int) -> Poly
         _expect(str, *data["conversion"])
         error.path, error.direction, error.expected, error.got = data["conversion"]
     if isinstance(error, PreparationError):
-        _expect((str, type(None)), data["key"])
         error.key = data["key"]
     error.frames = _frames(data["frames"])
     if data["cause"] is not None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from polycall.interop.context import CallContext
+from polycall.interop.context import NO_VALUES, CallContext
 from polycall.interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, WorkerError, raise_if
+from polycall.interop.forks import new_lock
 from polycall.interop.guest_log import guest_logger
 from polycall.interop.payload import PayloadForm
 from polycall.interop.protocols import ImportNeed, Invoker, Signature
@@ -31,6 +31,9 @@ _START_SECONDS = 60.0
 
 _GRACE_SECONDS = 0.03
 """How much later than the deadline a worker is killed: a guest that its runtime can stop has ended by then."""
+
+_MOST_DESCRIBED = 1024 * 1024
+"""Bytes of what a worker tells of its function, which the parent keeps."""
 
 _INSTANTIATE = pack("instantiate", None, "$")
 """Has a worker make an instance, unless it has one."""
@@ -59,7 +62,7 @@ class IsolationRuntime:
         self._cache_directory = cache_directory
         self._command = command
         self._functions: weakref.WeakSet[IsolatedFunction] = weakref.WeakSet()
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._closed = False
 
     def prepare(self, program: LuaProgram | WasmProgram, context: CallContext | None = None) -> IsolatedFunction:
@@ -125,6 +128,7 @@ class IsolatedFunction:
         self._start = start
         self._call_seconds = program.limits.execution_seconds
         self._invoker = invoker if _may_call(program) else None
+        self._reads_values = "ctx" in modules_of(program)
         worker, answer = start(context)
         self.signature, self.imports, self._payload_form = _description(worker, answer)
         self._spare = [worker]  # the one that preparing started serves the first instance
@@ -136,14 +140,18 @@ class IsolatedFunction:
             PolycallError: The guest's own start-up code failed.
             WorkerError: The worker died.
         """
-        return IsolatedInstance(self._ready_worker, self._invoker, self._call_seconds, context)
+        return IsolatedInstance(
+            self._ready_worker, self._invoker, self._call_seconds, context, reads_values=self._reads_values
+        )
 
     def _ready_worker(self, context: CallContext | None) -> WorkerProcess:
         try:
             worker = self._spare.pop()  # list.pop is atomic
         except IndexError:
             worker, _ = self._start(context)
-        _asked(worker, _INSTANTIATE, context)
+        if not worker.is_alive():  # a spare one that died, or is that of the process which forked this one
+            worker, _ = self._start(context)
+        _have_instance(worker, context)
         return worker
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
@@ -171,6 +179,8 @@ class IsolatedInstance:
         invoker: Invoker | None,
         call_seconds: float | None,
         context: CallContext | None,
+        *,
+        reads_values: bool,
     ) -> None:
         """Starts the worker.
 
@@ -179,11 +189,13 @@ class IsolatedInstance:
             invoker: Where its calls go; None if its entry may make none.
             call_seconds: How long a call may take once there is an instance for it, or None.
             context: The call that waits for it, if there is one.
+            reads_values: Whether its guest may know the context values of its calls; else the worker is not told.
         """
         self.poisoned = False
         self._ready_worker = ready_worker
         self._invoker = invoker
         self._call_seconds = call_seconds
+        self._reads_values = reads_values
         self._worker = ready_worker(context)
         self._may_be_without_instance = False
 
@@ -204,7 +216,7 @@ class IsolatedInstance:
         worker = self._ready(context)
         if self._call_seconds is not None:
             context.limit(self._call_seconds)
-        data = _call_message(arguments, context)
+        data = _call_message(arguments, context, context.values if self._reads_values else NO_VALUES)
         call = _Call(worker, self._invoker, context)
         worker.turn_to(context)
         forget = None if context.cancellation is None else context.cancellation.on_cancel(worker.kill)
@@ -225,7 +237,7 @@ class IsolatedInstance:
             self._worker.close()
             self._worker = self._ready_worker(context)
         elif self._may_be_without_instance:
-            _asked(self._worker, _INSTANTIATE, context)
+            _have_instance(self._worker, context)
         return self._worker
 
     def close(self) -> None:
@@ -284,11 +296,12 @@ class _Call:
     def _answer(self, way: str, target: str, what: Any) -> bytes:
         try:
             value: Value = getattr(self._invoker, way)(target, what, self._context)
-            return pack("result", value, "$.result")
+            return pack("result", value, "$.result", check=lambda: raise_if(self._context.interruption()))
         except PolycallError as error:
             if self._context.interruption() is None:
-                self._told.add(error)
-                return error_message(error)
+                message = error_message(error)
+                self._told.add(error, self._worker.last_bytes + len(message))
+                return message
             # The guest's own time is up too: it gets no chance to go on.
             if not isinstance(error, (DeadlineError, CancelledError)):
                 raise_if(self._interruption(error))
@@ -309,10 +322,16 @@ class _Call:
         return error
 
 
-def _call_message(arguments: Sequence[Value], context: CallContext) -> bytes:
+def _call_message(arguments: Sequence[Value], context: CallContext, values: Mapping[str, Value]) -> bytes:
     seconds = context.remaining_seconds()
     log_level = max(1, guest_logger(context.entry_id).getEffectiveLevel())
-    return pack("run", list(arguments), "$.args", seconds, context.depth, dict(context.values), log_level)
+    about = (seconds, context.depth, dict(values), log_level)
+    return pack("run", list(arguments), "$.args", *about, check=lambda: raise_if(context.interruption()))
+
+
+def _have_instance(worker: WorkerProcess, context: CallContext | None) -> None:
+    if _asked(worker, _INSTANTIATE, context) != ["instantiated", None]:
+        raise worker.broken("no word of an instance")
 
 
 def _asked(worker: WorkerProcess, request: bytes, context: CallContext | None) -> list[Any]:
@@ -347,7 +366,7 @@ def _description(
 ) -> tuple[Signature | None, tuple[ImportNeed, ...], PayloadForm]:
     try:
         match answer:
-            case ["ready", str() | None as signature, list(needs), str(form)]:
+            case ["ready", str() | None as signature, list(needs), str(form)] if worker.last_bytes <= _MOST_DESCRIBED:
                 return signature, tuple(_import_needs(needs)), PayloadForm(form)
     except (TypeError, ValueError) as error:
         raise worker.broken("a wrong description of its function") from error

@@ -1,19 +1,22 @@
 """Messages between the parent and a worker: msgpack behind a length, nothing that could carry code.
 
 A message is a list: a word, then what belongs to it. The parent reads with `Reader.read_checked`, for a worker that
-its guest has taken over can send anything; the worker trusts its parent.
+its guest has taken over can send anything: each message is measured before any of it is built, and built in pieces,
+between which other threads run. The worker trusts its parent.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgpack
 
 from polycall.interop.errors import ConversionError
-from polycall.interop.values import MAX_NESTING, plain
+from polycall.interop.values import plain
+from polycall.registry.isolation.measure import MAX_MESSAGE_VALUES, MessageError, TooMuchError, measure
 
 __all__ = ["MAX_MESSAGE_BYTES", "MessageError", "Reader", "pack"]
 
@@ -23,16 +26,24 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 _LENGTH = struct.Struct("<I")
 _WIDE_INTEGER = 1
 _WIDE_BYTES = 4096
-_SCALARS = frozenset({type(None), bool, int, float, str, bytes})
-_ENVELOPE = 8  # levels that a message adds around the values in it
-_TEXT = "surrogatepass"  # Python's str may hold half a surrogate pair; which value that is wrong for, its runtime says
+_PIECE_BYTES = 64 * 1024
+_TEXT = (
+    "surrogatepass"  # a caller's str may hold half a surrogate pair: the guest's runtime says for what that is wrong
+)
 
 
-class MessageError(ValueError):
-    """What arrived is no message."""
+def _nothing() -> None:
+    return
 
 
-def pack(word: str, value: object, path: str, *rest: object, direction: str = "lower") -> bytes:
+def pack(
+    word: str,
+    value: object,
+    path: str,
+    *rest: object,
+    direction: str = "lower",
+    check: Callable[[], None] = _nothing,
+) -> bytes:
     """Returns a message as bytes.
 
     Args:
@@ -41,9 +52,10 @@ def pack(word: str, value: object, path: str, *rest: object, direction: str = "l
         path: Where `value` stands, for the message of an error: ``$.args``.
         *rest: Further parts, of plain types.
         direction: ``lower`` or ``lift``, for the same.
+        check: Called now and then, for long messages; raises to end the work.
 
     Raises:
-        ConversionError: The value is not plain, or the message would be too long.
+        ConversionError: The value is not plain, or the message would be too long or have too many values.
     """
     try:
         body = _encode([word, value, *rest])
@@ -52,6 +64,11 @@ def pack(word: str, value: object, path: str, *rest: object, direction: str = "l
     if len(body) > MAX_MESSAGE_BYTES:
         expected = f"at most {MAX_MESSAGE_BYTES} bytes, for an isolated function"
         raise ConversionError(path, direction, expected, f"{len(body)} bytes")
+    if 2 * len(body) > MAX_MESSAGE_VALUES:  # a shorter one cannot have too many values, nor too long a text
+        try:
+            measure(body, check)
+        except TooMuchError as error:
+            raise ConversionError(path, direction, f"at most {error.most}, for an isolated function", "more") from error
     return _LENGTH.pack(len(body)) + body
 
 
@@ -67,10 +84,20 @@ def _encode_other(value: object) -> object:
 
 
 class Reader:
-    """Gathers received bytes and gives the messages in them."""
+    """Gathers received bytes and gives the messages in them.
+
+    Attributes:
+        last_bytes: How long the last message was.
+    """
 
     def __init__(self) -> None:
         self._received = bytearray()
+        self.last_bytes = 0
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something came after the last message."""
+        return bool(self._received)
 
     def feed(self, data: bytes) -> None:
         """Takes bytes, in whatever pieces they came."""
@@ -83,18 +110,22 @@ class Reader:
             MessageError: The bytes are no message.
         """
         body = self._next_body()
-        return None if body is None else _decode(body)
+        return None if body is None else _decoded(lambda: msgpack.unpackb(body, **_TRUSTING))
 
-    def read_checked(self) -> list[Any] | None:
-        """Like `read`, for any sender: what it returns is made of plain values only.
+    def read_checked(self, check: Callable[[], None] = _nothing) -> list[Any] | None:
+        """Like `read`, for any sender: what it returns is made of plain values only, and not of too many.
+
+        Args:
+            check: Called now and then; raises to end the work.
 
         Raises:
             MessageError: The bytes are no message, or there is something else than plain values in it.
         """
-        message = self.read()
-        if message is not None:
-            _check_plain(message)
-        return message
+        body = self._next_body()
+        if body is None:
+            return None
+        measure(body, check)
+        return _decoded(lambda: _in_pieces(body, check))
 
     def _next_body(self) -> bytes | None:
         received = self._received
@@ -106,19 +137,11 @@ class Reader:
         end = _LENGTH.size + length
         if len(received) < end:
             return None
-        body = bytes(memoryview(received)[_LENGTH.size : end])
+        with memoryview(received) as view:
+            body = bytes(view[_LENGTH.size : end])
         del received[:end]
+        self.last_bytes = length
         return body
-
-
-def _decode(body: bytes) -> list[Any]:
-    try:
-        message = msgpack.unpackb(body, ext_hook=_decode_other, unicode_errors=_TEXT)
-    except Exception as error:  # msgpack raises many kinds for bytes that are wrong in many ways
-        raise MessageError(f"bytes that are no message: {error!r}") from error
-    if type(message) is not list or not message:
-        raise MessageError("a message that is no list")
-    return message
 
 
 def _decode_other(code: int, data: bytes) -> int:
@@ -127,24 +150,28 @@ def _decode_other(code: int, data: bytes) -> int:
     return int.from_bytes(data, "little", signed=True)
 
 
-def _check_plain(message: list[Any]) -> None:
-    """Goes down level by level, not by recursion: the sender chooses how deep it nests."""
-    level: list[Any] = message
-    for _ in range(MAX_NESTING + _ENVELOPE):
-        level = list(_contents(level))
-        if not level:
-            return
-    raise MessageError("a message that nests too deeply")
+_TRUSTING: dict[str, Any] = {"ext_hook": _decode_other, "unicode_errors": _TEXT}
 
 
-def _contents(values: list[Any]) -> Iterator[Any]:
-    for value in values:
-        kind = type(value)
-        if kind is list:
-            yield from value
-        elif kind is dict:
-            if any(type(key) is not str for key in value):
-                raise MessageError("a key that is no text")
-            yield from value.values()
-        elif kind not in _SCALARS:
-            raise MessageError(f"a {kind.__name__}")
+def _decoded(decode: Callable[[], Any]) -> list[Any]:
+    try:
+        message = decode()
+    except (MessageError, msgpack.UnpackException, UnicodeDecodeError, ValueError) as error:
+        raise MessageError(f"bytes that are no message: {type(error).__name__}") from error
+    if type(message) is not list or not message:
+        raise MessageError("a message that is no list")
+    return message
+
+
+def _in_pieces(body: bytes, check: Callable[[], None]) -> Any:
+    """Decodes what was measured; text must be UTF-8."""
+    if len(body) <= _PIECE_BYTES:
+        return msgpack.unpackb(body)
+    unpacker = msgpack.Unpacker(max_buffer_size=MAX_MESSAGE_BYTES, read_size=_PIECE_BYTES)
+    view = memoryview(body)
+    for start in range(0, len(body), _PIECE_BYTES):
+        check()
+        unpacker.feed(view[start : start + _PIECE_BYTES])
+        with suppress(msgpack.OutOfData):  # until the last piece: it goes on where it stopped
+            return unpacker.unpack()
+    raise MessageError("half a message")

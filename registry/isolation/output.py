@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from polycall.interop.context import CallContext
-from polycall.interop.guest_log import GuestLog
+from polycall.interop.guest_log import LINE_BYTES, GuestLog
 from polycall.registry.isolation.messages import MessageError
 
 __all__ = ["WorkerOutput"]
@@ -16,6 +16,7 @@ _log = logging.getLogger("polycall.worker")
 
 _PIECE_BYTES = 16 * 1024
 _LINE_BYTES = 1000
+_LEVELS = range(1, logging.CRITICAL + 1)
 _MOST_LINES = 200
 _LAST_PIECES = 64
 _SLACK_BYTES = 4096  # the warnings of the guest's own log
@@ -63,7 +64,7 @@ class WorkerOutput:
             return
         self._lines += 1
         if self._lines <= _MOST_LINES:
-            _log.warning("%s: %s", self._entry_id, line[:_LINE_BYTES].decode(errors="backslashreplace"))
+            _log.warning("%s: %s", self._entry_id, _shown(line))
         elif self._lines == _MOST_LINES + 1:
             _log.warning("%s: its worker writes more than %d lines; the rest is left out", self._entry_id, _MOST_LINES)
 
@@ -80,14 +81,18 @@ class WorkerOutput:
             MessageError: It is none.
         """
         match message:
-            case ["log", int(level), str(line), str(name), dict(fields)]:
-                self._guest_log.pass_on(level, _text(line), self._context, name=_text(name), fields=fields)
+            case ["log", int(level), str(line), str(name), dict(fields)] if _is_honest(level, line):
+                self._guest_log.pass_on(level, line, self._context, name=name, fields=fields)
             case _:
                 raise MessageError("what is no log record")
 
     def close_writing(self) -> None:
         """Closes the parent's hold on the worker's end."""
         os.close(self.writing)
+
+    def abandon(self) -> None:
+        """Closes the pipe and reads nothing of it: in a forked child, what comes is its parent's."""
+        os.close(self._reading)
 
     def close(self) -> None:
         """Logs what a dead worker left, within bounds, and closes the pipe."""
@@ -98,5 +103,12 @@ class WorkerOutput:
         os.close(self._reading)
 
 
-def _text(claimed: str) -> str:
-    return claimed.encode(errors="backslashreplace").decode()  # halves of surrogate pairs would fail in a handler
+def _is_honest(level: int, line: str) -> bool:
+    """Says whether a guest can log so: a logger keeps every level it is asked about, and lines come cut already."""
+    return level in _LEVELS and len(line) <= LINE_BYTES
+
+
+def _shown(line: bytes) -> str:
+    """Returns a line as text that stays on its line, and does nothing to a terminal."""
+    text = line[:_LINE_BYTES].decode(errors="backslashreplace")
+    return text if text.isprintable() else "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -71,7 +71,7 @@ class Parent:
         try:
             return self.ask(data)
         except PolycallError as error:
-            self._told.add(error)
+            self._told.add(error, len(data) + self._reader.last_bytes)
             raise
 
     def ask(self, data: bytes) -> Value:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from polycall.interop.forks import new_lock
 from polycall.interop.observer import Ended, Finish, ObservedCall
 from polycall.interop.values import Value
 
@@ -45,7 +45,7 @@ class _Buckets:
     __slots__ = ("_counts", "_lock", "_sum_seconds")
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._counts = [0] * (len(BUCKET_SECONDS) + 1)
         self._sum_seconds = 0.0
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 
+from polycall.interop.forks import new_lock
 from polycall.interop.observer import OK, Ended, Finish, ObservedCall
 from polycall.interop.values import Value
 
@@ -50,7 +50,7 @@ class Trace:
         self.left_out = 0
         self._kept = 0
         self._running: dict[ObservedCall, TracedCall] = {}
-        self._lock = threading.Lock()
+        self._lock = new_lock()
 
     def start(self, context: ObservedCall, arguments: Sequence[Value]) -> Finish:
         """Hangs a call into the tree; returns what completes it."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 
 from polycall.interop.errors import CallError, NotFoundError
+from polycall.interop.forks import new_lock, new_reentrant_lock
 from polycall.interop.ids import EntryId, cut, suggestion
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.env_kinds import (
@@ -44,8 +44,8 @@ class Environment:
         self._index = index
         self._variables = _Variables(index())
         self._storages: dict[EntryId, tuple[object, Storage]] = {}
-        self._lock = threading.RLock()
-        self._file_lock = threading.Lock()
+        self._lock = new_reentrant_lock()
+        self._file_lock = new_lock()
 
     def get(self, name: str, namespace: str | None = None) -> str:
         """Returns the value of a variable, or its default where it has none or an empty one.

@@ -186,7 +186,7 @@ def test_files_that_a_call_leaves_open_are_closed_at_its_end(data: Path) -> None
 
 def test_a_call_has_a_bounded_number_of_files_open(data: Path) -> None:
     body = "for _ = 1, 64 do assert(files:open('hello.txt')) end return told(files:open('hello.txt'))"
-    assert str(run(data, body)).startswith("Unavailable: hello.txt: the call has 64 files open")
+    assert str(run(data, body)).startswith("Unavailable: hello.txt: the chain of calls has 64 files open")
 
 
 def test_a_read_is_bounded_by_the_memory_limit(data: Path) -> None:

@@ -96,8 +96,8 @@ def test_an_error_that_came_from_the_other_side_goes_back_as_the_same_object() -
     sent = ToldErrors()
     received = ToldErrors()
     for error in (NotFoundError("a"), GuestError("b")):
-        sent.add(error)
-        received.add(decode_error(over_the_wire(encode_error(error))))
+        sent.add(error, 10)
+        received.add(decode_error(over_the_wire(encode_error(error))), 10)
     wrapper = TrapError("then")
     wrapper.__cause__ = received[0]
     assert decode_error(over_the_wire(encode_error(received[1], received)), sent) is sent[1]
@@ -107,11 +107,32 @@ def test_an_error_that_came_from_the_other_side_goes_back_as_the_same_object() -
 def test_only_the_last_errors_of_a_call_are_kept() -> None:
     told = ToldErrors()
     for number in range(1000):
-        told.add(GuestError(str(number)))
+        told.add(GuestError(str(number)), 10)
     assert len(told) == 256
     assert decode_error(999, told).message == "999"
     with pytest.raises(MessageError):
         decode_error(0, told)
+
+
+def test_the_errors_that_are_kept_are_bounded_in_bytes() -> None:
+    told = ToldErrors()
+    told.add(GuestError("small"), 10)
+    for number in range(10):
+        told.add(GuestError(str(number)), 1_000_000)
+    assert [error.message for error in told.values()] == ["6", "7", "8", "9"]
+    assert decode_error(10, told).message == "9"
+    told.add(GuestError("huge"), 5_000_000)
+    assert not told
+    told.add(GuestError("next"), 10)
+    assert decode_error(12, told).message == "next"
+
+
+def test_halves_of_surrogate_pairs_in_the_texts_of_an_error_travel_as_escapes() -> None:
+    error = ConversionError("$\ud800", "lower", "text", "\udfff", hint="\ud800h")
+    arrived = decode_error(over_the_wire(encode_error(error)))
+    assert isinstance(arrived, ConversionError)
+    assert (arrived.message, arrived.hint) == ("$\\ud800: expected text, got \\udfff", "\\ud800h")
+    assert (arrived.path, arrived.got) == ("$\\ud800", "\\udfff")
 
 
 def test_an_error_of_a_class_that_is_none_of_ours_becomes_an_internal_one() -> None:

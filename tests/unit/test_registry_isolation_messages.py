@@ -14,7 +14,7 @@ from polycall.interop.values import MAX_NESTING
 from polycall.registry.isolation.messages import MAX_MESSAGE_BYTES, MessageError, Reader, pack
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**80), 2**80) | st.floats() | st.text() | st.binary(),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
 )
@@ -41,9 +41,18 @@ def test_values_survive_the_way_in_whatever_pieces_they_come(value: Any, size: i
     assert repr(reader.read_checked()) == repr(["result", value])  # repr: nan is not equal to itself
 
 
-@pytest.mark.parametrize("value", ["\ud800", -0.0, 2**63, 2**64, -(2**200), b"\xff", {"": []}])
+@pytest.mark.parametrize("value", [-0.0, 2**63, 2**64 - 1, -(2**63), b"\xff", {"": []}])
 def test_values_at_the_edges_arrive_as_they_were(value: Any) -> None:
     assert repr(read(pack("result", value, "$"))) == repr(["result", value])
+
+
+@pytest.mark.parametrize("value", ["\ud800", 2**64, -(2**63) - 1, -(2**200), {"a\udfff": 1}])
+def test_what_only_a_caller_in_python_may_pass_reaches_the_worker_and_never_comes_from_one(value: Any) -> None:
+    data, reader = pack("run", value, "$"), Reader()
+    reader.feed(data)
+    assert reader.read() == ["run", value]
+    with pytest.raises(MessageError):
+        read(data)
 
 
 def test_a_value_that_cannot_travel_is_refused_with_its_path() -> None:
@@ -85,6 +94,13 @@ def test_values_nest_as_deep_as_anywhere() -> None:
         msgpack.packb(["result", msgpack.ExtType(1, bytes(10_000))]),
         msgpack.packb(["result", datetime(2026, 1, 2, tzinfo=UTC)], datetime=True),
         b"\x92\xa6result\xa2\xff\xff",
+        b"\x92\xa6result\xa3\xed\xa0\x80",
+        b"\x92\xa6result\xc7\x00\x01",
+        b"\x92\xa6result\x81\xcb\x7f\xf8" + bytes(6) + b"\x01",
+        b"\x92\xa6result\x81\xc0\x01",
+        b"\x92\xa6result\x81\x90\x01",
+        b"\x92\xa6result\xdf\xff\xff\xff\xff\xa1a\x01",
+        b"\x92\xa6result\xc6\xff\xff\xff\xff\x00",
     ],
 )
 def test_bytes_that_are_no_message_of_plain_values_are_refused(body: bytes) -> None:

@@ -170,7 +170,7 @@ def test_a_call_that_runs_when_its_runtime_closes_keeps_its_deadline(tmp_path: P
 
         thread = threading.Thread(target=run)
         thread.start()
-        while not runtime._engine.ticker._running_calls:
+        while not runtime._engine.ticker._callers:
             pass
     thread.join(timeout=10)
     assert [type(error) for error in errors] == [DeadlineError]
