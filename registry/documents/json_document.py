@@ -17,10 +17,10 @@ from polycall.registry.documents.scalars import Scalar, integer
 
 __all__ = ["read_json"]
 
-_SPACE = re.compile(r"[ \t\n\r]*")
-_WORD = re.compile(r"[^\s,:\[\]{}\"]+")
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_SPACE = re.compile(r"[ \t\n\r]*+")
+_WORD = re.compile(r"[^\s,:\[\]{}\"]++")
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*+)")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?")
 _CONSTANTS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
 _STRINGS = json.JSONDecoder()
 _NO_VALUE = "expected a number, true, false, null or a text in double quotes"

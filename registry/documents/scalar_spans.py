@@ -16,7 +16,7 @@ from polycall.registry.documents.problems import Position
 __all__ = ["ScalarSpans", "Span", "scalar_spans"]
 
 _SCANNER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_JSON_SCALAR = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,:\[\]{}"]+')
+_JSON_SCALAR = re.compile(r'"(?:[^"\\]|\\.)*+"|[^\s,:\[\]{}"]++')
 _FLOW_STARTS = (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
 _FLOW_ENDS = (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 

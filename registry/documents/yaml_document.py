@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 import yaml
 
+from polycall.interop.ids import cut
 from polycall.registry.documents.node_builder import MERGE, Document, NodeBuilder
-from polycall.registry.documents.nodes import ListNode, MapNode, Mark, ScalarNode
+from polycall.registry.documents.nodes import START, ListNode, MapNode, Mark, ScalarNode
 from polycall.registry.documents.problems import Report
 from polycall.registry.documents.scalars import resolve_plain
 from polycall.registry.documents.yaml_errors import explain
@@ -26,6 +28,8 @@ _SCALAR_TAGS: dict[str, type | tuple[type, ...]] = {
     _CORE + "int": int,
     _CORE + "float": (int, float),
 }
+_DIRECTIVE = re.compile("(?:^|[\n\r\x85\u2028\u2029])%")
+_MOST_DIRECTIVES = 1000
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -42,6 +46,7 @@ def read_yaml(text: str, report: Report, builder: NodeBuilder | None = None) -> 
     """
     builder = builder or NodeBuilder(report)
     _refuse_control_characters(text, builder)
+    _refuse_many_directives(text, builder)
     try:
         _YamlReader(text, report, builder).read()
     except yaml.MarkedYAMLError as error:
@@ -59,6 +64,14 @@ def _refuse_control_characters(text: str, builder: NodeBuilder) -> None:
         at = Mark(before.count("\n") + 1, found.start() - before.rfind("\n"))
         hint = 'write it as an escape in a text in double quotes, such as "\\x07"'
         builder.stop(at, f"not valid YAML: the control character U+{ord(found[0]):04X}", hint)
+
+
+def _refuse_many_directives(text: str, builder: NodeBuilder) -> None:
+    # libyaml compares each with all before it, in one step that no other thread can interrupt. A line of a quoted text
+    # may begin like a directive, which is why there may be more of them than anybody needs.
+    found = next(islice(_DIRECTIVE.finditer(text), _MOST_DIRECTIVES, None), None)
+    if found:
+        builder.stop(START, f'more than {_MOST_DIRECTIVES:,} lines begin with "%"', "indent them, or leave them out")
 
 
 class _YamlReader:
@@ -107,7 +120,7 @@ class _YamlReader:
             return node.text
         value = resolve_plain(node.text)
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            message = f'"{node.text}" is not what its tag {_short(event.tag)} says'
+            message = f'"{cut(node.text)}" is not what its tag {_short(event.tag)} says'
             self._report.problem(node, self._builder.path(), message)
         return float(value) if event.tag == _CORE + "float" and isinstance(value, (int, float)) else value
 
@@ -142,4 +155,4 @@ class _YamlReader:
 
 
 def _short(tag: str) -> str:
-    return tag.replace(_CORE, "!!")
+    return cut(tag.replace(_CORE, "!!"))

@@ -12,19 +12,21 @@ from polycall.registry.documents.json_document import read_json
 from polycall.registry.documents.node_builder import Document
 from polycall.registry.documents.nodes import ListNode, MapNode, Mark, Node, ScalarNode, describe_node
 from polycall.registry.documents.problems import Report
-from polycall.registry.documents.text_files import UnreadableError, read_text
+from polycall.registry.documents.text_files import UnreadableError, read_beginning, read_text
 from polycall.registry.documents.yaml_document import read_yaml
 from polycall.registry.entries.kinds import FILE_KEYS, NAMESPACE
-from polycall.registry.reading.discovery import SourceFile
+from polycall.registry.reading.discovery import SUFFIXES, SourceFile
 
-__all__ = ["EntryFile", "read_document", "read_entry_file"]
+__all__ = ["EntryFile", "read_document", "read_entry_file", "seems_entry_file"]
 
 _SINGLE_KEYS = ("name", "kind")
 _MENTION = re.compile(r"""(?:namespace|entries)["']?\s*:""")
 _BLOCK_CLAIM = re.compile(r"""^(["']?)namespace\1[ \t]*:[ \t]*["']?(?P<name>[^\s"'#,}]*)""", re.MULTILINE)
 _FLOW_CLAIM = re.compile(r"""\bnamespace["']?\s*:\s*["']?(?P<name>[^\s"'#,}]*)""")
 _CLAIM_AMID_MISTAKES = re.compile(r"""^(?:entries["']?[ \t]*:|namespace\b)""", re.MULTILINE)
-_FLOW_TOKEN = re.compile(r""""(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[\[\]{}]|[^\s\[\]{}"',:]+""")
+_FLOW_TOKEN = re.compile(r""""(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?|[\[\]{}]|[^\s\[\]{}"',:]++""")
+"""Every quote begins a token, closed or not, so that no character is looked at twice."""
+
 _FLOW_START = re.compile(r"\s*\{(?![{%])")  # two braces begin a template of some other tool
 _GLANCE_CHARACTERS = 64 * 1024
 
@@ -108,6 +110,11 @@ def read_document(path: Path, text: str, report: Report) -> Document:
         DeclarationError: It is neither.
     """
     return (read_json if path.suffix == ".json" else read_yaml)(text, report)
+
+
+def seems_entry_file(path: Path) -> bool:
+    """Says whether a file seems to have a namespace at its top, from a glance at its beginning."""
+    return path.name.endswith(SUFFIXES) and _claimed_namespace(read_beginning(path)) is not None
 
 
 def _claimed_namespace(text: str) -> str | None:

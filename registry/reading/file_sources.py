@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 from polycall.interop.ids import near_names
-from polycall.registry.documents.nodes import Mark
+from polycall.registry.documents.nodes import Mark, ScalarNode
 from polycall.registry.documents.paths import is_there, shown_path
 from polycall.registry.documents.text_files import UnreadableError, read_text
+from polycall.registry.reading.data_folders import DataFolders, lies_in_data
 from polycall.registry.reading.discovery import SourceFile
 from polycall.registry.reading.entry_file import EntryFile
 
@@ -29,16 +30,26 @@ class FileSources:
     def __init__(self, project: Path) -> None:
         self._project = project
         self._texts: dict[Path, str | UnreadableError] = {}
+        self._used: dict[str, list[tuple[ScalarNode, str, Path]]] = {}
 
     def expand(self, file: EntryFile) -> None:
         """Replaces the values of one entry file; what cannot be read goes to its report."""
         for node, path in file.file_values:
             try:
                 target = self._target(file.source, node.text)
+                self._used.setdefault(file.source.name, []).append((node, path, target))
                 node.value = self._text(target, node.text)
                 node.file, node.first_line = shown_path(target, self._project), 1
             except UnreadableError as error:
                 file.report.problem(node, path, error.message, error.hint)
+
+    def refuse_data(self, file: EntryFile, data: DataFolders) -> None:
+        """Reports the values of one entry file that lie in data: a guest may have written them."""
+        for node, path, target in self._used.get(file.source.name, ()):
+            holder = data.holder(target)
+            if holder is not None:
+                message = f"{node.text} {lies_in_data(holder)}: a guest could write it"
+                file.report.problem(node, path, message, "keep the file outside of it")
 
     def _target(self, source: SourceFile, value: str) -> Path:
         """Returns the file that a value names, from the YAML file's folder or, with ``file:///``, its source root."""

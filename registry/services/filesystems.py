@@ -11,10 +11,12 @@ from polycall.interop.errors import NotFoundError, PreparationError
 from polycall.interop.ids import EntryId, suggestion
 from polycall.registry.documents.paths import is_folder
 from polycall.registry.entries.data_kinds import FsDirectorySpec
+from polycall.registry.entries.folders import declared_folder, is_source
 from polycall.registry.entries.index import Index
 
 __all__ = ["FileSystems"]
 
+_READ_ONLY = "the folder is read-only: it holds the entry file that declares it, or the whole project"
 _READ_BITS = 0o444
 _MOST_COMPARED = 1000
 
@@ -32,6 +34,8 @@ class FileSystems:
     def folder(self, name: EntryId | str, namespace: str | None = None) -> ConfinedFolder:
         """Returns the folder of an entry, making it if it is missing and the entry says ``auto_init``.
 
+        A folder that is source is read-only; see `polycall.registry.entries.folders`.
+
         Args:
             name: The id, or a bare name in the namespace given.
             namespace: What a bare name belongs to.
@@ -47,11 +51,12 @@ class FileSystems:
         entry = self._index.get(entry_id)
         if not isinstance(entry.spec, FsDirectorySpec):
             raise PreparationError(f"{entry_id} is {entry.kind}; expected fs.directory", entry_id=str(entry_id))
-        start = self._index.root if entry.spec.base == "project" else entry.source_root
-        folder = start / entry.spec.directory
-        if not is_folder(folder):
-            _make(folder, entry.spec, str(entry_id))
-        return ConfinedFolder(Path(os.path.realpath(folder)))
+        declared = declared_folder(entry, self._index.root)
+        if not is_folder(declared):
+            _make(declared, entry.spec, str(entry_id))
+        folder = Path(os.path.realpath(declared))
+        source = is_source(folder, entry, self._index.root)
+        return ConfinedFolder(folder, read_only=_READ_ONLY if source else None)
 
     def locate(self, entry_id: EntryId, path: str) -> ConfinedFolder:
         """Returns the folder of an entry if a file lies at the path in it.
