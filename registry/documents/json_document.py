@@ -107,6 +107,8 @@ class _JsonReader:
         try:
             value, self._at = _STRINGS.raw_decode(self._text, start)
         except json.JSONDecodeError as error:
+            if self._text[error.pos : error.pos + 1] in ("\n", "\r"):
+                self._fail("the text that begins here does not end on its line")
             self._at = error.pos
             self._fail(error.msg[:1].lower() + error.msg[1:].removesuffix(" at"))
         self._scalar(value, value, start)

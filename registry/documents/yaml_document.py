@@ -13,7 +13,7 @@ from polycall.registry.documents.node_builder import MERGE, Document, NodeBuilde
 from polycall.registry.documents.nodes import START, ListNode, MapNode, Mark, ScalarNode
 from polycall.registry.documents.problems import Report
 from polycall.registry.documents.scalars import resolve_plain
-from polycall.registry.documents.yaml_errors import explain
+from polycall.registry.documents.yaml_errors import QuotedText, explain
 
 __all__ = ["read_yaml"]
 
@@ -47,10 +47,11 @@ def read_yaml(text: str, report: Report, builder: NodeBuilder | None = None) -> 
     builder = builder or NodeBuilder(report)
     _refuse_control_characters(text, builder)
     _refuse_many_directives(text, builder)
+    reader = _YamlReader(text, report, builder)
     try:
-        _YamlReader(text, report, builder).read()
+        reader.read()
     except yaml.MarkedYAMLError as error:
-        builder.stop(*explain(error, text))
+        builder.stop(*explain(error, text, reader.last_quoted))
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # numeric escapes out of range are a bare ValueError
         builder.stop(Mark(1, 1), f"not valid YAML: {str(error).splitlines()[0]}")
     return builder.document()
@@ -75,7 +76,14 @@ def _refuse_many_directives(text: str, builder: NodeBuilder) -> None:
 
 
 class _YamlReader:
+    """Reads one text.
+
+    Attributes:
+        last_quoted: The last text in quotes that was read: where a quote is missing, it went too far.
+    """
+
     def __init__(self, text: str, report: Report, builder: NodeBuilder) -> None:
+        self.last_quoted: QuotedText | None = None
         self._events = _EVENT_SOURCE(text)
         self._report = report
         self._builder = builder
@@ -103,6 +111,8 @@ class _YamlReader:
     def _scalar(self, event: Any) -> None:
         start, text = event.start_mark, event.value
         block = event.style in ("|", ">")
+        if event.style in ("'", '"'):
+            self.last_quoted = QuotedText(start, event.end_mark, event.style)
         line = start.line + 1
         node = ScalarNode(text, text, line, start.column + 1, line + 1 if block else line)
         if event.tag is not None:

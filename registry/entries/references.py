@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
+from itertools import chain
 
 from polycall.interop.errors import Problem
 from polycall.interop.ids import EntryId, suggestion
+from polycall.registry.documents.accents import accent_twin
 from polycall.registry.entries.entry import Entry, Reference
 from polycall.registry.entries.env_kinds import EnvVariableSpec
 
@@ -109,6 +111,9 @@ class _Neighbours:
             return None
         self._suggestions_left -= 1
         namesakes = map(str, self._namesakes.get(target.name, ()))
+        twin = accent_twin(str(target), map(str, chain.from_iterable(self._namesakes.values())))
+        if twin is not None:
+            return twin
         if target.namespace not in self._names:
             return suggestion(str(target), namesakes) or f'no entry has the namespace "{target.namespace}"'
         return suggestion(str(target), (*self._names[target.namespace], *namesakes))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from pathlib import Path
 
 from polycall.interop.ids import near_names
+from polycall.registry.documents.accents import accent_twin
 from polycall.registry.documents.nodes import Mark, ScalarNode
 from polycall.registry.documents.paths import is_there, shown_path
 from polycall.registry.documents.text_files import UnreadableError, read_text
@@ -17,6 +19,7 @@ __all__ = ["FileSources"]
 
 _SCHEME = "file://"
 _SHOWN_NAMES = 5
+_MOST_COMPARED = 1000
 _INSIDE = "expected a file inside it"
 
 
@@ -85,11 +88,15 @@ class FileSources:
     def _near(self, missing: Path, value: str) -> str | None:
         folder = missing.parent
         try:
-            names = sorted(member.name for member in folder.iterdir())
+            names = sorted(member.name for member in islice(folder.iterdir(), _MOST_COMPARED))
         except OSError:
             return f"there is no folder {shown_path(folder, self._project)}"
         start = value[: value.rindex("/") + 1]
-        return _meant(missing.name, names, start) or f"its folder has {', '.join(names[:_SHOWN_NAMES])}"
+        return (
+            accent_twin(missing.name, names)
+            or _meant(missing.name, names, start)
+            or f"its folder has {', '.join(names[:_SHOWN_NAMES])}"
+        )
 
 
 def _meant(name: str, names: list[str], start: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from polycall.interop.errors import DeclarationError, NotFoundError, Problem
@@ -77,7 +78,7 @@ def project_folder(path: Path) -> Path:
 
 def _near_folder(root: Path) -> str | None:
     try:
-        return suggestion(root.name, [member.name for member in root.parent.iterdir() if member.is_dir()])
+        return suggestion(root.name, [member.name for member in islice(root.parent.iterdir(), 1000) if member.is_dir()])
     except OSError:
         return None
 

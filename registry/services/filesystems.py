@@ -11,12 +11,14 @@ from polycall.interop.errors import NotFoundError, PreparationError
 from polycall.interop.ids import EntryId, suggestion
 from polycall.registry.documents.paths import is_folder
 from polycall.registry.entries.data_kinds import FsDirectorySpec
-from polycall.registry.entries.folders import declared_folder, is_source
+from polycall.registry.entries.entry import Entry
+from polycall.registry.entries.folders import declared_folder, holds, is_source
 from polycall.registry.entries.index import Index
 
 __all__ = ["FileSystems"]
 
-_READ_ONLY = "the folder is read-only: it holds the entry file that declares it, or the whole project"
+_SOURCE = "the folder is read-only: it holds the entry file that declares it, or the whole project"
+_CODE = "the folder is read-only: it holds compiled code"
 _READ_BITS = 0o444
 _MOST_COMPARED = 1000
 
@@ -26,10 +28,12 @@ class FileSystems:
 
     Args:
         index: The entries.
+        compiled: Where compiled code is kept, without symbolic links in its path: who writes it is the host.
     """
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, compiled: Path | None = None) -> None:
         self._index = index
+        self._compiled = compiled
 
     def folder(self, name: EntryId | str, namespace: str | None = None) -> ConfinedFolder:
         """Returns the folder of an entry, making it if it is missing and the entry says ``auto_init``.
@@ -55,8 +59,12 @@ class FileSystems:
         if not is_folder(declared):
             _make(declared, entry.spec, str(entry_id))
         folder = Path(os.path.realpath(declared))
-        source = is_source(folder, entry, self._index.root)
-        return ConfinedFolder(folder, read_only=_READ_ONLY if source else None)
+        return ConfinedFolder(folder, read_only=self._why_read_only(folder, entry))
+
+    def _why_read_only(self, folder: Path, entry: Entry) -> str | None:
+        if is_source(folder, entry, self._index.root):
+            return _SOURCE
+        return _CODE if self._compiled is not None and holds(folder, self._compiled) else None
 
     def locate(self, entry_id: EntryId, path: str) -> ConfinedFolder:
         """Returns the folder of an entry if a file lies at the path in it.
