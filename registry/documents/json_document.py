@@ -5,7 +5,6 @@ YAML's readers do not take all of JSON (tabs, ``\ud83d\ude00``, long keys), so J
 
 from __future__ import annotations
 
-import bisect
 import json
 import re
 from typing import NoReturn
@@ -48,7 +47,7 @@ class _JsonReader:
     def __init__(self, text: str, builder: NodeBuilder) -> None:
         self._text = text
         self._builder = builder
-        self._line_ends = [match.start() for match in re.finditer("\n", text)]
+        self._line, self._line_start, self._counted = 1, 0, 0
         self._at = 0
         self._closers: list[str] = []
         self._fresh = False  # whether the innermost list or mapping has just been opened
@@ -145,8 +144,13 @@ class _JsonReader:
         return True
 
     def _mark(self, offset: int) -> Mark:
-        line = bisect.bisect_left(self._line_ends, offset)
-        return Mark(line + 1, offset - (self._line_ends[line - 1] if line else -1))
+        """Returns the place of an offset, which is not before that of the call before: so each line is counted once."""
+        breaks = self._text.count("\n", self._counted, offset)
+        if breaks:
+            self._line += breaks
+            self._line_start = self._text.rindex("\n", self._counted, offset) + 1
+        self._counted = offset
+        return Mark(self._line, offset - self._line_start + 1)
 
     def _fail(self, expected: str) -> NoReturn:
         comment = self._text.startswith(("//", "/*"), self._at)

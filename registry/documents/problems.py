@@ -41,6 +41,11 @@ class Report:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
+    @property
+    def full(self) -> bool:
+        """Whether looking for more, or for what may have been meant, is in vain."""
+        return len(self.problems) >= _MOST or len(self.warnings) >= _MOST
+
     def problem(self, at: Position, path: str, message: str, hint: str | None = None) -> None:
         """Notes something that stops the load.
 

@@ -46,7 +46,7 @@ def holds(folder: Path, path: Path) -> bool:
         return True
     try:
         wanted = folder.stat()
-    except OSError:
+    except (OSError, ValueError):
         return False
     return any(_is(each, wanted) for each in (path, *path.parents))
 
@@ -54,5 +54,5 @@ def holds(folder: Path, path: Path) -> bool:
 def _is(path: Path, wanted: os.stat_result) -> bool:
     try:
         return os.path.samestat(path.stat(), wanted)
-    except OSError:
+    except (OSError, ValueError):
         return False

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from itertools import chain
 
 from polycall.interop.errors import Problem
-from polycall.interop.ids import EntryId, suggestion
+from polycall.interop.ids import EntryId, cut, suggestion
 from polycall.registry.documents.accents import accent_twin
 from polycall.registry.entries.entry import Entry, Reference
 from polycall.registry.entries.env_kinds import EnvVariableSpec
@@ -53,7 +53,7 @@ def reference_problems(entries: Mapping[EntryId, Entry], unknown: Set[str] = fro
             target = entries.get(reference.target)
             if target is None:
                 if reference.target.namespace not in unknown:
-                    message = f"there is no entry {reference.target}"
+                    message = f"there is no entry {cut(str(reference.target))}"
                     yield _problem(reference, message, neighbours.suggestion(reference.target))
             elif target.kind and reference.kinds and target.kind not in reference.kinds:
                 expected = " or ".join(reference.kinds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ _FLOW_TOKEN = re.compile(r""""(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?|[\[\]{}]|[^\s\[\]
 """Every quote begins a token, closed or not, so that no character is looked at twice."""
 
 _FLOW_START = re.compile(r"\s*\{(?![{%])")  # two braces begin a template of some other tool
+_MOST_COMPARED = 1000
 _GLANCE_CHARACTERS = 64 * 1024
 
 
@@ -146,7 +148,7 @@ def _warn_of_missing_namespace(root: MapNode, report: Report) -> None:
         return
     if any(isinstance(item, MapNode) and "kind" in item.items for item in entries.items):
         message = 'the file has entries but no "namespace", so it is ignored'
-        near = near_names("namespace", root.items, limit=1)
+        near = near_names("namespace", islice(root.items, _MOST_COMPARED), limit=1)
         report.warning(root, "", message, f'"{near[0]}" may be meant to be it' if near else None)
 
 
@@ -201,6 +203,8 @@ def _entries(root: MapNode, report: Report) -> list[tuple[MapNode, str]]:
 
 def _check_keys(root: MapNode, report: Report) -> None:
     for key, mark in root.marks.items():
+        if report.full:
+            break
         if key in _SINGLE_KEYS:
             message = 'a file has either "entries", or the "name" and "kind" of one entry'
             report.problem(mark, key, message, "move this entry into the list")

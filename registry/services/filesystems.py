@@ -24,7 +24,10 @@ _MOST_COMPARED = 1000
 
 
 class FileSystems:
-    """The file systems that the entries of an index declare.
+    """The file systems that the entries of an index declare. Shared by threads.
+
+    Attributes:
+        index: The entries.
 
     Args:
         index: The entries.
@@ -32,8 +35,9 @@ class FileSystems:
     """
 
     def __init__(self, index: Index, compiled: Path | None = None) -> None:
-        self._index = index
+        self.index = index
         self._compiled = compiled
+        self._known: dict[EntryId, tuple[tuple[Path, int, int], str | None]] = {}
 
     def folder(self, name: EntryId | str, namespace: str | None = None) -> ConfinedFolder:
         """Returns the folder of an entry, making it if it is missing and the entry says ``auto_init``.
@@ -52,17 +56,29 @@ class FileSystems:
             entry_id = name if isinstance(name, EntryId) else EntryId.parse(name, namespace)
         except ValueError as error:
             raise NotFoundError(str(error)) from error
-        entry = self._index.get(entry_id)
+        entry = self.index.get(entry_id)
         if not isinstance(entry.spec, FsDirectorySpec):
             raise PreparationError(f"{entry_id} is {entry.kind}; expected fs.directory", entry_id=str(entry_id))
-        declared = declared_folder(entry, self._index.root)
+        declared = declared_folder(entry, self.index.root)
         if not is_folder(declared):
             _make(declared, entry.spec, str(entry_id))
         folder = Path(os.path.realpath(declared))
         return ConfinedFolder(folder, read_only=self._why_read_only(folder, entry))
 
     def _why_read_only(self, folder: Path, entry: Entry) -> str | None:
-        if is_source(folder, entry, self._index.root):
+        """Returns the reason, found out once as long as the same folder stands at the same place."""
+        try:
+            status = folder.stat()
+        except OSError:  # gone again
+            return self._reason(folder, entry)
+        identity = folder, status.st_dev, status.st_ino
+        known = self._known.get(entry.id)
+        if known is None or known[0] != identity:
+            known = self._known[entry.id] = identity, self._reason(folder, entry)
+        return known[1]
+
+    def _reason(self, folder: Path, entry: Entry) -> str | None:
+        if is_source(folder, entry, self.index.root):
             return _SOURCE
         return _CODE if self._compiled is not None and holds(folder, self._compiled) else None
 

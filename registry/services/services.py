@@ -26,10 +26,14 @@ class GuestServices:
     def __init__(self, index: Callable[[], Index], cache_directory: Path | None = None) -> None:
         self._index = index
         self._compiled = Path(os.path.realpath(cache_directory or default_cache_directory()))
+        self._file_systems = FileSystems(index(), self._compiled)
         self.environment = Environment(index)
         self.entries = EntryData(index)
 
     @property
     def file_systems(self) -> FileSystems:
         """The folders."""
-        return FileSystems(self._index(), self._compiled)
+        index = self._index()
+        if self._file_systems.index is not index:
+            self._file_systems = FileSystems(index, self._compiled)
+        return self._file_systems

@@ -163,6 +163,25 @@ def test_a_foreign_file_does_not_hold_the_load_up(tmp_path: Path, name: str, tex
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"nmespace{number}: 1\n" for number in range(20_000)) + "entries: [{kind: x}]\n",
+        "namespace: x\nentries: []\n" + "".join(f"entires{number}: 1\n" for number in range(20_000)),
+        "namespace: x\nentries:\n- {name: a, kind: fs.directory, directory: x, "
+        + ", ".join(f"auto_int{number}: 1" for number in range(20_000)) + "}\n",
+        "namespace: x\nentries:\n" + "".join(f"- {{name: a{n}, kind: function.lau{n}}}\n" for n in range(10_000)),
+    ],
+    ids=["top", "beside entries", "in an entry", "kinds"],
+)  # fmt: skip
+def test_thousands_of_misspelt_names_do_not_hold_the_load_up(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    started = time.monotonic()
+    with contextlib.suppress(polycall.PolycallError):
+        polycall.load(tmp_path).close()
+    assert time.monotonic() - started < 8
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("namespace: x\n", True),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ from polycall.registry.documents.json_document import read_json
 from polycall.registry.documents.node_builder import MAX_NODES, Document
 from polycall.registry.documents.nodes import ListNode, MapNode, Node, ScalarNode, describe_node, freeze, join, locate
 from polycall.registry.documents.problems import Report
+from polycall.registry.documents.scalar_spans import scalar_spans
 from polycall.registry.documents.scalars import resolve_plain
 from polycall.registry.documents.yaml_document import read_yaml
 
@@ -337,6 +339,17 @@ def test_json_of_one_long_value_is_read_in_no_time(text: str) -> None:
     with contextlib.suppress(DeclarationError):
         read_json(text, Report("f"))
     assert time.monotonic() - started < 2
+
+
+def test_places_in_json_without_lines_are_found_in_no_time() -> None:
+    text = '{"a": [' + f'"{"x" * 400}",' * 20_000 + "[\n\n 2]]}"
+    started = time.monotonic()
+    document = read_json(text, Report("f"))
+    spans = scalar_spans(Path("f.json"), text)
+    assert time.monotonic() - started < 4  # many times that where each place is counted from the beginning
+    last = child(document, "a[20000][0]")
+    assert (last.line, last.column) == (3, 2)
+    assert text[slice(*spans.at(last)[:2])] == "2"
 
 
 @pytest.mark.parametrize("path", ['"' + '\\"' * 100_000, "[" * 100_000, "[" + "1" * 100_000 + "]", '"' * 100_000])
