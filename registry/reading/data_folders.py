@@ -39,6 +39,7 @@ class DataFolders:
                     self._by_path.setdefault(folder, entry)
         self._by_identity = {_identity(folder): entry for folder, entry in self._by_path.items()}
         self._known: dict[Path, Entry | None] = {}
+        self._places: dict[Path, tuple[Entry | None, Path | None]] = {}
 
     def holder(self, path: Path) -> Entry | None:
         """Returns the entry that makes data of a folder which a path lies in or leads through, or None.
@@ -48,8 +49,31 @@ class DataFolders:
         if not self._by_path:
             return None
         if path not in self._known:
-            self._known[path] = next(filter(None, map(self._entry_at, _way(path))), None)
+            self._known[path] = next(filter(None, self._met(path)), None)
         return self._known[path]
+
+    def _met(self, path: Path) -> Iterator[Entry | None]:
+        """Yields what is known of every place that opening an absolute path passes, links and what they lead to."""
+        ahead, at, links = list(path.parts[:0:-1]), Path(path.anchor), 0
+        while ahead:
+            name = ahead.pop()
+            at = at.parent if name == ".." else at / name
+            entry, target = self._place(at)
+            yield entry
+            if target is None:
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                return
+            at = Path(target.anchor) if target.is_absolute() else at.parent
+            ahead += target.parts[: 0 if target.is_absolute() else None : -1]
+
+    def _place(self, at: Path) -> tuple[Entry | None, Path | None]:
+        """Returns the entry that hands a place out, and where the link leads that stands there; looked up once."""
+        found = self._places.get(at)
+        if found is None:
+            found = self._places[at] = self._entry_at(at), _link_target(at)
+        return found
 
     def _entry_at(self, folder: Path) -> Entry | None:
         # By what it is as well, not only by its path: upper and lower case may be one, and a folder mounted twice.
@@ -77,22 +101,11 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _way(path: Path) -> Iterator[Path]:
-    """Yields every place that opening an absolute path passes, links and what they lead to."""
-    ahead, at, links = list(path.parts[:0:-1]), Path(path.anchor), 0
-    while ahead:
-        name = ahead.pop()
-        at = at.parent if name == ".." else at / name
-        yield at
-        try:
-            target = at.readlink()
-        except (OSError, ValueError):
-            continue
-        links += 1
-        if links > _MOST_LINKS:
-            return
-        at = Path(target.anchor) if target.is_absolute() else at.parent
-        ahead += target.parts[: 0 if target.is_absolute() else None : -1]
+def _link_target(path: Path) -> Path | None:
+    try:
+        return path.readlink()
+    except (OSError, ValueError):
+        return None
 
 
 class Settled(NamedTuple):
