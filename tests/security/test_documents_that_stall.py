@@ -33,7 +33,7 @@ entries:
       end }
 """
 SIZE = 1_000_000
-STALL_SECONDS = 1.2  # what holds the GIL in one step; it needs 0.05 s where nobody else uses the machine, an attack several
+STALL_SECONDS = 1.2  # what holds the GIL in one step; 0.05 s on an idle machine, several seconds for an attack
 LATE_SECONDS = 3
 
 
