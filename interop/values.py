@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from polycall.interop.errors import ConversionError
 from polycall.interop.ids import cut
-from polycall.interop.value_path import Place, path_text
+from polycall.interop.value_path import Place, path_text, steps_of
 
 __all__ = ["MAX_NESTING", "Value", "describe", "plain", "plain_all"]
 
@@ -34,9 +35,15 @@ def plain(value: object, path: str = "$") -> Value:
         path: Where it stands, for the message.
 
     Raises:
-        ConversionError: A type that no guest language has, a key that is not a str, or nesting over `MAX_NESTING`.
+        ConversionError: A type that no guest language has, a key that is not a str, a value that contains itself, or
+            nesting over `MAX_NESTING`.
     """
-    return value if type(value) in _SCALARS else _plain(value, path, 0)  # type: ignore[return-value]  # narrowed by type()
+    if type(value) in _SCALARS:
+        return value  # type: ignore[return-value]  # narrowed by type()
+    try:
+        return _plain(value, path, 0)
+    except _TooDeepError as error:
+        raise _too_deep(value, error.place) from None
 
 
 def plain_all(values: Sequence[object], path: str) -> Sequence[Value]:
@@ -47,12 +54,34 @@ def plain_all(values: Sequence[object], path: str) -> Sequence[Value]:
     return values  # type: ignore[return-value]  # narrowed by type()
 
 
+class _TooDeepError(Exception):
+    """A value lies deeper than `MAX_NESTING`; never leaves this file."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+
+def _too_deep(value: Any, place: Place) -> ConversionError:
+    """Says what is wrong with a value that lies too deep at a place: it contains itself, or is merely deep."""
+    root, steps = steps_of(place)
+    at: Place = root
+    met = {id(value): at}
+    with contextlib.suppress(Exception):  # a mapping of somebody's own may give other things each time
+        for step in steps:
+            value, at = value[step], (at, step)
+            if id(value) in met:
+                again = path_text(met[id(value)])
+                got = f"one that refers to itself: it is {again} again"
+                return ConversionError(path_text(at), "lower", "a value that does not contain itself", got)
+            met[id(value)] = at
+    return ConversionError(path_text(place), "lower", f"at most {MAX_NESTING} levels of nesting", "more")
+
+
 def _plain(value: object, place: Place, depth: int) -> Value:
     if type(value) in _SCALARS:
         return value  # type: ignore[return-value]  # narrowed by type()
     if depth >= MAX_NESTING:
-        expected = f"at most {MAX_NESTING} levels of nesting"
-        raise ConversionError(path_text(place), "lower", expected, "more (is it cyclic?)")
+        raise _TooDeepError(place)
     if isinstance(value, (list, tuple)):
         return [_plain(item, (place, index), depth + 1) for index, item in enumerate(value)]
     if isinstance(value, Mapping):

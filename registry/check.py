@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from polycall.interop.confined import ConfinedFolder
 from polycall.interop.errors import NotFoundError, PolycallError, PreparationError, Problem
 from polycall.interop.forks import new_lock
 from polycall.interop.protocols import Function, ImportNeed
+from polycall.registry.documents.paths import is_folder, shown_path
 from polycall.registry.entries.data_kinds import FsDirectorySpec
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.env_kinds import EnvFileSpec
+from polycall.registry.entries.folders import declared_folder
 from polycall.registry.entries.index import Index
+from polycall.registry.reading.entry_file import seems_entry_file
 from polycall.registry.services.filesystems import FileSystems
 from polycall.registry.services.storages import FileStorage
 
 __all__ = ["Finding", "check_index"]
+
+_MOST_LOOKED_AT = 1000
+"""Files of a folder of data that are looked at: it may hold any number."""
+
+_MOST_UNREAD = 3
 
 
 class Finding(NamedTuple):
@@ -63,8 +74,8 @@ def _check_entry(
 ) -> Iterator[Finding]:
     try:
         if isinstance(entry.spec, FsDirectorySpec):
-            if not entry.spec.auto_init:  # a folder that will be made when it is first used is no problem
-                file_systems.folder(entry.id)
+            if not entry.spec.auto_init or is_folder(declared_folder(entry, root)):  # else it is made when it is used
+                yield from _unread(entry, root, file_systems.folder(entry.id))
             return
         if isinstance(entry.spec, EnvFileSpec):
             FileStorage(str(entry.id), entry.spec, root, new_lock()).check()
@@ -75,6 +86,20 @@ def _check_entry(
         return
     if function is not None:
         yield from _denied(entry, function.imports)
+
+
+def _unread(entry: Entry, root: Path, folder: ConfinedFolder) -> Iterator[Finding]:
+    """Warns of what looks like an entry file in a folder that is data for guests."""
+    if folder.read_only is not None:
+        return
+    names = (Path(parent, name) for parent, _, names in os.walk(folder.folder) for name in names)
+    for path in islice(filter(seems_entry_file, islice(names, _MOST_LOOKED_AT)), _MOST_UNREAD):
+        shown = shown_path(path, root)
+        message = (
+            f"{entry.id}: {shown} has a namespace, but is not read: guests may write in this folder, so it is data"
+        )
+        hint = "move the file out of the folder if it is to count"
+        yield Finding("warning", "warning", entry.problem("directory", message, hint))
 
 
 def _error(entry: Entry, error: PolycallError) -> Finding:

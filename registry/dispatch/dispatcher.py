@@ -67,7 +67,7 @@ class Dispatcher:
         self.index = index
         self._given_max_depth = max_depth
         self._max_depth = max_depth or index.settings.max_depth
-        self._runtimes = Runtimes(self, GuestServices(lambda: self.index), cache_directory)
+        self._runtimes = Runtimes(self, GuestServices(lambda: self.index, cache_directory), cache_directory)
         self._waits = WaitGraph()
         self._janitor = Janitor()
         self._python: dict[str, PythonFunction] = {}

@@ -5,7 +5,6 @@ YAML's readers do not take all of JSON (tabs, ``\ud83d\ude00``, long keys), so J
 
 from __future__ import annotations
 
-import bisect
 import json
 import re
 from typing import NoReturn
@@ -17,10 +16,10 @@ from polycall.registry.documents.scalars import Scalar, integer
 
 __all__ = ["read_json"]
 
-_SPACE = re.compile(r"[ \t\n\r]*")
-_WORD = re.compile(r"[^\s,:\[\]{}\"]+")
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_SPACE = re.compile(r"[ \t\n\r]*+")
+_WORD = re.compile(r"[^\s,:\[\]{}\"]++")
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*+)")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?")
 _CONSTANTS: dict[str, Scalar] = {"true": True, "false": False, "null": None}
 _STRINGS = json.JSONDecoder()
 _NO_VALUE = "expected a number, true, false, null or a text in double quotes"
@@ -48,7 +47,7 @@ class _JsonReader:
     def __init__(self, text: str, builder: NodeBuilder) -> None:
         self._text = text
         self._builder = builder
-        self._line_ends = [match.start() for match in re.finditer("\n", text)]
+        self._line, self._line_start, self._counted = 1, 0, 0
         self._at = 0
         self._closers: list[str] = []
         self._fresh = False  # whether the innermost list or mapping has just been opened
@@ -107,6 +106,8 @@ class _JsonReader:
         try:
             value, self._at = _STRINGS.raw_decode(self._text, start)
         except json.JSONDecodeError as error:
+            if self._text[error.pos : error.pos + 1] in ("\n", "\r"):
+                self._fail("the text that begins here does not end on its line")
             self._at = error.pos
             self._fail(error.msg[:1].lower() + error.msg[1:].removesuffix(" at"))
         self._scalar(value, value, start)
@@ -143,8 +144,13 @@ class _JsonReader:
         return True
 
     def _mark(self, offset: int) -> Mark:
-        line = bisect.bisect_left(self._line_ends, offset)
-        return Mark(line + 1, offset - (self._line_ends[line - 1] if line else -1))
+        """Returns the place of an offset, which is not before that of the call before: so each line is counted once."""
+        breaks = self._text.count("\n", self._counted, offset)
+        if breaks:
+            self._line += breaks
+            self._line_start = self._text.rindex("\n", self._counted, offset) + 1
+        self._counted = offset
+        return Mark(self._line, offset - self._line_start + 1)
 
     def _fail(self, expected: str) -> NoReturn:
         comment = self._text.startswith(("//", "/*"), self._at)

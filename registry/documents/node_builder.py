@@ -10,6 +10,7 @@ import re
 from typing import ClassVar, NamedTuple, NoReturn
 
 from polycall.interop.errors import DeclarationError, Problem
+from polycall.interop.ids import cut
 from polycall.interop.values import MAX_NESTING
 from polycall.registry.documents.nodes import ListNode, MapNode, Mark, Node, ScalarNode, join
 from polycall.registry.documents.problems import Position, Report
@@ -22,6 +23,7 @@ MAX_NODES = 1_000_000
 MERGE = object()
 """The value of YAML's plain ``<<``: a merge where a key is expected, text elsewhere."""
 
+_LONGEST_PATH = 1000
 _FILE_SCHEME = "file://"
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # only an escape such as "\ud83d" alone can make one
 
@@ -123,9 +125,11 @@ class NodeBuilder:
         """Adds what an anchor stands for."""
         target = self._anchors.get(name)
         if target is None:
-            self.stop(at, f'the alias "*{name}" has no anchor above it', f'mark what it stands for with "&{name}"')
+            shown = cut(name)
+            self.stop(at, f'the alias "*{shown}" has no anchor above it', f'mark what it stands for with "&{shown}"')
         if target.node is None:
-            self.stop(at, f'the alias "*{name}" stands inside what it stands for', "a value cannot contain itself")
+            message = f'the alias "*{cut(name)}" stands inside what it stands for'
+            self.stop(at, message, "a value cannot contain itself")
         self.grow(at, target.size)
         if len(self._stack) + target.height > MAX_NESTING:
             self.stop(at, f"nested deeper than {MAX_NESTING} levels")
@@ -174,7 +178,7 @@ class NodeBuilder:
         elif isinstance(node, ScalarNode) and isinstance(node.value, str):
             frame.key = node.value
         elif isinstance(node, ScalarNode):
-            shown = node.text or "null"
+            shown = cut(node.text) or "null"
             self._report.problem(at, self.path(), f"a key must be text, got {shown}", f'put it in quotes: "{shown}"')
         else:
             kind = "a list" if isinstance(node, ListNode) else "a mapping"
@@ -203,14 +207,14 @@ class NodeBuilder:
                 self._report.problem(at, self.path(), '"<<" merges a mapping, or a list of mappings, by alias')
 
     def path(self) -> str:
-        """Returns the path of the value that is being read."""
+        """Returns the path of the value that is being read, or its beginning: many problems may keep one each."""
         path = ""
         for frame in self._stack:
             if isinstance(frame.node, ListNode):
                 path += f"[{len(frame.node.items)}]"
             elif frame.key is not None:
                 path = join(path, frame.key)
-        return path
+        return cut(path, _LONGEST_PATH)
 
 
 def _merge(frame: _Frame) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
+from polycall.interop.ids import cut
+
 __all__ = [
     "START",
     "ListNode",
@@ -81,12 +83,13 @@ class MapNode:
 Node: TypeAlias = "ScalarNode | ListNode | MapNode"
 
 _PLAIN_KEY = re.compile(r"[^\s.\[\]\"\\\x00-\x1f]+")
-_STEP = re.compile(r'\[(\d+)\]|("(?:[^"\\]|\\.)*")|([^.\[\]"]+)')
+_STEP = re.compile(r'\[(\d{1,9})\]|("(?:[^"\\]|\\.)*+"?)|([^.\[\]"]++)')
 _SHOWN_CHARACTERS = 40
 
 
 def join(path: str, key: str) -> str:
-    """Returns the path of a key of the mapping at `path`; a key that would be misread is quoted."""
+    """Returns the path of a key of the mapping at `path`; a key that would be misread is quoted, a long one cut."""
+    key = cut(key)
     shown = key if _PLAIN_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)
     return f"{path}.{shown}" if path else shown
 
@@ -108,8 +111,13 @@ def _steps(path: str) -> Iterator[str | int]:
     for index, quoted, plain in _STEP.findall(path):
         if index:
             yield int(index)
+        elif not quoted:
+            yield plain
         else:
-            yield json.loads(quoted) if quoted else plain
+            try:
+                yield json.loads(quoted)
+            except ValueError:  # no path of `join`: whatever stands there, no key is called so
+                yield quoted
 
 
 def freeze(node: Node) -> Any:
@@ -140,5 +148,5 @@ def describe_node(node: Node) -> str:
         return "nothing"
     if node.file is not None:
         return f"the text of {node.file}" if node.value else f"the empty file {node.file}"
-    cut = node.text if len(node.text) <= _SHOWN_CHARACTERS else node.text[:_SHOWN_CHARACTERS] + "..."
-    return json.dumps(cut, ensure_ascii=False) if isinstance(node.value, str) else cut
+    shown = cut(node.text, _SHOWN_CHARACTERS)
+    return json.dumps(shown, ensure_ascii=False) if isinstance(node.value, str) else shown

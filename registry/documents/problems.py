@@ -24,8 +24,11 @@ class Position(Protocol):
         ...
 
 
+_MOST = 1000
+
+
 class Report:
-    """What is wrong, and what is merely doubtful, in one file.
+    """What is wrong, and what is merely doubtful, in one file: the first thousand of each, nobody reads on.
 
     Attributes:
         file: The file's name as messages show it, relative to the project folder.
@@ -38,6 +41,11 @@ class Report:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
+    @property
+    def full(self) -> bool:
+        """Whether looking for more, or for what may have been meant, is in vain."""
+        return len(self.problems) >= _MOST or len(self.warnings) >= _MOST
+
     def problem(self, at: Position, path: str, message: str, hint: str | None = None) -> None:
         """Notes something that stops the load.
 
@@ -47,11 +55,13 @@ class Report:
             message: What is wrong and what was expected.
             hint: What would mend it.
         """
-        self.problems.append(Problem(self.file, at.line, at.column, path, message, hint))
+        if len(self.problems) < _MOST:
+            self.problems.append(Problem(self.file, at.line, at.column, path, message, hint))
 
     def warning(self, at: Position, path: str, message: str, hint: str | None = None) -> None:
         """Notes something that ``check`` shows and that does not stop the load; arguments as for `problem`."""
-        self.warnings.append(Problem(self.file, at.line, at.column, path, message, hint))
+        if len(self.warnings) < _MOST:
+            self.warnings.append(Problem(self.file, at.line, at.column, path, message, hint))
 
 
 def in_reading_order(problems: Iterable[Problem]) -> list[Problem]:

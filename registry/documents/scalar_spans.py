@@ -16,7 +16,7 @@ from polycall.registry.documents.problems import Position
 __all__ = ["ScalarSpans", "Span", "scalar_spans"]
 
 _SCANNER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_JSON_SCALAR = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s,:\[\]{}"]+')
+_JSON_SCALAR = re.compile(r'"(?:[^"\\]|\\.)*+"|[^\s,:\[\]{}"]++')
 _FLOW_STARTS = (yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken)
 _FLOW_ENDS = (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
@@ -74,8 +74,12 @@ def _of_yaml(text: str) -> Iterator[tuple[Mark, Span]]:
 
 
 def _of_json(text: str) -> Iterator[tuple[Mark, Span]]:
-    line, line_start = 1, 0
+    line, line_start, counted = 1, 0, 0
     for match in _JSON_SCALAR.finditer(text):
-        line += text.count("\n", line_start, match.start())
-        line_start = text.rfind("\n", 0, match.start()) + 1
-        yield Mark(line, match.start() - line_start + 1), Span(match.start(), match.end(), in_flow=True)
+        start = match.start()
+        breaks = text.count("\n", counted, start)
+        if breaks:
+            line += breaks
+            line_start = text.rindex("\n", counted, start) + 1
+        counted = start
+        yield Mark(line, start - line_start + 1), Span(start, match.end(), in_flow=True)

@@ -1,8 +1,8 @@
 """What a plain (unquoted) scalar of YAML means.
 
-The core schema of YAML 1.2, which JSON is a part of, and two spellings of integers that Go's YAML reads as well:
-``0755`` is octal and ``1_000`` is a thousand. So ``yes``, ``no``, ``on`` and ``off``, dates, and times such as
-``22:30`` are text.
+The core schema of YAML 1.2, which JSON is a part of, and one spelling that Go's YAML reads as well: ``1_000`` is a
+thousand. So ``08`` and ``010`` are decimal (octal is ``0o10``), and ``yes``, ``no``, ``on`` and ``off``, dates, and
+times such as ``22:30`` are text.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _CONSTANTS: Mapping[str, Scalar] = MappingProxyType(
     }
 )
 _NUMBER_STARTS = frozenset("+-.0123456789")
-_DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)")
-_OTHER_BASE = re.compile(r"([-+]?)0(?:o?(?P<octal>[0-7]{1,22})|x(?P<hexadecimal>[0-9a-fA-F]{1,16}))")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_DECIMAL = re.compile(r"[-+]?(?:[0-9]++|[1-9][0-9_]*+)")
+_OTHER_BASE = re.compile(r"([-+]?)0(?:o(?P<octal>[0-7]{1,22})|x(?P<hexadecimal>[0-9a-fA-F]{1,16}))")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]++|[0-9]++(?:\.[0-9]*+)?)(?:[eE][-+]?[0-9]++)?")
 _WIDEST = range(-(2**63), 2**64)
 _LONGEST_INTEGER = 20
 
@@ -52,7 +52,7 @@ def resolve_plain(text: str) -> Scalar:
 def integer(digits: str) -> int | float:
     """Reads a decimal integer; beyond s64 and u64 it becomes a float, as in `polycall.interop.json_text`."""
     # Python refuses to parse an integer of thousands of digits; a float does it in linear time.
-    if len(digits) > _LONGEST_INTEGER + 1:
+    if len(digits) > _LONGEST_INTEGER + 1 and len(digits.lstrip("+-0")) > _LONGEST_INTEGER:
         return float(digits)
     number = int(digits)
     return number if number in _WIDEST else float(number)

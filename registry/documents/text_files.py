@@ -9,7 +9,7 @@ from pathlib import Path
 
 from polycall.registry.documents.nodes import START, Mark
 
-__all__ = ["MAX_FILE_BYTES", "UnreadableError", "read_text"]
+__all__ = ["MAX_FILE_BYTES", "UnreadableError", "read_beginning", "read_text"]
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
 """The largest entry file, and the largest file that ``file://`` may name."""
@@ -60,9 +60,25 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
     if content.startswith(_UTF16):
-        readable = content[:_GLANCE_BYTES].decode("utf-16", errors="replace")
-        raise UnreadableError("is UTF-16 text; expected UTF-8", "save it as UTF-8", readable=readable)
+        raise UnreadableError("is UTF-16 text; expected UTF-8", "save it as UTF-8", readable=_glance(content))
     return _decode(content.removeprefix(codecs.BOM_UTF8))
+
+
+def read_beginning(path: Path) -> str:
+    """Returns the first 64 KiB of a file as text, bad bytes replaced; empty if it cannot be read."""
+    try:
+        if not path.is_file():
+            return ""
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            return _glance(file.read(_GLANCE_BYTES))
+    except OSError:
+        return ""
+
+
+def _glance(content: bytes) -> str:
+    beginning = content[:_GLANCE_BYTES]
+    encoding = "utf-16" if beginning.startswith(_UTF16) else "utf-8-sig"
+    return beginning.decode(encoding, errors="replace")
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -88,9 +104,7 @@ def _refuse_size(size: int, content: bytes) -> None:
     if size > MAX_FILE_BYTES:
         message = f"has {size:,} bytes; expected at most {MAX_FILE_BYTES:,}"
         hint = "split the file, or keep large data outside the folder of the entries"
-        beginning = content[:_GLANCE_BYTES]
-        encoding = "utf-16" if beginning.startswith(_UTF16) else "utf-8-sig"
-        raise UnreadableError(message, hint, readable=beginning.decode(encoding, errors="replace"), only_beginning=True)
+        raise UnreadableError(message, hint, readable=_glance(content), only_beginning=True)
 
 
 def _decode(content: bytes) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 import yaml
 
+from polycall.interop.ids import cut
 from polycall.registry.documents.node_builder import MERGE, Document, NodeBuilder
-from polycall.registry.documents.nodes import ListNode, MapNode, Mark, ScalarNode
+from polycall.registry.documents.nodes import START, ListNode, MapNode, Mark, ScalarNode
 from polycall.registry.documents.problems import Report
 from polycall.registry.documents.scalars import resolve_plain
-from polycall.registry.documents.yaml_errors import explain
+from polycall.registry.documents.yaml_errors import QuotedText, explain
 
 __all__ = ["read_yaml"]
 
@@ -26,6 +28,8 @@ _SCALAR_TAGS: dict[str, type | tuple[type, ...]] = {
     _CORE + "int": int,
     _CORE + "float": (int, float),
 }
+_DIRECTIVE = re.compile("(?:^|[\n\r\x85\u2028\u2029])%")
+_MOST_DIRECTIVES = 1000
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -42,10 +46,12 @@ def read_yaml(text: str, report: Report, builder: NodeBuilder | None = None) -> 
     """
     builder = builder or NodeBuilder(report)
     _refuse_control_characters(text, builder)
+    _refuse_many_directives(text, builder)
+    reader = _YamlReader(text, report, builder)
     try:
-        _YamlReader(text, report, builder).read()
+        reader.read()
     except yaml.MarkedYAMLError as error:
-        builder.stop(*explain(error, text))
+        builder.stop(*explain(error, text, reader.last_quoted))
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # numeric escapes out of range are a bare ValueError
         builder.stop(Mark(1, 1), f"not valid YAML: {str(error).splitlines()[0]}")
     return builder.document()
@@ -61,8 +67,23 @@ def _refuse_control_characters(text: str, builder: NodeBuilder) -> None:
         builder.stop(at, f"not valid YAML: the control character U+{ord(found[0]):04X}", hint)
 
 
+def _refuse_many_directives(text: str, builder: NodeBuilder) -> None:
+    # libyaml compares each with all before it, in one step that no other thread can interrupt. A line of a quoted text
+    # may begin like a directive, which is why there may be more of them than anybody needs.
+    found = next(islice(_DIRECTIVE.finditer(text), _MOST_DIRECTIVES, None), None)
+    if found:
+        builder.stop(START, f'more than {_MOST_DIRECTIVES:,} lines begin with "%"', "indent them, or leave them out")
+
+
 class _YamlReader:
+    """Reads one text.
+
+    Attributes:
+        last_quoted: The last text in quotes that was read: where a quote is missing, it went too far.
+    """
+
     def __init__(self, text: str, report: Report, builder: NodeBuilder) -> None:
+        self.last_quoted: QuotedText | None = None
         self._events = _EVENT_SOURCE(text)
         self._report = report
         self._builder = builder
@@ -90,6 +111,8 @@ class _YamlReader:
     def _scalar(self, event: Any) -> None:
         start, text = event.start_mark, event.value
         block = event.style in ("|", ">")
+        if event.style in ("'", '"'):
+            self.last_quoted = QuotedText(start, event.end_mark, event.style)
         line = start.line + 1
         node = ScalarNode(text, text, line, start.column + 1, line + 1 if block else line)
         if event.tag is not None:
@@ -107,7 +130,7 @@ class _YamlReader:
             return node.text
         value = resolve_plain(node.text)
         if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-            message = f'"{node.text}" is not what its tag {_short(event.tag)} says'
+            message = f'"{cut(node.text)}" is not what its tag {_short(event.tag)} says'
             self._report.problem(node, self._builder.path(), message)
         return float(value) if event.tag == _CORE + "float" and isinstance(value, (int, float)) else value
 
@@ -142,4 +165,4 @@ class _YamlReader:
 
 
 def _short(tag: str) -> str:
-    return tag.replace(_CORE, "!!")
+    return cut(tag.replace(_CORE, "!!"))

@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import re
+from typing import NamedTuple
+
 import yaml
 
 from polycall.interop.values import MAX_NESTING
 from polycall.registry.documents.nodes import Mark
 
-__all__ = ["explain"]
+__all__ = ["QuotedText", "explain"]
+
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML's readers count lines
 
 
-def explain(error: yaml.MarkedYAMLError, text: str) -> tuple[Mark, str, str | None]:
+class QuotedText(NamedTuple):
+    """A text in quotes: where it begins and ends, and its quote."""
+
+    start: yaml.Mark
+    end: yaml.Mark
+    quote: str
+
+
+def explain(error: yaml.MarkedYAMLError, text: str, last: QuotedText | None = None) -> tuple[Mark, str, str | None]:
     """Says what is wrong with the text and where.
 
     The two readers of PyYAML word the same mistake differently; this gives both the same words.
 
+    Args:
+        error: What the reader says.
+        text: The whole text.
+        last: The last text in quotes before it.
+
     Returns:
         The place, the message and a hint.
     """
+    if last is not None and any(_follows(last, mark, text) for mark in (error.problem_mark, error.context_mark)):
+        return _ended_too_early(last)
     context, problem = error.context or "", error.problem or ""
     if "nesting depth" in problem:  # libyaml's own bound, from PyYAML 6.0.4 on: met before ours where it reads ahead
         return _mark(error.problem_mark) or Mark(1, 1), f"nested deeper than {MAX_NESTING} levels", None
@@ -26,6 +46,26 @@ def explain(error: yaml.MarkedYAMLError, text: str) -> tuple[Mark, str, str | No
     at = _mark(marks[0]) or _mark(marks[1]) or Mark(1, 1)
     message, hint = _describe(problem, context, _since(error), _character(text, at))
     return at, f"not valid YAML: {message}", hint
+
+
+def _follows(quoted: QuotedText, mark: yaml.Mark | None, text: str) -> bool:
+    """Says whether a place comes right behind a text in quotes, where only the end of the line may come."""
+    if mark is None or mark.line != quoted.end.line or mark.column < quoted.end.column:
+        return False
+    line = _line(text, mark.line + 1)
+    return not line[quoted.end.column : mark.column].strip()
+
+
+def _ended_too_early(quoted: QuotedText) -> tuple[Mark, str, str | None]:
+    """Explains that something follows a text in quotes: one quote is missing, or one too many ends it."""
+    if quoted.start.line != quoted.end.line:  # it took the next quote, which opens another text, for its end
+        message = f"not valid YAML: the quoted text that begins here ends only on line {quoted.end.line + 1}"
+        at = Mark(quoted.start.line + 1, quoted.start.column + 1)
+        return at, message, f"is a closing {quoted.quote} missing?"
+    doubled = "write '' for a ' inside, or put the text in double quotes"
+    hint = doubled if quoted.quote == "'" else 'write \\" for a " inside, or put the text in single quotes'
+    at = Mark(quoted.end.line + 1, quoted.end.column + 1)
+    return at, "not valid YAML: something follows the end of a quoted text", hint
 
 
 def _describe(problem: str, context: str, since: str, character: str) -> tuple[str, str | None]:
@@ -78,6 +118,10 @@ def _mark(mark: yaml.Mark | None) -> Mark | None:
 
 
 def _character(text: str, at: Mark) -> str:
-    lines = text.split("\n")
-    line = lines[at.line - 1] if at.line <= len(lines) else ""
+    line = _line(text, at.line)
     return line[at.column - 1] if at.column <= len(line) else "end of line"
+
+
+def _line(text: str, number: int) -> str:
+    lines = _LINE_BREAK.split(text)
+    return lines[number - 1] if number <= len(lines) else ""

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from polycall.interop.fields import Check, Key, key_of
-from polycall.interop.ids import EntryId, suggestion
+from polycall.interop.ids import EntryId, cut, suggestion
 from polycall.interop.source import SourceText
 from polycall.registry.documents.nodes import ListNode, MapNode, Node, ScalarNode, describe_node, freeze, join, locate
 from polycall.registry.documents.problems import Position, Report
@@ -82,7 +82,7 @@ class Decoder:
             if isinstance(node.value, str):
                 return node.value
             if node.value is not None:
-                return self.expected("a string", node, path, f'put it in quotes: "{node.text}"')
+                return self.expected("a string", node, path, f'put it in quotes: "{cut(node.text)}"')
         return self.expected("a string", node, path)
 
     def reference(self, node: Node, path: str, kinds: tuple[str, ...]) -> Any:
@@ -116,6 +116,8 @@ class Decoder:
         names = [field.name for field in fields]
         unknown = node.items.keys() - {*names, *also, *tolerated_keys(spec_type)}
         for key in unknown:
+            if self.report.full:
+                break
             hint = _place_of(key, spec_type) or suggestion(key, {*names, *also}) or _listed(names)
             self.report.problem(node.marks[key], join(path, key), "unknown key", hint)
         return not unknown
@@ -235,7 +237,7 @@ _SIMPLE_READERS: Mapping[Any, _Reader] = MappingProxyType(
 
 def _read_list(read: _Reader, check: Check, decoder: Decoder, node: Node, path: str) -> Any:
     if not isinstance(node, ListNode):
-        hint = f"write [{node.text}]" if isinstance(node, ScalarNode) else None
+        hint = f"write [{cut(node.text)}]" if isinstance(node, ScalarNode) else None
         return decoder.expected("a list", node, path, hint)
     values = [_read_element(read, check, decoder, item, f"{path}[{index}]") for index, item in enumerate(node.items)]
     return INVALID if any(value is INVALID for value in values) else tuple(values)

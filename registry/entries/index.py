@@ -9,6 +9,7 @@ from typing import Any
 
 from polycall.interop.errors import NotFoundError, Problem
 from polycall.interop.ids import EntryId, cut, suggestion
+from polycall.registry.documents.accents import accent_twin
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.settings import Settings
 
@@ -111,7 +112,7 @@ class Index:
         namesakes = [str(known) for known in self._by_id if known.name == name]
         if namesakes and ":" not in text:
             return f"write the namespace as well: {' or '.join(namesakes[:3])}"
-        return suggestion(text, map(str, self._by_id))
+        return accent_twin(text, map(str, self._by_id)) or suggestion(text, map(str, self._by_id))
 
 
 def _in_namespace(entry: Entry, namespace: str) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
+from itertools import chain
 
 from polycall.interop.errors import Problem
-from polycall.interop.ids import EntryId, suggestion
+from polycall.interop.ids import EntryId, cut, suggestion
+from polycall.registry.documents.accents import accent_twin
 from polycall.registry.entries.entry import Entry, Reference
 
 __all__ = ["by_id", "cycle_problems", "reference_problems", "variable_problems"]
@@ -50,7 +52,7 @@ def reference_problems(entries: Mapping[EntryId, Entry], unknown: Set[str] = fro
             target = entries.get(reference.target)
             if target is None:
                 if reference.target.namespace not in unknown:
-                    message = f"there is no entry {reference.target}"
+                    message = f"there is no entry {cut(str(reference.target))}"
                     yield _problem(reference, message, neighbours.suggestion(reference.target))
             elif target.kind and reference.kinds and target.kind not in reference.kinds:
                 expected = " or ".join(reference.kinds)
@@ -108,6 +110,9 @@ class _Neighbours:
             return None
         self._suggestions_left -= 1
         namesakes = map(str, self._namesakes.get(target.name, ()))
+        twin = accent_twin(str(target), map(str, chain.from_iterable(self._namesakes.values())))
+        if twin is not None:
+            return twin
         if target.namespace not in self._names:
             return suggestion(str(target), namesakes) or f'no entry has the namespace "{target.namespace}"'
         return suggestion(str(target), (*self._names[target.namespace], *namesakes))

@@ -28,11 +28,15 @@ _OPERATIONS: Mapping[str, tuple[str, tuple[type, ...], Callable[..., Any]]] = {
     "get": ("env", (str,), lambda services, own, name: services.environment.get(name, own)),
     "set": ("env", (str, str), lambda services, own, name, value: services.environment.set(name, value, own)),
     "get_all": ("env", (), lambda services, _own: dict(services.environment.get_all())),
-    "folder": ("fs", (str,), lambda services, own, name: os.fsencode(services.file_systems.folder(name, own).folder)),
+    "folder": ("fs", (str,), lambda services, own, name: _folder_data(services.file_systems.folder(name, own))),
     "entry": ("registry", (str,), lambda services, _own, entry_id: services.entries.get(entry_id)),
     "find": ("registry", (dict,), lambda services, _own, filters: services.entries.find(filters)),
 }
 """Operation to the module that has it, the types of its arguments, and what answers it."""
+
+
+def _folder_data(folder: ConfinedFolder) -> list[Any]:
+    return [os.fsencode(folder.folder), folder.read_only]
 
 
 def modules_of(program: LuaProgram | WasmProgram) -> frozenset[str]:
@@ -128,7 +132,8 @@ class _AskedFolders:
         self._ask = ask
 
     def folder(self, name: str, namespace: str | None = None) -> ConfinedFolder:
-        return ConfinedFolder(Path(os.fsdecode(self._ask("folder", name))))
+        folder, read_only = self._ask("folder", name)
+        return ConfinedFolder(Path(os.fsdecode(folder)), read_only=read_only)
 
 
 class _AskedEntries:

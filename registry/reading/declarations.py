@@ -109,7 +109,7 @@ class _Declaration:
         return None if spec is INVALID else self._settings.resolve(spec)
 
     def _doubt(self, kind: str) -> None:
-        doubt = doubt_about(kind) if kind else None
+        doubt = doubt_about(kind) if kind and not self._file.report.full else None
         if doubt is not None:
             message, hint = doubt
             self._file.report.warning(self._node.items["kind"], join(self._path, "kind"), message, hint)

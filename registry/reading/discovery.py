@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,9 +13,11 @@ from polycall.registry.documents.paths import is_file, is_folder, shown_path
 from polycall.registry.documents.problems import Report
 from polycall.registry.reading.wippy_lock import SourceRoot, source_roots
 
-__all__ = ["SKIPPED_FOLDERS", "SourceFile", "discover"]
+__all__ = ["SKIPPED_FOLDERS", "SUFFIXES", "SourceFile", "discover"]
 
-_SUFFIXES = (".yaml", ".yml", ".json")
+SUFFIXES = (".yaml", ".yml", ".json")
+"""What the names of files end in that may hold entries."""
+
 SKIPPED_FOLDERS = frozenset({"node_modules"})
 """Folders that hold no entries, like those whose name begins with a dot."""
 
@@ -47,7 +49,12 @@ class SourceFile(NamedTuple):
     root: Path
 
 
-def discover(project: Path, environment: Mapping[str, str] = os.environ) -> tuple[list[SourceFile], list[Problem]]:
+def discover(
+    project: Path,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    enter: Callable[[Path], bool] = lambda _folder: True,
+) -> tuple[list[SourceFile], list[Problem]]:
     """Finds the YAML and JSON files of a project.
 
     Symbolic links are followed inside their folder of sources; no file comes twice.
@@ -55,12 +62,13 @@ def discover(project: Path, environment: Mapping[str, str] = os.environ) -> tupl
     Args:
         project: The project folder, without symbolic links in its path.
         environment: Where ``SKIP_*`` variables are looked up.
+        enter: Says of each folder below a folder of sources whether to look into it.
 
     Returns:
         The files in the order of their names, and what is wrong with ``wippy.lock``, links and folders.
     """
     roots, problems = source_roots(project)
-    walk = _Walk(project, problems, _skipped_folders(environment))
+    walk = _Walk(project, problems, _skipped_folders(environment), enter)
     try:
         for root in roots:
             walk.add(root)
@@ -82,11 +90,14 @@ class _EndlessError(Exception):
 class _Walk:
     """One pass over all folders of sources. Links come after everything else, so that a file has its own name."""
 
-    def __init__(self, project: Path, problems: list[Problem], skipped: frozenset[str]) -> None:
+    def __init__(
+        self, project: Path, problems: list[Problem], skipped: frozenset[str], enter: Callable[[Path], bool]
+    ) -> None:
         self.files: list[SourceFile] = []
         self._project = project
         self._problems = problems
         self._skipped = skipped
+        self._enter = enter
         self._seen: set[str] = set()
         self._members_seen = 0
 
@@ -122,7 +133,7 @@ class _Walk:
             elif member.is_dir():
                 if self._is_wanted(path, root):
                     yield path
-            elif member.name.endswith(_SUFFIXES) and member.is_file():
+            elif member.name.endswith(SUFFIXES) and member.is_file():
                 self._file(path, root)
 
     def _link(self, link: Path, root: SourceRoot, links: list[Path]) -> None:
@@ -132,7 +143,7 @@ class _Walk:
             self._problem(link, f"this symbolic link cannot be read: {error.strerror or error}")
             return
         leads_to_folder = is_folder(target)
-        if not (self._is_wanted(link, root) if leads_to_folder else link.name.endswith(_SUFFIXES)):
+        if not (self._is_wanted(link, root) if leads_to_folder else link.name.endswith(SUFFIXES)):
             return
         if not target.is_relative_to(root.folder):
             message = f"this symbolic link leads out of the folder {shown_path(root.folder, self._project)}"
@@ -150,6 +161,8 @@ class _Walk:
 
     def _is_wanted(self, folder: Path, root: SourceRoot) -> bool:
         if folder.name.startswith(".") or folder.name in self._skipped or folder in root.without:
+            return False
+        if not self._enter(folder):
             return False
         return not is_file(folder / _MARKS_VIRTUAL_ENVIRONMENT)  # installed packages have YAML of their own
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,20 +13,23 @@ from polycall.registry.documents.json_document import read_json
 from polycall.registry.documents.node_builder import Document
 from polycall.registry.documents.nodes import ListNode, MapNode, Mark, Node, ScalarNode, describe_node
 from polycall.registry.documents.problems import Report
-from polycall.registry.documents.text_files import UnreadableError, read_text
+from polycall.registry.documents.text_files import UnreadableError, read_beginning, read_text
 from polycall.registry.documents.yaml_document import read_yaml
 from polycall.registry.entries.kinds import FILE_KEYS, NAMESPACE
-from polycall.registry.reading.discovery import SourceFile
+from polycall.registry.reading.discovery import SUFFIXES, SourceFile
 
-__all__ = ["EntryFile", "read_document", "read_entry_file"]
+__all__ = ["EntryFile", "read_document", "read_entry_file", "seems_entry_file"]
 
 _SINGLE_KEYS = ("name", "kind")
 _MENTION = re.compile(r"""(?:namespace|entries)["']?\s*:""")
 _BLOCK_CLAIM = re.compile(r"""^(["']?)namespace\1[ \t]*:[ \t]*["']?(?P<name>[^\s"'#,}]*)""", re.MULTILINE)
 _FLOW_CLAIM = re.compile(r"""\bnamespace["']?\s*:\s*["']?(?P<name>[^\s"'#,}]*)""")
 _CLAIM_AMID_MISTAKES = re.compile(r"""^(?:entries["']?[ \t]*:|namespace\b)""", re.MULTILINE)
-_FLOW_TOKEN = re.compile(r""""(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[\[\]{}]|[^\s\[\]{}"',:]+""")
+_FLOW_TOKEN = re.compile(r""""(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?|[\[\]{}]|[^\s\[\]{}"',:]++""")
+"""Every quote begins a token, closed or not, so that no character is looked at twice."""
+
 _FLOW_START = re.compile(r"\s*\{(?![{%])")  # two braces begin a template of some other tool
+_MOST_COMPARED = 1000
 _GLANCE_CHARACTERS = 64 * 1024
 
 
@@ -110,6 +114,11 @@ def read_document(path: Path, text: str, report: Report) -> Document:
     return (read_json if path.suffix == ".json" else read_yaml)(text, report)
 
 
+def seems_entry_file(path: Path) -> bool:
+    """Says whether a file seems to have a namespace at its top, from a glance at its beginning."""
+    return path.name.endswith(SUFFIXES) and _claimed_namespace(read_beginning(path)) is not None
+
+
 def _claimed_namespace(text: str) -> str | None:
     """Returns the namespace that a file which does not parse seems to declare at its top, or None."""
     claim = _flow_claim(text[:_GLANCE_CHARACTERS]) if _FLOW_START.match(text) else _BLOCK_CLAIM.search(text)
@@ -139,7 +148,7 @@ def _warn_of_missing_namespace(root: MapNode, report: Report) -> None:
         return
     if any(isinstance(item, MapNode) and "kind" in item.items for item in entries.items):
         message = 'the file has entries but no "namespace", so it is ignored'
-        near = near_names("namespace", root.items, limit=1)
+        near = near_names("namespace", islice(root.items, _MOST_COMPARED), limit=1)
         report.warning(root, "", message, f'"{near[0]}" may be meant to be it' if near else None)
 
 
@@ -194,6 +203,8 @@ def _entries(root: MapNode, report: Report) -> list[tuple[MapNode, str]]:
 
 def _check_keys(root: MapNode, report: Report) -> None:
     for key, mark in root.marks.items():
+        if report.full:
+            break
         if key in _SINGLE_KEYS:
             message = 'a file has either "entries", or the "name" and "kind" of one entry'
             report.problem(mark, key, message, "move this entry into the list")

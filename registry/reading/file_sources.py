@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from pathlib import Path
 
 from polycall.interop.ids import near_names
-from polycall.registry.documents.nodes import Mark
+from polycall.registry.documents.accents import accent_twin
+from polycall.registry.documents.nodes import Mark, ScalarNode
 from polycall.registry.documents.paths import is_there, shown_path
 from polycall.registry.documents.text_files import UnreadableError, read_text
+from polycall.registry.reading.data_folders import DataFolders, lies_in_data
 from polycall.registry.reading.discovery import SourceFile
 from polycall.registry.reading.entry_file import EntryFile
 
@@ -16,6 +19,7 @@ __all__ = ["FileSources"]
 
 _SCHEME = "file://"
 _SHOWN_NAMES = 5
+_MOST_COMPARED = 1000
 _INSIDE = "expected a file inside it"
 
 
@@ -29,16 +33,26 @@ class FileSources:
     def __init__(self, project: Path) -> None:
         self._project = project
         self._texts: dict[Path, str | UnreadableError] = {}
+        self._used: dict[str, list[tuple[ScalarNode, str, Path]]] = {}
 
     def expand(self, file: EntryFile) -> None:
         """Replaces the values of one entry file; what cannot be read goes to its report."""
         for node, path in file.file_values:
             try:
                 target = self._target(file.source, node.text)
+                self._used.setdefault(file.source.name, []).append((node, path, target))
                 node.value = self._text(target, node.text)
                 node.file, node.first_line = shown_path(target, self._project), 1
             except UnreadableError as error:
                 file.report.problem(node, path, error.message, error.hint)
+
+    def refuse_data(self, file: EntryFile, data: DataFolders) -> None:
+        """Reports the values of one entry file that lie in data: a guest may have written them."""
+        for node, path, target in self._used.get(file.source.name, ()):
+            holder = data.holder(target)
+            if holder is not None:
+                message = f"{node.text} {lies_in_data(holder)}: a guest could write it"
+                file.report.problem(node, path, message, "keep the file outside of it")
 
     def _target(self, source: SourceFile, value: str) -> Path:
         """Returns the file that a value names, from the YAML file's folder or, with ``file:///``, its source root."""
@@ -74,11 +88,15 @@ class FileSources:
     def _near(self, missing: Path, value: str) -> str | None:
         folder = missing.parent
         try:
-            names = sorted(member.name for member in folder.iterdir())
+            names = sorted(member.name for member in islice(folder.iterdir(), _MOST_COMPARED))
         except OSError:
             return f"there is no folder {shown_path(folder, self._project)}"
         start = value[: value.rindex("/") + 1]
-        return _meant(missing.name, names, start) or f"its folder has {', '.join(names[:_SHOWN_NAMES])}"
+        return (
+            accent_twin(missing.name, names)
+            or _meant(missing.name, names, start)
+            or f"its folder has {', '.join(names[:_SHOWN_NAMES])}"
+        )
 
 
 def _meant(name: str, names: list[str], start: str) -> str | None:

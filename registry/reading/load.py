@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from polycall.interop.errors import DeclarationError, NotFoundError, Problem
@@ -13,11 +14,9 @@ from polycall.registry.documents.problems import Report, in_reading_order
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
 from polycall.registry.entries.references import by_id, cycle_problems, reference_problems, variable_problems
-from polycall.registry.entries.settings import SETTINGS_FILE, Settings, read_settings
-from polycall.registry.reading.declarations import declare
-from polycall.registry.reading.discovery import discover
-from polycall.registry.reading.entry_file import EntryFile, read_entry_file
-from polycall.registry.reading.file_sources import FileSources
+from polycall.registry.entries.settings import SETTINGS_FILE, read_settings
+from polycall.registry.reading.entry_file import EntryFile
+from polycall.registry.reading.project_files import ProjectFile, read_project
 
 __all__ = ["load_index", "project_folder"]
 
@@ -36,33 +35,21 @@ def load_index(path: str | os.PathLike[str], *, amend: Callable[[list[EntryFile]
     root = project_folder(Path(path))
     about_settings = Report(SETTINGS_FILE)
     settings = read_settings(root, about_settings)
-    found, problems = discover(root)
-    sources = [source for source in found if source.name != SETTINGS_FILE]
-    reports = [Report(source.name) for source in sources]
-    read = (read_entry_file(source, report) for source, report in zip(sources, reports, strict=True))
-    files = [file for file in read if file is not None]
-    if amend is not None:
-        amend(files)
-    entries, problems_of_all = _link(files, _declare(files, root, settings))
-    problems += [problem for report in (about_settings, *reports) for problem in report.problems] + problems_of_all
+    found, problems = read_project(root, settings, amend)
+    entries, problems_of_all = _link(found)
+    reports = [about_settings, *(file.report for file in found)]
+    problems += [problem for report in reports for problem in report.problems] + problems_of_all
     if problems:
         raise DeclarationError(in_reading_order(problems))
-    warnings = [warning for report in reports for warning in report.warnings]
-    return Index(entries, root, in_reading_order(warnings) if files else [*warnings, _nothing_found()], settings)
+    warnings = in_reading_order(warning for report in reports for warning in report.warnings)
+    if not any(file.entry_file for file in found):
+        warnings.append(_nothing_found())
+    return Index(entries, root, warnings, settings)
 
 
-def _declare(files: list[EntryFile], root: Path, settings: Settings) -> list[Entry]:
-    texts = FileSources(root)
-    entries: list[Entry] = []
-    for file in files:
-        texts.expand(file)
-        entries += declare(file, settings)
-    return entries
-
-
-def _link(files: list[EntryFile], declared: list[Entry]) -> tuple[list[Entry], list[Problem]]:
-    entries, problems = by_id(declared)
-    unknown = {file.namespace for file in files if not file.complete}
+def _link(found: list[ProjectFile]) -> tuple[list[Entry], list[Problem]]:
+    entries, problems = by_id(entry for file in found for entry in file.entries)
+    unknown = {file.entry_file.namespace for file in found if file.entry_file and not file.entry_file.complete}
     problems += reference_problems(entries, unknown)
     problems += cycle_problems(entries)
     problems += variable_problems(entries.values())
@@ -91,7 +78,7 @@ def project_folder(path: Path) -> Path:
 
 def _near_folder(root: Path) -> str | None:
     try:
-        return suggestion(root.name, [member.name for member in root.parent.iterdir() if member.is_dir()])
+        return suggestion(root.name, [member.name for member in islice(root.parent.iterdir(), 1000) if member.is_dir()])
     except OSError:
         return None
 

@@ -13,9 +13,11 @@ from polycall.registry.documents.problems import Report
 from polycall.registry.documents.text_files import UnreadableError, read_text
 from polycall.registry.documents.yaml_document import read_yaml
 
-__all__ = ["SourceRoot", "source_roots"]
+__all__ = ["LOCK_FILE", "SourceRoot", "source_roots"]
 
-_LOCK = "wippy.lock"
+LOCK_FILE = "wippy.lock"
+"""Its name, at the top of the project folder."""
+
 _SOURCES = "./src"
 _MODULES = ".wippy"
 
@@ -39,10 +41,10 @@ def source_roots(project: Path) -> tuple[list[SourceRoot], list[Problem]]:
     (``./src`` by default), each unpacked module (``.wippy/vendor/ORGANISATION/MODULE``), and each replacement of a
     module.
     """
-    lock = project / _LOCK
+    lock = project / LOCK_FILE
     if not is_file(lock):
         return [SourceRoot(project)], []
-    report = Report(_LOCK)
+    report = Report(LOCK_FILE)
     try:
         root = read_yaml(read_text(lock), report).root
         return _LockFile(project, report).roots(root), report.problems

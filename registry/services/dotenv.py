@@ -14,7 +14,7 @@ from typing import NamedTuple
 __all__ = ["read_dotenv", "with_value"]
 
 _START = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z0-9_.]+)[ \t]*=[ \t]*")
-_QUOTED = re.compile(r"""(?:"((?:[^"\\]|\\.)*)"|'([^']*)')(?=[ \t\r]*(?:#[^\n]*)?(?:\n|\Z))""", re.DOTALL)
+_QUOTED = re.compile(r"""(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|'([^']*)')(?=[ \t\r]*(?:#[^\n]*)?(?:\n|\Z))""", re.DOTALL)
 _COMMENT = re.compile(r"(?<=[ \t])#")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,-]*")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)

@@ -11,26 +11,38 @@ from polycall.interop.errors import NotFoundError, PreparationError
 from polycall.interop.ids import EntryId, suggestion
 from polycall.registry.documents.paths import is_folder
 from polycall.registry.entries.data_kinds import FsDirectorySpec
+from polycall.registry.entries.entry import Entry
+from polycall.registry.entries.folders import declared_folder, holds, is_source
 from polycall.registry.entries.index import Index
 
 __all__ = ["FileSystems"]
 
+_SOURCE = "the folder is read-only: it holds the entry file that declares it, or the whole project"
+_CODE = "the folder is read-only: it holds compiled code"
 _READ_BITS = 0o444
 _MOST_COMPARED = 1000
 
 
 class FileSystems:
-    """The file systems that the entries of an index declare.
+    """The file systems that the entries of an index declare. Shared by threads.
+
+    Attributes:
+        index: The entries.
 
     Args:
         index: The entries.
+        compiled: Where compiled code is kept, without symbolic links in its path: who writes it is the host.
     """
 
-    def __init__(self, index: Index) -> None:
-        self._index = index
+    def __init__(self, index: Index, compiled: Path | None = None) -> None:
+        self.index = index
+        self._compiled = compiled
+        self._known: dict[EntryId, tuple[tuple[Path, int, int], str | None]] = {}
 
     def folder(self, name: EntryId | str, namespace: str | None = None) -> ConfinedFolder:
         """Returns the folder of an entry, making it if it is missing and the entry says ``auto_init``.
+
+        A folder that is source is read-only; see `polycall.registry.entries.folders`.
 
         Args:
             name: The id, or a bare name in the namespace given.
@@ -44,14 +56,31 @@ class FileSystems:
             entry_id = name if isinstance(name, EntryId) else EntryId.parse(name, namespace)
         except ValueError as error:
             raise NotFoundError(str(error)) from error
-        entry = self._index.get(entry_id)
+        entry = self.index.get(entry_id)
         if not isinstance(entry.spec, FsDirectorySpec):
             raise PreparationError(f"{entry_id} is {entry.kind}; expected fs.directory", entry_id=str(entry_id))
-        start = self._index.root if entry.spec.base == "project" else entry.source_root
-        folder = start / entry.spec.directory
-        if not is_folder(folder):
-            _make(folder, entry.spec, str(entry_id))
-        return ConfinedFolder(Path(os.path.realpath(folder)))
+        declared = declared_folder(entry, self.index.root)
+        if not is_folder(declared):
+            _make(declared, entry.spec, str(entry_id))
+        folder = Path(os.path.realpath(declared))
+        return ConfinedFolder(folder, read_only=self._why_read_only(folder, entry))
+
+    def _why_read_only(self, folder: Path, entry: Entry) -> str | None:
+        """Returns the reason, found out once as long as the same folder stands at the same place."""
+        try:
+            status = folder.stat()
+        except OSError:  # gone again
+            return self._reason(folder, entry)
+        identity = folder, status.st_dev, status.st_ino
+        known = self._known.get(entry.id)
+        if known is None or known[0] != identity:
+            known = self._known[entry.id] = identity, self._reason(folder, entry)
+        return known[1]
+
+    def _reason(self, folder: Path, entry: Entry) -> str | None:
+        if is_source(folder, entry, self.index.root):
+            return _SOURCE
+        return _CODE if self._compiled is not None and holds(folder, self._compiled) else None
 
     def locate(self, entry_id: EntryId, path: str) -> ConfinedFolder:
         """Returns the folder of an entry if a file lies at the path in it.

@@ -14,7 +14,7 @@ from polycall.registry.documents.yaml_document import read_yaml
 
 __all__ = ["GuestYaml"]
 
-_MOST_CHARACTERS = 4 << 20
+_MOST_CHARACTERS = 1 << 20  # libyaml reads a single text of that length in about 50 ms, which no thread can interrupt
 _STEPS_BETWEEN_CHECKS = 256
 
 

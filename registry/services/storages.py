@@ -115,10 +115,15 @@ class FileStorage:
         self._spec = spec
         self._folder = ConfinedFolder(project)
         self._lock = lock
+        self._read: tuple[str, Mapping[str, str]] = "", {}
 
     def get(self, name: str) -> str | None:
         """Returns a value, or None."""
-        return read_dotenv(self._text()).get(name)
+        text, (known, values) = self._text(), self._read
+        if text != known:  # read anew each time, but taken apart once: somebody may ask for hundreds of values
+            values = read_dotenv(text)
+            self._read = text, values
+        return values.get(name)
 
     def set(self, name: str, value: str) -> None:
         """Changes the value in the file; comments and order stay."""

@@ -184,6 +184,45 @@ def test_a_socket_and_a_device_are_not_opened(data: Path, monkeypatch: pytest.Mo
     assert ConfinedFolder(data).read("mine", 10) == b"mine"
 
 
+WAITING = {"r": "mine", "w": "mine", "a": "mine", "r+": "mine", "w+": "mine", "a+": "mine", "wx": "new", "wx+": "new"}
+
+
+@attacks(*(
+    Attack(f"opening a pipe with {mode} waits for nobody", "Lua, module fs", "an error at once", f"`{name}` is opened")
+    for mode, name in WAITING.items()
+))  # fmt: skip
+@pytest.mark.parametrize(("mode", "name"), WAITING.items())
+def test_no_open_waits_for_the_other_end_of_a_pipe(data: Path, mode: str, name: str) -> None:
+    answers: list[Value] = []
+    body = f"local file, err = files:open(..., '{mode}') return err and told(file, err) or 'open'"
+    asking = threading.Thread(target=lambda: answers.append(run(data, body, "pipe")), daemon=True)
+    asking.start()
+    asking.join(20)
+    assert answers in (["PermissionDenied: pipe: it is no regular file"], ["AlreadyExists: pipe: File exists"])
+    assert run(data, body, name) == "open"
+
+
+@attacks(Attack("a pipe put in a file's place while it is opened", "another process", "OSError at once", "the file"))
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_CREAT | os.O_TRUNC])
+def test_a_pipe_that_takes_the_place_of_a_file_makes_nobody_wait(
+    data: Path, flags: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = ConfinedFolder(data)
+    os.close(folder.open("mine", flags))
+    honest = (data / "mine").stat()
+    monkeypatch.setattr("polycall.interop.confined.os.stat", lambda *_arguments, **_more: honest)
+    with pytest.raises(OSError, match=r"no regular file|No such device"):  # the check before the opening is passed
+        folder.open("pipe", flags)
+
+
+@attacks(Attack("links that lead through thousands of folders", "Lua, module fs", "Invalid", "a path of two folders"))
+def test_a_walk_has_a_bounded_number_of_steps(data: Path) -> None:
+    for number in range(30):
+        (data / f"long{number}").symlink_to("inner/../" * 400 + (f"long{number + 1}" if number < 29 else "mine"))
+    assert run(data, _read("long0")) == "Invalid: long0: the path has more than 4,096 steps"
+    assert run(data, _read("long28")) == "mine"
+
+
 @attacks(Attack("a hard link to the secret", "Lua, module fs", "PermissionDenied", "read once it is the only name"))
 def test_a_hard_link_is_refused_with_advice(data: Path) -> None:
     assert run(data, _read("hard")) == (

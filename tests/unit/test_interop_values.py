@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import ItemsView, Iterator, Mapping
 from decimal import Decimal
 from enum import Enum, IntEnum
 from typing import NoReturn
@@ -105,11 +106,59 @@ def test_what_no_guest_has_is_refused_with_its_path(value: object, message: str)
         plain(value)
 
 
-def test_a_cyclic_value_is_refused() -> None:
+def _cyclic() -> dict[str, object]:
+    inner: list[object] = []
+    inner.append([1, {"up": inner}])
+    record: dict[str, object] = {"list": inner, "user": {"name": "x"}}
+    record["user"] = {"boss": (0, record)}
+    return record
+
+
+def test_a_value_that_contains_itself_is_refused_where_it_does() -> None:
     cyclic: list[object] = []
     cyclic.append(cyclic)
-    with pytest.raises(ConversionError, match=f"at most {MAX_NESTING} levels of nesting"):
-        plain(cyclic)
+    expected = "expected a value that does not contain itself, got one that refers to itself: it is"
+    for value, path, again in [
+        (cyclic, "$[0]", "$"),
+        ((1, cyclic), "$[1][0]", "$[1]"),
+        (_cyclic(), "$.list[0][1].up", "$.list"),
+        ({"user": _cyclic()["user"]}, "$.user.boss[1].list[0][1].up", "$.user.boss[1].list"),
+    ]:
+        with pytest.raises(ConversionError) as caught:
+            plain(value)
+        assert str(caught.value).startswith(f"{path}: {expected} {again} again")
+
+
+def test_a_value_that_stands_in_two_places_is_none_that_contains_itself() -> None:
+    shared = [1]
+    assert plain([shared, {"a": shared}]) == [[1], {"a": [1]}]
+
+
+def test_a_value_that_is_merely_deep_is_refused_by_its_depth() -> None:
+    deep: list[object] = []
+    for _ in range(MAX_NESTING):
+        deep = [deep]
+    with pytest.raises(ConversionError, match=f"at most {MAX_NESTING} levels of nesting, got more"):
+        plain(deep)
+
+
+class _Endless(Mapping[str, object]):
+    def __getitem__(self, key: str) -> object:
+        raise RuntimeError("asked twice")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("more",))
+
+    def __len__(self) -> int:
+        return 1
+
+    def items(self) -> ItemsView[str, object]:
+        return {"more": _Endless()}.items()
+
+
+def test_a_mapping_that_gives_ever_new_ones_is_refused_by_its_depth() -> None:
+    with pytest.raises(ConversionError, match="levels of nesting"):
+        plain(_Endless())
 
 
 @pytest.mark.parametrize(

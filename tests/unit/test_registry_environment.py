@@ -12,6 +12,7 @@ from polycall.interop.errors import CallError, NotFoundError
 from polycall.registry.entries.env_kinds import EnvFileSpec
 from polycall.registry.entries.index import Index
 from polycall.registry.reading.load import load_index
+from polycall.registry.services.dotenv import read_dotenv
 from polycall.registry.services.environment import Environment
 from polycall.registry.services.storages import FileStorage
 
@@ -107,3 +108,28 @@ def test_a_value_that_cannot_be_changed_alone_leaves_the_file_as_it_is(tmp_path:
     with pytest.raises(CallError, match=r"open\.env is left as it is: A cannot be changed alone"):
         storage.set("A", "#")
     assert (tmp_path / "open.env").read_text() == 'B="\nC=1'
+
+
+def test_the_values_of_a_file_are_taken_apart_once_and_anew_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken_apart: list[str] = []
+
+    def counted(text: str) -> dict[str, str]:
+        taken_apart.append(text)
+        return read_dotenv(text)
+
+    monkeypatch.setattr("polycall.registry.services.storages.read_dotenv", counted)
+    variables = "".join(
+        f"  - {{name: v{number}, kind: env.variable, variable: V{number}, storage: same}}\n" for number in range(50)
+    )
+    (tmp_path / "_index.yaml").write_text(FILE.format("") + variables)
+    index = load_index(tmp_path)
+    values = Environment(lambda: index)
+    (tmp_path / ".env").write_text("".join(f"V{number}={number}\n" for number in range(50)))
+    assert values.get_all()["V7"] == "7"
+    assert len(taken_apart) == 2  # once for each of the two storages of this file
+    (tmp_path / ".env").write_text("V7=other\n")
+    assert values.get("V7") == "other"
+    values.set("V7", "set")
+    assert values.get("V7") == "set"

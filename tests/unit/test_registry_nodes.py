@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import math
 import re
+import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -13,6 +16,7 @@ from polycall.registry.documents.json_document import read_json
 from polycall.registry.documents.node_builder import MAX_NODES, Document
 from polycall.registry.documents.nodes import ListNode, MapNode, Node, ScalarNode, describe_node, freeze, join, locate
 from polycall.registry.documents.problems import Report
+from polycall.registry.documents.scalar_spans import scalar_spans
 from polycall.registry.documents.scalars import resolve_plain
 from polycall.registry.documents.yaml_document import read_yaml
 
@@ -65,10 +69,21 @@ def failure(text: str, *, json: bool = False) -> str:
         ("-17", -17),
         ("+17", 17),
         ("1_000", 1000),
-        ("0755", 493),
+        ("0755", 755),
+        ("010", 10),
+        ("08", 8),
+        ("-09", -9),
+        ("00", 0),
+        ("01.5", 1.5),
+        ("-00.5e1", -5.0),
+        ("09.", 9.0),
+        ("0" * 50 + "8", 8),
+        ("0_8", "0_8"),
+        ("08:30", "08:30"),
+        ("0o8", "0o8"),
         ("0o755", 493),
         ("-0x1F", -31),
-        ("0789", "0789"),
+        ("0789", 789),
         ("0x", "0x"),
         ("1.5", 1.5),
         ("1.", 1.0),
@@ -236,6 +251,116 @@ text: ["<<", {"<<": 1}, <<]
     }
 
 
+@pytest.fixture(params=["CSafeLoader", "SafeLoader"])
+def _either_reader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(yaml_document, "_EVENT_SOURCE", getattr(yaml, request.param, yaml.SafeLoader))
+
+
+MISSING_QUOTES = [
+    ('a: 1\nb: "no end\nc: 2\nd: 3\ne: 4\nf: "x"\ng: 5\n', '2:4: {} ends only on line 6 (is a closing " missing?)'),
+    ("a: 'no end\nb: 1\nc: 'x'\n", "1:4: {} ends only on line 3 (is a closing ' missing?)"),
+    ('- "abc\n- "def"\n- x\n', '1:3: {} ends only on line 2 (is a closing " missing?)'),
+    ('a: {b: "no, c: 1}\nd: 2\ne: "x"\n', '1:8: {} ends only on line 3 (is a closing " missing?)'),
+    ('a: "no end\n\nb: "@x"\n', '1:4: {} ends only on line 3 (is a closing " missing?)'),
+    ('a: "no end\nb: " x: y"\n', '1:4: {} ends only on line 2 (is a closing " missing?)'),
+    ('a: "no end\nb: ""\n', '1:4: {} ends only on line 2 (is a closing " missing?)'),
+    ('a: "fine"\nb: "goes\n  on"\nc: "open\nd: 1\ne: "x"\n', '4:4: {} ends only on line 6 (is a closing " missing?)'),
+    ('a: "no end\nb: 1\n', "1:4: {} does not end"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), MISSING_QUOTES)
+@pytest.mark.usefixtures("_either_reader")
+def test_a_quote_that_is_missing_is_reported_where_the_text_begins(text: str, message: str) -> None:
+    assert failure(text) == "f:" + message.format("not valid YAML: the quoted text that begins here")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 'don't'\n", "1:8: {} (write '' for a ' inside, or put the text in double quotes)"),
+        ('a: "x" y\n', '1:7: {} (write \\" for a " inside, or put the text in single quotes)'),
+        ('a: [1, "x" y]\n', '1:11: {} (write \\" for a " inside, or put the text in single quotes)'),
+    ],
+)
+@pytest.mark.usefixtures("_either_reader")
+def test_what_follows_a_quoted_text_is_reported_there(text: str, message: str) -> None:
+    told = failure(text)
+    where, _, rest = message.partition("{}")
+    assert "not valid YAML: something follows the end of a quoted text" in told
+    assert told.startswith(f"f:{where[:2]}")
+    assert told.endswith(rest)
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", "\x85", "\u2028"])
+def test_directives_without_number_are_refused_before_they_are_compared(line_break: str) -> None:
+    directives = line_break.join(f"%TAG !a{number}! b" for number in range(50_000))
+    started = time.monotonic()
+    assert failure(f"{directives}\n--- x").endswith(
+        'more than 1,000 lines begin with "%" (indent them, or leave them out)'
+    )
+    assert time.monotonic() - started < 1  # 4 s where they are compared
+    assert yaml_value("%YAML 1.2\n%TAG !a! b\n--- x") == "x"
+    assert yaml_value('"' + "%\n" * 900 + '"') == "% " * 899 + "% "
+
+
+@pytest.mark.parametrize("problem", ["!x a", "{[]: 1}", "{a: 1, a: 2}", "!!int a"])
+def test_the_path_of_a_problem_below_a_long_key_is_short(problem: str) -> None:
+    report = Report("f")
+    read_yaml("? " + "k" * 100_000 + "\n:\n" + f"  - {problem}\n" * 3000, report)
+    assert 900 < len(report.problems) <= 1000  # the first of them
+    assert max(len(found.path) for found in report.problems) < 200
+    assert max(len(found.message) for found in report.problems) < 300
+
+
+@pytest.mark.parametrize("text", ["!{} a", "? !!int {}\n: 1", "*{}", "? 1{}\n: 1", "!!int {}", "[&a{0} [*a{0}]]"])
+def test_what_a_problem_says_is_short_whatever_the_file_says(text: str) -> None:
+    report = Report("f")
+    long = text.format("1" * 100_000)
+    try:
+        read_yaml(long, report)
+    except DeclarationError as error:
+        report.problems += error.problems
+    assert 0 < len("".join(map(str, report.problems))) < 1000
+
+
+def test_a_path_of_many_long_keys_is_cut() -> None:
+    report = Report("f")
+    keys = "{" + ": {".join("\u00e9" * 150 for _ in range(100))
+    read_yaml(f"{keys}: [!x a]" + "}" * 100, report)
+    assert len(report.problems[0].path) < 1100
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1" * 4_000_000 + "x", "-" + "0" * 4_000_000, "1e" + "9" * 4_000_000, '"' + '\\"' * 2_000_000, "[" * 4_000_000],
+)
+def test_json_of_one_long_value_is_read_in_no_time(text: str) -> None:
+    started = time.monotonic()
+    with contextlib.suppress(DeclarationError):
+        read_json(text, Report("f"))
+    assert time.monotonic() - started < 2
+
+
+def test_places_in_json_without_lines_are_found_in_no_time() -> None:
+    text = '{"a": [' + f'"{"x" * 400}",' * 20_000 + "[\n\n 2]]}"
+    started = time.monotonic()
+    document = read_json(text, Report("f"))
+    spans = scalar_spans(Path("f.json"), text)
+    assert time.monotonic() - started < 4  # many times that where each place is counted from the beginning
+    last = child(document, "a[20000][0]")
+    assert (last.line, last.column) == (3, 2)
+    assert text[slice(*spans.at(last)[:2])] == "2"
+
+
+@pytest.mark.parametrize("path", ['"' + '\\"' * 100_000, "[" * 100_000, "[" + "1" * 100_000 + "]", '"' * 100_000])
+def test_a_path_that_is_none_leads_nowhere_at_once(path: str) -> None:
+    root = MapNode(1, 1)
+    started = time.monotonic()
+    assert locate(root, path) is root
+    assert time.monotonic() - started < 2
+
+
 def test_an_alias_bomb_is_refused_before_it_goes_off() -> None:
     bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"{name}: &{name} [{', '.join(['*' + before] * 10)}]\n"
@@ -338,7 +463,7 @@ def test_json_that_is_no_yaml_is_read() -> None:
         ("{a: 1}", "1:2"),
         ('{"a" 1}', "1:6"),
         ('{"a": tru}', "1:7"),
-        ('{"a":\n "x\ny"}', "2:4"),
+        ('{"a":\n "x\ny"}', "2:2"),
         ('{"a":1} x', "1:9"),
         ('{"a": 01}', "1:7"),
         ("[NaN]", "1:2"),

@@ -124,3 +124,18 @@ def test_a_taken_id_and_an_async_function_are_refused(registry: polycall.Registr
     with pytest.raises(TypeError, match="py:async: an async function cannot be registered"):
         registry.function("py:async")(coroutine)
     assert "py:async" not in registry
+
+
+def test_a_value_that_contains_itself_is_refused_where_it_does(registry: polycall.Registry) -> None:
+    @registry.function("py:cyclic")
+    def cyclic() -> object:
+        record: dict[str, object] = {}
+        record["self"] = record
+        return record
+
+    with pytest.raises(polycall.PolycallError, match=r"\$\.result\.self: .* refers to itself: it is \$\.result again"):
+        registry.call("py:cyclic")
+    endless: list[object] = []
+    endless.append(endless)
+    with pytest.raises(polycall.PolycallError, match=r"\$\.args\[0\]\[0\]: .* refers to itself"):
+        registry.call("py:cyclic", endless)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from polycall.interop.errors import DeclarationError, Problem
+from polycall.interop.errors import DeclarationError, NotFoundError, Problem
 from polycall.interop.ids import EntryId
 from polycall.registry.reading.load import load_index
 
@@ -51,6 +51,26 @@ def test_a_reference_to_nothing_is_found_at_its_own_place(tmp_path: Path) -> Non
     assert [str(problem) for problem in found] == [
         '_index.yaml:3:60: entries[0].imports.a: there is no entry app:tow (did you mean "app:two" or "app:one"?)'
     ]
+
+
+@pytest.mark.parametrize(("known", "wanted", "how"), [
+    ("caf\u00e9", "cafe\u0301", "there as one character each, here as two"),
+    ("cafe\u0301", "caf\u00e9", "there as two characters each, here as one"),
+])  # fmt: skip
+def test_a_name_with_its_accents_encoded_otherwise_is_explained(
+    tmp_path: Path, known: str, wanted: str, how: str
+) -> None:
+    hint = f'"app:{known}" differs only in how its accents are encoded: {how}; copy the name from there'
+    (problem,) = problems_of(tmp_path, (known, ""), ("cafe", f"x: {wanted}"))
+    assert problem.message == f"there is no entry app:{wanted}"
+    assert problem.hint == hint
+    (tmp_path / "_index.yaml").write_text(f"namespace: app\nname: {known}\nkind: registry.entry\n", encoding="utf-8")
+    with pytest.raises(NotFoundError) as caught:
+        load_index(tmp_path).get(f"app:{wanted}")
+    assert caught.value.hint == hint
+    with pytest.raises(NotFoundError) as caught:
+        load_index(tmp_path).get("app:tea\u0301")
+    assert "accents" not in str(caught.value)
 
 
 def test_a_reference_to_the_wrong_kind_names_both_kinds(tmp_path: Path) -> None:
