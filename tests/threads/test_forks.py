@@ -115,7 +115,7 @@ def in_threads(count, work):
     assert not failures, failures[0]
 
 def workers():
-    listed = os.popen(f"ps --ppid {os.getpid()} -o pid=,args=").read().splitlines()
+    listed = os.popen(f"ps -ww --ppid {os.getpid()} -o pid=,args=").read().splitlines()
     return {int(line.split()[0]) for line in listed if "isolation.worker" in line}
 """
 
