@@ -155,7 +155,7 @@ def test_junit_xml_has_every_test(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert case.get("classname") == "app.tests"
     assert failure is not None
     assert failure.get("message") == "returned false"
-    assert output == "\\u0007<&>"
+    assert output == "\\x07<&>"
 
 
 SPINNING = {
