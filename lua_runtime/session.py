@@ -33,6 +33,8 @@ class RefusedError(Exception):
         self.kind = kind
 
 
+_PATIENCE_MS, _NO_HURRY_MS = 100.0, 10_000.0
+
 _MOST_KEPT = 256
 """Errors of nested calls that a running call may still pass on as they were; an older one is passed on as a copy."""
 
@@ -110,6 +112,21 @@ class Session:
         except BaseException as error:  # noqa: BLE001  # KeyboardInterrupt, most likely: kept and raised after unwinding
             self.failure, self.stopped = error, True
             return True
+
+    def patience(self) -> float:
+        """Says how many milliseconds late the end of the call may be noticed; 0 if it must end now.
+
+        Half of the time to the deadline is early enough to ask again, so only a call whose deadline is near, or which
+        may be cancelled at any time, is looked at often.
+        """
+        if self.expired():
+            return 0.0
+        context = self.context or self.starting
+        if context is None or context.cancellation is not None:
+            return _PATIENCE_MS
+        if context.deadline is None:
+            return _NO_HURRY_MS
+        return max(_PATIENCE_MS, (context.deadline - time.monotonic()) * 500)
 
     def collect(self, *piece: object) -> None:
         """Takes a piece of a long run; the rest comes with the call itself."""

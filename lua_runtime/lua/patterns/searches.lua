@@ -98,7 +98,7 @@ local function find_plain(text, wanted, init)
 end
 
 function strings.find(text, pattern, init, plain)
-  if parts[text] then text = error_text(text) end
+  if type(text) == "table" and parts[text] then text = error_text(text) end
   if not state.armed then return real_find(text, pattern, init, plain) end
   local items = not plain and quick[pattern]
   if items and math_type(init) == "integer" and type(text) == "string" and init > 0 and init <= #text then
@@ -119,13 +119,13 @@ local function matched(text, first, last, ...)
 end
 
 function strings.match(text, pattern, init)
-  if parts[text] then text = error_text(text) end
+  if type(text) == "table" and parts[text] then text = error_text(text) end
   if not state.armed or is_short(text, pattern) or type(text) ~= "string" then return real_match(text, pattern, init) end
   return matched(text, find_guarded(text, pattern, init))
 end
 
 function strings.gmatch(text, pattern, init)
-  if parts[text] then text = error_text(text) end
+  if type(text) == "table" and parts[text] then text = error_text(text) end
   if not state.armed or is_short(text, pattern) then return real_gmatch(text, pattern, init) end
   local items, at = plan(text, pattern, init, true)
   if not items or patterns.is_cheap(items, #text - at + 1) then return real_gmatch(text, pattern, init) end
@@ -142,7 +142,7 @@ local calling_gsub = kernel.limit_nesting("string.gsub", real_gsub)
 local REPLACES = { string = kernel.with_room(real_gsub), ["function"] = calling_gsub, table = calling_gsub }
 
 function strings.gsub(text, pattern, replacement, most)
-  if parts[text] then text = error_text(text) end
+  if type(text) == "table" and parts[text] then text = error_text(text) end
   local in_c = REPLACES[type(replacement)] or real_gsub
   if not state.armed then return in_c(text, pattern, replacement, most) end
   local items, limit = nil, most == nil and 1 << 62 or tointeger(tonumber(most))
