@@ -9,6 +9,8 @@ from polycall.interop.errors import GuestError, PreparationError
 from polycall.interop.values import Value
 from polycall.lua_runtime import LuaProgram
 
+pytestmark = pytest.mark.under_every_limit
+
 
 def call(lua: LuaProgram, *arguments: Value) -> Value:
     with closing(prepare(lua).instantiate()) as instance:
