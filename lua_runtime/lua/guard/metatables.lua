@@ -112,7 +112,8 @@ function kernel.getmetatable(...)
   return rawget(found, REAL) == nil and found or nil
 end
 
-function kernel.rawset(target, key, value)
+function kernel.rawset(...)
+  local target, key = ...
   if type(target) == "table" and real_of(target) then check_key(key, 2) end
-  return rawset(target, key, value)
+  return rawset(...)
 end

@@ -29,14 +29,16 @@ function globals.rawequal(left, ...)
   return rawequal(left, ...)
 end
 
-function globals.tonumber(value, ...)
+function globals.tonumber(...)
+  local value = ...
   if type(value) == "string" then work(#value) end
-  return tonumber(value, ...)
+  return tonumber(...)
 end
 
-function globals.rawset(target, key, value)
+function globals.rawset(...)
+  local target = ...
   if sealed[target] or parts[target] then error("rawset: this table cannot be changed", 2) end
-  return kernel.rawset(target, key, value)
+  return kernel.rawset(...)
 end
 
 -- Some of many: each text among them is read as a number, or is the layout of numbers, and may be the same one again.
