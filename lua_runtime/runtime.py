@@ -48,8 +48,8 @@ class LuaFunction:
         chunks: Sequence[CompiledChunk],
         invoker: Invoker,
         yaml: YamlText,
-        services: Services | None,
         *,
+        services: Services | None,
         context: CallContext | None,
     ) -> None:
         """Starts the program once; `LuaRuntime.prepare` tells what can go wrong."""
@@ -149,7 +149,9 @@ class LuaRuntime:
                 "a library cannot be called", entry_id=program.entry_id, hint="import it in a function.lua entry"
             )
         chunks = self._chunks(program, context)
-        return LuaFunction(program, program.method, chunks, self._invoker, self._yaml, self._services, context=context)
+        return LuaFunction(
+            program, program.method, chunks, self._invoker, self._yaml, services=self._services, context=context
+        )
 
     def compile(self, program: LuaProgram) -> None:
         """Compiles an entry and its libraries without starting them, to see that they compile.

@@ -33,7 +33,7 @@ class RefusedError(Exception):
         self.kind = kind
 
 
-_PATIENCE_MS, _NO_HURRY_MS = 100.0, 10_000.0
+_PATIENCE_MS, _CANCELLED_LATE_MS, _NO_HURRY_MS = 100.0, 500.0, 10_000.0
 
 _MOST_KEPT = 256
 """Errors of nested calls that a running call may still pass on as they were; an older one is passed on as a copy."""
@@ -101,7 +101,7 @@ class Session:
     # What Lua calls ------------------------------------------------------------------------------------------------
 
     def expired(self) -> bool:
-        """Says whether the running guest must stop; asked by the count hook."""
+        """Says whether the running guest must stop; asked at the end of a call."""
         try:
             context = self.context or self.starting
             if context is None:
@@ -119,14 +119,20 @@ class Session:
         Half of the time to the deadline is early enough to ask again, so only a call whose deadline is near, or which
         may be cancelled at any time, is looked at often.
         """
-        if self.expired():
+        try:
+            context = self.context or self.starting
+            if context is None:
+                return _CANCELLED_LATE_MS
+            deadline, cancellation = context.deadline, context.cancellation
+            left = _NO_HURRY_MS if deadline is None else (deadline - time.monotonic()) * 1000
+            if left <= 0 or (cancellation is not None and cancellation.cancelled):
+                self.stopped = True
+                return 0.0
+            most = _NO_HURRY_MS if cancellation is None else _CANCELLED_LATE_MS
+            return min(max(_PATIENCE_MS, left / 2), most)
+        except BaseException as error:  # noqa: BLE001  # KeyboardInterrupt, most likely: kept and raised after unwinding
+            self.failure, self.stopped = error, True
             return 0.0
-        context = self.context or self.starting
-        if context is None or context.cancellation is not None:
-            return _PATIENCE_MS
-        if context.deadline is None:
-            return _NO_HURRY_MS
-        return max(_PATIENCE_MS, (context.deadline - time.monotonic()) * 500)
 
     def collect(self, *piece: object) -> None:
         """Takes a piece of a long run; the rest comes with the call itself."""

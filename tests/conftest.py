@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, settings
 import lua_guests
 
 # No test is timed: a busy machine must not fail one.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors])
+settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors]
+)
 settings.load_profile("untimed")
 
 # What a shell runs in its background inherits that Ctrl-C is ignored: tests of Ctrl-C would hang.

@@ -17,7 +17,6 @@ from polycall.lua_runtime.runtime import LuaFunction, LuaRuntime
 from polycall.registry.services.guest_yaml import GuestYaml
 
 
-
 class Conditions(NamedTuple):
     """Under what guests run where a test does not say it."""
 

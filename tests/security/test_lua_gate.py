@@ -4,6 +4,8 @@ Host functions raise here as nothing of ours does: where lupa pushes results ont
 raises in the middle of one.
 """
 
+# ruff: noqa: E501  # cases are Lua code, one a line
+
 from __future__ import annotations
 
 import contextlib
@@ -145,7 +147,9 @@ DEEP = """
 @attacks(
     Attack("7,000 results on a full stack, in pcall", "Lua", "stopped", "the same depth without the host goes on"),
     Attack("7,000 results on a full stack, in xpcall", "Lua", "stopped", "the same depth without the host goes on"),
-    Attack("7,000 results on a full stack, in a coroutine", "Lua", "stopped", "the same depth without the host goes on"),
+    Attack(
+        "7,000 results on a full stack, in a coroutine", "Lua", "stopped", "the same depth without the host goes on"
+    ),
 )
 @pytest.mark.parametrize("depth", [332900, 332500, 331500, 330800])  # of 333,320 that there are
 @pytest.mark.parametrize(
@@ -157,9 +161,7 @@ DEEP = """
     ],
     ids=["pcall", "xpcall", "coroutine"],
 )
-def test_results_for_which_the_stack_has_no_room_give_the_guest_no_object_of_pythons(
-    attempt: str, depth: int
-) -> None:
+def test_results_for_which_the_stack_has_no_room_give_the_guest_no_object_of_pythons(attempt: str, depth: int) -> None:
     text = DEEP.replace("TRY", attempt)
     assert run(text.replace("require('json').decode(text)", "local x = #text"), depth) == []
     with contextlib.suppress(InternalError, MemoryLimitError):  # what lupa raised, if it came to that
@@ -170,7 +172,9 @@ def test_results_for_which_the_stack_has_no_room_give_the_guest_no_object_of_pyt
     Attack("swallowing the exception of a signal's handler", "Lua", "it comes out of the call", "the next call works"),
     Attack("swallowing it in a handler, in the hook", "Lua", "it comes out of the call", "the next call works"),
 )
-@pytest.mark.parametrize("work", ["json.encode(t)", "for i = 1, 1000 do end"], ids=["in a host function", "in the hook"])
+@pytest.mark.parametrize(
+    "work", ["json.encode(t)", "for i = 1, 1000 do end"], ids=["in a host function", "in the hook"]
+)
 @pytest.mark.parametrize("raised", [Timeout, KeyboardInterrupt])
 def test_the_exception_of_a_signals_handler_comes_out_of_the_call(work: str, raised: type[BaseException]) -> None:
     def handler(_number: int, _frame: object) -> None:
@@ -254,7 +258,9 @@ GOING_ON = {
 
 @attacks(
     *(
-        Attack(f"going on after {ending}: {name}", "Lua", ENDINGS[ending].expected.__name__, "it goes on after an error")
+        Attack(
+            f"going on after {ending}: {name}", "Lua", ENDINGS[ending].expected.__name__, "it goes on after an error"
+        )
         for ending in ENDINGS
         for name in GOING_ON
     )
@@ -414,7 +420,7 @@ SHOWN = {
 @attacks(*(Attack(f"an address by {name}", "Lua", "none shows", "it tells two objects apart") for name in SHOWN))
 @pytest.mark.parametrize("text", SHOWN.values(), ids=SHOWN.keys())
 def test_no_address_of_the_process_shows(text: str) -> None:
-    with open("/proc/self/maps") if os.path.exists("/proc/self/maps") else open(os.devnull) as maps:  # noqa: PTH123, PTH110, SIM115
+    with open("/proc/self/maps") if os.path.exists("/proc/self/maps") else open(os.devnull) as maps:  # noqa: PTH123, PTH110
         ranges = [tuple(int(each, 16) for each in line.split()[0].split("-")) for line in maps]
     try:
         shown = str(run(text))
@@ -480,4 +486,3 @@ def test_a_first_line_for_the_shell_is_skipped() -> None:
 def prepare_and_call(text: str) -> Value:
     with closing(prepare(program(text)).instantiate()) as instance:
         return instance.call([], context())
-

@@ -4,6 +4,8 @@ One piece of Lua runs in both: it calls each function with every choice of up to
 down what came. What a message says of a position or a name is not compared; that there is one is.
 """
 
+# ruff: noqa: E501  # cases are Lua code, one a line
+
 from __future__ import annotations
 
 from functools import cache
@@ -91,7 +93,6 @@ ALLOWED = (
 WANTED = "getmetatable('"  # the metatable of strings is the host's
 
 
-
 @cache
 def plain_lua() -> list[str]:
     lua: Any = LuaRuntime(encoding=None)
@@ -107,7 +108,9 @@ def test_every_function_gives_what_plain_lua_gives() -> None:
     ours = lines(function.instantiate().call([], context()))
     theirs = plain_lua()
     assert len(ours) == len(theirs) > 20_000
-    assert [pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1] and not pair[1].startswith(WANTED)] == []
+    assert [
+        pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1] and not pair[1].startswith(WANTED)
+    ] == []
 
 
 @pytest.mark.parametrize(

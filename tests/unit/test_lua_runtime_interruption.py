@@ -353,7 +353,13 @@ def test_the_text_of_a_memory_error_is_a_text_like_any_other(forgery: str, limit
 
 
 @pytest.mark.parametrize(
-    "hungry", ["('x'):rep(10000000)", "string.pack('c10000000', '')", "table.concat({ ('x'):rep(1000000) }, '', 1, 1):rep(4)"]
+    "hungry",
+    [
+        "('x'):rep(10000000)",
+        "string.pack('c10000000', '')",
+        "table.concat({ ('x'):rep(1000000) }, '', 1, 1):rep(4)",
+        "(('x'):rep(300000):gsub('x', { x = ('y'):rep(30) }))",
+    ],
 )
 def test_a_buffer_that_finds_no_memory_is_a_memory_error(hungry: str) -> None:
     with pytest.raises(MemoryLimitError):

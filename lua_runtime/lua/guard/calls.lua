@@ -6,6 +6,8 @@ local frames, render, located = kernel.frames, kernel.render, kernel.located
 local arm, disarm, fatal, is_over, read_fed = kernel.arm, kernel.disarm, kernel.fatal, kernel.is_over, kernel.read_fed
 local flatten, leave, parts, IS_SCALAR = kernel.flatten, kernel.leave, kernel.error_parts, kernel.IS_SCALAR
 
+local state = kernel.state
+
 local method
 local last_trace
 
@@ -61,9 +63,11 @@ end
 
 -- One scalar is the answer itself; everything else is a word and what the word says.
 local function finish(ok, value, err)
-  local word = fatal(ok, value) -- whatever the guest returned
-  if word then return word, true end
-  if not ok then return raised(value) end
+  if not ok or state.stopping then -- whatever the guest returned
+    local word = fatal(ok, value)
+    if word then return word, true end
+    return raised(value)
+  end
   -- A string after a value is one more result, as of string.match or pcall; an error object is always an error.
   if err ~= nil and (parts[err] or value == nil and type(err) == "string") then return returned_error(err) end
   if IS_SCALAR[type(value)] then return value end

@@ -13,7 +13,8 @@ local STOPPED, NO_MEMORY = "the call was stopped", "not enough memory"
 -- adds a key to a full table. The costliest takes some milliseconds for each megabyte (`<` on zero bytes), so a state that
 -- holds more asks more often, unless its deadline is far.
 local MOST_INSTRUCTIONS = 1000
-local FIRST_PATIENCE = 100 -- milliseconds
+local FIRST_PATIENCE = 100 -- milliseconds, until the host says how many
+local LAST_INSTRUCTIONS = 1 << 20 -- of a call that is stopped
 -- Hooks do not fire inside C functions: so what these go through counts as well, in bytes.
 local MOST_WORK = 1024 * 1024
 
@@ -21,10 +22,10 @@ local MOST_WORK = 1024 * 1024
 -- one chain of calls: Lua's own limit of 200 levels is too much for them.
 local MOST_NESTED = 16
 
-local stopping = false -- goes on once: such a state is discarded
 local reason -- what stopped the call, if it was an error of the engine or of Python: it never leaves this file but to Python
 local nested = 0 -- calls of `limit_nesting` functions that have not returned
-local state = { armed = false } -- whether the running call may be stopped
+-- Whether the running call may be stopped, and whether it was: that goes on, for such a state is discarded.
+local state = { armed = false, stopping = false }
 local worked = 0 -- bytes that C functions went through since the host was last asked
 local interval = MOST_INSTRUCTIONS
 local room_end -- what the state may hold, in bytes, if that is limited
@@ -35,8 +36,16 @@ local hooked = setmetatable({}, { __mode = "k" }) -- coroutine -> the interval o
 local canary = setmetatable({}, { __mode = "v" })
 local buffering = false -- whether a C function runs that makes such a buffer
 
+local hook
+
+-- From here on nothing of the guest runs, and what is left of the host's own is short: no hook must fire in it.
+local function halt(why)
+  sethook(hook, "", LAST_INSTRUCTIONS)
+  state.stopping, reason = true, reason or why
+end
+
 local function stop(why)
-  stopping, reason = true, reason or why
+  halt(why)
   error(STOPPED, 0)
 end
 
@@ -57,12 +66,10 @@ end
 -- Returns the way to a host function. C's pcall stands directly around it: what it raises meets nothing of the guest's.
 local function gate(host)
   return function(...)
-    if stopping then stop() end
+    if state.stopping then stop() end
     return answered(pcall(host, ...))
   end
 end
-
-local hook
 
 -- Sets how soon the host is asked again, for a call whose end may be noticed so many milliseconds late.
 local function pace(patience)
@@ -99,7 +106,7 @@ function watch()
 end
 
 function hook()
-  if stopping then stop() end
+  if state.stopping then stop() end
   if not canary[1] then watch() end -- its finalizer found no stack to run on
   worked = 0
   local left = answered(pcall(ask))
@@ -111,10 +118,10 @@ end
 local function caught(before, ok, ...)
   nested = before
   if not ok and is_fatal((...)) then stop((...)) end
-  if stopping then stop() end
+  if state.stopping then stop() end
   buffering = false
   -- At the end of the C stack the hook itself fails, with an error like any other: so each caught error is a check.
-  if not ok and state.armed then hook() end
+  if not ok and state.armed and answered(pcall(ask)) == 0 then stop() end
   return ok, ...
 end
 
@@ -127,7 +134,7 @@ end
 
 -- A coroutine does not share its creator's hook; and each comes with a full count of instructions, which is work.
 local function arm_coroutine(thread)
-  if stopping then stop() end
+  if state.stopping then stop() end
   local wanted = state.armed and interval or false
   if (hooked[thread] or false) ~= wanted and type(thread) == "thread" then
     hooked[thread] = wanted
@@ -143,7 +150,7 @@ local function resumed(before, paced, ...)
 end
 
 local function wrapped(thread, before, paced, ok, ...)
-  if ok and not stopping and paced == interval then return ... end
+  if ok and not state.stopping and paced == interval then return ... end
   resumed(before, paced, ok, ...)
   if ok then return ... end
   -- Not before `caught`: a coroutine that a hook stopped would run its __close handlers with hooks off.
@@ -168,9 +175,8 @@ function kernel.check()
 end
 
 function kernel.arm()
-  state.armed, interval, worked = true, MOST_INSTRUCTIONS, 0
+  state.armed, interval, worked = true, 2 * MOST_INSTRUCTIONS, 0 -- more than any, so that `pace` sets the hook
   if not canary[1] then watch() end
-  sethook(hook, "", interval)
   pace(FIRST_PATIENCE)
 end
 
@@ -183,8 +189,8 @@ end
 -- Says why a call ended that must not go on: "stopped", "memory", or nil. An exception of Python's is raised again, out
 -- to Python: nobody but Python may see it.
 function kernel.fatal(ok, problem)
-  if not ok and is_fatal(problem) then stopping, reason = true, reason or problem end
-  if not stopping then return nil end
+  if not ok and is_fatal(problem) then halt(problem) end
+  if not state.stopping then return nil end
   if reason == nil then return "stopped" end
   if reason == NO_MEMORY then return "memory" end
   sethook()
@@ -193,8 +199,8 @@ end
 
 -- Whether a handler, of an error or of a variable to be closed, must not run.
 function kernel.is_over(problem)
-  if not stopping and is_fatal(problem) then stopping, reason = true, problem end
-  return stopping
+  if not state.stopping and is_fatal(problem) then halt(problem) end
+  return state.stopping
 end
 
 local function returned(...)
@@ -250,7 +256,7 @@ function kernel.with_room(plain)
 end
 
 function kernel.pcall(...)
-  if stopping then stop() end
+  if state.stopping then stop() end
   return caught(nested, pcall(...))
 end
 
@@ -261,7 +267,7 @@ function kernel.xpcall(body, handler, ...)
     if kernel.is_over(value) then return value end
     return handler(value)
   end
-  if stopping then stop() end
+  if state.stopping then stop() end
   return caught(nested, xpcall(body, checked, ...))
 end
 

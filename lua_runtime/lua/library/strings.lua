@@ -16,6 +16,7 @@ local BLOCK = 4096 -- bytes that string.rep repeats at least: C copies each repe
 local PIECE = 1024 * 1024 -- bytes that C changes in one go
 local MOST_LAYOUT = 16 * 1024 -- bytes of a layout of format, pack or unpack under a deadline
 local ELEMENT = 500 -- bytes that format makes of a value that is no text: "%99.99f"
+local SOME_ROOM = 64 * 1024 -- bytes for a text of objects
 local is_text = { string = true, number = true }
 
 local strings = {}
@@ -53,23 +54,27 @@ end
 
 repeated = kernel.with_room(repeated)
 
+local function bytes_of(value) return type(value) == "string" and #value or ELEMENT end
+
 -- Returns the bytes of what comes from a layout and its values; a value of no text makes at most some hundreds.
 local function size_of(name, layout, ...)
   local size = type(layout) == "string" and #layout or 1
-  if size > MOST_LAYOUT and state.armed then
+  if size > MOST_LAYOUT then
     error("string." .. name .. ": a layout of more than " .. MOST_LAYOUT .. " bytes under a deadline", 3)
   end
-  local count, given = select("#", ...), { ... }
-  for at = 1, count do
-    local value = given[at]
-    size = size + (type(value) == "string" and #value or ELEMENT)
+  local count, first, second = select("#", ...), ...
+  if count <= 2 then
+    size = size + bytes_of(first) + bytes_of(second)
+  else
+    local given = { ... }
+    for at = 1, count do size = size + bytes_of(given[at]) end
   end
-  if size > MOST_MADE and state.armed then error("string." .. name .. ": the result would be larger than 64 MiB", 3) end
+  if size > MOST_MADE then error("string." .. name .. ": the result would be larger than 64 MiB", 3) end
   return size
 end
 
 local format = kernel.limit_nesting("string.format", real.format)
-local format_plain = kernel.with_room(format)
+local format_plain = kernel.with_room(real.format) -- for values that run no code
 
 -- Gives what "%s" and "%p" would show of an object, if that is its address, as text.
 local function without_addresses(layout, ...)
@@ -88,25 +93,23 @@ local function without_addresses(layout, ...)
   return format(layout, unpack(given, 1, select("#", ...)))
 end
 
-local function shows_object(layout, ...)
-  if real_find(layout, "p", 1, true) then return true end
-  local first, second, third = ...
+local function any_object(first, second, third, ...)
   if HAS_ADDRESS[type(first)] or HAS_ADDRESS[type(second)] or HAS_ADDRESS[type(third)] then return true end
-  return select("#", ...) > 3 and shows_object("", select(4, ...))
+  return select("#", ...) > 0 and any_object(...)
 end
 
 function strings.format(...)
   local layout = ...
   if type(layout) ~= "string" then return format(...) end
-  local size = size_of("format", ...)
   if state.armed then
+    local size = size_of("format", ...)
     work(size)
     if size > PIECE and real_find(layout, "%%[^%a%%]*q") then
       error("string.format: more than 1 MiB with %q under a deadline", 2)
     end
   end
-  if not shows_object(...) then return format_plain(...) end
-  if size > BLOCK then make_room(size) end
+  if not any_object(...) and not real_find(layout, "p", 1, true) then return format_plain(...) end
+  make_room(SOME_ROOM)
   return without_addresses(...)
 end
 

@@ -4,6 +4,7 @@
 local kernel, patterns_code, windows_code, matching_code, replacing_code = ...
 local ipairs, load, select, tonumber, type = ipairs, load, select, tonumber, type
 local math_type, tointeger, setmetatable, unpack = math.type, math.tointeger, setmetatable, table.unpack
+local getmetatable = debug.getmetatable
 local parts, error_text, state, work = kernel.error_parts, kernel.error_text, kernel.state, kernel.work
 local strings, real = kernel.strings, string
 local real_find, real_match, real_gmatch, real_gsub, real_sub = real.find, real.match, real.gmatch, real.gsub, real.sub
@@ -143,7 +144,9 @@ local REPLACES = { string = kernel.with_room(real_gsub), ["function"] = calling_
 
 function strings.gsub(text, pattern, replacement, most)
   if type(text) == "table" and parts[text] then text = error_text(text) end
-  local in_c = REPLACES[type(replacement)] or real_gsub
+  local kind = type(replacement)
+  if kind == "table" and not getmetatable(replacement) then kind = "string" end -- it runs no code either
+  local in_c = REPLACES[kind] or real_gsub
   if not state.armed then return in_c(text, pattern, replacement, most) end
   local items, limit = nil, most == nil and 1 << 62 or tointeger(tonumber(most))
   local grows = grows(text, replacement)
