@@ -5,14 +5,14 @@
 -- handlers are passed over (see metatables.lua), and a coroutine's are abandoned with it.
 local kernel, ask, restore_limit = ...
 local collectgarbage, error, select, setmetatable, type = collectgarbage, error, select, setmetatable, type
-local pcall, xpcall, sethook = pcall, xpcall, debug.sethook
+local pcall, xpcall, sethook, min = pcall, xpcall, debug.sethook, math.min
 local create, resume, close = coroutine.create, coroutine.resume, coroutine.close
 
 local STOPPED, NO_MEMORY = "the call was stopped", "not enough memory"
 -- Instructions between two questions. One may take long, in proportion to what the state holds: it compares two strings, or
 -- adds a key to a full table. The costliest takes some milliseconds for each megabyte (`<` on zero bytes), so a state that
 -- holds more asks more often, unless its deadline is far.
-local MOST_INSTRUCTIONS = 1000
+local MOST_INSTRUCTIONS = 1024
 local FIRST_PATIENCE = 100 -- milliseconds, until the host says how many
 local LAST_INSTRUCTIONS = 1 << 20 -- of a call that is stopped
 -- Hooks do not fire inside C functions: so what these go through counts as well, in bytes.
@@ -71,11 +71,13 @@ local function gate(host)
   end
 end
 
--- Sets how soon the host is asked again, for a call whose end may be noticed so many milliseconds late.
+-- Sets how soon the host is asked again, for a call whose end may be noticed so many milliseconds late. In steps of two: to
+-- set a hook, Lua goes through the whole stack.
 local function pace(patience)
-  local most = patience * 1024 / collectgarbage("count")
-  local wanted = most >= MOST_INSTRUCTIONS and MOST_INSTRUCTIONS or most <= 1 and 1 or most // 1 | 0
-  if wanted < interval or wanted >= 2 * interval then
+  local most, wanted = min(patience * 1024 / collectgarbage("count"), MOST_INSTRUCTIONS), interval
+  while wanted > most and wanted > 1 do wanted = wanted // 2 end
+  while 2 * wanted <= most do wanted = 2 * wanted end
+  if wanted ~= interval then
     interval = wanted
     sethook(hook, "", wanted)
   end

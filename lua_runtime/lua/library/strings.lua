@@ -123,7 +123,7 @@ local function check_widths(layout)
   work(made)
 end
 
-local pack = kernel.buffered(real.pack)
+local pack = kernel.with_room(real.pack)
 
 function strings.pack(...)
   if state.armed then
