@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
+from traceback import walk_tb
 from typing import Any, NoReturn
 
 from polycall.interop.errors import (
@@ -109,7 +111,7 @@ def _stop(session: Session) -> BaseException:
         failure = context.interruption() if context else None
     if failure is None:
         return InternalError("a Lua guest was stopped for no known reason", entry_id=session.entry_id)
-    if isinstance(failure, Exception) and not isinstance(failure, PolycallError):
+    if isinstance(failure, Exception) and not isinstance(failure, PolycallError) and not _of_a_signal(failure):
         error = InternalError(f"a host function failed: {exception_text(failure)}", entry_id=session.entry_id)
         error.__cause__ = failure
         return error
@@ -125,12 +127,18 @@ def raise_unforeseen(error: BaseException, session: Session) -> NoReturn:
         raise memory_error(session) from None
     if isinstance(error, LuaError) and session.stopped:
         raise_stopped(session)
-    if isinstance(error, Exception) and not isinstance(error, PolycallError):
+    if isinstance(error, Exception) and not isinstance(error, PolycallError) and not _of_a_signal(error):
         raise InternalError(f"the Lua engine failed: {exception_text(error)}", entry_id=session.entry_id) from error
     try:
         raise error
     finally:
         del error  # see `raise_if`
+
+
+def _of_a_signal(error: Exception) -> bool:
+    """Says whether a signal's handler raised it: then it is the program's own, for whoever set the handler."""
+    handlers = {getattr(signal.getsignal(number), "__code__", None) for number in signal.valid_signals()}
+    return any(frame.f_code in handlers for frame, _ in walk_tb(error.__traceback__))
 
 
 def _lifted(length: int, run: Sequence[Any], session: Session, more: Callable[[], Any]) -> Value:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import PreparationError
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.protocols import Invoker, YamlText
 from polycall.interop.services import Services
-from polycall.interop.source import SourceText
 from polycall.interop.start_up import start_frame, start_seconds
 from polycall.lua_runtime.engine import LuaFunctionHandle, MemoryCap, State
 from polycall.lua_runtime.failure import memory_error
@@ -25,7 +24,7 @@ __all__ = ["CompiledChunk", "Kernel"]
 _HAND_OUT = b"""
 local kernel = ...
 return kernel.IN_LIST, kernel.IN_RECORD, kernel.enter, kernel.enter_guarded, kernel.enter_fed, kernel.enter_fed_guarded,
-    kernel.feed, kernel.more, kernel.start, kernel.define, kernel.compile
+    kernel.feed, kernel.more, kernel.start, kernel.define
 """
 # What ``lua/patterns/searches.lua`` runs, in this order, when a guest first needs it.
 _PATTERNS = ("patterns/patterns", "patterns/windows", "patterns/matching", "patterns/replacing")
@@ -38,7 +37,7 @@ class CompiledChunk(NamedTuple):
 
     Attributes:
         entry_id: Whose it is.
-        code: Bytecode that `Kernel.compile` made.
+        code: Bytecode that `polycall.lua_runtime.compiling` made.
         modules: Host modules that its `require` gives.
         imports: Alias to the id of the library that its `require` gives.
     """
@@ -86,7 +85,6 @@ class Kernel:
             self.more,
             self._start,
             self._define,
-            self._compile,
         ) = handles[2:]
 
     def _boot(self, modules: Iterable[str]) -> Any:
@@ -95,38 +93,25 @@ class Kernel:
         restore = None if session.cap is None else session.cap.restore
         kernel = run(b"return {}")
         run(bytecode("guard/trace"), kernel)
-        run(bytecode("guard/guard"), kernel, session.expired, session.cap is not None)
-        run(bytecode("values/objects"), kernel)
-        run(bytecode("values/errors"), kernel)
-        run(bytecode("values/values"), kernel, LIST, RECORD, session.collect, session.more, restore)
-        run(bytecode("values/arguments"), kernel)
-        run(bytecode("library/tables"), kernel)
-        run(bytecode("library/strings"), kernel)
-        run(bytecode("patterns/searches"), kernel, *map(bytecode, _PATTERNS))
-        run(bytecode("library/library"), kernel)
-        run(bytecode("library/environment"), kernel, *line_writer(session))
-        run(bytecode("guard/calls"), kernel, restore)
+        run(bytecode("guard/guard"), kernel, session.patience, restore)
+        install: LuaFunctionHandle = run(b"return (...).install", kernel)
+        install(bytecode("guard/metatables"), 0)
+        install(bytecode("library/identities"), 0, *_seeds())
+        install(bytecode("values/objects"), 0)
+        install(bytecode("values/errors"), 0)
+        install(bytecode("values/values"), 2, LIST, RECORD, session.collect, session.more, restore)
+        install(bytecode("values/arguments"), 0)
+        install(bytecode("library/tables"), 0)
+        install(bytecode("library/strings"), 0)
+        install(bytecode("patterns/searches"), 0, *map(bytecode, _PATTERNS))
+        install(bytecode("library/library"), 0)
+        install(bytecode("library/environment"), 0, *line_writer(session), " ".join(sorted(MODULES)).encode())
+        install(bytecode("guard/calls"), 0, restore)
         for name in modules:
-            run(bytecode(f"modules/{name}"), kernel, *MODULES[name](session))
+            install(bytecode(f"modules/{name}"), 0, *MODULES[name](session))
         handles = run(_HAND_OUT, kernel)
         run(_SHUT)
         return handles
-
-    def compile(self, source: SourceText) -> bytes:
-        """Compiles a guest's text.
-
-        Raises:
-            PreparationError: A syntax error, as ``file:line: message``.
-        """
-        answer = self._compile(
-            source.aligned().encode(errors="surrogateescape"), source.name.encode(errors="surrogateescape")
-        )
-        if isinstance(answer, tuple):
-            message = answer[1].decode(errors="backslashreplace")
-            located = message if message.startswith(f"{source.name}:") else f"{source.name}: {message}"
-            raise PreparationError(located, entry_id=self.session.entry_id)
-        code: bytes = answer
-        return code
 
     def start(self, chunks: Iterable[CompiledChunk], method: str, context: CallContext | None) -> Any:
         """Makes the chunks known, runs the entry's own and looks up its method.
@@ -146,7 +131,7 @@ class Kernel:
         session.starting = start_frame(session.entry_id, "lua", self.start_seconds, context)
         if session.cap is not None:
             session.cap.begin()
-        return self._start(session.entry_id.encode(), method.encode())
+        return self._start(session.entry_id.encode(), method.encode(), session.cap and session.cap.limit_bytes)
 
     def make_room(self, run: Iterable[Any]) -> None:
         """Lets a run in, whatever the state holds already, unless the run alone is more than it may hold.
@@ -167,3 +152,9 @@ class Kernel:
         self.session.marks = None
         if self.session.cap is not None:
             self.session.cap.release()
+
+
+def _seeds() -> tuple[int, int]:
+    """Returns what `math.random` begins with."""
+    drawn = os.urandom(16)
+    return int.from_bytes(drawn[:8], signed=True), int.from_bytes(drawn[8:], signed=True)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from polycall.interop.aside import Asides
 from polycall.interop.context import CallContext
 from polycall.interop.errors import MissingExportError, PolycallError, PreparationError
 from polycall.interop.ids import suggestion
 from polycall.interop.payload import PayloadForm
 from polycall.interop.protocols import ImportNeed, Invoker, Signature, YamlText
 from polycall.interop.services import Services
+from polycall.interop.source import SourceText
 from polycall.interop.start_up import start_interruption
 from polycall.interop.values import Value
+from polycall.lua_runtime.compiling import compiled
 from polycall.lua_runtime.failure import conclude, raise_unforeseen
 from polycall.lua_runtime.instance import LuaInstance
 from polycall.lua_runtime.kernel import CompiledChunk, Kernel
@@ -42,24 +45,23 @@ class LuaFunction:
         self,
         program: LuaProgram,
         method: str,
+        chunks: Sequence[CompiledChunk],
         invoker: Invoker,
         yaml: YamlText,
-        services: Services | None,
         *,
+        services: Services | None,
         context: CallContext | None,
     ) -> None:
-        """Compiles and starts the program once; `LuaRuntime.prepare` tells what can go wrong."""
+        """Starts the program once; `LuaRuntime.prepare` tells what can go wrong."""
         self.entry_id = program.entry_id
         self._method = method
         self._invoker = invoker
         self._yaml = yaml
         self._services = services
         self._limits = program.limits
-        programs = list(program.with_imports())
-        self._modules = sorted({name for each in programs for name in each.modules} & MODULES.keys())
-        kernel = self._kernel()
-        self._chunks = [_compiled(kernel, each) for each in programs]
-        self._started = [self._start(kernel, context)]
+        self._modules = sorted({name for each in program.with_imports() for name in each.modules} & MODULES.keys())
+        self._chunks = chunks
+        self._started = [self._start(self._kernel(), context)]
 
     def instantiate(self, context: CallContext | None = None) -> LuaInstance:
         """Makes a started instance; see `polycall.interop.protocols.Function`.
@@ -128,6 +130,7 @@ class LuaRuntime:
         self._invoker = invoker
         self._yaml = yaml
         self._services = services
+        self._asides: Asides[tuple[SourceText, str], bytes] = Asides()
 
     def prepare(self, program: LuaProgram, context: CallContext | None = None) -> LuaFunction:
         """Compiles an entry and its libraries, and starts the entry once to see that it works.
@@ -145,9 +148,10 @@ class LuaRuntime:
             raise PreparationError(
                 "a library cannot be called", entry_id=program.entry_id, hint="import it in a function.lua entry"
             )
-        for each in program.with_imports():
-            _check_modules(each)
-        return LuaFunction(program, program.method, self._invoker, self._yaml, self._services, context=context)
+        chunks = self._chunks(program, context)
+        return LuaFunction(
+            program, program.method, chunks, self._invoker, self._yaml, services=self._services, context=context
+        )
 
     def compile(self, program: LuaProgram) -> None:
         """Compiles an entry and its libraries without starting them, to see that they compile.
@@ -155,18 +159,22 @@ class LuaRuntime:
         Raises:
             PreparationError: A syntax error, or a module that does not exist.
         """
-        kernel = Kernel(program.entry_id, self._invoker, self._yaml, program.limits, ())
-        try:
-            for each in program.with_imports():
-                _check_modules(each)
-                _compiled(kernel, each)
-        finally:
-            kernel.release()
+        self._chunks(program, None)
 
+    def _chunks(self, program: LuaProgram, context: CallContext | None) -> list[CompiledChunk]:
+        programs = list(program.with_imports())
+        for each in programs:
+            _check_modules(each)
+        return [self._chunk(each, context) for each in programs]
 
-def _compiled(kernel: Kernel, program: LuaProgram) -> CompiledChunk:
-    imports = {alias: library.entry_id for alias, library in program.imports.items()}
-    return CompiledChunk(program.entry_id, kernel.compile(program.source), program.modules, imports)
+    def _chunk(self, program: LuaProgram, context: CallContext | None) -> CompiledChunk:
+        def work() -> bytes:
+            return compiled(program.source, program.entry_id)
+
+        what = f'"{program.entry_id}" was compiled'
+        code = work() if context is None else self._asides.done((program.source, program.entry_id), work, context, what)
+        imports = {alias: library.entry_id for alias, library in program.imports.items()}
+        return CompiledChunk(program.entry_id, code, program.modules, imports)
 
 
 def _start_message(message: str) -> str:

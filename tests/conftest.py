@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+import lua_guests
+
 # No test is timed: a busy machine must not fail one.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors]
+)
 settings.load_profile("untimed")
 
 # What a shell runs in its background inherits that Ctrl-C is ignored: tests of Ctrl-C would hang.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs the tests of a module that is marked so under every combination of limits."""
+    if metafunc.definition.get_closest_marker("under_every_limit"):
+        metafunc.parametrize("conditions", lua_guests.CONDITIONS, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def conditions(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What limits guests have where a test does not say it: none, unless the test is marked `under_every_limit`."""
+    lua_guests.current[0] = lua_guests.CONDITIONS[getattr(request, "param", "unlimited")]
+    yield
+    lua_guests.current[0] = lua_guests.CONDITIONS["unlimited"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from typing import NamedTuple
 
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import NotFoundError
@@ -13,6 +15,22 @@ from polycall.interop.values import Value
 from polycall.lua_runtime import LuaProgram
 from polycall.lua_runtime.runtime import LuaFunction, LuaRuntime
 from polycall.registry.services.guest_yaml import GuestYaml
+
+
+class Conditions(NamedTuple):
+    """Under what guests run where a test does not say it."""
+
+    limits: LimitsSpec = LimitsSpec()
+    seconds: float | None = None
+
+
+CONDITIONS = {
+    "unlimited": Conditions(),
+    "memory": Conditions(LimitsSpec(max_memory_bytes=256 << 20)),
+    "deadline": Conditions(seconds=600),
+    "memory and deadline": Conditions(LimitsSpec(max_memory_bytes=256 << 20), 600),
+}
+current = [CONDITIONS["unlimited"]]
 
 Target = Callable[[Sequence[Value], CallContext], Value]
 
@@ -47,7 +65,7 @@ def program(
     first_line: int = 1,
 ) -> LuaProgram:
     source = SourceText(text, f"lua/{entry_id.partition(':')[2]}.lua", first_line)
-    return LuaProgram(entry_id, source, method, tuple(modules), imports or {}, limits or LimitsSpec())
+    return LuaProgram(entry_id, source, method, tuple(modules), imports or {}, limits or current[0].limits)
 
 
 def prepare(lua: LuaProgram, targets: Mapping[str, Target] | None = None) -> LuaFunction:
@@ -65,6 +83,8 @@ def context(
     cancellation: Cancellation | None = None,
     values: Mapping[str, Value] | None = None,
 ) -> CallContext:
+    if deadline is None and cancellation is None and current[0].seconds is not None:
+        deadline = time.monotonic() + current[0].seconds
     return CallContext("app:main", "lua", deadline=deadline, cancellation=cancellation, values=values)
 
 

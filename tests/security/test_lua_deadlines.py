@@ -112,6 +112,81 @@ CASES = {
     ),
 }
 
+NUMERAL = "local s = (' '):rep(24 << 20) .. '1' "
+MAP = "local t, n = {}, 1 << SIZE for i = 1, n do t[-i] = true end local i = 0 "
+REHASH = "i = i + 1 t[-i] = nil t[-n - i] = true"
+
+# Each is refused, or is over before the next look at the clock, which comes sooner the more a state holds.
+CASES |= {
+    "== on 24 MiB": Case(
+        "local s, b = ('a'):rep(24 << 20), ('a'):rep(24 << 20)", "local x = s == b", "return 'a' == 'a'", True
+    ),
+    "< on 24 MiB": Case(
+        "local s, b = ('a'):rep(24 << 20), ('a'):rep(24 << 20)", "local x = s < b", "return 'a' < 'b'", True
+    ),
+    "< on zero bytes": Case(
+        "local s, b = ('\\0'):rep(4 << 20), ('\\0'):rep(4 << 20)", "local x = s < b", "return '\\0' < 'b'", True
+    ),
+    "a new key in a full table": Case(MAP.replace("SIZE", "20"), REHASH, "local t = {} t[1] = 2 return t[1]", 2),
+    "a new key in a full small table": Case(MAP.replace("SIZE", "15"), REHASH, "local t = {} t[1] = 2 return t[1]", 2),
+    "a new key in a full table, in coroutines": Case(
+        MAP.replace("SIZE", "20"),
+        f"coroutine.wrap(function() {REHASH} end)()",
+        "return coroutine.wrap(function() return 2 end)()",
+        2,
+    ),
+    "the first key of an emptied table": Case(
+        "local t = {} for i = 1, 1000000 do t[i] = 1 end for i = 1, 1000000 do t[i] = nil end",
+        "next(t)",
+        "return next({ 5 })",
+        1,
+    ),
+    "a long numeral as a number": Case(NUMERAL, "math.floor(s)", "return math.floor('2.5')", 2),
+    "a long numeral many times": Case(
+        NUMERAL, "pcall(math.max, " + ", ".join(["s"] * 200) + ")", "return math.max(1, 2)", 2
+    ),
+    "select of a long numeral": Case(NUMERAL, "select(s, 1)", "return select('2', 1, 5)", 5),
+    "characters from long numerals": Case(
+        NUMERAL, "pcall(string.char, " + ", ".join(["s"] * 200) + ")", "return string.char('65')", "A"
+    ),
+    "utf8 from long numerals": Case(NUMERAL, "pcall(utf8.char, s, s, s, s)", "return utf8.char('65')", "A"),
+    "a date of long numerals": Case(
+        NUMERAL,
+        "pcall(os.time, { year = s, month = s, day = s, hour = s, min = s })",
+        "return os.date('!%Y', os.time({ year = '2020', month = 6, day = '2' }))",
+        "2020",
+    ),
+    "a long date format": Case(
+        "local f = ('%c'):rep(1 << 20)", "pcall(os.date, f, 0)", "return os.date('!%d', 0)", "01"
+    ),
+    "a long layout to pack": Case(
+        "local f = (' '):rep(24 << 20)",
+        "pcall(string.packsize, f) pcall(string.unpack, f, '')",
+        "return string.packsize('i4')",
+        4,
+    ),
+    "padding to pack": Case("", "pcall(string.pack, 'c1000000000', '')", "return string.pack('c2', 'a')", "a\0"),
+    "wide numbers to format": Case(
+        "local t = {} for i = 1, 20000 do t[i] = 1e308 end local f = ('%99.99f'):rep(20000)",
+        "pcall(string.format, f, table.unpack(t))",
+        "return ('%5.1f'):format(1)",
+        "  1.0",
+    ),
+    "the iterator of utf8.codes by hand": Case(
+        "local s, f = 'a' .. ('\\x80'):rep(24 << 20), utf8.codes('a')",
+        "pcall(f, s, 1)",
+        "for _, c in utf8.codes('A') do return c end",
+        65,
+    ),
+    "200,000 arguments": Case(
+        "local t = {} for i = 1, 200000 do t[i] = i end local function f(...) local a = { ... } end",
+        "f(table.unpack(t))",
+        "return select('#', table.unpack({ 1, 2 }))",
+        2,
+    ),
+    "errors and nothing else": Case("", "pcall(error, 'x')", "return pcall(error, 'x')", False),
+}
+
 
 class Bell:
     """Cancels a call a moment after its guest rings, and knows when."""

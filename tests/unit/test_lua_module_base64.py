@@ -14,6 +14,8 @@ from polycall.interop.errors import DeadlineError
 from polycall.interop.values import Value
 from polycall.lua_runtime.instance import LuaInstance
 
+pytestmark = pytest.mark.under_every_limit
+
 # RFC 4648, section 10.
 VECTORS = [
     ("", ""),

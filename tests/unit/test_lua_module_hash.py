@@ -13,6 +13,8 @@ from lua_guests import body, context, prepare, program, refusal, run
 from polycall.interop.errors import DeadlineError
 from polycall.lua_runtime.instance import LuaInstance
 
+pytestmark = pytest.mark.under_every_limit
+
 # RFC 1321, A.5; FIPS 180-4 examples.
 DIGESTS = [
     ("md5", "", "d41d8cd98f00b204e9800998ecf8427e"),

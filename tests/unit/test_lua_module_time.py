@@ -17,6 +17,8 @@ from polycall.interop.errors import CancelledError, DeadlineError, GuestError
 from polycall.interop.values import Value
 from polycall.lua_runtime.instance import LuaInstance
 
+pytestmark = pytest.mark.under_every_limit
+
 
 def lua(text: str, *arguments: Value, frame: CallContext | None = None) -> Value:
     return run(f"local time = require('time')\n{text}", *arguments, frame=frame)

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from lua_guests import refusal, run
 
+pytestmark = pytest.mark.under_every_limit
+
 # RFC 9562, appendix A.
 RFC_9562 = [
     ("C232AB00-9414-11EC-B3C8-9F6BDECED846", 1, 1645557742),

@@ -21,6 +21,8 @@ from polycall.interop.errors import (
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.values import Value
 
+pytestmark = pytest.mark.under_every_limit
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -18,6 +18,8 @@ from polycall.interop.errors import (
 )
 from polycall.interop.values import Value
 
+pytestmark = pytest.mark.under_every_limit
+
 
 def failure(text: str, **options: object) -> GuestError:
     with pytest.raises(GuestError) as caught:

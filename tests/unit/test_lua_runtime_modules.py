@@ -11,6 +11,8 @@ from polycall.interop.context import CallContext
 from polycall.interop.errors import GuestError
 from polycall.interop.values import Value
 
+pytestmark = pytest.mark.under_every_limit
+
 
 class TestFuncs:
     def test_a_call_gives_the_value_of_the_target_in_a_frame_below_the_callers(self) -> None:

@@ -5,6 +5,8 @@ import pytest
 from lua_guests import run as run_lua
 from polycall.interop.values import Value
 
+pytestmark = pytest.mark.under_every_limit
+
 
 def run(body: str, *arguments: Value) -> Value:
     start = "local payload = require('payload') local F = payload.format "

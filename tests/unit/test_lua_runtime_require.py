@@ -9,6 +9,8 @@ from polycall.interop.errors import GuestError, PreparationError
 from polycall.interop.values import Value
 from polycall.lua_runtime import LuaProgram
 
+pytestmark = pytest.mark.under_every_limit
+
 
 def call(lua: LuaProgram, *arguments: Value) -> Value:
     with closing(prepare(lua).instantiate()) as instance:
@@ -26,13 +28,28 @@ def test_a_declared_module_can_be_required() -> None:
 def test_an_undeclared_module_is_not_found_and_the_error_says_what_is_declared() -> None:
     with pytest.raises(GuestError) as caught:
         run("local json = require('json')", modules=["ctx"])
-    assert caught.value.message == "lua/main.lua:2: module 'json' not found (app:main declares: ctx)"
+    assert caught.value.message == (
+        "lua/main.lua:2: module 'json' not found (app:main declares: ctx); add to the entry: modules: [json]"
+    )
+
+
+def test_what_is_no_module_of_the_host_may_be_a_library_to_import() -> None:
+    with pytest.raises(GuestError) as caught:
+        run("local tax = require('tax')", modules=[])
+    assert caught.value.message == (
+        "lua/main.lua:2: module 'tax' not found (app:main declares none); "
+        "a module of the host is declared under modules:, a library under imports:"
+    )
+
+
+def test_a_message_shows_the_beginning_of_a_long_name() -> None:
+    assert len(str(run("return select(2, pcall(require, ('x'):rep(1 << 20)))"))) < 300
 
 
 def test_a_module_that_the_state_has_but_the_entry_does_not_declare_is_hinted_at() -> None:
     lib = library("return { has_json = pcall(require, 'json') }", modules=["funcs"])
     lua = program(body("require('lib') return require('funcs')"), modules=["json"], imports={"lib": lib})
-    with pytest.raises(GuestError, match=r"module 'funcs' not found .*declares: json, lib\).*|add it to its modules"):
+    with pytest.raises(GuestError, match=r"'funcs' not found .*: json, lib\); add to the entry: modules: \[funcs\]"):
         call(lua)
 
 

@@ -10,6 +10,8 @@ from polycall.interop.errors import ConversionError
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.values import MAX_NESTING, Value
 
+pytestmark = pytest.mark.under_every_limit
+
 ECHO = "return (...)"
 
 

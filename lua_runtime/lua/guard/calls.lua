@@ -3,31 +3,27 @@ local kernel, restore_limit = ...
 local error, next, pcall, type, tostring, xpcall = error, next, pcall, type, tostring, xpcall
 local sort, unpack, utf8_len = table.sort, table.unpack, utf8.len
 local frames, render, located = kernel.frames, kernel.render, kernel.located
-local arm, disarm, is_stopping, read_fed = kernel.arm, kernel.disarm, kernel.is_stopping, kernel.read_fed
-local flatten, flatten_error, leave, parts, IS_SCALAR, NO_MEMORY =
-  kernel.flatten, kernel.flatten_error, kernel.leave, kernel.error_parts, kernel.IS_SCALAR, kernel.NO_MEMORY
+local arm, disarm, fatal, is_over, read_fed = kernel.arm, kernel.disarm, kernel.fatal, kernel.is_over, kernel.read_fed
+local flatten, flatten_error, leave, parts, IS_SCALAR =
+  kernel.flatten, kernel.flatten_error, kernel.leave, kernel.error_parts, kernel.IS_SCALAR
+
+local state = kernel.state
 
 local method
 local last_trace
 
 local function on_error(value)
-  if is_stopping() then return value end
+  if is_over(value) then return value end
   local found = frames(2)
   last_trace = render(found)
   return type(value) == "string" and located(value, 2, found) or value
 end
 
-local function fatal(value)
-  if is_stopping() then return "stopped" end
-  if NO_MEMORY and value == NO_MEMORY then return "memory" end
-end
-
 -- For what is no answer of the guest. Two values, because a single one would be a result.
-local function unwound(value)
-  local word = fatal(value)
+local function unwound(problem)
+  local word = fatal(false, problem)
   if word then return word, true end
-  -- An exception that arose in Python outside of our reach (Lupa raises it again), or a fault of ours.
-  error(value, 0)
+  error(problem, 0) -- a fault of ours
 end
 
 local function failed(own, trace)
@@ -43,7 +39,6 @@ local function raised(value)
   local trace = last_trace
   last_trace = nil
   kernel.unwound()
-  if fatal(value) or type(value) == "userdata" then return unwound(value) end
   if parts[value] then return failed(parts[value], trace) end
   if type(value) == "table" then
     local ran, fits, run, length = pcall(flatten_error, "$", value)
@@ -69,7 +64,11 @@ end
 
 -- One scalar is the answer itself; everything else is a word and what the word says.
 local function finish(ok, value, err)
-  if not ok then return raised(value) end
+  if not ok or state.stopping then -- whatever the guest returned
+    local word = fatal(ok, value)
+    if word then return word, true end
+    return raised(value)
+  end
   -- A string after a value is one more result, as of string.match or pcall; an error object is always an error.
   if err ~= nil and (parts[err] or value == nil and type(err) == "string") then return returned_error(err) end
   if IS_SCALAR[type(value)] then return value end
@@ -120,6 +119,8 @@ local function run_chunk(id, name)
 end
 
 local function started(ok, exports, found)
+  local word = fatal(ok, exports)
+  if word then return word, true end
   if not ok then return raised(exports) end
   if type(found) ~= "function" then
     return "missing", type(exports), function_names(type(exports) == "table" and exports or {})
@@ -128,7 +129,9 @@ local function started(ok, exports, found)
   return "started"
 end
 
-function kernel.start(id, name)
+-- most_bytes: what the guest may hold, or nil.
+function kernel.start(id, name, most_bytes)
+  kernel.begin(most_bytes)
   arm()
   return disarm(started(xpcall(run_chunk, on_error, id, name)))
 end

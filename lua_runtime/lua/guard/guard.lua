@@ -1,12 +1,20 @@
--- Stopping a guest: a count hook asks the host, and whatever could catch the error that unwinds passes it on.
-local kernel, expired, has_cap = ...
-local collectgarbage, error, type = collectgarbage, error, type
-local pcall, xpcall, sethook = pcall, xpcall, debug.sethook
-local create, resume, close, status = coroutine.create, coroutine.resume, coroutine.close, coroutine.status
+-- The gate: all that a guest reaches of the host goes through `gate`, and whatever could catch the error that unwinds a
+-- stopped call passes it on. A count hook asks the host whether the call is still wanted.
+--
+-- Once a call is stopped, nothing of the guest runs: `pcall`, `xpcall` and the coroutine functions raise again, to-be-closed
+-- handlers are passed over (see metatables.lua), and a coroutine's are abandoned with it.
+local kernel, ask, restore_limit = ...
+local collectgarbage, error, select, setmetatable, type = collectgarbage, error, select, setmetatable, type
+local pcall, xpcall, sethook, min = pcall, xpcall, debug.sethook, math.min
+local create, resume, close = coroutine.create, coroutine.resume, coroutine.close
 
 local STOPPED, NO_MEMORY = "the call was stopped", "not enough memory"
--- A check costs about as much as 50 instructions. One instruction may be long: an operator on huge strings.
-local INSTRUCTIONS = 1000
+-- Instructions between two questions. One may take long, in proportion to what the state holds: it compares two strings, or
+-- adds a key to a full table. The costliest takes some milliseconds for each megabyte (`<` on zero bytes), so a state that
+-- holds more asks more often, unless its deadline is far.
+local MOST_INSTRUCTIONS = 1024
+local FIRST_PATIENCE = 100 -- milliseconds, until the host says how many
+local LAST_INSTRUCTIONS = 1 << 20 -- of a call that is stopped
 -- Hooks do not fire inside C functions: so what these go through counts as well, in bytes.
 local MOST_WORK = 1024 * 1024
 
@@ -14,82 +22,153 @@ local MOST_WORK = 1024 * 1024
 -- one chain of calls: Lua's own limit of 200 levels is too much for them.
 local MOST_NESTED = 16
 
-local stopping = false -- goes on once: such a state is discarded
+local reason -- what stopped the call, if it was an error of the engine or of Python: it never leaves this file but to Python
 local nested = 0 -- calls of `limit_nesting` functions that have not returned
-local state = { armed = false } -- whether the running call may be stopped
+-- Whether the running call may be stopped, and whether it was: that goes on, for such a state is discarded.
+local state = { armed = false, stopping = false }
 local worked = 0 -- bytes that C functions went through since the host was last asked
-local hooked = setmetatable({}, { __mode = "k" })
+local interval = MOST_INSTRUCTIONS
+local room_end -- what the state may hold, in bytes, if that is limited
+local hooked = setmetatable({}, { __mode = "k" }) -- coroutine -> the interval of its hook
 
-local function stop()
-  stopping = true
+-- Tells Lua's own "not enough memory" from a guest's, which is the very same text: Lua runs the collector before it gives up,
+-- and this dies in each round of it; only C's buffers give up at once.
+local canary = setmetatable({}, { __mode = "v" })
+local buffering = false -- whether a C function runs that makes such a buffer
+
+local hook
+
+-- From here on nothing of the guest runs, and what is left of the host's own is short: no hook must fire in it.
+local function halt(why)
+  sethook(hook, "", LAST_INSTRUCTIONS)
+  state.stopping, reason = true, reason or why
+end
+
+local function stop(why)
+  halt(why)
   error(STOPPED, 0)
 end
 
-local function hook()
-  -- After the first time the host is not asked again: nothing the guest runs while it unwinds may last.
-  if stopping or expired() then stop() end
+-- A userdata is an exception that arose in Python, such as KeyboardInterrupt.
+local function is_fatal(problem)
+  return problem == NO_MEMORY and (buffering or canary[1] == nil) or type(problem) == "userdata"
 end
 
-local function is_fatal(caught)
-  -- A userdata is an exception that arose in Python outside of our reach, such as KeyboardInterrupt.
-  -- Without a cap the text can only be a guest's own, or of a host without memory, which no answer helps. With one, Lua
-  -- itself makes a memory error of a guest's `error("not enough memory", 0)`, which no handler sees: it ends the call too.
-  return has_cap and caught == NO_MEMORY or type(caught) == "userdata"
+-- What the host answers; an exception of Python's stops the call, and is kept here until the guest is unwound.
+local function answered(ok, ...)
+  if ok then return ... end
+  local problem = ...
+  if is_fatal(problem) then stop(problem) end
+  if restore_limit then pcall(restore_limit) end -- the stack had no room for the answer
+  error(problem, 0)
+end
+
+-- Returns the way to a host function. C's pcall stands directly around it: what it raises meets nothing of the guest's.
+local function gate(host)
+  return function(...)
+    if state.stopping then stop() end
+    return answered(pcall(host, ...))
+  end
+end
+
+-- Sets how soon the host is asked again, for a call whose end may be noticed so many milliseconds late. In steps of two: to
+-- set a hook, Lua goes through the whole stack.
+local function pace(patience)
+  local most, wanted = min(patience * 1024 / collectgarbage("count"), MOST_INSTRUCTIONS), interval
+  while wanted > most and wanted > 1 do wanted = wanted // 2 end
+  while 2 * wanted <= most do wanted = 2 * wanted end
+  if wanted ~= interval then
+    interval = wanted
+    sethook(hook, "", wanted)
+  end
+end
+
+-- `..` on huge strings is one instruction, but it makes garbage: so each round of the collector makes the next
+-- instruction ask. (What a finalizer raises is lost; the hook that it sets is not.)
+local function hook_at_once()
+  sethook(hook, "", interval)
+  hook()
+end
+
+local watch
+
+local function make_sentinel()
+  canary[1] = setmetatable({}, { __gc = function()
+    if state.armed then sethook(hook_at_once, "", 1) end
+    watch()
+  end })
+end
+
+-- Its parameters wipe what the call before it left on the stack: the collector takes that for alive.
+local function wipe(_, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _) end
+
+function watch()
+  make_sentinel()
+  wipe()
+end
+
+function hook()
+  if state.stopping then stop() end
+  if not canary[1] then watch() end -- its finalizer found no stack to run on
+  worked = 0
+  local left = answered(pcall(ask))
+  if left == 0 then stop() end
+  pace(left)
 end
 
 -- Every way of catching an error ends here; `before` is what `nested` was when it began.
 local function caught(before, ok, ...)
   nested = before
+  if not ok and is_fatal((...)) then stop((...)) end
+  if state.stopping then stop() end
+  buffering = false
   -- At the end of the C stack the hook itself fails, with an error like any other: so each caught error is a check.
-  if stopping or (state.armed and not ok and expired()) then stop() end
-  if not ok and is_fatal((...)) then error((...), 0) end
+  if not ok and state.armed and answered(pcall(ask)) == 0 then stop() end
   return ok, ...
 end
 
--- A coroutine does not share its creator's hook.
-local function arm_coroutine(thread)
-  if (hooked[thread] or false) ~= state.armed and type(thread) == "thread" then
-    hooked[thread] = state.armed
-    if state.armed then sethook(thread, hook, "", INSTRUCTIONS) else sethook(thread) end
-  end
+-- Says before or after a C function runs how many bytes it goes through: the hook of what no hook sees.
+local function work(amount)
+  if not state.armed then return end
+  worked = worked + amount
+  if worked >= MOST_WORK then hook() end
 end
 
-local function wrapped(thread, before, ok, ...)
-  if ok and not stopping then return ... end
-  caught(before, ok, ...)
+-- A coroutine does not share its creator's hook; and each comes with a full count of instructions, which is work.
+local function arm_coroutine(thread)
+  if state.stopping then stop() end
+  local wanted = state.armed and interval or false
+  if (hooked[thread] or false) ~= wanted and type(thread) == "thread" then
+    hooked[thread] = wanted
+    if wanted then sethook(thread, hook, "", wanted) else sethook(thread) end
+  end
+  work(4 * MOST_WORK // interval)
+end
+
+-- What ran in a coroutine may have changed the interval.
+local function resumed(before, paced, ...)
+  if paced ~= interval and state.armed then sethook(hook, "", interval) end
+  return caught(before, ...)
+end
+
+local function wrapped(thread, before, paced, ok, ...)
+  if ok and not state.stopping and paced == interval then return ... end
+  resumed(before, paced, ok, ...)
+  if ok then return ... end
   -- Not before `caught`: a coroutine that a hook stopped would run its __close handlers with hooks off.
   local closed, other = caught(before, close(thread))
   error(closed and (...) or other, 0)
 end
 
-local function hook_at_once()
-  sethook(hook, "", INSTRUCTIONS)
-  hook()
-end
+kernel.stop, kernel.state, kernel.work = stop, state, work
 
--- `..` on huge strings is one instruction, but it makes garbage: so each round of the collector makes the next
--- instruction ask. (What a finalizer raises is lost; the hook that it sets is not.)
-local watched = false
-local function watch()
-  watched = true
-  local function collected()
-    watched = false
-    if not state.armed then return end
-    sethook(hook_at_once, "", 1)
-    watch()
+-- Runs a file of the host's own. Beyond the first `plain` arguments, each function of the host's is given as its gate.
+function kernel.install(code, plain, ...)
+  local given = { ... }
+  for at = plain + 1, select("#", ...) do
+    if type(given[at]) == "userdata" then given[at] = gate(given[at]) end
   end
-  setmetatable({}, { __gc = collected })
-end
-
-kernel.stop, kernel.state = stop, state
-
--- Says before or after a C function runs how many bytes it goes through: the hook of what no hook sees.
-function kernel.work(amount)
-  if not state.armed then return end
-  worked = worked + amount
-  if worked < MOST_WORK then return end
-  worked = 0
-  hook()
+  return load(code, "", "b")(kernel, table.unpack(given, 1, select("#", ...)))
 end
 
 -- Asks the host now; between pieces of work that are long by themselves.
@@ -98,9 +177,9 @@ function kernel.check()
 end
 
 function kernel.arm()
-  state.armed = true
-  if not watched then watch() end
-  sethook(hook, "", INSTRUCTIONS)
+  state.armed, interval, worked = true, 2 * MOST_INSTRUCTIONS, 0 -- more than any, so that `pace` sets the hook
+  if not canary[1] then watch() end
+  pace(FIRST_PATIENCE)
 end
 
 function kernel.disarm(...)
@@ -109,7 +188,22 @@ function kernel.disarm(...)
   return ...
 end
 
-function kernel.is_stopping() return stopping end
+-- Says why a call ended that must not go on: "stopped", "memory", or nil. An exception of Python's is raised again, out
+-- to Python: nobody but Python may see it.
+function kernel.fatal(ok, problem)
+  if not ok and is_fatal(problem) then halt(problem) end
+  if not state.stopping then return nil end
+  if reason == nil then return "stopped" end
+  if reason == NO_MEMORY then return "memory" end
+  sethook()
+  error(reason, 0)
+end
+
+-- Whether a handler, of an error or of a variable to be closed, must not run.
+function kernel.is_over(problem)
+  if not state.stopping and is_fatal(problem) then halt(problem) end
+  return state.stopping
+end
 
 local function returned(...)
   nested = nested - 1
@@ -126,51 +220,78 @@ end
 
 function kernel.unwound() nested = 0 end
 
-kernel.NO_MEMORY = has_cap and NO_MEMORY or nil
+-- Begins to count what the state holds; `limit` is what it may hold more, in bytes.
+function kernel.begin(limit)
+  if limit then room_end = collectgarbage("count") * 1024 + limit end
+end
 
--- C's buffers, unlike all else, make no room for themselves: a function that found none gets a second chance. Only for
--- functions that may run twice.
-function kernel.with_room(make)
-  if not has_cap then return make end
+local function made(...)
+  buffering = false
+  return ...
+end
+
+-- For C functions that make a buffer and run no code of a guest's.
+function kernel.buffered(plain)
+  if not restore_limit then return plain end
   return function(...)
-    local ok, made, second = pcall(make, ...)
-    if ok then return made, second end
-    if made == NO_MEMORY then collectgarbage() end
-    return make(...) -- raises where the guest's frame is near enough to be named
+    buffering = true
+    return made(plain(...))
   end
 end
 
-function kernel.pcall(...) return caught(nested, pcall(...)) end
+-- C's buffers, unlike all else, make no room for themselves: these do. They grow by half, and the old one is there meanwhile.
+function kernel.make_room(bytes)
+  if room_end and collectgarbage("count") * 1024 + 3 * bytes > room_end then collectgarbage() end
+end
+
+-- The same where nobody knows beforehand how many bytes: a second chance. For `buffered` functions of one or two results.
+function kernel.with_room(plain)
+  if not restore_limit then return plain end
+  return function(...)
+    local ok, first, second = pcall(plain, ...)
+    if ok and second == nil then return first end
+    if ok then return first, second end
+    if first == NO_MEMORY then collectgarbage() end
+    buffering = true
+    return made(plain(...)) -- raises where the guest's frame is near enough to be named
+  end
+end
+
+function kernel.pcall(...)
+  if state.stopping then stop() end
+  return caught(nested, pcall(...))
+end
 
 function kernel.xpcall(body, handler, ...)
   if type(handler) ~= "function" then error("bad argument #2 to 'xpcall' (function expected)", 2) end
   -- A handler runs where the error was raised: in a hook, that is with hooks off.
   local function checked(value)
-    if stopping or is_fatal(value) then return value end
+    if kernel.is_over(value) then return value end
     return handler(value)
   end
+  if state.stopping then stop() end
   return caught(nested, xpcall(body, checked, ...))
 end
 
 kernel.coroutine = {
   create = create,
-  status = status,
+  status = coroutine.status,
   yield = coroutine.yield,
   running = coroutine.running,
   isyieldable = coroutine.isyieldable,
   resume = function(thread, ...)
     arm_coroutine(thread)
-    return caught(nested, resume(thread, ...))
+    return resumed(nested, interval, resume(thread, ...))
   end,
   close = function(thread)
     arm_coroutine(thread)
-    return caught(nested, close(thread))
+    return resumed(nested, interval, close(thread))
   end,
   wrap = function(body)
     local thread = create(body)
     return function(...)
       arm_coroutine(thread)
-      return wrapped(thread, nested, resume(thread, ...))
+      return wrapped(thread, nested, interval, resume(thread, ...))
     end
   end,
 }

@@ -1,8 +1,10 @@
 -- Each chunk's own globals, and `require`: what the chunk's entry declares and nothing else.
-local kernel, write_line, LINE_BYTES = ...
+local kernel, write_line, LINE_BYTES, known = ...
 local error, load, pairs, tostring, type, select = error, load, pairs, tostring, type, select
-local concat, dump, sort, sub, max = table.concat, string.dump, table.sort, string.sub, math.max
+local concat, find, sort, sub, max = table.concat, string.find, table.sort, string.sub, math.max
 local globals, always, receive, read_fed = kernel.globals, kernel.always, kernel.receive, kernel.read_fed
+
+local MOST_SHOWN = 100 -- bytes of a name in a message
 
 local modules = {} -- name -> what `require` gives
 local programs = {} -- entry id -> how to run its chunk
@@ -29,8 +31,10 @@ local function not_found(name, id, declared, imports)
   for alias in pairs(imports) do names[#names + 1] = alias end
   sort(names)
   local list = #names > 0 and id .. " declares: " .. concat(names, ", ") or id .. " declares none"
-  local advice = modules[name] and "; add it to its modules" or ""
-  return "module '" .. name .. "' not found (" .. list .. advice .. ")"
+  local shown = sub(name, 1, MOST_SHOWN)
+  local advice = find(" " .. known .. " ", " " .. shown .. " ", 1, true) and "add to the entry: modules: [" .. shown .. "]"
+    or "a module of the host is declared under modules:, a library under imports:"
+  return "module '" .. shown .. "' not found (" .. list .. "); " .. advice
 end
 
 local function requirer(id, declared, imports)
@@ -52,13 +56,6 @@ function kernel.define(id, code)
   environment._G = environment
   environment.require = requirer(id, declared, imports)
   programs[id] = load(code, id, "b", environment)
-end
-
--- Bytecode comes only from here, so that no guest's bytes are ever run as such.
-function kernel.compile(text, name)
-  local chunk, message = load(text, "@" .. name, "t")
-  if not chunk then return nil, message end
-  return dump(chunk)
 end
 
 function kernel.offer(name, module) modules[name] = kernel.seal(module, name) end

@@ -2,22 +2,27 @@
 -- would run for long; without one, each function is C's own behind two tests. All but those that take no text first take
 -- error objects for it.
 local kernel = ...
-local error, getmetatable, select, tonumber, tostring, type =
-  error, debug.getmetatable, select, tonumber, tostring, type
-local math_type, tointeger = math.type, math.tointeger
+local error, getmetatable, rawget, select, tonumber, tostring, type =
+  error, debug.getmetatable, rawget, select, tonumber, tostring, type
+local math_type, tointeger, unpack = math.type, math.tointeger, table.unpack
 local parts, error_text, state, work = kernel.error_parts, kernel.error_text, kernel.state, kernel.work
+local make_room, pointer, HAS_ADDRESS = kernel.make_room, kernel.pointer, kernel.HAS_ADDRESS
 local real = string
 local real_byte, real_find, real_len, real_rep, real_sub = real.byte, real.find, real.len, real.rep, real.sub
+local real_gmatch, real_gsub = real.gmatch, real.gsub
 
 local MOST_MADE = 64 * 1024 * 1024 -- bytes of one string.rep, and under a deadline of one string.format or string.pack
 local BLOCK = 4096 -- bytes that string.rep repeats at least: C copies each repetition by itself
 local PIECE = 1024 * 1024 -- bytes that C changes in one go
+local MOST_LAYOUT = 16 * 1024 -- bytes of a layout of format, pack or unpack under a deadline
+local ELEMENT = 500 -- bytes that format makes of a value that is no text: "%99.99f"
+local SOME_ROOM = 64 * 1024 -- bytes for a text of objects
 local is_text = { string = true, number = true }
 
-local strings = { char = real.char, packsize = real.packsize }
+local strings = {}
 
 function strings.len(text)
-  if parts[text] then text = error_text(text) end
+  if type(text) == "table" and parts[text] then text = error_text(text) end
   return real_len(text)
 end
 
@@ -30,11 +35,9 @@ local function repeated(text, count, separator)
   return real_rep(block, (count - rest) // many) .. real_rep(text, rest, separator)
 end
 
-repeated = kernel.with_room(repeated)
-
 -- C takes "3" and 3.0 for the integer 3, and a number for a string.
 function strings.rep(text, times, separator)
-  if parts[text] then text = error_text(text) end
+  if type(text) == "table" and parts[text] then text = error_text(text) end
   if not separator and math_type(times) == "integer" and times <= 4096 and type(text) == "string" then
     if #text * times <= 4096 then return real_rep(text, times) end
   end
@@ -49,38 +52,95 @@ function strings.rep(text, times, separator)
   return repeated(text, count, separator)
 end
 
--- What goes through all of its strings.
-local function work_on(name, first, ...)
-  local size = type(first) == "string" and #first or 1
-  for at = 1, select("#", ...) do
-    local value = select(at, ...)
-    if type(value) == "string" then size = size + #value end
+repeated = kernel.with_room(repeated)
+
+local function bytes_of(value) return type(value) == "string" and #value or ELEMENT end
+
+-- Returns the bytes of what comes from a layout and its values; a value of no text makes at most some hundreds.
+local function size_of(name, layout, ...)
+  local size = type(layout) == "string" and #layout or 1
+  if size > MOST_LAYOUT then
+    error("string." .. name .. ": a layout of more than " .. MOST_LAYOUT .. " bytes under a deadline", 3)
+  end
+  local count, first, second = select("#", ...), ...
+  if count <= 2 then
+    size = size + bytes_of(first) + bytes_of(second)
+  else
+    local given = { ... }
+    for at = 1, count do size = size + bytes_of(given[at]) end
   end
   if size > MOST_MADE then error("string." .. name .. ": the result would be larger than 64 MiB", 3) end
-  work(size)
   return size
 end
 
-local format = kernel.with_room(kernel.limit_nesting("string.format", real.format))
+local format = kernel.limit_nesting("string.format", real.format)
+local format_plain = kernel.with_room(real.format) -- for values that run no code
+
+-- Gives what "%s" and "%p" would show of an object, if that is its address, as text.
+local function without_addresses(layout, ...)
+  local given, at = { ... }, 0
+  layout = real_gsub(layout, "(%%[^%a%%]*)(.)", function(flags, kind)
+    if kind == "%" then return nil end
+    at = at + 1
+    local value = given[at]
+    if kind == "p" then
+      given[at] = pointer(value)
+      return flags .. "s"
+    end
+    local metatable = kind == "s" and HAS_ADDRESS[type(value)] and getmetatable(value)
+    if metatable == nil or metatable and rawget(metatable, "__tostring") == nil then given[at] = tostring(value) end
+  end)
+  return format(layout, unpack(given, 1, select("#", ...)))
+end
+
+local function any_object(first, second, third, ...)
+  if HAS_ADDRESS[type(first)] or HAS_ADDRESS[type(second)] or HAS_ADDRESS[type(third)] then return true end
+  return select("#", ...) > 0 and any_object(...)
+end
 
 function strings.format(...)
+  local layout = ...
+  if type(layout) ~= "string" then return format(...) end
   if state.armed then
-    local size, layout = work_on("format", ...), ...
-    if size > PIECE and type(layout) == "string" and real_find(layout, "%%[^%a%%]*q") then
+    local size = size_of("format", ...)
+    work(size)
+    if size > PIECE and real_find(layout, "%%[^%a%%]*q") then
       error("string.format: more than 1 MiB with %q under a deadline", 2)
     end
   end
-  return format(...)
+  if not any_object(...) and not real_find(layout, "p", 1, true) then return format_plain(...) end
+  make_room(SOME_ROOM)
+  return without_addresses(...)
 end
+
+-- "c" and "!" make what they say, without a value for it.
+local function check_widths(layout)
+  local made = 0
+  for width in real_gmatch(layout, "c%s*(%d+)") do
+    made = made + tonumber(width)
+    if made > MOST_MADE then error("string.pack: the result would be larger than 64 MiB", 3) end
+  end
+  work(made)
+end
+
+local pack = kernel.with_room(real.pack)
 
 function strings.pack(...)
-  if state.armed then work_on("pack", ...) end
-  return real.pack(...)
+  if state.armed then
+    work(size_of("pack", ...))
+    local layout = ...
+    if type(layout) == "string" then check_widths(layout) end
+  end
+  return pack(...)
 end
 
-function strings.unpack(layout, text, init)
-  if state.armed and type(text) == "string" then work(#text) end
-  return real.unpack(layout, text, init)
+function strings.unpack(...)
+  local layout, text = ...
+  if state.armed and type(text) == "string" then
+    work(#text)
+    size_of("unpack", layout)
+  end
+  return real.unpack(...)
 end
 
 local function in_pieces(change, text, backwards)
@@ -95,12 +155,14 @@ end
 
 local function changer(change, backwards)
   change = kernel.with_room(change)
-  return function(text)
-    if parts[text] then text = error_text(text) end
+  return function(...)
+    local text = ...
+    if type(text) == "table" and parts[text] then text = error_text(text) end
     if state.armed and type(text) == "string" then
       if #text > PIECE then return in_pieces(change, text, backwards) end
       work(#text)
     end
+    if type(text) ~= "string" then return change(...) end
     return change(text)
   end
 end
@@ -109,7 +171,7 @@ strings.lower, strings.upper = changer(real.lower), changer(real.upper)
 strings.reverse = changer(real.reverse, true)
 
 function strings.sub(text, first, last)
-  if parts[text] then text = error_text(text) end
+  if type(text) == "table" and parts[text] then text = error_text(text) end
   if not state.armed then return real_sub(text, first, last) end
   local piece = real_sub(text, first, last)
   work(#piece)
@@ -117,7 +179,7 @@ function strings.sub(text, first, last)
 end
 
 function strings.byte(text, first, last)
-  if parts[text] then text = error_text(text) end
+  if type(text) == "table" and parts[text] then text = error_text(text) end
   if state.armed and last and type(text) == "string" then
     local start, stop = tonumber(first) or 1, tonumber(last) or 1
     work(start > 0 and stop > 0 and 16 * (stop < #text and stop or #text) or #text)
@@ -130,7 +192,7 @@ metatable.__index = strings
 for name in real.gmatch("add sub mul mod pow div idiv unm", "%a+") do -- arithmetic reads the number in a string
   local plain = metatable["__" .. name]
   metatable["__" .. name] = function(left, right)
-    if state.armed then work(#tostring(left) + #tostring(right)) end
+    if state.armed then work((type(left) == "string" and #left or 0) + (type(right) == "string" and #right or 0)) end
     return plain(left, right)
   end
 end

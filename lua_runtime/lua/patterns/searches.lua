@@ -4,6 +4,7 @@
 local kernel, patterns_code, windows_code, matching_code, replacing_code = ...
 local ipairs, load, select, tonumber, type = ipairs, load, select, tonumber, type
 local math_type, tointeger, setmetatable, unpack = math.type, math.tointeger, setmetatable, table.unpack
+local getmetatable = debug.getmetatable
 local parts, error_text, state, work = kernel.error_parts, kernel.error_text, kernel.state, kernel.work
 local strings, real = kernel.strings, string
 local real_find, real_match, real_gmatch, real_gsub, real_sub = real.find, real.match, real.gmatch, real.gsub, real.sub
@@ -98,7 +99,7 @@ local function find_plain(text, wanted, init)
 end
 
 function strings.find(text, pattern, init, plain)
-  if parts[text] then text = error_text(text) end
+  if type(text) == "table" and parts[text] then text = error_text(text) end
   if not state.armed then return real_find(text, pattern, init, plain) end
   local items = not plain and quick[pattern]
   if items and math_type(init) == "integer" and type(text) == "string" and init > 0 and init <= #text then
@@ -119,13 +120,13 @@ local function matched(text, first, last, ...)
 end
 
 function strings.match(text, pattern, init)
-  if parts[text] then text = error_text(text) end
+  if type(text) == "table" and parts[text] then text = error_text(text) end
   if not state.armed or is_short(text, pattern) or type(text) ~= "string" then return real_match(text, pattern, init) end
   return matched(text, find_guarded(text, pattern, init))
 end
 
 function strings.gmatch(text, pattern, init)
-  if parts[text] then text = error_text(text) end
+  if type(text) == "table" and parts[text] then text = error_text(text) end
   if not state.armed or is_short(text, pattern) then return real_gmatch(text, pattern, init) end
   local items, at = plan(text, pattern, init, true)
   if not items or patterns.is_cheap(items, #text - at + 1) then return real_gmatch(text, pattern, init) end
@@ -142,8 +143,10 @@ local calling_gsub = kernel.limit_nesting("string.gsub", real_gsub)
 local REPLACES = { string = kernel.with_room(real_gsub), ["function"] = calling_gsub, table = calling_gsub }
 
 function strings.gsub(text, pattern, replacement, most)
-  if parts[text] then text = error_text(text) end
-  local in_c = REPLACES[type(replacement)] or real_gsub
+  if type(text) == "table" and parts[text] then text = error_text(text) end
+  local kind = type(replacement)
+  if kind == "table" and not getmetatable(replacement) then kind = "string" end -- it runs no code either
+  local in_c = REPLACES[kind] or real_gsub
   if not state.armed then return in_c(text, pattern, replacement, most) end
   local items, limit = nil, most == nil and 1 << 62 or tointeger(tonumber(most))
   local grows = grows(text, replacement)

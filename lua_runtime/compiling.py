@@ -1,0 +1,62 @@
+"""Lua's compiler, at a distance: bounded, in a state of its own, and never in the way of a call that is over."""
+
+from __future__ import annotations
+
+from polycall.interop.errors import PreparationError
+from polycall.interop.source import SourceText
+from polycall.lua_runtime.engine import LuaMemoryError, State
+
+__all__ = ["MOST_SOURCE_BYTES", "compiled"]
+
+MOST_SOURCE_BYTES = 512 << 10
+"""Bytes of one source text. More than people write by hand, and the worst text that short (a chain of
+``elseif``, which costs the square of its length) is three seconds of work."""
+
+_MOST_MEMORY_BYTES = 256 << 20
+
+_COMPILE = b"""
+local text, name = ...
+local chunk, message = load(text, "@" .. name, "t")
+if not chunk then return nil, message end
+return string.dump(chunk)
+"""
+
+
+def compiled(source: SourceText, entry_id: str) -> bytes:
+    """Compiles a guest's text. Nothing can interrupt it, so a call waits for it at a distance.
+
+    Returns:
+        Bytecode. It comes only from here, so that no guest's bytes are ever run as such.
+
+    Raises:
+        PreparationError: The text is too long, or a syntax error, as ``file:line: message``.
+    """
+    text = _prepared(source)
+    if len(text) > MOST_SOURCE_BYTES + source.first_line:
+        raise PreparationError(
+            f"{source.name}: the source has more than {MOST_SOURCE_BYTES} bytes",
+            entry_id=entry_id,
+            hint="divide it into libraries, and put data into a file",
+        )
+    state = State(counted=True)
+    state.set_maximum(_MOST_MEMORY_BYTES)
+    try:
+        answer = state.run(_COMPILE, text, source.name.encode(errors="surrogateescape"))
+    except LuaMemoryError:
+        message = f"compiling takes more than {_MOST_MEMORY_BYTES} bytes of memory"
+        raise PreparationError(f"{source.name}: {message}", entry_id=entry_id) from None
+    if isinstance(answer, tuple):
+        message = answer[1].decode(errors="backslashreplace")
+        located = message if message.startswith(f"{source.name}:") else f"{source.name}: {message}"
+        raise PreparationError(located, entry_id=entry_id)
+    code: bytes = answer
+    return code
+
+
+def _prepared(source: SourceText) -> bytes:
+    """Returns the text at its line numbers; a first line that only a shell reads is empty."""
+    text = source.text
+    if text.startswith("#!"):
+        _, newline, rest = text.partition("\n")
+        text = newline + rest
+    return source._replace(text=text).aligned().encode(errors="surrogateescape")
