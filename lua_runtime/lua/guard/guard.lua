@@ -12,7 +12,7 @@ local STOPPED, NO_MEMORY = "the call was stopped", "not enough memory"
 -- Instructions between two questions. One may take long, in proportion to what the state holds: it compares two strings, or
 -- adds a key to a full table. The costliest takes some milliseconds for each megabyte (`<` on zero bytes), so a state that
 -- holds more asks more often, unless its deadline is far.
-local MOST_INSTRUCTIONS = 1024
+local MOST_INSTRUCTIONS = 4096 -- some 30 microseconds
 local FIRST_PATIENCE = 100 -- milliseconds, until the host says how many
 local LAST_INSTRUCTIONS = 1 << 20 -- of a call that is stopped
 -- Hooks do not fire inside C functions: so what these go through counts as well, in bytes.
@@ -23,6 +23,7 @@ local MOST_WORK = 1024 * 1024
 local MOST_NESTED = 16
 
 local reason -- what stopped the call, if it was an error of the engine or of Python: it never leaves this file but to Python
+local pending -- such an error on its way into `reason`: a full stack may have no room for the way
 local nested = 0 -- calls of `limit_nesting` functions that have not returned
 -- Whether the running call may be stopped, and whether it was: that goes on, for such a state is discarded.
 local state = { armed = false, stopping = false }
@@ -58,7 +59,9 @@ end
 local function answered(ok, ...)
   if ok then return ... end
   local problem = ...
+  pending = problem
   if is_fatal(problem) then stop(problem) end
+  pending = nil
   if restore_limit then pcall(restore_limit) end -- the stack had no room for the answer
   error(problem, 0)
 end
@@ -111,16 +114,24 @@ function hook()
   if state.stopping then stop() end
   if not canary[1] then watch() end -- its finalizer found no stack to run on
   worked = 0
-  local left = answered(pcall(ask))
+  local ok, left = pcall(ask)
+  if not ok then answered(ok, left) end
   if left == 0 then stop() end
   pace(left)
+end
+
+-- Whether the call must not go on, given what was raised: then no handler runs, of an error or of a variable to be closed.
+local function is_over(problem)
+  if pending ~= nil and is_fatal(pending) then problem = pending end
+  pending = nil
+  if not state.stopping and is_fatal(problem) then halt(problem) end
+  return state.stopping
 end
 
 -- Every way of catching an error ends here; `before` is what `nested` was when it began.
 local function caught(before, ok, ...)
   nested = before
-  if not ok and is_fatal((...)) then stop((...)) end
-  if state.stopping then stop() end
+  if not ok and is_over((...)) or state.stopping then stop() end
   buffering = false
   -- At the end of the C stack the hook itself fails, with an error like any other: so each caught error is a check.
   if not ok and state.armed and answered(pcall(ask)) == 0 then stop() end
@@ -160,7 +171,7 @@ local function wrapped(thread, before, paced, ok, ...)
   error(closed and (...) or other, 0)
 end
 
-kernel.stop, kernel.state, kernel.work = stop, state, work
+kernel.stop, kernel.state, kernel.work, kernel.is_over = stop, state, work, is_over
 
 -- Runs a file of the host's own. Beyond the first `plain` arguments, each function of the host's is given as its gate.
 function kernel.install(code, plain, ...)
@@ -191,18 +202,12 @@ end
 -- Says why a call ended that must not go on: "stopped", "memory", or nil. An exception of Python's is raised again, out
 -- to Python: nobody but Python may see it.
 function kernel.fatal(ok, problem)
-  if not ok and is_fatal(problem) then halt(problem) end
+  if not ok then is_over(problem) end
   if not state.stopping then return nil end
   if reason == nil then return "stopped" end
   if reason == NO_MEMORY then return "memory" end
   sethook()
   error(reason, 0)
-end
-
--- Whether a handler, of an error or of a variable to be closed, must not run.
-function kernel.is_over(problem)
-  if not state.stopping and is_fatal(problem) then halt(problem) end
-  return state.stopping
 end
 
 local function returned(...)
@@ -266,7 +271,7 @@ function kernel.xpcall(body, handler, ...)
   if type(handler) ~= "function" then error("bad argument #2 to 'xpcall' (function expected)", 2) end
   -- A handler runs where the error was raised: in a hook, that is with hooks off.
   local function checked(value)
-    if kernel.is_over(value) then return value end
+    if is_over(value) then return value end
     return handler(value)
   end
   if state.stopping then stop() end
