@@ -46,9 +46,6 @@ class RefusedError(Exception):
         self.kind = kind
 
 
-_PATIENCE_MS, _CANCELLED_LATE_MS, _NO_HURRY_MS = 100.0, 500.0, 10_000.0
-
-
 class Session:
     """What the host functions of one state share.
 
@@ -114,7 +111,7 @@ class Session:
     # What Lua calls ------------------------------------------------------------------------------------------------
 
     def expired(self) -> bool:
-        """Says whether the running guest must stop; asked at the end of a call."""
+        """Says whether the running guest must stop; asked by the count hook."""
         try:
             context = self.context or self.starting
             if context is None:
@@ -125,27 +122,6 @@ class Session:
         except BaseException as error:  # noqa: BLE001  # KeyboardInterrupt, most likely: kept and raised after unwinding
             self.failure, self.stopped = error, True
             return True
-
-    def patience(self) -> float:
-        """Says how many milliseconds late the end of the call may be noticed; 0 if it must end now.
-
-        Half of the time to the deadline is early enough to ask again, so only a call whose deadline is near, or which
-        may be cancelled at any time, is looked at often.
-        """
-        try:
-            context = self.context or self.starting
-            if context is None:
-                return _CANCELLED_LATE_MS
-            deadline, cancellation = context.deadline, context.cancellation
-            left = _NO_HURRY_MS if deadline is None else (deadline - time.monotonic()) * 1000
-            if left <= 0 or (cancellation is not None and cancellation.cancelled):
-                self.stopped = True
-                return 0.0
-            most = _NO_HURRY_MS if cancellation is None else _CANCELLED_LATE_MS
-            return min(max(_PATIENCE_MS, left / 2), most)
-        except BaseException as error:  # noqa: BLE001  # KeyboardInterrupt, most likely: kept and raised after unwinding
-            self.failure, self.stopped = error, True
-            return 0.0
 
     def collect(self, *piece: object) -> None:
         """Takes a piece of a long run, for the call that follows; no piece begins a new one."""

@@ -5,15 +5,16 @@
 -- handlers are passed over (see metatables.lua), and a coroutine's are abandoned with it.
 local kernel, ask, restore_limit = ...
 local collectgarbage, error, select, setmetatable, type = collectgarbage, error, select, setmetatable, type
-local pcall, xpcall, sethook, min = pcall, xpcall, debug.sethook, math.min
+local pcall, xpcall, sethook, min, max, clock = pcall, xpcall, debug.sethook, math.min, math.max, os.clock
 local create, resume, close = coroutine.create, coroutine.resume, coroutine.close
 
 local STOPPED, NO_MEMORY = "the call was stopped", "not enough memory"
--- Instructions between two questions. One may take long, in proportion to what the state holds: it compares two strings, or
--- adds a key to a full table. The costliest takes some milliseconds for each megabyte (`<` on zero bytes), so a state that
--- holds more asks more often, unless its deadline is far.
-local MOST_INSTRUCTIONS = 4096 -- some 30 microseconds
-local FIRST_PATIENCE = 100 -- milliseconds, until the host says how many
+-- Instructions between two looks at the clock. One may take long, in proportion to what the state holds: it joins or compares
+-- two strings, or adds a key to a full table. So a state that holds more looks more often. The host, which takes ten times as
+-- long to answer, is asked when so much of the processor's time has passed.
+local MOST_INSTRUCTIONS, LEAST_INSTRUCTIONS = 4096, 128 -- some 30 microseconds, and one
+local HOLDS_LITTLE = 1024 -- KiB of a state that is looked at least often
+local ASK_SECONDS = 0.002
 local LAST_INSTRUCTIONS = 1 << 20 -- of a call that is stopped
 -- Hooks do not fire inside C functions: so what these go through counts as well, in bytes.
 local MOST_WORK = 1024 * 1024
@@ -29,6 +30,7 @@ local nested = 0 -- calls of `limit_nesting` functions that have not returned
 local state = { armed = false, stopping = false }
 local worked = 0 -- bytes that C functions went through since the host was last asked
 local interval = MOST_INSTRUCTIONS
+local asked_at = 0 -- when the host was last asked, in seconds of the processor's time
 local room_end -- what the state may hold, in bytes, if that is limited
 local hooked = setmetatable({}, { __mode = "k" }) -- coroutine -> the interval of its hook
 
@@ -74,11 +76,11 @@ local function gate(host)
   end
 end
 
--- Sets how soon the host is asked again, for a call whose end may be noticed so many milliseconds late. In steps of two: to
--- set a hook, Lua goes through the whole stack.
-local function pace(patience)
-  local most, wanted = min(patience * 1024 / collectgarbage("count"), MOST_INSTRUCTIONS), interval
-  while wanted > most and wanted > 1 do wanted = wanted // 2 end
+-- Sets how soon the clock is looked at again. In steps of two: to set a hook, Lua goes through the whole stack.
+local function pace()
+  local most = max(min(MOST_INSTRUCTIONS * HOLDS_LITTLE / collectgarbage("count"), MOST_INSTRUCTIONS), LEAST_INSTRUCTIONS)
+  local wanted = interval
+  while wanted > most do wanted = wanted // 2 end
   while 2 * wanted <= most do wanted = 2 * wanted end
   if wanted ~= interval then
     interval = wanted
@@ -88,9 +90,11 @@ end
 
 -- `..` on huge strings is one instruction, but it makes garbage: so each round of the collector makes the next
 -- instruction ask. (What a finalizer raises is lost; the hook that it sets is not.)
+local look
+
 local function hook_at_once()
   sethook(hook, "", interval)
-  hook()
+  look()
 end
 
 local watch
@@ -110,14 +114,19 @@ function watch()
   wipe()
 end
 
-function hook()
+-- Asks the host whether the call is still wanted.
+function look()
   if state.stopping then stop() end
   if not canary[1] then watch() end -- its finalizer found no stack to run on
-  worked = 0
-  local ok, left = pcall(ask)
-  if not ok then answered(ok, left) end
-  if left == 0 then stop() end
-  pace(left)
+  worked, asked_at = 0, clock()
+  local ok, over = pcall(ask)
+  if not ok then answered(ok, over) end
+  if over then stop() end
+  pace()
+end
+
+function hook()
+  if state.stopping or clock() - asked_at >= ASK_SECONDS then look() end
 end
 
 -- Whether the call must not go on, given what was raised: then no handler runs, of an error or of a variable to be closed.
@@ -134,7 +143,7 @@ local function caught(before, ok, ...)
   if not ok and is_over((...)) or state.stopping then stop() end
   buffering = false
   -- At the end of the C stack the hook itself fails, with an error like any other: so each caught error is a check.
-  if not ok and state.armed and answered(pcall(ask)) == 0 then stop() end
+  if not ok and state.armed then hook() end
   return ok, ...
 end
 
@@ -142,7 +151,7 @@ end
 local function work(amount)
   if not state.armed then return end
   worked = worked + amount
-  if worked >= MOST_WORK then hook() end
+  if worked >= MOST_WORK then look() end
 end
 
 -- A coroutine does not share its creator's hook; and each comes with a full count of instructions, which is work.
@@ -184,13 +193,14 @@ end
 
 -- Asks the host now; between pieces of work that are long by themselves.
 function kernel.check()
-  if state.armed then hook() end
+  if state.armed then look() end
 end
 
 function kernel.arm()
   state.armed, interval, worked = true, 2 * MOST_INSTRUCTIONS, 0 -- more than any, so that `pace` sets the hook
+  asked_at = 0
   if not canary[1] then watch() end
-  pace(FIRST_PATIENCE)
+  pace()
 end
 
 function kernel.disarm(...)
