@@ -139,6 +139,10 @@ def _core_name(core: wasmtime.ValType) -> str:
     return _CORE_TYPES[kind]
 
 
+def _text(signature: Signature) -> str:
+    return shown(str(signature), _LONGEST_SIGNATURE)
+
+
 def _core_text(parameters: tuple[str, ...], results: tuple[str, ...]) -> str:
     parts = [f" ({word} {' '.join(types)})" for word, types in (("param", parameters), ("result", results)) if types]
     return f"(func{''.join(parts)})"
@@ -153,9 +157,7 @@ def _has_content(wit_type: WitType) -> bool:
 
 def _check_memory(memory: object, signature: Signature) -> None:
     if not isinstance(memory, wasmtime.MemoryType):
-        raise PreparationError(
-            f'{shown(str(signature), _LONGEST_SIGNATURE)} needs memory, and the module exports none named "memory"'
-        )
+        raise PreparationError(f'{_text(signature)} needs memory, and the module exports none named "memory"')
     if memory.is_64:
         raise PreparationError("the module's memory has 64-bit addresses; the Canonical ABI knows 32-bit ones only")
 
@@ -170,6 +172,6 @@ def _allocator(functions: Mapping[str, wasmtime.FuncType], signature: Signature)
             _check_type(name, found, ("i32",) * count, ("i32",))
             return name, count
     raise PreparationError(
-        f"{shown(str(signature), _LONGEST_SIGNATURE)} needs room in the guest's memory, and the module exports no allocator",
+        f"{_text(signature)} needs room in the guest's memory, and the module exports no allocator",
         hint=f"export one of {', '.join(_ALLOCATORS)}",
     )
