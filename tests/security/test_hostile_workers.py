@@ -389,9 +389,7 @@ def test_a_log_record_is_one_that_an_honest_worker_sends(taken_over: Make, recor
         taken_over(serving(f'send("log", {record}, "", {{}}); send("result", 1)')).call([], frame(30))
 
 
-@attacks(
-    Attack("a search that outlives its call", "worker", "DeadlineError", "one that is done in time")
-)
+@attacks(Attack("a search that outlives its call", "worker", "DeadlineError", "one that is done in time"))
 def test_a_question_is_answered_no_longer_than_the_call_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def find(_self: EntryData, _filters: object, check: Callable[[], None]) -> list[Any]:
         while True:
