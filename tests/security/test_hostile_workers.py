@@ -415,3 +415,23 @@ entries:
         with pytest.raises(DeadlineError):
             registry.call("app:main", timeout=0.5)
         assert time.monotonic() - started < 5
+
+
+ERROR = (
+    'dict(code={code!r} * {times}, message="no", kind="Internal", entry_id=None, hint=None, guest_traceback=None, '
+    "retryable=None, details=None, key=None, frames=[], cause=None, conversion=None)"
+)
+
+
+@attacks(
+    Attack("an error whose code is a text of megabytes", "worker", "WorkerError, in one line", "a code that is one")
+)
+def test_what_is_no_error_takes_a_line_to_say(taken_over: Make) -> None:
+    with pytest.raises(polycall.CallError, match="no"):
+        taken_over(serving(f'send("error", {ERROR.format(code="call", times=1)})')).call([], frame())
+    with pytest.raises(WorkerError, match="no error of a call") as caught:
+        taken_over(serving(f'send("error", {ERROR.format(code="x", times=10_000_000)})')).call([], frame(30))
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert len(repr(error)) < 1000
+        error = error.__cause__ or error.__context__
