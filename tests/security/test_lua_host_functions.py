@@ -351,7 +351,7 @@ def test_a_guest_writes_no_line_but_its_own(end: str, tmp_path: Path, caplog: py
       logger:info(text)
       logger:named("db{end}x"):with({{ ["key{end}x"] = 1 }}):warn("x", {{ value = text, list = {{ text }} }})
       print("a\\tb", "c")"""
-    with project(tmp_path, lua("main", body)) as registry, caplog.at_level("INFO"):
+    with project(tmp_path, lua("main", body)) as registry, caplog.at_level("INFO", "polycall.entry"):
         registry.call("app:main")
     lines = [record.getMessage() for record in caplog.records if record.name == "polycall.entry.app:main"]
     assert lines[-1] == "a\tb\tc"
