@@ -38,7 +38,7 @@ INTEGER_RANGES = {
 PRIMITIVES = frozenset({"bool", "f32", "f64", "char", "string", *INTEGER_RANGES})
 """The names of the types that have no parts."""
 
-_NAME_CHARACTERS = 64
+_NAME_CHARACTERS = 256
 
 
 @dataclass(frozen=True, slots=True)
