@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from polycall.interop.context import NO_VALUES, CallContext
 from polycall.interop.errors import ConversionError
 from polycall.interop.json_text import encode_json
+from polycall.interop.steering import BREAKING, STEERING, as_escape
 from polycall.interop.values import Value
 
 __all__ = ["LINE_BYTES", "MOST_FIELD_VALUES", "RECORD_BYTES", "GuestLog", "guest_logger"]
@@ -23,8 +24,7 @@ MOST_FIELD_VALUES = 1000
 """Values that the fields of one line may have in all; what they hold has at most `LINE_BYTES`."""
 
 _MOST_NAME = 256
-_STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What would end the line, steer a terminal, turn the direction of writing, or is no text; a tab does none of these."""
+_UNFIT = re.compile(f"[{STEERING}{BREAKING}]")
 _ENCODED = "surrogatepass"
 
 
@@ -171,7 +171,7 @@ def _shown(value: Value) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    return _STEERING.sub(lambda found: ascii(found[0])[1:-1], text)
+    return _UNFIT.sub(as_escape, text)
 
 
 def _size(text: bytes | str) -> int:

@@ -314,7 +314,10 @@ def _payload(wit_type: WitType | None) -> Check:
     """
     if wit_type is None:
         return _no_payload
-    check = _compile(wit_type)
+    return _empty_is_none(_compile(wit_type), wit_type)
+
+
+def _empty_is_none(check: Check, wit_type: WitType) -> Check:
     if not isinstance(wit_type, OptionType) or isinstance(wit_type.payload, OptionType) or _takes_empty(wit_type):
         return check
     return lambda value, pace: check(None if value == [] else value, pace)
@@ -322,13 +325,21 @@ def _payload(wit_type: WitType | None) -> Check:
 
 def _takes_empty(wit_type: WitType) -> bool:
     """Whether an empty table is a value of a type, or of what an option holds."""
-    while isinstance(wit_type, OptionType):
-        wit_type = wit_type.payload
-    try:
-        _compile(wit_type)([], Pace())
-    except Mismatch:
-        return False
-    return True
+    # Told from the type: to compile its check once more for that, at each level, would double the work with each.
+    match wit_type:
+        case OptionType(payload=payload):
+            return _takes_empty(payload)
+        case ListType() | FlagsType():
+            return True
+        case TupleType(elements=elements):
+            return all(isinstance(element, OptionType) for element in elements)
+        case RecordType(fields=fields):
+            return all(isinstance(field, OptionType) for _, field in fields)
+        case VariantType(cases=cases):
+            return _nil_case(dict(cases)) is not None
+        case ResultType(ok=ok, err=err):
+            return _nil_case({"ok": ok, "err": err}) is not None
+    return False
 
 
 def _nil_case(cases: dict[str, WitType | None]) -> str | None:
@@ -406,7 +417,7 @@ def _option(wit_type: OptionType) -> Check:
     payload = _compile(wit_type.payload)
     if not isinstance(wit_type.payload, OptionType):
         return lambda value, pace: None if value is None else payload(value, pace)
-    some, takes_empty = _payload(wit_type.payload), _takes_empty(wit_type)
+    some, takes_empty = _empty_is_none(payload, wit_type.payload), _takes_empty(wit_type)
 
     def check(value: Any, pace: Pace) -> Any:
         if value is None:

@@ -24,6 +24,7 @@ from polycall.wasm_runtime.wit_types import (
     TupleType,
     VariantType,
     WitType,
+    parts_of_name,
 )
 
 __all__ = ["exported_functions", "imported_interfaces", "nested_instances", "signature_of"]
@@ -99,7 +100,7 @@ def signature_of(function: api.FuncType) -> Signature:
 
 
 class _Types:
-    """Reads the types of one function, and counts their parts."""
+    """Reads the types of one function, and counts their parts and names: a message may show all of them."""
 
     def __init__(self) -> None:
         self._left = _MAX_PARTS
@@ -110,13 +111,20 @@ class _Types:
         return Signature(parameters, None if result is None else self._type(result))
 
     def _type(self, found: api.ValType) -> WitType:
-        self._left -= 1
+        self._take(1)
+        return _wit_type(found, self._type, self._name)
+
+    def _name(self, name: str) -> str:
+        self._take(parts_of_name(name))
+        return name
+
+    def _take(self, parts: int) -> None:
+        self._left -= parts
         if self._left < 0:
             raise PreparationError(f"the types of a function have more than {_MAX_PARTS} parts")
-        return _wit_type(found, self._type)
 
 
-def _wit_type(found: api.ValType, read: Callable[[api.ValType], WitType]) -> WitType:
+def _wit_type(found: api.ValType, read: Callable[[api.ValType], WitType], named: Callable[[str], str]) -> WitType:
     name = type(found).__name__.lower()
     if name in PRIMITIVES:
         return Primitive(name)
@@ -126,13 +134,13 @@ def _wit_type(found: api.ValType, read: Callable[[api.ValType], WitType]) -> Wit
         case api.TupleType():
             return TupleType(tuple(read(element) for element in found.elements))
         case api.RecordType():
-            return RecordType(tuple((key, read(field)) for key, field in found.fields))
+            return RecordType(tuple((named(key), read(field)) for key, field in found.fields))
         case api.VariantType():
-            return VariantType(tuple((key, _optional(payload, read)) for key, payload in found.cases))
+            return VariantType(tuple((named(key), _optional(payload, read)) for key, payload in found.cases))
         case api.EnumType():
-            return EnumType(tuple(found.names))
+            return EnumType(tuple(map(named, found.names)))
         case api.FlagsType():
-            return FlagsType(tuple(found.names))
+            return FlagsType(tuple(map(named, found.names)))
         case api.OptionType():
             return OptionType(read(found.payload))
         case api.ResultType():

@@ -11,6 +11,7 @@ import wasmtime
 from polycall.interop.errors import PreparationError
 from polycall.wasm_runtime.abi_layout import MAX_FLAT_PARAMETERS, flat
 from polycall.wasm_runtime.exports import the_export
+from polycall.wasm_runtime.guest_text import shown
 from polycall.wasm_runtime.native import Buffer, address_of, prototype
 from polycall.wasm_runtime.signature import Signature
 from polycall.wasm_runtime.wit_parser import EXAMPLE, find_signature
@@ -24,6 +25,7 @@ INITIALIZE = "_initialize"
 _ALLOCATORS = ("cabi_realloc", "canonical_abi_realloc", "alloc", "malloc")
 _CORE_TYPES = ("i32", "i64", "f32", "f64", "v128", "a reference")
 _VALTYPE_BYTES = 64
+_LONGEST_SIGNATURE = 1_000
 
 _describe_type = prototype("wasmtime_valtype_new", None, c_void_p, c_void_p)
 _forget_type = prototype("wasmtime_valtype_delete", None, c_void_p)
@@ -137,6 +139,10 @@ def _core_name(core: wasmtime.ValType) -> str:
     return _CORE_TYPES[kind]
 
 
+def _text(signature: Signature) -> str:
+    return shown(str(signature), _LONGEST_SIGNATURE)
+
+
 def _core_text(parameters: tuple[str, ...], results: tuple[str, ...]) -> str:
     parts = [f" ({word} {' '.join(types)})" for word, types in (("param", parameters), ("result", results)) if types]
     return f"(func{''.join(parts)})"
@@ -151,7 +157,7 @@ def _has_content(wit_type: WitType) -> bool:
 
 def _check_memory(memory: object, signature: Signature) -> None:
     if not isinstance(memory, wasmtime.MemoryType):
-        raise PreparationError(f'{signature} needs memory, and the module exports none named "memory"')
+        raise PreparationError(f'{_text(signature)} needs memory, and the module exports none named "memory"')
     if memory.is_64:
         raise PreparationError("the module's memory has 64-bit addresses; the Canonical ABI knows 32-bit ones only")
 
@@ -166,6 +172,6 @@ def _allocator(functions: Mapping[str, wasmtime.FuncType], signature: Signature)
             _check_type(name, found, ("i32",) * count, ("i32",))
             return name, count
     raise PreparationError(
-        f"{signature} needs room in the guest's memory, and the module exports no allocator",
+        f"{_text(signature)} needs room in the guest's memory, and the module exports no allocator",
         hint=f"export one of {', '.join(_ALLOCATORS)}",
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from polycall.interop.errors import ConversionError
+from polycall.interop.ids import cut
 from polycall.interop.payload import PayloadForm
 from polycall.interop.values import Value
 from polycall.wasm_runtime.check_values import Mismatch, compile_check
@@ -13,6 +14,8 @@ from polycall.wasm_runtime.pace import Pace
 from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, WitType
 
 __all__ = ["ArgumentCheck", "Signature"]
+
+_LONGEST_LIST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,9 @@ class Signature:
         return ", ".join(f"{name}: {wit_type}" for name, wit_type in self.params)
 
     def expected_arguments(self) -> str:
-        """Returns ``2 arguments (a: s32, b: s32)``, for messages."""
+        """Returns ``2 arguments (a: s32, b: s32)``, for messages; long lists are cut."""
         count = len(self.params)
-        listed = f" ({self._parameter_list()})" if count else ""
+        listed = f" ({cut(self._parameter_list(), _LONGEST_LIST)})" if count else ""
         return f"{count or 'no'} argument{'' if count == 1 else 's'}{listed}"
 
     @property

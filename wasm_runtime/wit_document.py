@@ -25,6 +25,7 @@ from polycall.wasm_runtime.wit_types import (
     TupleType,
     VariantType,
     WitType,
+    parts_of_name,
 )
 
 __all__ = ["MAX_DEPTH", "Definition", "Document", "Expression", "Function", "Scope", "Token", "Use"]
@@ -34,7 +35,8 @@ MAX_DEPTH = 32
 
 _MAX_FLAGS = 32  # as components have it
 _MAX_PARTS = 10_000
-"""How many parts the types of one function may have: names repeat what they stand for."""
+"""How many parts the types of what is asked for may have: names repeat what they stand for, and many functions may
+have one name."""
 
 Complain = Callable[[str, int, str | None], PreparationError]
 """Takes message, offset and hint; returns the error with line and column."""
@@ -158,18 +160,15 @@ class Document:
     def _signature(self, function: Function, scope: Scope) -> Signature:
         if function.is_async:
             raise self._complain("an async function cannot be called", function.name.offset, None)
-        self._parts = 0
         parameters = tuple((name, self._type(each, scope, 0)) for name, each in function.parameters)
         results = tuple(self._type(each, scope, 0) for each in function.results)
         return Signature(parameters, TupleType(results) if len(results) > 1 else results[0] if results else None)
 
     def _type(self, written: Expression, scope: Scope, depth: int) -> WitType:
         word = written.word
-        self._parts += 1
         if depth > MAX_DEPTH:
             raise self._complain(f"types nest deeper than {MAX_DEPTH}", word.offset, None)
-        if self._parts > _MAX_PARTS:
-            raise self._complain(f"the types have more than {_MAX_PARTS} parts", word.offset, None)
+        self._take(1, word)
         if not written.arguments and word.text in PRIMITIVES:
             return Primitive(word.text)
         parts = [None if each is None else self._type(each, scope, depth + 1) for each in written.arguments]
@@ -186,10 +185,17 @@ class Document:
                 return ResultType(ok, err)
         return self._defined(word, scope, depth)
 
+    def _take(self, parts: int, word: Token) -> None:
+        self._parts += parts
+        if self._parts > _MAX_PARTS:
+            raise self._complain(f"the types have more than {_MAX_PARTS} parts", word.offset, None)
+
     def _defined(self, word: Token, scope: Scope, depth: int) -> WitType:
         found, scope = self._look_up(word.name, scope)
         if found is None:
             raise self._unknown(word, scope)
+        for name, _ in found.items:
+            self._take(parts_of_name(name), word)
         items = [(name, None if part is None else self._type(part, scope, depth + 1)) for name, part in found.items]
         names = tuple(name for name, _ in items)
         match found.kind:

@@ -25,6 +25,7 @@ __all__ = [
     "VariantType",
     "WitType",
     "parts",
+    "parts_of_name",
     "unsupported_part",
 ]
 
@@ -36,6 +37,8 @@ INTEGER_RANGES = {
 
 PRIMITIVES = frozenset({"bool", "f32", "f64", "char", "string", *INTEGER_RANGES})
 """The names of the types that have no parts."""
+
+_NAME_CHARACTERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,11 @@ def parts(wit_type: WitType) -> Iterator[WitType | None]:
             yield from (part for _, part in named)
         case ResultType(ok=ok, err=err):
             yield from (ok, err)
+
+
+def parts_of_name(name: str) -> int:
+    """Returns how many parts of a type the name of a field or case counts as, where parts are bounded."""
+    return 1 + len(name) // _NAME_CHARACTERS
 
 
 def unsupported_part(wit_type: WitType) -> HandleType | None:

@@ -20,7 +20,7 @@ _PART = re.compile(
 _DAYS_IN_400_YEARS = 146_097
 
 
-@lru_cache(maxsize=32)  # guests choose the layouts: 100 kB each at most
+@lru_cache(maxsize=32)  # guests choose the layouts, of 1 KiB each at most
 def split_layout(layout: str) -> tuple[tuple[str, str], ...]:
     """Returns the parts of a layout: each a text that stands for itself, and the part of a time that follows it.
 

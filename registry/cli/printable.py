@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from typing import TextIO
 
+from polycall.interop.steering import BREAKING, STEERING, as_escape
+
 __all__ = ["encodable", "indented", "one_line", "printable", "printable_json"]
 
-# Control characters; the marks by which text after them is shown in another order; surrogates, which nothing encodes.
 # A pattern is compiled at its first use: most text is printable as a whole, and a cold start needs none.
-_STEERING = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-_BREAKING = "[\n\u2028\u2029]"
-_UNESCAPED_IN_JSON = "[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+_STEERING = f"[{STEERING}]"
+_BREAKING = f"[{BREAKING}]"
+_UNESCAPED_IN_JSON = f"[{STEERING}\u2028\u2029]"
 _BEYOND_ASCII = "[^\x00-\x7f]"
 
 
@@ -23,12 +24,12 @@ def printable(text: str) -> str:
 
     Tabs and line ends stay.
     """
-    return text if text.isprintable() else re.sub(_STEERING, _escape, text)
+    return text if text.isprintable() else re.sub(_STEERING, as_escape, text)
 
 
 def one_line(text: str) -> str:
     """Returns text as `printable` does, with line ends escaped as well."""
-    return text if text.isprintable() else re.sub(_BREAKING, _escape, printable(text))
+    return text if text.isprintable() else re.sub(_BREAKING, as_escape, printable(text))
 
 
 def indented(text: str) -> str:
@@ -47,10 +48,6 @@ def printable_json(text: str, stream: TextIO) -> str:
     text = re.sub(_UNESCAPED_IN_JSON, _escape_in_json, text)
     # What the stream lacks is no character of ours: beyond ASCII, JSON has nothing outside of texts.
     return text if encodable(text, stream) == text else re.sub(_BEYOND_ASCII, _escape_in_json, text)
-
-
-def _escape(found: re.Match[str]) -> str:
-    return ascii(found[0])[1:-1]
 
 
 def _escape_in_json(found: re.Match[str]) -> str:

@@ -43,17 +43,16 @@ def explain(error: yaml.MarkedYAMLError, text: str, last: QuotedText | None = No
         return _mark(error.problem_mark) or Mark(1, 1), f"nested deeper than {MAX_NESTING} levels", None
     begun = "simple key" in context or "end of stream" in problem  # what does not end is found where it begins
     marks = (error.context_mark, error.problem_mark) if begun else (error.problem_mark, error.context_mark)
-    at = _mark(marks[0]) or _mark(marks[1]) or Mark(1, 1)
+    at = marks[0] or marks[1]
     message, hint = _describe(problem, context, _since(error), _character(text, at))
-    return at, f"not valid YAML: {message}", hint
+    return _mark(at) or Mark(1, 1), f"not valid YAML: {message}", hint
 
 
 def _follows(quoted: QuotedText, mark: yaml.Mark | None, text: str) -> bool:
     """Says whether a place comes right behind a text in quotes, where only the end of the line may come."""
     if mark is None or mark.line != quoted.end.line or mark.column < quoted.end.column:
         return False
-    line = _line(text, mark.line + 1)
-    return not line[quoted.end.column : mark.column].strip()
+    return not _line_of(text, mark)[quoted.end.column : mark.column].strip()
 
 
 def _ended_too_early(quoted: QuotedText) -> tuple[Mark, str, str | None]:
@@ -117,11 +116,13 @@ def _mark(mark: yaml.Mark | None) -> Mark | None:
     return Mark(mark.line + 1, mark.column + 1) if mark else None
 
 
-def _character(text: str, at: Mark) -> str:
-    line = _line(text, at.line)
-    return line[at.column - 1] if at.column <= len(line) else "end of line"
+def _character(text: str, at: yaml.Mark | None) -> str:
+    line = _line_of(text, at) if at else ""
+    return line[at.column] if at and at.column < len(line) else "end of line"
 
 
-def _line(text: str, number: int) -> str:
-    lines = _LINE_BREAK.split(text)
-    return lines[number - 1] if number <= len(lines) else ""
+def _line_of(text: str, mark: yaml.Mark) -> str:
+    """Returns the line on which a mark stands; splitting the text into all its lines would take long."""
+    start = mark.index - mark.column
+    end = _LINE_BREAK.search(text, start)
+    return text[start : end.start() if end else len(text)]

@@ -13,6 +13,7 @@ from polycall.registry.entries.entry import Entry, Reference
 __all__ = ["by_id", "cycle_problems", "reference_problems", "variable_problems"]
 
 _MOST_SUGGESTIONS = 25
+_MOST_MEMBERS = 20
 
 
 def by_id(entries: Iterable[Entry]) -> tuple[dict[EntryId, Entry], list[Problem]]:
@@ -79,11 +80,16 @@ def cycle_problems(entries: Mapping[EntryId, Entry]) -> Iterator[Problem]:
 
 def _cycle(reference: Reference, path: list[EntryId]) -> Problem:
     members = path[path.index(reference.target) :]
-    circle = " -> ".join(map(str, (*members, members[0])))
+    circle = " -> ".join(map(str, (*_shown(members), members[0])))
     if ".imports." not in reference.path:
         return _problem(reference, f"these references form a circle: {circle}", "leave one of them out")
     hint = "move what both need into a library of its own" if len(members) > 1 else "an entry cannot import itself"
     return _problem(reference, f"these imports form a circle: {circle}", hint)
+
+
+def _shown(members: list[EntryId]) -> list[EntryId | str]:
+    left_out = len(members) - _MOST_MEMBERS
+    return list(members) if left_out <= 0 else [*members[: _MOST_MEMBERS - 1], f"({left_out} more)", members[-1]]
 
 
 def _problem(reference: Reference, message: str, hint: str | None = None) -> Problem:

@@ -13,6 +13,7 @@ from typing import Any
 
 from polycall.interop import errors
 from polycall.interop.errors import ConversionError, DeclarationError, Frame, PolycallError, PreparationError
+from polycall.interop.ids import cut
 from polycall.registry.isolation.messages import MessageError, pack
 
 __all__ = ["ToldErrors", "decode_error", "encode_error", "error_message"]
@@ -115,7 +116,8 @@ def decode_error(data: Any, known: Mapping[int, PolycallError] = _NONE, causes: 
     try:
         return _decoded(data, known, causes)
     except (LookupError, TypeError, ValueError) as error:
-        raise MessageError(f"no error of a call: {error!r}") from error
+        problem = cut(repr(error))
+    raise MessageError(f"no error of a call: {problem}")  # without what led to it, which may hold megabytes
 
 
 def _decoded(data: Any, known: Mapping[int, PolycallError], causes: int) -> PolycallError:

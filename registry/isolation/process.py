@@ -175,7 +175,7 @@ class WorkerProcess:
                 if message[0] == "log":
                     self._output.log(message)
                 elif message[0] == "service":
-                    self.send(self._desk.answer(message), until)
+                    self.send(self._desk.answer(message, check), until)
                 else:
                     self._expect_no_more()
                     return message

@@ -25,12 +25,12 @@ __all__ = ["AskedServices", "ServiceDesk", "modules_of"]
 
 
 _OPERATIONS: Mapping[str, tuple[str, tuple[type, ...], Callable[..., Any]]] = {
-    "get": ("env", (str,), lambda services, own, name: services.environment.get(name, own)),
-    "set": ("env", (str, str), lambda services, own, name, value: services.environment.set(name, value, own)),
-    "get_all": ("env", (), lambda services, _own: dict(services.environment.get_all())),
-    "folder": ("fs", (str,), lambda services, own, name: _folder_data(services.file_systems.folder(name, own))),
-    "entry": ("registry", (str,), lambda services, _own, entry_id: services.entries.get(entry_id)),
-    "find": ("registry", (dict,), lambda services, _own, filters: services.entries.find(filters)),
+    "get": ("env", (str,), lambda services, own, _check, name: services.environment.get(name, own)),
+    "set": ("env", (str, str), lambda services, own, _check, name, value: services.environment.set(name, value, own)),
+    "get_all": ("env", (), lambda services, _own, _check: dict(services.environment.get_all())),
+    "folder": ("fs", (str,), lambda services, own, _check, name: _folder_data(services.file_systems.folder(name, own))),
+    "entry": ("registry", (str,), lambda services, _own, _check, entry_id: services.entries.get(entry_id)),
+    "find": ("registry", (dict,), lambda services, _own, check, filters: services.entries.find(filters, check)),
 }
 """Operation to the module that has it, the types of its arguments, and what answers it."""
 
@@ -60,8 +60,12 @@ class ServiceDesk:
         self._namespace = program.entry_id.partition(":")[0]
         self._services = services
 
-    def answer(self, message: list[Any]) -> bytes:
+    def answer(self, message: list[Any], check: Callable[[], None] = lambda: None) -> bytes:
         """Returns the message that answers a question.
+
+        Args:
+            message: The question.
+            check: Called now and then; raises to end the work.
 
         Raises:
             MessageError: It is no question that the entry may ask.
@@ -70,14 +74,14 @@ class ServiceDesk:
             case ["service", list(arguments), str(operation)] if operation in _OPERATIONS:
                 module, types, answer = _OPERATIONS[operation]
                 if module in self._modules and _fit(arguments, types):
-                    return self._answer(answer, arguments)
+                    return self._answer(answer, arguments, check)
         raise MessageError("a question that is out of place")
 
-    def _answer(self, answer: Callable[..., Any], arguments: list[Any]) -> bytes:
+    def _answer(self, answer: Callable[..., Any], arguments: list[Any], check: Callable[[], None]) -> bytes:
         try:
             if self._services is None:
                 raise CallError("the host offers this module's services to nobody here", kind="Unavailable")
-            return pack("result", answer(self._services, self._namespace, *arguments), "$.result")
+            return pack("result", answer(self._services, self._namespace, check, *arguments), "$.result", check=check)
         except PolycallError as error:
             return error_message(error)
 

@@ -142,6 +142,9 @@ class _Walk:
         except OSError as error:  # a link that may not be read, such as those of other people's processes
             self._problem(link, f"this symbolic link cannot be read: {error.strerror or error}")
             return
+        except RecursionError:  # until Python 3.12, each link that a link leads to takes some of its stack
+            self._problem(link, "this symbolic link leads over too many others")
+            return
         leads_to_folder = is_folder(target)
         if not (self._is_wanted(link, root) if leads_to_folder else link.name.endswith(SUFFIXES)):
             return

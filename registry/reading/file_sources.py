@@ -20,6 +20,7 @@ __all__ = ["FileSources"]
 _SCHEME = "file://"
 _SHOWN_NAMES = 5
 _MOST_COMPARED = 1000
+_MOST_SUGGESTIONS = 20
 _INSIDE = "expected a file inside it"
 
 
@@ -34,6 +35,7 @@ class FileSources:
         self._project = project
         self._texts: dict[Path, str | UnreadableError] = {}
         self._used: dict[str, list[tuple[ScalarNode, str, Path]]] = {}
+        self._suggestions_left = _MOST_SUGGESTIONS
 
     def expand(self, file: EntryFile) -> None:
         """Replaces the values of one entry file; what cannot be read goes to its report."""
@@ -86,6 +88,9 @@ class FileSources:
             return UnreadableError(f"{shown} {error.message}{place}", error.hint)
 
     def _near(self, missing: Path, value: str) -> str | None:
+        if not self._suggestions_left:  # each takes some 10 ms: a renamed folder must not make a load wait for minutes
+            return None
+        self._suggestions_left -= 1
         folder = missing.parent
         try:
             names = sorted(member.name for member in islice(folder.iterdir(), _MOST_COMPARED))

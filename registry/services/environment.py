@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from polycall.interop.errors import CallError, NotFoundError
 from polycall.interop.forks import new_lock, new_reentrant_lock
@@ -109,10 +109,27 @@ class Environment:
             case EnvStaticSpec(values=values):
                 return StaticStorage(str(entry.id), values)
             case EnvRouterSpec(storages=storages):
-                return RouterStorage(lambda: map(self.storage, storages))
+                return RouterStorage(lambda: self._behind(storages))
             case EnvFileSpec() as spec:
                 return FileStorage(str(entry.id), spec, self._index().root, self._file_lock)
         raise TypeError(f"{entry.id} is no storage")
+
+    def _behind(self, storages: Sequence[EntryId]) -> Iterator[Storage]:
+        """Yields the storages that a router leads to, through other routers as well, in their order.
+
+        Each comes once: of routers that name another one twice, every level would double the work.
+        """
+        index, seen, ahead = self._index(), set[EntryId](), [*reversed(storages)]
+        while ahead:
+            entry_id = ahead.pop()
+            if entry_id in seen:
+                continue
+            seen.add(entry_id)
+            spec = index.get(entry_id).spec
+            if isinstance(spec, EnvRouterSpec):
+                ahead += reversed(spec.storages)
+            else:
+                yield self.storage(entry_id)
 
     def _value(self, spec: EnvVariableSpec) -> str | None:
         return self.storage(spec.storage).get(spec.variable) or spec.default or None

@@ -133,6 +133,8 @@ STEERING = {
     "c1": "\x9b31m",
     "order": "a\u202eb",
     "isolate": "a\u2066b",
+    "mark": "a\u200fb",
+    "arabic mark": "a\u061cb",
     "surrogate": "\ud800",
 }
 

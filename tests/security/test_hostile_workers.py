@@ -22,6 +22,7 @@ from polycall.interop.errors import DeadlineError, WorkerError
 from polycall.interop.source import SourceText
 from polycall.lua_runtime.spec import LuaProgram
 from polycall.registry.isolation import IsolatedInstance, IsolationRuntime
+from polycall.registry.services.entry_data import EntryData
 from polycall.wasm_runtime.spec import WasmProgram
 from worker_scripts import fake_worker
 
@@ -386,3 +387,51 @@ def test_a_log_record_is_one_that_an_honest_worker_sends(taken_over: Make, recor
     assert taken_over(serving('send("log", 20, "text", "", {}); send("result", 1)')).call([], frame()) == 1
     with pytest.raises(WorkerError, match="no log record"):
         taken_over(serving(f'send("log", {record}, "", {{}}); send("result", 1)')).call([], frame(30))
+
+
+@attacks(Attack("a search that outlives its call", "worker", "DeadlineError", "one that is done in time"))
+def test_a_question_is_answered_no_longer_than_the_call_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(_self: EntryData, _filters: object, check: Callable[[], None]) -> list[Any]:
+        while True:
+            check()
+
+    entry = """
+namespace: app
+entries:
+  - name: main
+    kind: function.lua
+    isolation: process
+    modules: [registry]
+    method: main
+    source: |
+      local registry = require("registry")
+      return { main = function() return #registry.find({}) end }
+"""
+    (tmp_path / "_index.yaml").write_text(entry)
+    with polycall.load(tmp_path) as registry:
+        assert registry.call("app:main") == 1
+        monkeypatch.setattr(EntryData, "find", find)
+        started = time.monotonic()
+        with pytest.raises(DeadlineError):
+            registry.call("app:main", timeout=0.5)
+        assert time.monotonic() - started < 5
+
+
+ERROR = (
+    'dict(code={code!r} * {times}, message="no", kind="Internal", entry_id=None, hint=None, guest_traceback=None, '
+    "retryable=None, details=None, key=None, frames=[], cause=None, conversion=None)"
+)
+
+
+@attacks(
+    Attack("an error whose code is a text of megabytes", "worker", "WorkerError, in one line", "a code that is one")
+)
+def test_what_is_no_error_takes_a_line_to_say(taken_over: Make) -> None:
+    with pytest.raises(polycall.CallError, match="no"):
+        taken_over(serving(f'send("error", {ERROR.format(code="call", times=1)})')).call([], frame())
+    with pytest.raises(WorkerError, match="no error of a call") as caught:
+        taken_over(serving(f'send("error", {ERROR.format(code="x", times=10_000_000)})')).call([], frame(30))
+    error: BaseException | None = caught.value
+    while error is not None:
+        assert len(repr(error)) < 1000
+        error = error.__cause__ or error.__context__

@@ -343,7 +343,7 @@ def test_what_an_error_carries_is_bounded_wherever_it_goes(body: str, tmp_path: 
 
 
 @attacks(Attack("a line end or an escape in a line of the log", "Lua", "shown as an escape", "tabs and words arrive"))
-@pytest.mark.parametrize("end", ["\\n", "\\r", "\\27[2J", "\\u{85}", "\\u{2028}", "\\u{202e}"])
+@pytest.mark.parametrize("end", ["\\n", "\\r", "\\27[2J", "\\u{85}", "\\u{2028}", "\\u{202e}", "\\u{61c}"])
 def test_a_guest_writes_no_line_but_its_own(end: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     body = f"""
       local text = "paid{end}ERROR polycall.entry.app:other: forged"
@@ -351,7 +351,7 @@ def test_a_guest_writes_no_line_but_its_own(end: str, tmp_path: Path, caplog: py
       logger:info(text)
       logger:named("db{end}x"):with({{ ["key{end}x"] = 1 }}):warn("x", {{ value = text, list = {{ text }} }})
       print("a\\tb", "c")"""
-    with project(tmp_path, lua("main", body)) as registry, caplog.at_level("INFO"):
+    with project(tmp_path, lua("main", body)) as registry, caplog.at_level("INFO", "polycall.entry"):
         registry.call("app:main")
     lines = [record.getMessage() for record in caplog.records if record.name == "polycall.entry.app:main"]
     assert lines[-1] == "a\tb\tc"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -455,4 +455,66 @@ def test_types_that_double_are_bounded(runtime: WasmRuntime) -> None:
     started = time.monotonic()
     with pytest.raises(PreparationError, match="more than 10000 parts"):
         prepare(runtime, component(16), "f")
+    assert time.monotonic() - started < 5
+
+
+def listed_names(form: str, count: int) -> str:
+    return " ".join(form % f"n{at}" for at in range(count))
+
+
+TYPES_OF_NAMES: dict[str, Callable[[int], str]] = {
+    "a record with a long name": lambda size: '(record (field "%s" u8))' % ("x" * 50 * size),
+    "an enum of many names": lambda size: f"""(enum {listed_names('"%s"', size)})""",
+    "a variant of many names": lambda size: f"""(variant {listed_names('(case "%s")', size)})""",
+}
+
+
+def with_type(types: str, parameter: str, core: str = "i32") -> str:
+    return f"""(component {types}
+      (core module $n (memory (export "memory") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8))
+        (func (export "f") (param {core}) (result i32) (i32.const 1)))
+      (core instance $i (instantiate $n))
+      (func (export "f") (param "a" {parameter}) (result s32)
+        (canon lift (core func $i "f") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))"""
+
+
+@attacks(*(
+    Attack(f"{name}, 1,000 times in an argument", "component", "PreparationError", "a short one, 10 times")
+    for name in TYPES_OF_NAMES
+))  # fmt: skip
+@pytest.mark.parametrize("named", TYPES_OF_NAMES.values(), ids=TYPES_OF_NAMES)
+def test_names_of_types_are_counted_as_often_as_they_stand_there(
+    runtime: WasmRuntime, named: Callable[[int], str]
+) -> None:
+    def component(size: int, times: int) -> str:
+        types = f'(type $n {named(size)}) (export $r "r" (type $n)) (type $t (tuple {"$r " * times}))'
+        return with_type(f'{types} (export $p "p" (type $t))', "$p", "i32 " * times if times <= 16 else "i32")
+
+    with pytest.raises(ConversionError, match="expected tuple<"):
+        call(prepare(runtime, component(3, 10), "f").instantiate(), 5)
+    with pytest.raises(PreparationError, match="more than 10000 parts"):
+        prepare(runtime, component(1_000, 1_000), "f")
+
+
+NESTED = {
+    "options": ["(option {})"],
+    "results of options": ["(option {})", "(result {})"],
+    "records of options": ["(option {})", '(record (field "a" {}))'],
+}
+
+
+@attacks(*(Attack(f"{name}, 40 levels deep", "component", "the call's result", "2 levels") for name in NESTED))
+@pytest.mark.parametrize("forms", NESTED.values(), ids=NESTED)
+def test_preparing_takes_no_longer_for_each_level_of_a_type(runtime: WasmRuntime, forms: list[str]) -> None:
+    def component(levels: int) -> str:
+        types, inner = "", "u8"
+        for at, form in enumerate(forms * levels):
+            types += f'(type $t{at} {form.format(inner)}) (export $e{at} "t{at}" (type $t{at}))'
+            inner = f"$e{at}"
+        return with_type(types, f"(list (option {inner}))", "i32 i32")
+
+    assert call(prepare(runtime, component(2), "f").instantiate(), [None]) == 1
+    started = time.monotonic()
+    assert call(prepare(runtime, component(40 // len(forms)), "f").instantiate(), [None]) == 1
     assert time.monotonic() - started < 5

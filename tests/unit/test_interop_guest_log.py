@@ -122,7 +122,9 @@ def test_what_would_end_a_line_stands_in_it_as_an_escape(records: Records, end: 
     assert all("\n" not in vars(record)["logger_name"] for record in records.kept)
 
 
-@pytest.mark.parametrize("steering", ["\x1b[2J", "\x9b2J", "\x08", "\x00", "\x7f", "\u202e", "\u2066", "\udc80"])
+@pytest.mark.parametrize(
+    "steering", ["\x1b[2J", "\x9b2J", "\x08", "\x00", "\x7f", "\u202e", "\u2066", "\u061c", "\u200f", "\udc80"]
+)
 def test_what_steers_a_terminal_is_an_escape(records: Records, steering: str) -> None:
     GuestLog("app:main", 1000).write(logging.INFO, f"a{steering}b", CALL)
     assert records.lines == ["a" + ascii(steering)[1:-1] + "b"]

@@ -271,3 +271,12 @@ def test_foreign_utf_16_is_ignored(tmp_path: Path, encoding: str) -> None:
     bom = codecs.BOM_UTF16_LE if encoding == "utf-16-le" else codecs.BOM_UTF16_BE
     (tmp_path / "settings.json").write_bytes(bom + '{"a": {"namespace": 1}}'.encode(encoding))
     assert len(load_index(tmp_path)) == 1
+
+
+def test_a_link_over_thousands_of_others_is_reported(tmp_path: Path) -> None:
+    links = tmp_path / ".links"  # which are not looked at by themselves
+    links.mkdir()
+    for number in range(2000):
+        (links / f"{number}").symlink_to(f"{number + 1}")
+    (tmp_path / "far.yaml").symlink_to(".links/0")
+    assert problem(tmp_path).startswith("far.yaml:1:1: this symbolic link ")

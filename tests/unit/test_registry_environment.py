@@ -14,7 +14,7 @@ from polycall.registry.entries.index import Index
 from polycall.registry.reading.load import load_index
 from polycall.registry.services.dotenv import read_dotenv
 from polycall.registry.services.environment import Environment
-from polycall.registry.services.storages import FileStorage
+from polycall.registry.services.storages import FileStorage, MemoryStorage
 
 FILE = """namespace: app
 entries:
@@ -133,3 +133,32 @@ def test_the_values_of_a_file_are_taken_apart_once_and_anew_when_it_changes(
     assert values.get("V7") == "other"
     values.set("V7", "set")
     assert values.get("V7") == "set"
+
+
+ROUTERS = """namespace: app
+entries:
+  - {name: last, kind: env.storage.static, values: {A: found}}
+  - {name: first, kind: env.storage.memory}
+  - {name: router-0, kind: env.storage.router, storages: [first, last]}
+  - {name: a, kind: env.variable, variable: A, storage: router-60}
+  - {name: b, kind: env.variable, variable: B, storage: router-60}
+"""
+
+
+def test_routers_that_name_others_twice_ask_each_storage_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    levels = (
+        f"  - {{name: router-{at}, kind: env.storage.router, storages: [router-{at - 1}, router-{at - 1}]}}\n"
+        for at in range(1, 61)
+    )
+    (tmp_path / "_index.yaml").write_text(ROUTERS + "".join(levels))
+    index = load_index(tmp_path)
+    environment = Environment(lambda: index)
+    asked: list[str] = []
+    monkeypatch.setattr(MemoryStorage, "get", lambda _self, name: asked.append(name))
+    assert environment.get("A") == "found"
+    with pytest.raises(NotFoundError):
+        environment.get("B")
+    assert asked == ["A", "B"]
+    monkeypatch.undo()
+    environment.set("A", "new")  # in the first storage
+    assert environment.get("A") == "new"

@@ -157,3 +157,16 @@ def test_each_module_has_its_own_sources(tmp_path: Path) -> None:
     assert index.get("acme:f").spec.source == SourceText("module", ".wippy/vendor/acme/tax/own.lua", 1)
     assert index.get("app:f").spec.source == SourceText("own", "src/own.lua", 1)
     assert index.get("acme:f").source_root == module.resolve()
+
+
+def test_only_the_first_missing_files_get_a_suggestion(tmp_path: Path) -> None:
+    (tmp_path / "tax.lua").write_text("return 1")
+    entries = (f"  - {{name: l{at}, kind: library.lua, source: 'file://tox.lua'}}\n" for at in range(100))
+    others = (f"  - {{name: m{at}, kind: library.lua, source: 'file://tex{at}.lua'}}\n" for at in range(100))
+    (tmp_path / "_index.yaml").write_text("namespace: app\nentries:\n" + "".join([*entries, *others]))
+    with pytest.raises(DeclarationError) as caught:
+        load_index(tmp_path)
+    hints = [problem.hint for problem in caught.value.problems]
+    assert len(hints) == 200
+    assert hints[:100] == ['did you mean "file://tax.lua"?'] * 100  # looked for once
+    assert sum(hint is not None for hint in hints[100:]) < 25

@@ -130,7 +130,7 @@ def test_a_chain_of_imports_may_be_longer_than_the_stack_of_python(tmp_path: Pat
     chain = [(f"l{number}", f"next: l{number + 1}") for number in range(3000)]
     found = problems_of(tmp_path, *chain, ("l3000", "next: l0"))
     assert len(found) == 1
-    assert found[0].message.count(" -> ") == 3001
+    assert found[0].message.endswith("app:l18 -> (2981 more) -> app:l3000 -> app:l0")
 
 
 def test_thousands_of_wrong_references_are_reported_in_reasonable_time(tmp_path: Path) -> None:

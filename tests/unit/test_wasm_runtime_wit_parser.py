@@ -196,3 +196,17 @@ def test_names_that_repeat_large_types_are_bounded() -> None:
     assert str(find_signature(f"type t0 = u8; {levels} f: func(t1)", "f")) == "func(p0: tuple<u8, u8, u8, u8>)"
     with pytest.raises(PreparationError, match="more than 10000 parts"):
         find_signature(f"type t0 = u8; {levels} f: func(t11)", "f")
+
+
+def test_names_and_functions_that_repeat_are_bounded() -> None:
+    def named(length: int) -> str:
+        return f"record r {{ {'x' * length}: u8 }} f: func(a: tuple<{', '.join(['r'] * 100)}>)"
+
+    def interfaces(count: int) -> str:
+        fields = ", ".join(f"a{at}: u8" for at in range(1_000))
+        return f"record r {{ {fields} }} " + " ".join(f"interface i{at} {{ f: func(a: r); }}" for at in range(count))
+
+    assert len(find_signature(named(10), "f").params) == len(find_signature(interfaces(3), "f").params) == 1
+    for wit in (named(100_000), interfaces(1_000)):
+        with pytest.raises(PreparationError, match="more than 10000 parts"):
+            find_signature(wit, "f")
