@@ -115,9 +115,11 @@ def decode_error(data: Any, known: Mapping[int, PolycallError] = _NONE, causes: 
         return known[data]
     try:
         return _decoded(data, known, causes)
+    except MessageError as error:  # of one of its causes, which says all
+        problem = str(error)
     except (LookupError, TypeError, ValueError) as error:
-        problem = cut(repr(error))
-    raise MessageError(f"no error of a call: {problem}")  # without what led to it, which may hold megabytes
+        problem = f"no error of a call: {cut(repr(error))}"
+    raise MessageError(problem)  # without what led to it, which may hold megabytes
 
 
 def _decoded(data: Any, known: Mapping[int, PolycallError], causes: int) -> PolycallError:

@@ -404,11 +404,11 @@ def test_long_arguments_and_results_travel_while_the_guest_logs(make: Make) -> N
     assert instance.call([text, data], frame()) == [text, data]
 
 
-def test_nothing_is_left_after_50_crashes() -> None:
+def test_nothing_is_left_after_20_crashes() -> None:
     runtime = IsolationRuntime(FakeInvoker(), command=fake_worker("start(); os._exit(1)"))
     function = runtime.prepare(program(""))
     before_descriptors, before_children = None, None
-    for _ in range(50):
+    for _ in range(20):
         with pytest.raises(WorkerError):
             function.instantiate().call([], frame())
         gc.collect()

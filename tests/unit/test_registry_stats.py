@@ -51,6 +51,7 @@ def test_without_metrics_only_the_times_are_missing(tmp_path: Path) -> None:
 
 
 def test_a_call_refused_before_it_has_an_instance_counts_too(registry: polycall.Registry) -> None:
+    registry.prepare("app:same")
     with pytest.raises(polycall.DeadlineError):
         registry.call("app:same", 1, timeout=0)
     registry.call("app:relay", "app:add", "no numbers")
