@@ -15,7 +15,7 @@ local STOPPED, NO_MEMORY = "the call was stopped", "not enough memory"
 local MOST_INSTRUCTIONS, LEAST_INSTRUCTIONS = 4096, 128 -- some 30 microseconds, and one
 local HOLDS_LITTLE = 1024 -- KiB of a state that is looked at least often
 local ASK_SECONDS = 0.002
--- A state that has grown by so many KiB starts anew with few instructions, and so does one whose last ones took long: each time
+-- A state that has grown by so many KiB, and by a quarter, starts anew with few instructions, and so does one whose last ones took long: each time
 -- that they were quick there are twice as many.
 local GROWN, FIRST_INSTRUCTIONS, SLOW_SECONDS = 512, 8, 0.005
 local LAST_INSTRUCTIONS = 1 << 20 -- of a call that is stopped
@@ -34,7 +34,7 @@ local state = { armed = false, stopping = false }
 local worked = 0 -- bytes that C functions went through since the host was last asked
 local interval = MOST_INSTRUCTIONS
 local asked_at, seen_at = 0, 0 -- when the host was last asked and the clock looked at, in seconds of the processor's time
-local held, most = 0, MOST_INSTRUCTIONS -- KiB in use when the host was last asked, and the interval that they allow
+local grown_from, most = 0, MOST_INSTRUCTIONS -- KiB in use when growth was last seen, and the interval that is allowed
 local room_end -- what the state may hold, in bytes, if that is limited
 local hooked = setmetatable({}, { __mode = "k" }) -- coroutine -> the interval of its hook
 
@@ -88,12 +88,13 @@ local function set_interval(wanted)
 end
 
 local function pace()
-  local before, allowed = held, MOST_INSTRUCTIONS
-  held = collectgarbage("count")
+  local held, allowed = collectgarbage("count"), MOST_INSTRUCTIONS
+  local grown = held > grown_from + GROWN + grown_from / 4
+  if grown or held < grown_from then grown_from = held end
   local fit = max(MOST_INSTRUCTIONS * HOLDS_LITTLE / held, LEAST_INSTRUCTIONS)
   while allowed > fit do allowed = allowed // 2 end
   most = allowed
-  set_interval(min(interval, most, held > before + GROWN and FIRST_INSTRUCTIONS or most))
+  set_interval(min(interval, most, grown and FIRST_INSTRUCTIONS or most))
 end
 
 -- `..` on huge strings is one instruction, but it makes garbage: so each round of the collector makes the next
@@ -127,7 +128,6 @@ function look()
   if state.stopping then stop() end
   if not canary[1] then watch() end -- its finalizer found no stack to run on
   worked, asked_at = 0, clock()
-  seen_at = asked_at
   local ok, over = pcall(ask)
   if not ok then answered(ok, over) end
   if over then stop() end
@@ -136,14 +136,13 @@ end
 
 function hook()
   local now = clock()
-  local took = now - seen_at
-  seen_at = now
-  if took > SLOW_SECONDS then
+  if state.stopping or now - asked_at >= ASK_SECONDS then look() end
+  if now - seen_at > SLOW_SECONDS then
     set_interval(max(interval // 16, 1))
   elseif interval < most then
     set_interval(2 * interval)
   end
-  if state.stopping or now - asked_at >= ASK_SECONDS then look() end
+  seen_at = clock() -- what it took to set a hook on a deep stack is not the guest's
 end
 
 -- Whether the call must not go on, given what was raised: then no handler runs, of an error or of a variable to be closed.
@@ -215,7 +214,7 @@ end
 
 function kernel.arm()
   state.armed, interval, worked = true, 2 * MOST_INSTRUCTIONS, 0 -- more than any, so that `pace` sets the hook
-  asked_at, seen_at, held = 0, clock(), 0
+  asked_at, seen_at, grown_from = 0, clock(), 0
   if not canary[1] then watch() end
   pace()
 end
