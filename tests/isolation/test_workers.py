@@ -125,8 +125,7 @@ def test_a_guest_that_hangs_in_a_c_function_is_stopped_at_its_deadline(make: Mak
     start = time.monotonic()
     with pytest.raises(DeadlineError, match=r"^the deadline of the call passed$"):
         instance.call([], frame(deadline=start + 0.3))  # by then it is in there
-    assert time.monotonic() - start < 3  # alone on a machine about 0.3; without the kill, hours
-    assert instance.poisoned
+    assert time.monotonic() - start < 3  # alone on a machine about 0.3; without an end, hours
 
 
 def test_a_guest_that_hangs_in_a_c_function_is_stopped_by_cancellation(make: Make, guest_log: logging.Logger) -> None:
