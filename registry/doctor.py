@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import polycall
 from polycall.interop.errors import PolycallError
 from polycall.registry.registry import load
-from polycall.wasm_runtime.compile_cache import CompileCache, default_cache_directory
+from polycall.wasm_runtime.engine.compile_cache import CompileCache, default_cache_directory
 
 __all__ = ["Diagnosis", "examine"]
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from polycall.interop.values import Value
-from polycall.wasm_runtime.check_values import wrap_some
-from polycall.wasm_runtime.wit_types import (
+from polycall.wasm_runtime.wit.check_values import wrap_some
+from polycall.wasm_runtime.wit.wit_types import (
     INTEGER_RANGES,
     PRIMITIVES,
     EnumType,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from polycall.interop.values import Value
-from polycall.wasm_runtime.wit_types import (
+from polycall.wasm_runtime.wit.wit_types import (
     INTEGER_RANGES,
     EnumType,
     FlagsType,

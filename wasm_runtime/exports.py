@@ -6,9 +6,9 @@ from collections.abc import Collection
 
 from polycall.interop.errors import MissingExportError, PreparationError
 from polycall.interop.ids import suggestion
-from polycall.wasm_runtime.guest_text import listed, look_alike, shown
-from polycall.wasm_runtime.signature import Signature
-from polycall.wasm_runtime.wit_types import unsupported_part
+from polycall.wasm_runtime.engine.guest_text import listed, look_alike, shown
+from polycall.wasm_runtime.wit.signature import Signature
+from polycall.wasm_runtime.wit.wit_types import unsupported_part
 
 __all__ = ["supported", "the_export"]
 

@@ -9,10 +9,10 @@ from polycall.interop.ids import EntryId, cut
 from polycall.interop.json_text import encode_json
 from polycall.interop.protocols import Invoker
 from polycall.interop.values import Value
-from polycall.wasm_runtime.component_api import HostFunction
-from polycall.wasm_runtime.engine import GuestStore
-from polycall.wasm_runtime.signature import Signature
-from polycall.wasm_runtime.wit_types import ListType, Primitive, ResultType, WitType
+from polycall.wasm_runtime.component.component_api import HostFunction
+from polycall.wasm_runtime.engine.stores import GuestStore
+from polycall.wasm_runtime.wit.signature import Signature
+from polycall.wasm_runtime.wit.wit_types import ListType, Primitive, ResultType, WitType
 
 __all__ = ["funcs_host"]
 

@@ -17,14 +17,14 @@ from polycall.interop.errors import (
 )
 from polycall.interop.start_up import start_frame, start_interruption, start_seconds
 from polycall.interop.values import Value
-from polycall.wasm_runtime.engine import GuestStore, WasmEngine
+from polycall.wasm_runtime.engine.memory_shares import MOST_MEMORIES, Shares, shares
+from polycall.wasm_runtime.engine.pace import Pace
+from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
+from polycall.wasm_runtime.engine.traps import TooManyMemoriesError
 from polycall.wasm_runtime.import_links import ImportedInterface, import_needs, refuse_strictly
-from polycall.wasm_runtime.memory_shares import MOST_MEMORIES, Shares, shares
-from polycall.wasm_runtime.pace import Pace
 from polycall.wasm_runtime.programs import CompiledProgram
-from polycall.wasm_runtime.signature import ArgumentCheck, Signature
 from polycall.wasm_runtime.spec import WasmProgram
-from polycall.wasm_runtime.traps import TooManyMemoriesError
+from polycall.wasm_runtime.wit.signature import ArgumentCheck, Signature
 
 __all__ = ["WasmFunction", "WasmInstance"]
 

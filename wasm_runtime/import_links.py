@@ -8,9 +8,9 @@ from typing import NamedTuple
 from polycall.interop.errors import ImportDeniedError
 from polycall.interop.ids import suggestion
 from polycall.interop.protocols import ImportNeed
-from polycall.wasm_runtime.guest_text import listed, shown
+from polycall.wasm_runtime.engine.guest_text import listed, shown
 from polycall.wasm_runtime.imports import FUNCS_INTERFACE, GROUPS, group_of_interface
-from polycall.wasm_runtime.signature import Signature
+from polycall.wasm_runtime.wit.signature import Signature
 
 __all__ = [
     "FUNCS_VERSION",

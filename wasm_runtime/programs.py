@@ -18,12 +18,12 @@ from polycall.interop.context import CallContext
 from polycall.interop.errors import HashError, NotFoundError, PolycallError, PreparationError
 from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.source import SourceText
-from polycall.wasm_runtime.compile_cache import CompileCache
 from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, CORE_HEADER, decode
 from polycall.wasm_runtime.component.bounds import check_size
-from polycall.wasm_runtime.engine import ENGINE_SETTINGS, lone_engine
-from polycall.wasm_runtime.footprint import Footprint, footprint_of
-from polycall.wasm_runtime.guest_text import shown
+from polycall.wasm_runtime.engine.compile_cache import CompileCache
+from polycall.wasm_runtime.engine.footprint import Footprint, footprint_of
+from polycall.wasm_runtime.engine.guest_text import shown
+from polycall.wasm_runtime.engine.stores import ENGINE_SETTINGS, lone_engine
 from polycall.wasm_runtime.spec import BinaryFile
 
 __all__ = ["CompiledProgram", "Programs"]

@@ -9,10 +9,10 @@ from wasmtime.component import Component
 from polycall.interop.context import CallContext
 from polycall.interop.errors import PolycallError
 from polycall.interop.protocols import Invoker
-from polycall.wasm_runtime.compile_cache import CompileCache, default_cache_directory
-from polycall.wasm_runtime.component_api import ComponentFunction
-from polycall.wasm_runtime.core_modules import CoreFunction
-from polycall.wasm_runtime.engine import WasmEngine
+from polycall.wasm_runtime.component.component_api import ComponentFunction
+from polycall.wasm_runtime.core.core_modules import CoreFunction
+from polycall.wasm_runtime.engine.compile_cache import CompileCache, default_cache_directory
+from polycall.wasm_runtime.engine.stores import WasmEngine
 from polycall.wasm_runtime.funcs_host import funcs_host
 from polycall.wasm_runtime.function import WasmFunction
 from polycall.wasm_runtime.programs import Programs

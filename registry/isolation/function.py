@@ -77,7 +77,7 @@ class IsolationRuntime:
             WorkerError: The worker died.
         """
         # The folder is named here: a worker does not know the user's environment.
-        from polycall.wasm_runtime.compile_cache import default_cache_directory  # noqa: PLC0415  # only needed here
+        from polycall.wasm_runtime.engine.compile_cache import default_cache_directory  # noqa: PLC0415  # only needed here
 
         directory = (self._cache_directory or default_cache_directory()).absolute()
         start = pack("start", encode_program(program), "$", str(directory))

@@ -20,7 +20,7 @@ from polycall.registry.reading.load import load_index
 from polycall.registry.services.dotenv import read_dotenv, with_value
 from polycall.registry.services.guest_yaml import GuestYaml
 from polycall.wasm_runtime.runtime import WasmRuntime
-from polycall.wasm_runtime.wit_parser import parse_wit
+from polycall.wasm_runtime.wit.wit_parser import parse_wit
 from wasm_guests import NobodyToCall, prepare
 
 __all__ = ["TARGETS", "Run", "Target"]

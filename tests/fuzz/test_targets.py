@@ -15,11 +15,11 @@ from polycall.interop.errors import InternalError, PreparationError
 PLACES = {
     "yaml": "polycall.registry.reading.entry_file.read_document",
     "hashes": "polycall.registry.binary_hashes.edited",
-    "wit": "polycall.wasm_runtime.wit_parser._Parser.declarations",
+    "wit": "polycall.wasm_runtime.wit.wit_parser._Parser.declarations",
     "dotenv": "polycall.registry.services.dotenv._unescaped",
     "messages": "polycall.registry.isolation.error_data._frames",
     "lua": "polycall.lua_runtime.instance.lower_scalars",
-    "components": "polycall.wasm_runtime.component_api.ComponentInstance._invoke",
+    "components": "polycall.wasm_runtime.component.component_api.ComponentInstance._invoke",
 }
 
 

@@ -22,7 +22,7 @@ from polycall.interop.pool import Pool
 from polycall.lua_runtime.instance import LuaInstance
 from polycall.registry.dispatch.routes import Route
 from polycall.registry.isolation.function import IsolatedInstance
-from polycall.wasm_runtime.engine import GuestStore
+from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
 from projects import GUESTS, hash_of
 from soak.machine import Resources, measure
@@ -249,7 +249,7 @@ def test_a_leak_would_be_seen(registry: polycall.Registry, monkeypatch: pytest.M
         hold_flat(lambda: once(registry, "app:lua-hoards", ends=polycall.MemoryLimitError))
     monkeypatch.setattr(LuaInstance, "close", close)
 
-    monkeypatch.setattr("polycall.wasm_runtime.native.store_delete", kept.append)
+    monkeypatch.setattr("polycall.wasm_runtime.engine.native.store_delete", kept.append)
     with pytest.raises(AssertionError, match=r"rss|< 24\.0"):
         hold_flat(lambda: once(registry, "app:core-good"))
     opened: list[int] = []

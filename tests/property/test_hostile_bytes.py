@@ -26,12 +26,12 @@ from polycall.interop.values import Value, plain
 from polycall.lua_runtime.runtime import LuaRuntime
 from polycall.registry.services.guest_yaml import GuestYaml
 from polycall.wasm_runtime import WasmProgram
-from polycall.wasm_runtime.check_values import compile_check
 from polycall.wasm_runtime.runtime import WasmRuntime
-from polycall.wasm_runtime.signature import ArgumentCheck, Signature
 from polycall.wasm_runtime.spec import BinaryFile
-from polycall.wasm_runtime.wit_parser import parse_wit
-from polycall.wasm_runtime.wit_types import WitType
+from polycall.wasm_runtime.wit.check_values import compile_check
+from polycall.wasm_runtime.wit.signature import ArgumentCheck, Signature
+from polycall.wasm_runtime.wit.wit_parser import parse_wit
+from polycall.wasm_runtime.wit.wit_types import WitType
 from strategies import plain_values
 from wasm_guests import FUNCS_CALLER, NobodyToCall, call, core_in_component, open_runtime
 

@@ -20,9 +20,9 @@ from echo_components import (
 )
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime import WasmProgram
-from polycall.wasm_runtime.check_values import compile_check
 from polycall.wasm_runtime.runtime import WasmRuntime
-from polycall.wasm_runtime.wit_parser import parse_wit
+from polycall.wasm_runtime.wit.check_values import compile_check
+from polycall.wasm_runtime.wit.wit_parser import parse_wit
 from wasm_guests import NobodyToCall, call
 
 _SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))

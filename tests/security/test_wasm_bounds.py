@@ -21,7 +21,7 @@ from polycall.interop.errors import (
 )
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.values import Value
-from polycall.wasm_runtime.engine import GuestStore
+from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
 from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import BUMP_ALLOCATOR, call, context, core_in_component, open_runtime, prepare

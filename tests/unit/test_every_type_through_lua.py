@@ -8,7 +8,7 @@ import pytest
 
 import polycall
 from echo_components import PADDING, echo_component_wat
-from polycall.wasm_runtime.wit_types import WitType
+from polycall.wasm_runtime.wit.wit_types import WitType
 from projects import write_project
 from wit_examples import INLINE, NAMED
 

@@ -9,7 +9,7 @@ import pytest
 
 import polycall
 from echo_components import PADDING, core_echo_wat, core_echo_wit, echo_component_wat
-from polycall.wasm_runtime.wit_types import (
+from polycall.wasm_runtime.wit.wit_types import (
     ListType,
     OptionType,
     Primitive,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from polycall.interop.errors import ConversionError
-from polycall.wasm_runtime.check_values import Mismatch, compile_check
-from polycall.wasm_runtime.signature import ArgumentCheck, Signature
-from polycall.wasm_runtime.wit_types import (
+from polycall.wasm_runtime.wit.check_values import Mismatch, compile_check
+from polycall.wasm_runtime.wit.signature import ArgumentCheck, Signature
+from polycall.wasm_runtime.wit.wit_types import (
     INTEGER_RANGES,
     EnumType,
     FlagsType,

@@ -13,7 +13,7 @@ from echo_components import PADDING, echo_component_wat
 from polycall.interop.errors import ConversionError, MissingExportError, PreparationError
 from polycall.interop.values import Value
 from polycall.wasm_runtime.runtime import WasmRuntime
-from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, RecordType, ResultType, VariantType
+from polycall.wasm_runtime.wit.wit_types import ListType, OptionType, Primitive, RecordType, ResultType, VariantType
 from wasm_guests import call, core_in_component, open_runtime, prepare
 
 ADD = """

@@ -10,9 +10,9 @@ import wasmtime
 
 from polycall.interop.errors import LimitError, MemoryLimitError, PolycallError, TrapError
 from polycall.interop.limits import LimitsSpec
-from polycall.wasm_runtime.engine_errors import EngineError
+from polycall.wasm_runtime.engine.engine_errors import EngineError
+from polycall.wasm_runtime.engine.traps import MAX_WASM_STACK_BYTES, TooManyMemoriesError, engine_error
 from polycall.wasm_runtime.runtime import WasmRuntime
-from polycall.wasm_runtime.traps import MAX_WASM_STACK_BYTES, TooManyMemoriesError, engine_error
 from wasm_guests import call, core_in_component, open_runtime, prepare
 
 FUNCTIONS = """

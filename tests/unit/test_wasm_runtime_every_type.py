@@ -11,7 +11,7 @@ import pytest
 from echo_components import PADDING, core_echo_wat, core_echo_wit, echo_component_wat
 from polycall.interop.values import Value
 from polycall.wasm_runtime.runtime import WasmRuntime
-from polycall.wasm_runtime.wit_types import Primitive, WitType
+from polycall.wasm_runtime.wit.wit_types import Primitive, WitType
 from wasm_guests import call, open_runtime, prepare
 from wit_examples import INLINE, NAMED
 

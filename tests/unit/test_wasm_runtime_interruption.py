@@ -12,7 +12,7 @@ import pytest
 from polycall.interop.context import Cancellation
 from polycall.interop.errors import CancelledError, DeadlineError, PolycallError
 from polycall.interop.limits import LimitsSpec
-from polycall.wasm_runtime.epoch_ticker import EpochTicker
+from polycall.wasm_runtime.engine.epoch_ticker import EpochTicker
 from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import call, context, core_in_component, open_runtime, prepare
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polycall.interop.errors import MemoryLimitError
-from polycall.wasm_runtime.footprint import Footprint, Table, footprint_of
-from polycall.wasm_runtime.memory_shares import ELEMENT_BYTES, FREE_TABLE_BYTES, shares
+from polycall.wasm_runtime.engine.footprint import Footprint, Table, footprint_of
+from polycall.wasm_runtime.engine.memory_shares import ELEMENT_BYTES, FREE_TABLE_BYTES, shares
 
 PAGE = 65536
 TABLES = st.builds(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from polycall.interop.errors import PreparationError
-from polycall.wasm_runtime.wit_parser import MAX_CHARACTERS, find_signature, parse_wit
+from polycall.wasm_runtime.wit.wit_parser import MAX_CHARACTERS, find_signature, parse_wit
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Plain values into and out of a core module's memory and parameters (specification: Component Model, Canonical ABI).
 
-A type is compiled once into functions; values are in the normal form of `polycall.wasm_runtime.check_values`.
+A type is compiled once into functions; values are in the normal form of `polycall.wasm_runtime.wit.check_values`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from polycall.interop.errors import TrapError
 from polycall.interop.ids import cut
-from polycall.wasm_runtime.abi_layout import (
+from polycall.wasm_runtime.canonical.layout import (
     CaseType,
     alignment,
     arms,
@@ -23,10 +23,10 @@ from polycall.wasm_runtime.abi_layout import (
     size,
     tuple_offsets,
 )
-from polycall.wasm_runtime.check_values import unwrap_some, wrap_some
-from polycall.wasm_runtime.guest_memory import GuestMemory
-from polycall.wasm_runtime.pace import AT_ONCE
-from polycall.wasm_runtime.wit_types import (
+from polycall.wasm_runtime.canonical.memory import GuestMemory
+from polycall.wasm_runtime.engine.pace import AT_ONCE
+from polycall.wasm_runtime.wit.check_values import unwrap_some, wrap_some
+from polycall.wasm_runtime.wit.wit_types import (
     EnumType,
     FlagsType,
     ListType,

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from polycall.interop.errors import LimitError, MemoryLimitError, PolycallError, TrapError
-from polycall.wasm_runtime.engine_errors import EngineError
+from polycall.wasm_runtime.engine.engine_errors import EngineError
 
 __all__ = ["MAX_WASM_STACK_BYTES", "MemoryState", "TooManyMemoriesError", "engine_error"]
 

@@ -10,8 +10,8 @@ import struct
 from ctypes import c_bool, c_char_p, c_size_t, c_void_p, string_at
 
 from polycall.interop.errors import TrapError
-from polycall.wasm_runtime.guest_text import shown
-from polycall.wasm_runtime.native import Buffer, caller_context, memory_data, memory_size, prototype
+from polycall.wasm_runtime.engine.guest_text import shown
+from polycall.wasm_runtime.engine.native import Buffer, caller_context, memory_data, memory_size, prototype
 
 __all__ = ["ABORT_TYPE", "abort_error", "is_abort"]
 

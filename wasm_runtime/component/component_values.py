@@ -2,7 +2,7 @@
 
 wasmtime-py's own value classes are slow, wrap integers and guess the case of a variant, so the C structures are written
 and read here, as bytes. A type is compiled once to a pair of functions; values are in the normal form of
-`polycall.wasm_runtime.check_values`, which lifting gives back.
+`polycall.wasm_runtime.wit.check_values`, which lifting gives back.
 
 Lowering builds an image of the value in memory of ours. The engine copies what it is given and owns nothing of it, so
 there is nothing to free, on any path. Lifting reads the engine's memory; who called for the value then deletes it as a
@@ -21,10 +21,10 @@ from sys import getsizeof
 from typing import Any
 
 from polycall.interop.errors import LimitError
-from polycall.wasm_runtime.check_values import unwrap_some, wrap_some
-from polycall.wasm_runtime.native import Buffer
-from polycall.wasm_runtime.pace import AT_ONCE, Pace
-from polycall.wasm_runtime.wit_types import (
+from polycall.wasm_runtime.engine.native import Buffer
+from polycall.wasm_runtime.engine.pace import AT_ONCE, Pace
+from polycall.wasm_runtime.wit.check_values import unwrap_some, wrap_some
+from polycall.wasm_runtime.wit.wit_types import (
     EnumType,
     FlagsType,
     ListType,

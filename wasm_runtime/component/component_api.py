@@ -15,25 +15,32 @@ from wasmtime.component import Component, ExportIndex, Linker, LinkerInstance
 
 from polycall.interop.errors import PreparationError
 from polycall.interop.values import Value
-from polycall.wasm_runtime.component_types import (
+from polycall.wasm_runtime.component.component_types import (
     exported_functions,
     imported_interfaces,
     nested_instances,
     signature_of,
 )
-from polycall.wasm_runtime.component_values import VALUE_BYTES, Arena, Lift, compile_lift, compile_lower, owns_memory
-from polycall.wasm_runtime.engine import GuestStore, WasmEngine
-from polycall.wasm_runtime.engine_errors import take_error
+from polycall.wasm_runtime.component.component_values import (
+    VALUE_BYTES,
+    Arena,
+    Lift,
+    compile_lift,
+    compile_lower,
+    owns_memory,
+)
+from polycall.wasm_runtime.engine.engine_errors import take_error
+from polycall.wasm_runtime.engine.guest_text import shown
+from polycall.wasm_runtime.engine.native import COMPONENT_CALLBACK, Buffer, address_of, prototype
+from polycall.wasm_runtime.engine.pace import Pace
+from polycall.wasm_runtime.engine.signal_shield import SignalShield
+from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
 from polycall.wasm_runtime.exports import supported, the_export
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
-from polycall.wasm_runtime.guest_text import shown
 from polycall.wasm_runtime.import_links import ImportedInterface, is_our_funcs, refusal
-from polycall.wasm_runtime.native import COMPONENT_CALLBACK, Buffer, address_of, prototype
-from polycall.wasm_runtime.pace import Pace
 from polycall.wasm_runtime.programs import CompiledProgram
-from polycall.wasm_runtime.signal_shield import SignalShield
-from polycall.wasm_runtime.signature import Signature
 from polycall.wasm_runtime.spec import WasmProgram
+from polycall.wasm_runtime.wit.signature import Signature
 
 __all__ = ["ComponentFunction", "HostFunction"]
 
@@ -57,7 +64,7 @@ class HostFunction(NamedTuple):
     Attributes:
         signature: What an importing component must agree with.
         implementation: Takes the calling store and the arguments, returns the result; all in the normal form of
-            `polycall.wasm_runtime.check_values`. What it raises ends the guest's call.
+            `polycall.wasm_runtime.wit.check_values`. What it raises ends the guest's call.
     """
 
     signature: Signature

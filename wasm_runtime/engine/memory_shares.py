@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from polycall.interop.errors import MemoryLimitError
-from polycall.wasm_runtime.footprint import Footprint
+from polycall.wasm_runtime.engine.footprint import Footprint
 
 __all__ = ["ELEMENT_BYTES", "FREE_TABLE_BYTES", "MOST_MEMORIES", "Shares", "shares"]
 

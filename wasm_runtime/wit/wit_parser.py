@@ -10,10 +10,19 @@ import re
 from collections.abc import Callable, Iterator
 
 from polycall.interop.errors import PreparationError
-from polycall.wasm_runtime.guest_text import shown
-from polycall.wasm_runtime.signature import Signature
-from polycall.wasm_runtime.wit_document import MAX_DEPTH, Definition, Document, Expression, Function, Scope, Token, Use
-from polycall.wasm_runtime.wit_types import PRIMITIVES
+from polycall.wasm_runtime.engine.guest_text import shown
+from polycall.wasm_runtime.wit.signature import Signature
+from polycall.wasm_runtime.wit.wit_document import (
+    MAX_DEPTH,
+    Definition,
+    Document,
+    Expression,
+    Function,
+    Scope,
+    Token,
+    Use,
+)
+from polycall.wasm_runtime.wit.wit_types import PRIMITIVES
 
 __all__ = ["EXAMPLE", "find_signature", "parse_wit"]
 

@@ -6,9 +6,9 @@ import ctypes
 from collections.abc import Callable
 
 from polycall.interop.errors import InternalError, TrapError
-from polycall.wasm_runtime.engine import GuestStore
-from polycall.wasm_runtime.native import memory_data, memory_size
-from polycall.wasm_runtime.pace import Pace
+from polycall.wasm_runtime.engine.native import memory_data, memory_size
+from polycall.wasm_runtime.engine.pace import Pace
+from polycall.wasm_runtime.engine.stores import GuestStore
 
 __all__ = ["GuestMemory"]
 

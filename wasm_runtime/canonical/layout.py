@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import zip_longest
 from typing import TypeAlias
 
-from polycall.wasm_runtime.wit_types import (
+from polycall.wasm_runtime.wit.wit_types import (
     EnumType,
     FlagsType,
     ListType,

@@ -22,9 +22,9 @@ from typing import Any
 from polycall.interop.errors import ConversionError
 from polycall.interop.ids import cut, suggestion
 from polycall.interop.values import Value, describe
-from polycall.wasm_runtime.guest_text import listed
-from polycall.wasm_runtime.pace import AT_ONCE, Pace
-from polycall.wasm_runtime.wit_types import (
+from polycall.wasm_runtime.engine.guest_text import listed
+from polycall.wasm_runtime.engine.pace import AT_ONCE, Pace
+from polycall.wasm_runtime.wit.wit_types import (
     INTEGER_RANGES,
     EnumType,
     FlagsType,

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from polycall.interop.errors import PreparationError
 from polycall.interop.ids import suggestion
-from polycall.wasm_runtime.guest_text import listed, look_alike, shown
-from polycall.wasm_runtime.signature import Signature
-from polycall.wasm_runtime.wit_types import (
+from polycall.wasm_runtime.engine.guest_text import listed, look_alike, shown
+from polycall.wasm_runtime.wit.signature import Signature
+from polycall.wasm_runtime.wit.wit_types import (
     PRIMITIVES,
     EnumType,
     FlagsType,

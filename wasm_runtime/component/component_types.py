@@ -8,10 +8,10 @@ import wasmtime
 from wasmtime import component as api
 
 from polycall.interop.errors import PreparationError
-from polycall.wasm_runtime.guest_text import shown
+from polycall.wasm_runtime.engine.guest_text import shown
 from polycall.wasm_runtime.import_links import ImportedInterface, is_our_funcs
-from polycall.wasm_runtime.signature import Signature
-from polycall.wasm_runtime.wit_types import (
+from polycall.wasm_runtime.wit.signature import Signature
+from polycall.wasm_runtime.wit.wit_types import (
     PRIMITIVES,
     EnumType,
     FlagsType,

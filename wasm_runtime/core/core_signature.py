@@ -9,13 +9,13 @@ from typing import NamedTuple
 import wasmtime
 
 from polycall.interop.errors import PreparationError
-from polycall.wasm_runtime.abi_layout import MAX_FLAT_PARAMETERS, flat
+from polycall.wasm_runtime.canonical.layout import MAX_FLAT_PARAMETERS, flat
+from polycall.wasm_runtime.engine.guest_text import shown
+from polycall.wasm_runtime.engine.native import Buffer, address_of, prototype
 from polycall.wasm_runtime.exports import the_export
-from polycall.wasm_runtime.guest_text import shown
-from polycall.wasm_runtime.native import Buffer, address_of, prototype
-from polycall.wasm_runtime.signature import Signature
-from polycall.wasm_runtime.wit_parser import EXAMPLE, find_signature
-from polycall.wasm_runtime.wit_types import ListType, Primitive, WitType, parts
+from polycall.wasm_runtime.wit.signature import Signature
+from polycall.wasm_runtime.wit.wit_parser import EXAMPLE, find_signature
+from polycall.wasm_runtime.wit.wit_types import ListType, Primitive, WitType, parts
 
 __all__ = ["INITIALIZE", "CorePlan", "core_type_of", "declared_signature", "plan_core_call"]
 

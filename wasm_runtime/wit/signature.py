@@ -9,9 +9,9 @@ from polycall.interop.errors import ConversionError
 from polycall.interop.ids import cut
 from polycall.interop.payload import PayloadForm
 from polycall.interop.values import Value
-from polycall.wasm_runtime.check_values import Mismatch, compile_check
-from polycall.wasm_runtime.pace import Pace
-from polycall.wasm_runtime.wit_types import ListType, OptionType, Primitive, WitType
+from polycall.wasm_runtime.engine.pace import Pace
+from polycall.wasm_runtime.wit.check_values import Mismatch, compile_check
+from polycall.wasm_runtime.wit.wit_types import ListType, OptionType, Primitive, WitType
 
 __all__ = ["ArgumentCheck", "Signature"]
 
@@ -64,7 +64,7 @@ class ArgumentCheck:
         self._count = len(self._checks)
 
     def __call__(self, arguments: Sequence[Value], pace: Pace | None = None) -> list[Value]:
-        """Returns the arguments in the one form that lowering takes (see `polycall.wasm_runtime.check_values`).
+        """Returns the arguments in the one form that lowering takes (see `polycall.wasm_runtime.wit.check_values`).
 
         Args:
             arguments: Plain values.

@@ -12,13 +12,13 @@ import wasmtime
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import ImportDeniedError, InternalError, MemoryLimitError, PolycallError, TrapError
-from polycall.wasm_runtime import native
-from polycall.wasm_runtime.engine_errors import EngineError
-from polycall.wasm_runtime.epoch_ticker import EpochTicker
-from polycall.wasm_runtime.memory_shares import Shares
-from polycall.wasm_runtime.native import EPOCH_CALLBACK, address_of
-from polycall.wasm_runtime.signal_shield import SignalShield
-from polycall.wasm_runtime.traps import MAX_WASM_STACK_BYTES, MemoryState, engine_error
+from polycall.wasm_runtime.engine import native
+from polycall.wasm_runtime.engine.engine_errors import EngineError
+from polycall.wasm_runtime.engine.epoch_ticker import EpochTicker
+from polycall.wasm_runtime.engine.memory_shares import Shares
+from polycall.wasm_runtime.engine.native import EPOCH_CALLBACK, address_of
+from polycall.wasm_runtime.engine.signal_shield import SignalShield
+from polycall.wasm_runtime.engine.traps import MAX_WASM_STACK_BYTES, MemoryState, engine_error
 
 __all__ = ["ENGINE_SETTINGS", "MAX_WASM_STACK_BYTES", "GuestStore", "WasmEngine", "lone_engine"]
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from ctypes import c_uint8
 from typing import NamedTuple
 
-from polycall.wasm_runtime import native
-from polycall.wasm_runtime.guest_text import shown
-from polycall.wasm_runtime.native import Buffer
+from polycall.wasm_runtime.engine import native
+from polycall.wasm_runtime.engine.guest_text import shown
+from polycall.wasm_runtime.engine.native import Buffer
 
 __all__ = ["EngineError", "take_error"]
 

@@ -1,0 +1,1 @@
+"""Core modules with a ``wit`` signature."""
