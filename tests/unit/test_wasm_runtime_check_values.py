@@ -172,7 +172,7 @@ def test_a_long_type_is_cut_in_messages() -> None:
 
 def test_a_handle_has_no_plain_form() -> None:
     with pytest.raises(TypeError):
-        compile_check(HandleType("own"))
+        compile_check(HandleType("own", 0))
 
 
 ADD = ArgumentCheck(Signature((("a", Primitive("s32")), ("note", OptionType(STRING))), None))

@@ -146,7 +146,7 @@ def _wit_type(found: api.ValType, read: Callable[[api.ValType], WitType], named:
         case api.ResultType():
             return ResultType(_optional(found.ok, read), _optional(found.err, read))
     # Nothing else compiles: streams, futures and the like need features that our engine has not switched on.
-    return HandleType("borrow" if isinstance(found, api.BorrowType) else "own")
+    return HandleType("borrow" if isinstance(found, api.BorrowType) else "own", 0)
 
 
 def _optional(found: api.ValType | None, read: Callable[[api.ValType], WitType]) -> WitType | None:

@@ -13,10 +13,13 @@ from typing import TypeAlias
 __all__ = [
     "INTEGER_RANGES",
     "PRIMITIVES",
+    "AsyncType",
     "EnumType",
+    "FixedListType",
     "FlagsType",
     "HandleType",
     "ListType",
+    "MapType",
     "OptionType",
     "Primitive",
     "RecordType",
@@ -150,14 +153,57 @@ class ResultType:
 
 
 @dataclass(frozen=True, slots=True)
-class HandleType:
-    """``own<R>`` or ``borrow<R>``: a handle to a resource. The only type without a plain form as yet."""
+class FixedListType:
+    """``list<T, N>``: so many elements, in place."""
 
-    mode: str
+    element: WitType
+    length: int
 
     def __str__(self) -> str:
-        """Returns ``own<resource>`` or ``borrow<resource>``; the engine does not tell the resource's name."""
-        return f"{self.mode}<resource>"
+        """Returns ``list<T, N>``."""
+        return f"list<{self.element}, {self.length}>"
+
+
+@dataclass(frozen=True, slots=True)
+class MapType:
+    """``map<K, V>``; it crosses like ``list<tuple<K, V>>``."""
+
+    key: WitType
+    value: WitType
+
+    def __str__(self) -> str:
+        """Returns ``map<K, V>``."""
+        return f"map<{self.key}, {self.value}>"
+
+
+@dataclass(frozen=True, slots=True)
+class HandleType:
+    """``own<R>`` or ``borrow<R>``: a handle to a resource.
+
+    Attributes:
+        mode: ``own`` or ``borrow``.
+        resource: Which resource type: its slot in the plan of the component.
+        name: What messages call it.
+    """
+
+    mode: str
+    resource: int
+    name: str = "resource"
+
+    def __str__(self) -> str:
+        """Returns ``own<name>`` or ``borrow<name>``."""
+        return f"{self.mode}<{self.name}>"
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncType:
+    """``stream<T>``, ``future<T>`` or ``error-context``: types of WASI 0.3, which cannot cross."""
+
+    name: str
+
+    def __str__(self) -> str:
+        """Returns the name."""
+        return self.name
 
 
 WitType: TypeAlias = (
@@ -170,15 +216,20 @@ WitType: TypeAlias = (
     | FlagsType
     | OptionType
     | ResultType
+    | FixedListType
+    | MapType
     | HandleType
+    | AsyncType
 )
 
 
 def parts(wit_type: WitType) -> Iterator[WitType | None]:
     """Yields the types that a type consists of; None for a case without payload."""
     match wit_type:
-        case ListType(element=part) | OptionType(payload=part):
+        case ListType(element=part) | OptionType(payload=part) | FixedListType(element=part):
             yield part
+        case MapType(key=key, value=value):
+            yield from (key, value)
         case TupleType(elements=elements):
             yield from elements
         case RecordType(fields=named) | VariantType(cases=named):

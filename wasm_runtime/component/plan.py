@@ -1,0 +1,254 @@
+"""What instantiating a component does, as one flat list of steps.
+
+Nested components are gone: the planner has gone through them once and left only what happens in a store. A plan
+belongs to one binary and is shared by all its instances. A plan's things have numbers, which are places in the lists
+that an instance keeps: core instances in the order in which they are made, component instances, resource types
+(``slots``), and the core functions that the host gives to guests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from polycall.wasm_runtime.wit.signature import Signature
+from polycall.wasm_runtime.wit.wit_types import WitType
+
+__all__ = [
+    "AbortImport",
+    "AsyncFunction",
+    "ComponentFunction",
+    "CoreExport",
+    "CoreHost",
+    "CoreRef",
+    "DefineResource",
+    "ExportedInstance",
+    "HostCoreFunction",
+    "ImportedFunction",
+    "ImportedInterface",
+    "Instantiate",
+    "LiftedFunction",
+    "LoweredFunction",
+    "Options",
+    "Plan",
+    "RefusedImport",
+    "ResourceFunction",
+    "ResourceSlot",
+    "Step",
+]
+
+# What modules are given ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CoreExport:
+    """An export of a core instance that an earlier step made: a function, memory, table, global or tag."""
+
+    instance: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoreHost:
+    """A core function of the host's, by its place in `Plan.host_functions`."""
+
+    index: int
+
+
+CoreRef: TypeAlias = CoreExport | CoreHost
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How values cross at one border (Canonical ABI, ``canonopt``).
+
+    Attributes:
+        encoding: ``utf8``, ``utf16`` or ``latin1+utf16``.
+        memory: Where values lie that do not fit into core values.
+        realloc: What makes room there.
+        post_return: What is called with the core results when they were read.
+    """
+
+    encoding: str = "utf8"
+    memory: CoreExport | None = None
+    realloc: CoreRef | None = None
+    post_return: CoreRef | None = None
+
+
+# Functions of components --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LiftedFunction:
+    """A core function made a component function; it runs in a component instance."""
+
+    core: CoreRef
+    options: Options
+    signature: Signature
+    instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFunction:
+    """A function that the component imports.
+
+    Attributes:
+        interface: The import's name, version included; of a function that is imported on its own, that function's.
+        name: The function's name inside of the interface; empty for one imported on its own.
+        signature: As the component declares it; None where it has a type that cannot cross (async, streams, futures).
+        refusal: What is then wrong with it, for the message of a call.
+    """
+
+    interface: str
+    name: str
+    signature: Signature | None
+    refusal: str | None = None
+
+
+ComponentFunction: TypeAlias = LiftedFunction | ImportedFunction
+
+# Core functions of the host -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LoweredFunction:
+    """A component function that core code of a component instance may call (``canon lower``)."""
+
+    function: ComponentFunction
+    options: Options
+    instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceFunction:
+    """``resource.new``, ``resource.drop`` or ``resource.rep`` of a resource type, in a component instance's table."""
+
+    operation: str
+    slot: int
+    instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncFunction:
+    """A built-in of WASI 0.3. ``context.get`` and ``context.set`` work; the others trap by their name."""
+
+    name: str
+    immediates: tuple[int, ...]
+    instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedImport:
+    """A function that a core module imports, behind which nothing can stand."""
+
+    module: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AbortImport:
+    """``env#abort`` of a core module."""
+
+
+HostCoreFunction: TypeAlias = LoweredFunction | ResourceFunction | AsyncFunction | RefusedImport | AbortImport
+
+# Steps --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Instantiate:
+    """Makes a core instance.
+
+    Attributes:
+        module: Place in `Plan.modules`.
+        imports: What it imports, in the order of the module.
+        instance: The component instance that it belongs to.
+    """
+
+    module: int
+    imports: tuple[CoreRef, ...]
+    instance: int
+
+
+@dataclass(frozen=True, slots=True)
+class DefineResource:
+    """Makes a fresh resource type; its destructor is a core function that is there by now."""
+
+    slot: int
+    destructor: CoreRef | None
+
+
+Step: TypeAlias = Instantiate | DefineResource
+
+# The outside --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSlot:
+    """A resource type of a plan.
+
+    Attributes:
+        name: For messages.
+        interface: The import it comes from, version included; None for one that the component defines.
+        owner: The component instance whose code implements it; None for an imported one.
+    """
+
+    name: str
+    interface: str | None = None
+    owner: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedInterface:
+    """What the component imports under one name.
+
+    Attributes:
+        name: As the component writes it, version included.
+        functions: Its functions; the key is empty for a function imported on its own.
+        resources: Its resource types: name to slot. A type that is said to be equal to another import's has its slot.
+    """
+
+    name: str
+    functions: Mapping[str, ImportedFunction]
+    resources: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedInstance:
+    """An instance that a component exports.
+
+    Attributes:
+        functions: Its functions: ``name``, ``[constructor]cart``, ``[method]cart.add``, ``[static]cart.merge``.
+        resources: Its resource types: name to slot.
+        types: Its other types.
+        instances: Instances inside of it.
+    """
+
+    functions: Mapping[str, ComponentFunction] = field(default_factory=dict)
+    resources: Mapping[str, int] = field(default_factory=dict)
+    types: Mapping[str, WitType] = field(default_factory=dict)
+    instances: Mapping[str, ExportedInstance] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that an instance does and is.
+
+    Attributes:
+        modules: Where the core modules are in the binary, each once: (start, end).
+        steps: In order.
+        host_functions: The core functions that modules are given.
+        slots: Resource types.
+        parents: For each component instance, the one that it is nested in; None for the root, which is number 0.
+        imports: What a host must offer, in the component's order.
+        exports: What the root component exports; its functions and resources outside of instances too.
+    """
+
+    modules: tuple[tuple[int, int], ...]
+    steps: tuple[Step, ...]
+    host_functions: tuple[HostCoreFunction, ...]
+    slots: tuple[ResourceSlot, ...]
+    parents: tuple[int | None, ...]
+    imports: tuple[ImportedInterface, ...]
+    exports: ExportedInstance
