@@ -27,6 +27,10 @@ class Invoker(Protocol):
         """
         ...
 
+    def call_linked(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
+        """Like `call`, for a function that a component imports; `-` and `_` in the name of the target are alike."""
+        ...
+
     def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
         """Like `call`, with one text or byte string that the target reads in the way that fits its signature."""
         ...

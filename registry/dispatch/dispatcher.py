@@ -84,6 +84,12 @@ class Dispatcher:
         route = self._routes.get(target) or self._first_route(CallContext(target, "", caller))
         return route.run(arguments, CallContext(target, route.language, caller), self._max_depth)
 
+    def call_linked(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
+        """Calls an entry that serves a component's import; see `polycall.interop.protocols.Invoker`."""
+        if target not in self._routes:
+            target = self.index.linked(target)
+        return self.call(target, arguments, caller)
+
     def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
         """Calls an entry with one text or byte string for a guest; see `polycall.interop.protocols.Invoker`."""
         route = self._routes.get(target) or self._first_route(CallContext(target, "", caller))

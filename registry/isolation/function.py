@@ -104,6 +104,34 @@ class IsolationRuntime:
             function.close()
 
 
+class _GuestCalls:
+    """The calls that a worker's guest may make: one that its guest has taken over gets no further than its entry."""
+
+    def __init__(self, invoker: Invoker, program: LuaProgram | WasmProgram) -> None:
+        self._invoker = invoker
+        is_wasm = isinstance(program, WasmProgram)
+        self._funcs = "funcs" in (program.grants if is_wasm else modules_of(program))
+        self._links = frozenset(program.links.values() if is_wasm else ())
+
+    def allows(self, way: str, what: Any, target: str) -> bool:
+        """Whether a message is a call that the entry may make."""
+        if way == "call_linked":
+            return type(what) is list and not self._links.isdisjoint((target, target.rpartition(":")[0]))
+        return self._funcs and (type(what) is list if way == "call" else way == "call_payload" and _is_text(what))
+
+    def call(self, way: str, target: str, what: Any, caller: CallContext) -> Value:
+        """Makes a call that is allowed."""
+        if way == "call_linked":
+            return self._invoker.call_linked(target, what, caller)
+        if way == "call":
+            return self._invoker.call(target, what, caller)
+        return self._invoker.call_payload(target, what, caller)
+
+
+def _is_text(what: Any) -> bool:
+    return type(what) in {str, bytes}
+
+
 class IsolatedFunction:
     """A Lua or WebAssembly entry that a worker process prepared; see `polycall.interop.protocols.Function`.
 
@@ -127,7 +155,7 @@ class IsolatedFunction:
         self.language = "lua" if isinstance(program, LuaProgram) else "wasm"
         self._start = start
         self._call_seconds = program.limits.execution_seconds
-        self._invoker = invoker if _may_call(program) else None
+        self._invoker = _GuestCalls(invoker, program)
         self._reads_values = "ctx" in modules_of(program)
         worker, answer = start(context)
         self.signature, self.imports, self._payload_form = _description(worker, answer)
@@ -176,7 +204,7 @@ class IsolatedInstance:
     def __init__(
         self,
         ready_worker: Callable[[CallContext | None], WorkerProcess],
-        invoker: Invoker | None,
+        invoker: _GuestCalls,
         call_seconds: float | None,
         context: CallContext | None,
         *,
@@ -186,7 +214,7 @@ class IsolatedInstance:
 
         Args:
             ready_worker: Gives a worker with an instance in it.
-            invoker: Where its calls go; None if its entry may make none.
+            invoker: Where its calls go, if its entry may make them.
             call_seconds: How long a call may take once there is an instance for it, or None.
             context: The call that waits for it, if there is one.
             reads_values: Whether its guest may know the context values of its calls; else the worker is not told.
@@ -254,7 +282,7 @@ class _Call:
         failed: Whether there was anything but a result: the worker may have discarded its instance.
     """
 
-    def __init__(self, worker: WorkerProcess, invoker: Invoker | None, context: CallContext) -> None:
+    def __init__(self, worker: WorkerProcess, invoker: _GuestCalls, context: CallContext) -> None:
         self._worker = worker
         self._invoker = invoker
         self._context = context
@@ -282,20 +310,16 @@ class _Call:
                     return result
                 case ["error", data]:
                     raise self._failure(data)
-                case ["call" | "call_payload" as way, what, str(target)] if self._fits(way, what):
+                case [str(way), what, str(target)] if self._invoker.allows(way, what, target):
                     self._worker.send(self._answer(way, target, what), self._until)
                 case [str(word), *_]:
                     raise self._worker.broken(f'"{word[:40]}", which is out of place')
                 case _:
                     raise self._worker.broken("a message without a word")
 
-    def _fits(self, way: str, what: Any) -> bool:
-        """Whether the guest may make such a call: a worker that its guest took over gets no further than its entry."""
-        return self._invoker is not None and isinstance(what, list if way == "call" else (str, bytes))
-
     def _answer(self, way: str, target: str, what: Any) -> bytes:
         try:
-            value: Value = getattr(self._invoker, way)(target, what, self._context)
+            value = self._invoker.call(way, target, what, self._context)
             return pack("result", value, "$.result", check=lambda: raise_if(self._context.interruption()))
         except PolycallError as error:
             if self._context.interruption() is None:
@@ -378,7 +402,3 @@ def _import_needs(needs: Iterable[Any]) -> Iterable[ImportNeed]:
         if not isinstance(name, str) or not isinstance(group, (str, type(None))):
             raise TypeError("a name is no text")
         yield ImportNeed(name, group, granted is True, available is True)
-
-
-def _may_call(program: LuaProgram | WasmProgram) -> bool:
-    return "funcs" in (program.grants if isinstance(program, WasmProgram) else modules_of(program))

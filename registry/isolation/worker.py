@@ -63,6 +63,10 @@ class Parent:
         """Has the parent call an entry; see `polycall.interop.protocols.Invoker`."""
         return self._call(pack("call", list(arguments), "$.args", target))
 
+    def call_linked(self, target: str, arguments: Sequence[Value], _caller: CallContext) -> Value:
+        """Has the parent call the entry that serves an import; see `polycall.interop.protocols.Invoker`."""
+        return self._call(pack("call_linked", list(arguments), "$.args", target))
+
     def call_payload(self, target: str, payload: str | bytes, _caller: CallContext) -> Value:
         """Has the parent call an entry with a payload; see `polycall.interop.protocols.Invoker`."""
         return self._call(pack("call_payload", payload, "$.args[0]", target))

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from polycall.wasm_runtime.import_links import is_our_funcs
 
 from polycall.interop.errors import ImportDeniedError, PreparationError
-from polycall.wasm_runtime.import_links import is_our_funcs
 from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import FUNCS_CALLER, FakeInvoker, call, open_runtime, prepare
 

@@ -11,6 +11,7 @@ from ctypes import c_char_p, c_size_t, c_void_p
 from typing import Any, NamedTuple
 
 import wasmtime
+from polycall.wasm_runtime.import_links import ImportedInterface, is_our_funcs, refusal
 from wasmtime.component import Component, ExportIndex, Linker, LinkerInstance
 
 from polycall.interop.errors import PreparationError
@@ -37,7 +38,6 @@ from polycall.wasm_runtime.engine.signal_shield import SignalShield
 from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
 from polycall.wasm_runtime.exports import supported, the_export
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
-from polycall.wasm_runtime.import_links import ImportedInterface, is_our_funcs, refusal
 from polycall.wasm_runtime.programs import CompiledProgram
 from polycall.wasm_runtime.spec import WasmProgram
 from polycall.wasm_runtime.wit.signature import Signature

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import wasmtime
+from polycall.wasm_runtime.import_links import ImportedInterface, is_our_funcs
 from wasmtime import component as api
 
 from polycall.interop.errors import PreparationError
 from polycall.wasm_runtime.engine.guest_text import shown
-from polycall.wasm_runtime.import_links import ImportedInterface, is_our_funcs
 from polycall.wasm_runtime.wit.signature import Signature
 from polycall.wasm_runtime.wit.wit_types import (
     PRIMITIVES,

@@ -9,6 +9,8 @@ from ctypes import c_bool, c_char_p, c_size_t, c_void_p
 from typing import Any
 
 import wasmtime
+from polycall.wasm_runtime.core.core_signature import INITIALIZE, core_type_of, declared_signature, plan_core_call
+from polycall.wasm_runtime.import_links import ImportedInterface, refusal
 
 from polycall.interop.errors import PreparationError
 from polycall.interop.values import Value
@@ -21,13 +23,11 @@ from polycall.wasm_runtime.canonical.canonical_abi import (
 from polycall.wasm_runtime.canonical.layout import alignment, size
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.core.abort_import import abort_error, is_abort
-from polycall.wasm_runtime.core.core_signature import INITIALIZE, core_type_of, declared_signature, plan_core_call
 from polycall.wasm_runtime.engine.engine_errors import take_error
 from polycall.wasm_runtime.engine.guest_text import listed, shown
 from polycall.wasm_runtime.engine.native import CORE_CALLBACK, Buffer, address_of, caller_context, prototype, trap_new
 from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
-from polycall.wasm_runtime.import_links import ImportedInterface, refusal
 from polycall.wasm_runtime.programs import CompiledProgram
 from polycall.wasm_runtime.spec import WasmProgram
 from polycall.wasm_runtime.wit.signature import Signature
