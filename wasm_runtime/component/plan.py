@@ -20,6 +20,7 @@ __all__ = [
     "AsyncFunction",
     "ComponentFunction",
     "CoreExport",
+    "CoreFunctionType",
     "CoreHost",
     "CoreRef",
     "DefineResource",
@@ -32,11 +33,15 @@ __all__ = [
     "LoweredFunction",
     "Options",
     "Plan",
+    "RefusedFunction",
     "RefusedImport",
     "ResourceFunction",
     "ResourceSlot",
     "Step",
 ]
+
+CoreFunctionType: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
+"""What a core function takes and gives: ``i32``, ``i64``, ``f32``, ``f64``, ``v128`` or ``reference``."""
 
 # What modules are given ---------------------------------------------------------------------------------------------
 
@@ -97,7 +102,7 @@ class ImportedFunction:
         interface: The import's name, version included; of a function that is imported on its own, that function's.
         name: The function's name inside of the interface; empty for one imported on its own.
         signature: As the component declares it; None where it has a type that cannot cross (async, streams, futures).
-        refusal: What is then wrong with it, for the message of a call.
+        refusal: What is then wrong with it, for the message of a call: what follows the function's name.
     """
 
     interface: str
@@ -106,7 +111,18 @@ class ImportedFunction:
     refusal: str | None = None
 
 
-ComponentFunction: TypeAlias = LiftedFunction | ImportedFunction
+@dataclass(frozen=True, slots=True)
+class RefusedFunction:
+    """A function of the component's own that cannot be called.
+
+    Attributes:
+        refusal: Why: what follows the function's name in a message.
+    """
+
+    refusal: str
+
+
+ComponentFunction: TypeAlias = LiftedFunction | ImportedFunction | RefusedFunction
 
 # Core functions of the host -----------------------------------------------------------------------------------------
 
@@ -118,6 +134,7 @@ class LoweredFunction:
     function: ComponentFunction
     options: Options
     instance: int
+    core_type: CoreFunctionType
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +153,7 @@ class AsyncFunction:
     name: str
     immediates: tuple[int, ...]
     instance: int
+    core_type: CoreFunctionType
 
 
 @dataclass(frozen=True, slots=True)
