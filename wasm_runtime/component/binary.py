@@ -72,7 +72,7 @@ def _section(reader: BinaryReader) -> list[Definition]:
     number = reader.byte()
     length = reader.u32()
     if number == 0:  # custom: names, producers and the like
-        reader.skip(length, "a custom section")
+        reader.within(length, "a custom section", lambda: _custom(reader))
         return []
     if number == 1:
         return [_core_module(reader, length)]
@@ -85,6 +85,11 @@ def _section(reader: BinaryReader) -> list[Definition]:
     if read is None:
         raise reader.error(f"there is no section {number}", at)
     return reader.within(length, f"section {number}", lambda: reader.vector(partial(read, reader)))
+
+
+def _custom(reader: BinaryReader) -> None:
+    reader.name()
+    reader.offset = reader.end
 
 
 def _core_module(reader: BinaryReader, length: int) -> CoreModule:

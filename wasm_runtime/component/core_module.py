@@ -200,10 +200,17 @@ def _section(reader: BinaryReader, found: ModuleDeclarations) -> None:
         if number in found.spans:
             raise reader.error(f"a core module has section {number} twice", at)
         found.spans[number] = start, start + length
-    if read is None:
+    if number == _CUSTOM:
+        reader.within(length, "a custom section of a core module", lambda: _custom(reader))
+    elif read is None:
         reader.skip(length, "a section of a core module")
     else:
         reader.within(length, f"section {number} of a core module", lambda: read(reader, found))
+
+
+def _custom(reader: BinaryReader) -> None:
+    reader.name()
+    reader.offset = reader.end
 
 
 def _types(reader: BinaryReader, found: ModuleDeclarations) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from polycall.wasm_runtime.component import definitions as d
 from polycall.wasm_runtime.component.draft import Draft
 from polycall.wasm_runtime.component.plan import ImportedFunction, ImportedInterface
@@ -55,6 +57,15 @@ def aliased_export(found: d.AliasExport, scope: Scope) -> Entity:
     return entity
 
 
+@dataclass(slots=True)
+class _Interface:
+    """An import in the making."""
+
+    name: str
+    functions: dict[str, ImportedFunction] = field(default_factory=dict)
+    resources: dict[str, int] = field(default_factory=dict)
+
+
 class Imports:
     """Reads what the root component imports: what a host must offer."""
 
@@ -76,45 +87,33 @@ class Imports:
                     self.interfaces.append(ImportedInterface(name, {"": function.function}))
                 return function
             case "instance":
-                return self._interface(self._closure(scopes[0], found.type), name)
-            case "type" if found.type.index is None:
-                resource = self._draft.imported_resource(name, name)
-                self.interfaces.append(ImportedInterface(name, {}, {"": resource.slot}))
-                return resource
+                return self._interface(_closure(scopes[0], found.type), name)
             case "type":
-                return scopes[0].get(d.Item("type", found.type.index or 0))
+                entity = self._type(found.type, scopes[0], name, name)
+                if isinstance(entity, Resource) and found.type.index is None:
+                    self.interfaces.append(ImportedInterface(name, {}, {"": entity.slot}))
+                return entity
         raise malformed(_IMPORTED_WHOLE.format(name_text(name)))
 
     def _function(self, scope: Scope, found: d.ExternType, interface: str, name: str) -> Function:
         of = scope.find("type", -1 if found.index is None else found.index, FunctionType)
         return Function(ImportedFunction(interface, name, of.signature, of.refusal), of)
 
-    def _closure(self, scope: Scope, found: d.ExternType) -> TypeClosure:
-        return scope.find("type", -1 if found.index is None else found.index, TypeClosure)
-
     def _interface(self, closure: TypeClosure, name: str) -> Instance:
-        functions: dict[str, ImportedFunction] = {}
-        resources: dict[str, int] = {}
-        instance = self._instance(closure, name, "", functions, resources)
-        self.interfaces.append(ImportedInterface(name, functions, resources))
+        found = _Interface(name)
+        instance = self._instance(closure, found, "")
+        self.interfaces.append(ImportedInterface(name, found.functions, found.resources))
         return instance
 
-    def _instance(
-        self,
-        closure: TypeClosure,
-        interface: str,
-        path: str,
-        functions: dict[str, ImportedFunction],
-        resources: dict[str, int],
-    ) -> Instance:
+    def _instance(self, closure: TypeClosure, interface: _Interface, path: str) -> Instance:
         """Makes the instance that an instance type promises; `path` leads to one inside of another: ``inner/``."""
         draft = self._draft
         draft.bounds.enter()
         scope = Scope(0)
         scopes = (scope, *closure.outer)
         exports: dict[str, tuple[str, Entity]] = {}
-        draft.bounds.take(len(closure.definition.declarations))
         for declaration in closure.definition.declarations:
+            draft.bounds.take(d.weight(declaration))
             match declaration:
                 case d.CoreType():
                     scope.add("core type", None)
@@ -123,41 +122,37 @@ class Imports:
                 case d.AliasExport():
                     scope.add(declaration.sort, aliased_export(declaration, scope))
                 case d.Export(name=name, type=found) if found is not None:
-                    entity = self._export(found, scope, interface, path + name, functions, resources)
+                    entity = self._export(found, scope, interface, path + name)
                     exports[name] = found.sort, entity
                     scope.add(found.sort, entity)
                 case d.Export() | d.Import() | d.AliasCoreExport():
                     raise malformed("the type of an instance declares what only components have")
                 case _:
-                    draft.bounds.take(d.weight(declaration))
                     scope.add("type", type_entity(declaration, scopes, draft))
         draft.bounds.leave()
         return Instance(exports)
 
-    def _export(
-        self,
-        found: d.ExternType,
-        scope: Scope,
-        interface: str,
-        name: str,
-        functions: dict[str, ImportedFunction],
-        resources: dict[str, int],
-    ) -> Entity:
+    def _export(self, found: d.ExternType, scope: Scope, interface: _Interface, name: str) -> Entity:
         match found.sort:
             case "func":
-                function = self._function(scope, found, interface, name)
+                function = self._function(scope, found, interface.name, name)
                 if isinstance(function.function, ImportedFunction):
-                    functions[name] = function.function
+                    interface.functions[name] = function.function
                 return function
             case "type":
-                entity = (
-                    self._draft.imported_resource(name, interface)
-                    if found.index is None
-                    else scope.get(d.Item("type", found.index))
-                )
+                entity = self._type(found, scope, interface.name, name)
                 if isinstance(entity, Resource):
-                    resources[name] = entity.slot
+                    interface.resources[name] = entity.slot
                 return entity
             case "instance":
-                return self._instance(self._closure(scope, found), interface, f"{name}/", functions, resources)
-        raise malformed(_IMPORTED_WHOLE.format(name_text(interface)))
+                return self._instance(_closure(scope, found), interface, f"{name}/")
+        raise malformed(_IMPORTED_WHOLE.format(name_text(interface.name)))
+
+    def _type(self, found: d.ExternType, scope: Scope, interface: str, name: str) -> Entity:
+        if found.index is None:
+            return self._draft.imported_resource(name, interface)
+        return scope.get(d.Item("type", found.index))
+
+
+def _closure(scope: Scope, found: d.ExternType) -> TypeClosure:
+    return scope.find("type", -1 if found.index is None else found.index, TypeClosure)

@@ -254,7 +254,8 @@ class Plan:
     """Everything that an instance does and is.
 
     Attributes:
-        modules: Where the core modules are in the binary, each once: (start, end).
+        modules: Where the core modules are in the binary, each once: (start, end). Those without instances come last;
+            they must be valid all the same.
         steps: In order.
         host_functions: The core functions that modules are given.
         slots: Resource types.

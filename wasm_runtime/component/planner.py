@@ -76,6 +76,7 @@ def _plan(component: d.Component, draft: Draft) -> Plan:
         imports = Imports(draft)
         root = _Instantiation(draft, (), None, imports).run(component, {})
         exports = exported(root, draft)
+        _add_modules(component, draft)
     except RecursionError:
         raise malformed("it has too much inside of each other") from None
     return Plan(
@@ -87,6 +88,15 @@ def _plan(component: d.Component, draft: Draft) -> Plan:
         tuple(imports.interfaces),
         exports,
     )
+
+
+def _add_modules(component: d.Component, draft: Draft) -> None:
+    """Adds the core modules that have no instance: they must be valid too."""
+    for definition in component.definitions:
+        if isinstance(definition, d.CoreModule):
+            draft.module(CoreModuleThing(definition.start, definition.end))
+        elif isinstance(definition, d.Component):
+            _add_modules(definition, draft)
 
 
 class _Instantiation:
@@ -231,15 +241,16 @@ class _Instantiation:
         return Function(LiftedFunction(core, options, _signature(of), self._number), of)
 
     def _core_function(self, found: d.Lower | d.ResourceBuiltin | d.AsyncBuiltin) -> CoreItem:
+        function: HostCoreFunction
         match found:
             case d.Lower():
                 function, core_type = self._lowered(found)
             case d.ResourceBuiltin(name=name, resource=resource):
                 slot = self._scope.find("type", resource, Resource).slot
                 function, core_type = ResourceFunction(name, slot, self._number), abi_types.RESOURCE_TYPES[name]
-            case d.AsyncBuiltin(name=name, immediates=immediates):
+            case _:
                 core_type = abi_types.builtin_type(found, self._scope)
-                function = AsyncFunction(name, immediates, self._number, core_type)
+                function = AsyncFunction(found.name, found.immediates, self._number, core_type)
         return CoreItem("core func", self._draft.host(function), core_type)
 
     def _lowered(self, found: d.Lower) -> tuple[HostCoreFunction, CoreFunctionType]:
