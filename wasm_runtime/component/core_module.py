@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 from polycall.wasm_runtime.component.core_types import core_value_type, limits, recursive_types
 from polycall.wasm_runtime.component.plan import CoreFunctionType
 from polycall.wasm_runtime.component.reader import BinaryReader
+from polycall.wasm_runtime.engine.footprint import Footprint, Table
 
 __all__ = [
     "CORE_HEADER",
@@ -128,19 +129,12 @@ class CoreModuleShape:
     Attributes:
         imports: In its order, for this is how the engine wants them.
         exports: Name to kind and type.
-        memories: Its own memories.
-        tables: Its own tables.
-        has_gc: Whether it has types whose values lie on the GC heap, or tags.
-        busy_at_start: Whether anything may run or allocate before the instance is complete; True also where a number
-            only looks like it.
+        footprint: The memory that an instance takes.
     """
 
     imports: tuple[CoreImport, ...]
     exports: Mapping[str, tuple[str, CoreThing]]
-    memories: tuple[CoreMemory, ...]
-    tables: tuple[CoreTable, ...]
-    has_gc: bool
-    busy_at_start: bool
+    footprint: Footprint
 
 
 def read_core_module(binary: bytes, start: int = 0, end: int | None = None) -> CoreModuleShape:
@@ -155,14 +149,19 @@ def read_core_module(binary: bytes, start: int = 0, end: int | None = None) -> C
         PreparationError: It is malformed; with the offset.
     """
     found = read_declarations(binary, start, end)
+    return CoreModuleShape(tuple(found.imports), _exports(found), _footprint(found, binary))
+
+
+def _footprint(found: ModuleDeclarations, binary: bytes) -> Footprint:
+    memories = (each.type for each in found.memories)
+    tables = (each.type for each in found.tables)
     constants = (found.spans.get(section, (0, 0)) for section in (_TABLE, _GLOBAL, _ELEMENT))
-    return CoreModuleShape(
-        tuple(found.imports),
-        _exports(found),
-        tuple(each.type for each in found.memories if isinstance(each.type, CoreMemory)),
-        tuple(each.type for each in found.tables if isinstance(each.type, CoreTable)),
+    return Footprint(
+        tuple(each.least << each.page_log2 for each in memories if isinstance(each, CoreMemory)),
+        tuple(Table(each.least, each.most) for each in tables if isinstance(each, CoreTable)),
         has_gc=bool(found.tags) or None in found.types,
         busy_at_start=_START in found.spans or any(binary.find(_GC_OPCODES, *span) >= 0 for span in constants),
+        is_exact=True,
     )
 
 
@@ -292,10 +291,12 @@ def _table_type(reader: BinaryReader, _found: ModuleDeclarations) -> CoreThing:
 
 
 def _memory_type(reader: BinaryReader, _: ModuleDeclarations) -> CoreThing:
-    flags, least, most, page_log2 = limits(reader)
-    return CoreMemory(
-        least, most, bool(flags & _IS_64), bool(flags & _SHARED), _PAGE_LOG2 if page_log2 is None else page_log2
-    )
+    at = reader.offset
+    flags, least, most, said = limits(reader)
+    page_log2 = _PAGE_LOG2 if said is None else said
+    if page_log2 > _PAGE_LOG2:
+        raise reader.error("a memory has pages of more than 64 KiB", at)
+    return CoreMemory(least, most, bool(flags & _IS_64), bool(flags & _SHARED), page_log2)
 
 
 def _global_type(reader: BinaryReader, _: ModuleDeclarations) -> CoreThing:

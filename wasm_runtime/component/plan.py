@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from polycall.wasm_runtime.engine.footprint import Footprint
 from polycall.wasm_runtime.wit.signature import Signature
 from polycall.wasm_runtime.wit.wit_types import WitType
 
@@ -256,6 +257,7 @@ class Plan:
     Attributes:
         modules: Where the core modules are in the binary, each once: (start, end). Those without instances come last;
             they must be valid all the same.
+        footprints: What an instance of each module takes.
         steps: In order.
         host_functions: The core functions that modules are given.
         slots: Resource types.
@@ -265,6 +267,7 @@ class Plan:
     """
 
     modules: tuple[tuple[int, int], ...]
+    footprints: tuple[Footprint, ...]
     steps: tuple[Step, ...]
     host_functions: tuple[HostCoreFunction, ...]
     slots: tuple[ResourceSlot, ...]

@@ -81,6 +81,7 @@ def _plan(component: d.Component, draft: Draft) -> Plan:
         raise malformed("it has too much inside of each other") from None
     return Plan(
         tuple((module.start, module.end) for module in draft.modules),
+        tuple(shape.footprint for _, shape in draft.modules.values()),
         tuple(draft.steps),
         tuple(draft.host_functions),
         tuple(draft.slots),
