@@ -108,6 +108,7 @@ class Imports:
     def _instance(self, closure: TypeClosure, interface: _Interface, path: str) -> Instance:
         """Makes the instance that an instance type promises; `path` leads to one inside of another: ``inner/``."""
         draft = self._draft
+        draft.bounds.instance()  # a type may have another one in it twice, level by level
         draft.bounds.enter()
         scope = Scope(0)
         scopes = (scope, *closure.outer)

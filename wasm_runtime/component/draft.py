@@ -21,24 +21,26 @@ class Draft:
     Attributes:
         binary: The component's bytes.
         names: What messages call the resource types of the component's own, by slot, as far as that is known.
+        shapes: The core modules that were read so far.
         bounds: Counts what is made.
         steps: What an instance does.
         host_functions: The core functions of the host's.
         slots: Resource types.
         parents: For each component instance, the one that made it.
-        modules: The core modules that have instances, by where they stand, with their number and shape.
+        modules: The numbers of core modules.
         exported_names: The first name under which each slot is exported.
         core_instances: How many there are.
     """
 
     binary: bytes
     names: Mapping[int, str]
+    shapes: dict[CoreModuleThing, CoreModuleShape]
     bounds: Bounds = field(default_factory=Bounds)
     steps: list[Step] = field(default_factory=list)
     host_functions: list[HostCoreFunction] = field(default_factory=list)
     slots: list[ResourceSlot] = field(default_factory=list)
     parents: list[int | None] = field(default_factory=list)
-    modules: dict[CoreModuleThing, tuple[int, CoreModuleShape]] = field(default_factory=dict)
+    modules: dict[CoreModuleThing, int] = field(default_factory=dict)
     exported_names: dict[int, str] = field(default_factory=dict)
     core_instances: int = 0
 
@@ -51,11 +53,14 @@ class Draft:
         """Returns the number and shape of a core module.
 
         Raises:
-            PreparationError: It is malformed.
+            PreparationError: It is malformed, or there are too many.
         """
         if found not in self.modules:
-            self.modules[found] = len(self.modules), read_core_module(self.binary, found.start, found.end)
-        return self.modules[found]
+            self.bounds.module()
+            self.modules[found] = len(self.modules)
+        if found not in self.shapes:
+            self.shapes[found] = read_core_module(self.binary, found.start, found.end)
+        return self.modules[found], self.shapes[found]
 
     def host(self, function: HostCoreFunction) -> CoreHost:
         """Adds a core function of the host's."""

@@ -64,10 +64,10 @@ def make_plan(component: d.Component, binary: bytes) -> Plan:
     Raises:
         PreparationError: It is not valid, makes too much, or wants what polycall does not have.
     """
-    draft = Draft(binary, {})
+    draft = Draft(binary, {}, {})
     plan = _plan(component, draft)
     if draft.exported_names:  # resource types get their names when they are exported, after they were used in types
-        plan = _plan(component, Draft(binary, draft.exported_names))
+        plan = _plan(component, Draft(binary, draft.exported_names, draft.shapes))
     return plan
 
 
@@ -81,7 +81,7 @@ def _plan(component: d.Component, draft: Draft) -> Plan:
         raise malformed("it has too much inside of each other") from None
     return Plan(
         tuple((module.start, module.end) for module in draft.modules),
-        tuple(shape.footprint for _, shape in draft.modules.values()),
+        tuple(draft.shapes[module].footprint for module in draft.modules),
         tuple(draft.steps),
         tuple(draft.host_functions),
         tuple(draft.slots),

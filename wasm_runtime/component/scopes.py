@@ -36,6 +36,9 @@ __all__ = [
 _MAX_INSTANCES = 1_000
 """Instances of core modules and of components that one instance of a component makes; real ones make up to 108."""
 
+_MAX_MODULES = 1_000
+"""Core modules in one binary; real ones have up to 38."""
+
 _MAX_LEVELS = 64
 """How deep components may instantiate each other, and instances lie inside each other."""
 
@@ -59,6 +62,7 @@ class Bounds:
     """
 
     _instances: int = 0
+    _modules: int = 0
     _steps: int = 0
     _levels: int = 0
 
@@ -67,6 +71,12 @@ class Bounds:
         self._instances += 1
         if self._instances > _MAX_INSTANCES:
             raise self._too_many(f"makes more than {_MAX_INSTANCES} instances of what is in it")
+
+    def module(self) -> None:
+        """Counts a core module."""
+        self._modules += 1
+        if self._modules > _MAX_MODULES:
+            raise PreparationError(f"has more than {_MAX_MODULES} core modules in it")
 
     def take(self, steps: int) -> None:
         """Counts definitions that are gone through."""
