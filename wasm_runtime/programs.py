@@ -19,9 +19,10 @@ from polycall.interop.errors import HashError, NotFoundError, PolycallError, Pre
 from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, CORE_HEADER, decode
-from polycall.wasm_runtime.component.bounds import check_size
+from polycall.wasm_runtime.component.footprints import footprint_of
+from polycall.wasm_runtime.component.planner import make_plan
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
-from polycall.wasm_runtime.engine.footprint import Footprint, footprint_of
+from polycall.wasm_runtime.engine.footprint import Footprint
 from polycall.wasm_runtime.engine.guest_text import shown
 from polycall.wasm_runtime.engine.stores import ENGINE_SETTINGS, lone_engine
 from polycall.wasm_runtime.spec import BinaryFile
@@ -166,7 +167,7 @@ def _kind(binary: bytes, name: str) -> type[Component] | type[wasmtime.Module]:
 def _bound(binary: bytes, name: str) -> None:
     """Refuses a component that would cost the engine too much, before the engine sees it."""
     try:
-        check_size(decode(binary))
+        make_plan(decode(binary), binary)
     except PreparationError as error:
         raise PreparationError(f"{name} {error.message}", hint=error.hint) from error
 

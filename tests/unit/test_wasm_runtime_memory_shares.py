@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polycall.interop.errors import MemoryLimitError
-from polycall.wasm_runtime.engine.footprint import Footprint, Table, footprint_of
+from polycall.wasm_runtime.component.footprints import footprint_of
+from polycall.wasm_runtime.engine.footprint import Footprint, Table
 from polycall.wasm_runtime.engine.memory_shares import ELEMENT_BYTES, FREE_TABLE_BYTES, shares
 
 PAGE = 65536
@@ -81,7 +82,7 @@ def test_what_is_left_is_for_all(footprint: Footprint, running: int) -> None:
         ("(type $f (func)) (table 0 (ref null $f))", Footprint((), (Table(0, None),), is_exact=True)),
         (
             "(func $f) (table 7 (ref func) (ref.func $f)) (table 9 9 funcref)",
-            Footprint((), (Table(0, None), Table(0, None)), is_exact=True),
+            Footprint((), (Table(7, None), Table(9, 9)), is_exact=True),
         ),
         ("(type (array i8))", Footprint(has_gc=True, is_exact=True)),
         ("(type (struct))", Footprint(has_gc=True, is_exact=True)),
