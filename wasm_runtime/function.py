@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from polycall.wasm_runtime.component.instance import ComponentInstance, LinkedPlan
-
 from polycall.interop.context import CallContext
 from polycall.interop.errors import (
     CancelledError,
@@ -20,6 +18,7 @@ from polycall.interop.protocols import Invoker
 from polycall.interop.start_up import start_frame, start_interruption, start_seconds
 from polycall.interop.values import Value
 from polycall.wasm_runtime.component.host import Interfaces
+from polycall.wasm_runtime.component.instance import ComponentInstance, LinkedPlan
 from polycall.wasm_runtime.component.plan import LiftedFunction, Plan
 from polycall.wasm_runtime.engine.memory_shares import MOST_MEMORIES, Shares, shares
 from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
@@ -172,7 +171,7 @@ class WasmInstance:
             return self._guest.call(function.export, arguments)
         except BaseException as error:
             # What does not fit is found before anything of the guest is touched.
-            self.poisoned = self._guest.touched or not isinstance(error, ConversionError)
+            self.poisoned = self._guest.entered or not isinstance(error, ConversionError)
             function.own(error)
             raise
         finally:

@@ -14,7 +14,7 @@ from polycall.wasm_runtime.engine.guest_text import listed, shown
 from polycall.wasm_runtime.imports import GROUPS, group_of_interface
 from polycall.wasm_runtime.links import Links
 
-__all__ = ["GrantedHost", "core_refusal", "refuse_strictly"]
+__all__ = ["GrantedHost", "refuse_strictly"]
 
 _TELLS_OF_EXCEPTIONS = ("wasi:cli/environment", "wasi:cli/stderr", "wasi:cli/exit")
 _EXCEPTION_HINT = (
@@ -45,6 +45,10 @@ class GrantedHost:
     def resource(self, interface: str, name: str) -> type | None:
         """Returns the class of an imported resource type that is granted, or None."""
         return self._interfaces.resource(interface, name) if self._granted(interface) else None
+
+    def refuse_import(self, module: str, name: str) -> ImportDeniedError:
+        """Returns the error of a core module that called an import: nothing stands behind those."""
+        return _core_refusal(module, name, self._grants)
 
     def needs(self, imports: Iterable[ImportedInterface]) -> tuple[ImportNeed, ...]:
         """Returns what a guest needs of its host, and what of it is granted and there.
@@ -85,8 +89,7 @@ class GrantedHost:
         return ImportDeniedError(f"the guest called {name}; this version of polycall offers {offered}")
 
 
-def core_refusal(module: str, function: str, grants: frozenset[str]) -> ImportDeniedError:
-    """Returns the error of a core module that called an import: nothing stands behind those."""
+def _core_refusal(module: str, function: str, grants: frozenset[str]) -> ImportDeniedError:
     name = _called(module, function)
     group = group_of_interface(module)
     if group is None:

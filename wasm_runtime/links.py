@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from polycall.wasm_runtime.component.names import compatible, unversioned
-
 from polycall.interop.errors import CallError, PolycallError, PreparationError
 from polycall.interop.protocols import Invoker
 from polycall.interop.values import Value
 from polycall.wasm_runtime.component.host import HostFunction
+from polycall.wasm_runtime.component.names import compatible, unversioned
 from polycall.wasm_runtime.component.plan import ImportedFunction, ImportedInterface
 from polycall.wasm_runtime.engine.guest_text import shown
 from polycall.wasm_runtime.engine.stores import GuestStore

@@ -109,9 +109,9 @@ class _GuestCalls:
 
     def __init__(self, invoker: Invoker, program: LuaProgram | WasmProgram) -> None:
         self._invoker = invoker
-        is_wasm = isinstance(program, WasmProgram)
-        self._funcs = "funcs" in (program.grants if is_wasm else modules_of(program))
-        self._links = frozenset(program.links.values() if is_wasm else ())
+        granted = program.grants if isinstance(program, WasmProgram) else modules_of(program)
+        self._funcs = "funcs" in granted
+        self._links = frozenset(program.links.values() if isinstance(program, WasmProgram) else ())
 
     def allows(self, way: str, what: Any, target: str) -> bool:
         """Whether a message is a call that the entry may make."""

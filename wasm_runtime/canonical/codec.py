@@ -8,11 +8,12 @@ from typing import Any
 
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.crossing import Crossing
-from polycall.wasm_runtime.canonical.forms import IN_MEMORY, IN_SLOTS, SLOT_BYTES
+from polycall.wasm_runtime.canonical.forms import IN_MEMORY, IN_SLOTS
 from polycall.wasm_runtime.canonical.layout import MAX_FLAT_PARAMETERS, MAX_FLAT_RESULTS, alignment, flat, size
 from polycall.wasm_runtime.canonical.lifting import Lifting
 from polycall.wasm_runtime.canonical.lowering import MISFITS, Lowering
 from polycall.wasm_runtime.canonical.pieces import Pieces
+from polycall.wasm_runtime.engine.native import SLOT_BYTES
 from polycall.wasm_runtime.wit.check_values import Mismatch, compile_check
 from polycall.wasm_runtime.wit.signature import ArgumentCheck, Signature
 from polycall.wasm_runtime.wit.wit_types import TupleType

@@ -20,12 +20,10 @@ from polycall.wasm_runtime.canonical.layout import (
     size,
     tuple_offsets,
 )
+from polycall.wasm_runtime.engine.native import SLOT_BYTES
 from polycall.wasm_runtime.wit.wit_types import FlagsType, WitType
 
-__all__ = ["IN_MEMORY", "IN_SLOTS", "SLOT_BYTES", "Form"]
-
-SLOT_BYTES = 16
-"""The size of the engine's ``wasmtime_val_raw_t``."""
+__all__ = ["IN_MEMORY", "IN_SLOTS", "Form"]
 
 _UNSIGNED = {1: "B", 2: "H", 4: "I"}
 _NARROW = {"bool": "?", "s8": "b", "u8": "B", "s16": "h", "u16": "H"}

@@ -146,10 +146,8 @@ class Lifting:
                 return lambda: f"[{', '.join([build() for build in builds])}]"
             case RecordType(fields=fields):
                 builds = self._elements(form, [field for _, field in fields], image, at, offset)
-                names = [self.source.constant(name) for name, _ in fields]
-                return lambda: (
-                    f"{{{', '.join([f'{name}: {build()}' for name, build in zip(names, builds, strict=True)])}}}"
-                )
+                keys = [self.source.constant(name) for name, _ in fields]
+                return lambda: f"{{{', '.join([f'{key}: {build()}' for key, build in zip(keys, builds, strict=True)])}}}"
             case FixedListType(element=element, length=length):
                 return lambda: self._fixed(form, element, length, image, f"{at} + {offset}")
             case OptionType() | ResultType() | VariantType():

@@ -6,16 +6,10 @@ never wrong.
 
 from __future__ import annotations
 
-import ctypes
-from ctypes import c_int, c_ssize_t, c_void_p, py_object
-
 from polycall.interop.errors import TrapError
-from polycall.wasm_runtime.engine.native import memory_data, memory_size
+from polycall.wasm_runtime.engine.native import memory_data, memory_size, view
 
 __all__ = ["GuestMemory"]
-
-_WRITABLE = 0x200
-_view = ctypes.PYFUNCTYPE(py_object, c_void_p, c_ssize_t, c_int)(("PyMemoryView_FromMemory", ctypes.pythonapi))
 
 
 class GuestMemory:
@@ -71,4 +65,4 @@ class GuestMemory:
             self.size = memory_size(self._context, self._memory)
             # An empty memory has no address that could be viewed.
             address = memory_data(self._context, self._memory) if self.size else 0
-            self.view = _view(address, self.size, _WRITABLE) if address else memoryview(b"")
+            self.view = view(address, self.size) if address else memoryview(b"")

@@ -30,9 +30,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from polycall.wasm_runtime.component.names import compatible, unversioned
-
 from polycall.interop.errors import PreparationError
+from polycall.wasm_runtime.component.names import compatible, unversioned
 from polycall.wasm_runtime.component.plan import ImportedFunction
 from polycall.wasm_runtime.engine.guest_text import shown
 from polycall.wasm_runtime.wit.signature import Signature
@@ -68,6 +67,10 @@ class Host(Protocol):
 
     def resource(self, interface: str, name: str) -> type | None:
         """Returns the class of an imported resource type; None if nothing stands behind it."""
+        ...
+
+    def refuse_import(self, module: str, name: str) -> Exception:
+        """Returns the error of a core module that called a function which it imports."""
         ...
 
 
@@ -131,7 +134,8 @@ class Interfaces:
     def find(self, name: str) -> HostInterface | None:
         """Returns the interface that serves an import of this name and version, or None."""
         found = self._interfaces.get(unversioned(name))
-        return found if found is not None and compatible(name, found.name) else None
+        fits = found is not None and ("@" not in name or compatible(name, found.name))
+        return found if fits else None
 
     def offered(self, name: str) -> str | None:
         """Returns an interface's name with the version that is offered, whichever version is asked for; None if none."""

@@ -106,7 +106,8 @@ def plan_core_module(method: str, signature: Signature, module: wasmtime.Module)
     imports = tuple(_imports(module))
     start: tuple[Step, ...] = (Initialize(CoreExport(0, _INITIALIZE)),) if _initializes(functions) else ()
     return Plan(
-        modules=((0, 0),),  # the whole binary
+        modules=((0, 0),),  # the whole binary, which the footprint is of as well
+        footprints=(),
         steps=(Instantiate(0, tuple(map(CoreHost, range(len(imports)))), 0), *start),
         host_functions=imports,
         slots=(),
