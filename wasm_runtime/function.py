@@ -71,7 +71,7 @@ class WasmFunction:
         host = GrantedHost(interfaces, program.grants, Links(program.links, invoker))
         self.entry_id = program.entry_id
         self.signature = export.signature
-        self.imports = host.needs(plan.imports)
+        self.imports = host.needs(plan.imports, is_component=compiled.plan is not None)
         raise_if(refuse_strictly(self.imports) if program.strict_imports else None)
         self.limits = program.limits
         self.call_seconds = program.limits.execution_seconds

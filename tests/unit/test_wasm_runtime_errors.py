@@ -11,6 +11,7 @@ import wasmtime
 from polycall.interop.errors import LimitError, MemoryLimitError, PolycallError, TrapError
 from polycall.interop.limits import LimitsSpec
 from polycall.wasm_runtime.engine.engine_errors import EngineError
+from polycall.wasm_runtime.engine.pace import MAX_LIFTED_BYTES
 from polycall.wasm_runtime.engine.traps import MAX_WASM_STACK_BYTES, TooManyMemoriesError, engine_error
 from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import call, core_in_component, open_runtime, prepare
@@ -160,12 +161,10 @@ def test_a_trap_that_no_lack_of_memory_caused_says_nothing_of_memory(
     assert (type(error), error.hint) == (TrapError, None)
 
 
-@pytest.mark.parametrize("form", ["component", "core module that hides its memory"])
-def test_a_trap_in_code_without_names_or_visible_memory_says_what_cannot_be_seen(
-    runtime: WasmRuntime, form: str
-) -> None:
-    assert end_of(runtime, form, "nameless").hint == UNSEEN
+def test_a_trap_in_code_without_names_or_visible_memory_says_what_cannot_be_seen(runtime: WasmRuntime) -> None:
+    assert end_of(runtime, "core module that hides its memory", "nameless").hint == UNSEEN
     assert end_of(runtime, "core module", "nameless").hint is None
+    assert end_of(runtime, "component", "nameless").hint is None
 
 
 def test_a_guest_that_needs_more_memory_to_start_than_it_may_have_is_told(
@@ -252,11 +251,16 @@ def test_a_trap_in_the_start_code_is_the_guests_error(runtime: WasmRuntime) -> N
         assert "start" in (caught.value.guest_traceback or "")
 
 
-def test_a_result_larger_than_the_engine_copies_is_a_limit(runtime: WasmRuntime) -> None:
-    core = """(memory (export "memory") 1000)
-      (func (export "much") (result i32) (i32.store (i32.const 12) (i32.const 60000000)) (i32.const 8))"""
-    with pytest.raises(LimitError, match="more data than the engine copies"):
-        call(prepare(runtime, core_in_component(core, "much (result (list u8))"), "much").instantiate())
+@pytest.mark.parametrize(("size", "fits"), [(60_000_000, True), (MAX_LIFTED_BYTES + 1, False)])
+def test_a_result_has_a_size_at_most(runtime: WasmRuntime, size: int, fits: bool) -> None:
+    core = f"""(memory (export "memory") 3000)
+      (func (export "much") (result i32) (i32.store (i32.const 12) (i32.const {size})) (i32.const 8))"""
+    instance = prepare(runtime, core_in_component(core, "much (result (list u8))"), "much").instantiate()
+    if fits:
+        assert len(call(instance)) == size
+        return
+    with pytest.raises(LimitError, match=f"the guest's result is larger than {MAX_LIFTED_BYTES} bytes"):
+        call(instance)
 
 
 def test_words_of_the_engine_count_only_where_no_guest_can_put_them() -> None:

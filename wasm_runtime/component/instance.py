@@ -17,7 +17,7 @@ from polycall.wasm_runtime.canonical.calls import MAX_CHAIN, CoreCall, LiftedCal
 from polycall.wasm_runtime.canonical.codec import codec
 from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task, checked
 from polycall.wasm_runtime.canonical.memory import GuestMemory
-from polycall.wasm_runtime.component.host import Host, HostFunction
+from polycall.wasm_runtime.component.host import Host
 from polycall.wasm_runtime.component.plan import (
     AbortImport,
     AsyncFunction,
@@ -27,7 +27,6 @@ from polycall.wasm_runtime.component.plan import (
     CoreRef,
     DefineResource,
     HostCoreFunction,
-    ImportedFunction,
     Initialize,
     Instantiate,
     LiftedFunction,
@@ -65,10 +64,11 @@ class _Import(NamedTuple):
 
 
 class _Module(NamedTuple):
-    """An instantiation of a plan, with what it needs at hand."""
+    """An instantiation of a plan, with what it needs at hand: where its module is, what it imports, its memories."""
 
     address: int
     imports: tuple[_Import, ...]
+    memories: tuple[str, ...]
 
 
 class LinkedPlan:
@@ -76,7 +76,7 @@ class LinkedPlan:
 
     Attributes:
         plan: The plan.
-        functions: What stands behind each imported function of the component.
+        functions: What stands behind each function that the component imports.
     """
 
     def __init__(self, engine: WasmEngine, plan: Plan, modules: Sequence[wasmtime.Module], host: Host) -> None:
@@ -94,8 +94,11 @@ class LinkedPlan:
         self.engine = engine
         self.plan = plan
         self._modules = modules  # they live as long as this does
-        self.functions: dict[ImportedFunction, HostFunction] = {
-            wanted: host.function(wanted) for interface in plan.imports for wanted in interface.functions.values()
+        self.functions = {
+            wanted: host.function(wanted)
+            for interface in plan.imports
+            for wanted in interface.functions.values()
+            if wanted.signature is not None or wanted.refusal is not None  # else a core module imports it
         }
         self._implementations = [
             None if slot.interface is None else host.resource(slot.interface, slot.name) for slot in plan.slots
@@ -110,7 +113,9 @@ class LinkedPlan:
         if not isinstance(step, Instantiate):
             raise TypeError(f"{step} is no step")
         imports = tuple(_Import(ref, ref.name.encode() if isinstance(ref, CoreExport) else b"") for ref in step.imports)
-        return _Module(address_of(self._modules[step.module].ptr()), imports)
+        module = self._modules[step.module]
+        memories = tuple(each.name for each in module.exports if isinstance(each.type, wasmtime.MemoryType))
+        return _Module(address_of(module.ptr()), imports, memories)
 
     def _core_type(self, index: int, function: HostCoreFunction) -> wasmtime.FuncType:
         if isinstance(function, (LoweredFunction, AsyncFunction)):
@@ -163,6 +168,7 @@ class ComponentInstance:
         may_leave: Whether each component instance may call out at the moment.
         task: The call that runs, or None.
         entered: Whether a call has reached the guest since `call` was entered last.
+        memories: The addresses of the ``wasmtime_memory_t`` that its core instances export; some may be there twice.
     """
 
     def __init__(self, linked: LinkedPlan, store: GuestStore) -> None:
@@ -174,6 +180,7 @@ class ComponentInstance:
         self.may_leave = [True] * len(plan.parents)
         self.task: Task | None = None
         self.entered = False
+        self.memories: list[int] = []
         self._linked = linked
         self._may_enter = [True] * len(plan.parents)
         self._chain = 0
@@ -183,6 +190,7 @@ class ComponentInstance:
         self._calls: dict[LiftedFunction, LiftedCall] = {}
         self._handlers: dict[int, Handler] = {}
         store.handlers = self._handler
+        store.memories = self.memories
 
     # --- making it ---
 
@@ -205,6 +213,8 @@ class ComponentInstance:
         self._cores.append(made)
         if error or trap.data != bytes(8):
             self.failed(error, trap)
+        core = len(self._cores) - 1
+        self.memories += [self._content(CoreExport(core, name), _IS_MEMORY) for name in module.memories]
 
     def define(self, step: DefineResource) -> None:
         """Gives a resource type its destructor."""

@@ -28,9 +28,6 @@ _ALLOCATION_TOO_LARGE = 15
 _OVER_MEMORY_LIMIT = re.compile(r"(?:memory|table) minimum size of \d+ \w+ exceeds (?:memory|table) limits")
 _TOO_MANY = re.compile(r"resource limit exceeded: (?:memory|table) count too high at \d+")
 _GC_HEAP_FULL = re.compile(r"GC heap out of memory: no capacity for allocation of \d+ bytes")
-_TOO_MUCH_DATA = re.compile(
-    r"too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted"
-)
 _PAGE_BYTES = 65536
 _NAMELESS = re.compile(r"[^!]*!<wasm function \d+>(?: \(at 0x[0-9a-f]+\))?")
 _ALLOCATION_FAILED = re.compile(
@@ -92,9 +89,6 @@ def _without_code(failure: EngineError, memory: MemoryState | None) -> PolycallE
     cause = failure.cause
     if _GC_HEAP_FULL.fullmatch(cause):
         return _out_of_memory(failure, memory)
-    if _TOO_MUCH_DATA.fullmatch(cause):
-        advice = "pass less at once: 128 MiB, of which each element of a list takes 48 bytes, also of list<u8>"
-        return LimitError("the guest passed more data than the engine copies in one call", hint=advice)
     if failure.traceback is None and _OVER_MEMORY_LIMIT.fullmatch(cause):
         return _over_memory_limit(cause, memory)
     if failure.traceback is None and _TOO_MANY.fullmatch(cause):
