@@ -14,6 +14,7 @@ from polycall.interop.guest_log import guest_logger
 from polycall.interop.payload import PayloadForm
 from polycall.interop.protocols import ImportNeed, Invoker, Signature
 from polycall.interop.services import Services
+from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.interop.start_up import start_frame, start_interruption
 from polycall.interop.values import Value
 from polycall.lua_runtime.spec import LuaProgram
@@ -48,6 +49,7 @@ class IsolationRuntime:
         services: Services | None = None,
         cache_directory: Path | None = None,
         command: Sequence[str] = WORKER_COMMAND,
+        stack_bytes: int = DEFAULT_STACK_BYTES,
     ) -> None:
         """Makes a runtime.
 
@@ -56,7 +58,9 @@ class IsolationRuntime:
             services: What the modules `env`, `fs` and `registry` offer; without, they answer Unavailable.
             cache_directory: Where compiled WebAssembly is kept; None for the user's cache folder.
             command: What to start as a worker.
+            stack_bytes: What a guest of WebAssembly may use of the native stack in one call.
         """
+        self._stack_bytes = stack_bytes
         self._invoker = invoker
         self._services = services
         self._cache_directory = cache_directory
@@ -80,7 +84,7 @@ class IsolationRuntime:
         from polycall.wasm_runtime.engine.compile_cache import default_cache_directory  # noqa: PLC0415  # only needed here
 
         directory = (self._cache_directory or default_cache_directory()).absolute()
-        start = pack("start", encode_program(program), "$", str(directory))
+        start = pack("start", encode_program(program), "$", str(directory), self._stack_bytes)
         desk = ServiceDesk(program, self._services)
 
         def begin(call: CallContext | None) -> tuple[WorkerProcess, list[Any]]:

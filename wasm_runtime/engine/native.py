@@ -69,6 +69,7 @@ frame_module = prototype("wasmtime_frame_module_name", c_void_p, c_void_p)
 frame_index = prototype("wasm_frame_func_index", c_uint32, c_void_p)
 frame_offset = prototype("wasm_frame_module_offset", c_size_t, c_void_p)
 
+config_async_stack_size = prototype("wasmtime_config_async_stack_size_set", None, c_void_p, c_uint64)
 config_concurrency = prototype("wasmtime_config_concurrency_support_set", None, c_void_p, c_bool)
 
 

@@ -12,27 +12,29 @@ import wasmtime
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import ImportDeniedError, InternalError, MemoryLimitError, PolycallError, TrapError
+from polycall.interop.stack import DEFAULT_STACK_BYTES, MOST_STACK_BYTES
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import EngineError
 from polycall.wasm_runtime.engine.epoch_ticker import EpochTicker
 from polycall.wasm_runtime.engine.memory_shares import Shares
 from polycall.wasm_runtime.engine.native import EPOCH_CALLBACK, address_of
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
-from polycall.wasm_runtime.engine.traps import MAX_WASM_STACK_BYTES, MemoryState, engine_error
+from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
 
-__all__ = ["ENGINE_SETTINGS", "MAX_WASM_STACK_BYTES", "GuestStore", "WasmEngine", "lone_engine"]
+__all__ = ["ENGINE_SETTINGS", "GuestStore", "WasmEngine", "lone_engine"]
 
-ENGINE_SETTINGS = f"epochs, no threads, no shared memory, no concurrency, stack {MAX_WASM_STACK_BYTES}"
+ENGINE_SETTINGS = "epochs, no threads, no shared memory, no concurrency"
 """What compiled code depends on beside wasmtime's version: part of the key of the compile cache."""
 
 _NEVER = 2**62
 _INSTANCES = 1_000
 
 
-def _configure() -> wasmtime.Config:
+def _configure(stack_bytes: int = DEFAULT_STACK_BYTES) -> wasmtime.Config:
     config = wasmtime.Config()
     config.epoch_interruption = True
-    config.max_wasm_stack = MAX_WASM_STACK_BYTES
+    native.config_async_stack_size(config.ptr(), MOST_STACK_BYTES)  # it must not be less, though nothing uses it
+    config.max_wasm_stack = stack_bytes
     config.wasm_threads = False  # a shared memory would be outside of every limit of its store
     config.shared_memory = False
     native.config_concurrency(config.ptr(), False)  # streams and futures; without them a call is a fifth faster
@@ -158,7 +160,7 @@ class GuestStore:
             internal = InternalError(f"a host function failed: {failure!r}")
             internal.__cause__ = failure
             return internal
-        return self._with_failed_call(engine_error(found, self._memory_now()))
+        return self._with_failed_call(engine_error(found, self._memory_now(), self._engine.stack_bytes))
 
     def refused_allocation(self, message: str) -> PolycallError:
         """Returns the error of a guest that was asked to make room and said that there is none."""
@@ -200,10 +202,12 @@ class WasmEngine:
         engine: wasmtime-py's object, for what happens once per entry.
         ticker: What makes the epoch pass while a guarded call runs.
         shield: What keeps signal handlers of the main thread from raising into the engine.
+        stack_bytes: What a guest may use of the native stack in one call, from where the engine is entered.
     """
 
-    def __init__(self) -> None:
-        self.engine = wasmtime.Engine(_configure())
+    def __init__(self, stack_bytes: int = DEFAULT_STACK_BYTES) -> None:
+        self.stack_bytes = stack_bytes
+        self.engine = wasmtime.Engine(_configure(stack_bytes))
         self._address = address_of(self.engine.ptr())
         self.ticker = EpochTicker(lambda: native.increment_epoch(self._address))
         self.shield = SignalShield()
