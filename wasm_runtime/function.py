@@ -122,7 +122,8 @@ class WasmInstance(ABC):
     """One store with one guest instance. It serves one call at a time.
 
     Attributes:
-        poisoned: True once a call did not come to its normal end: the guest's state is then unknown.
+        poisoned: True once a call did not come to its normal end, for the guest's state is then unknown; or once its
+            memories have grown so far that a fresh instance should take its place.
     """
 
     def __init__(self, function: WasmFunction, store: GuestStore) -> None:
@@ -148,7 +149,9 @@ class WasmInstance(ABC):
         store = self._store
         store.begin(context)
         try:
-            return self._invoke(values)
+            value = self._invoke(values)
+            self.poisoned = store.worn
+            return value
         except BaseException as error:
             self.poisoned = True
             self._function.own(error)

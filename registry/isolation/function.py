@@ -229,7 +229,7 @@ class IsolatedInstance:
         finally:
             if forget is not None:
                 forget()
-            self._may_be_without_instance = call.failed
+            self._may_be_without_instance = call.discarded
             if not call.answered:  # KeyboardInterrupt, for one: the guest would run on, and answer the next call
                 worker.close()
             self.poisoned = worker.ended
@@ -255,7 +255,7 @@ class _Call:
 
     Attributes:
         answered: Whether the worker gave its answer, and so is ready for another call.
-        failed: Whether there was anything but a result: the worker may have discarded its instance.
+        discarded: Whether the worker may have discarded its instance: if it says so, or after anything but a result.
     """
 
     def __init__(self, worker: WorkerProcess, invoker: Invoker | None, context: CallContext) -> None:
@@ -265,7 +265,7 @@ class _Call:
         self._until = None if context.deadline is None else context.deadline + _GRACE_SECONDS
         self._told = ToldErrors()
         self.answered = False
-        self.failed = True
+        self.discarded = True
 
     def run(self, data: bytes) -> Value:
         try:
@@ -280,8 +280,8 @@ class _Call:
     def _serve(self) -> Value:
         while True:
             match self._worker.receive(self._until):
-                case ["result", value]:
-                    self.answered, self.failed = True, False
+                case ["result", value, *discarded] if discarded in ([], [True]):
+                    self.answered, self.discarded = True, bool(discarded)
                     result: Value = value
                     return result
                 case ["error", data]:

@@ -201,15 +201,16 @@ class _Server:
         function = self._function
         context = CallContext(function.entry_id, function.language, deadline=deadline, values=values)
         context.depth = depth  # the frames above are the parent's to know
-        if self._instance is None:
+        instance = self._instance
+        if instance is None:
             raise InternalError("a worker was to call without an instance", entry_id=function.entry_id)
         try:
-            result = self._instance.call(arguments, context)
+            result = instance.call(arguments, context)
         finally:
-            if self._instance.poisoned:  # the guest is in an unknown state, the process is not
-                self._instance.close()
+            if instance.poisoned:  # the guest is in an unknown state, or its memory has grown: the process is good
+                instance.close()
                 self._instance = None
-        return pack("result", result, "$.result", direction="lift")
+        return pack("result", result, "$.result", *([True] if instance.poisoned else []), direction="lift")
 
 
 if __name__ == "__main__":

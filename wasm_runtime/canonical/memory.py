@@ -73,7 +73,7 @@ class GuestMemory:
         if not size:
             return boundary
         at = self._allocator(size, boundary)
-        if not at:
+        if not at or (at + size > memory_size(self._context, self._memory) and self._store.lacks(size)):
             raise self._store.refused_allocation(f"the guest's allocator has no room for {size} bytes")
         self._check(at, size, "what the guest's allocator returned", boundary)
         return at

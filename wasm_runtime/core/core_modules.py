@@ -145,9 +145,8 @@ class CoreInstance(WasmInstance):
         self._target = self._export(function.method)
         self._post_return = self._export(plan.post_return) if plan.post_return else None
         self._allocator = plan.allocator and (self._export(plan.allocator[0]), plan.allocator[1])
-        if function.limits.max_memory_bytes is not None:
-            store.memories = [self._export(name) for name in function.memories]
         self._memory = GuestMemory(store, self._export("memory") if plan.uses_memory else 0, self._allocate, self._pace)
+        store.watch([self._export(name) for name in function.memories])
 
     def close(self) -> None:
         """Frees the guest's memory; harmless when repeated."""
@@ -158,6 +157,7 @@ class CoreInstance(WasmInstance):
         """Runs what compilers of libraries put before everything else, such as constructors (WASI, "reactors")."""
         try:
             self._run(self._export(INITIALIZE), self._values, 0)
+            self._store.watch(self._store.memories)  # what it grew by is part of how it starts
         except BaseException:
             self.close()
             raise
@@ -192,7 +192,9 @@ class CoreInstance(WasmInstance):
         values = Buffer(_VALUE_BYTES * parameters)
         for index, argument in enumerate(arguments):
             struct.pack_into("<I", values.data, index * _VALUE_BYTES, argument)
+        self._store.wanted_bytes = length
         self._run(target, values, parameters)
+        self._store.wanted_bytes = 0  # if it failed, the instance is not used again
         address: int = struct.unpack_from("<I", values.data)[0]
         return address
 

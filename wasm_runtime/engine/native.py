@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from ctypes import c_bool, c_char, c_char_p, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from functools import partial
 from typing import Any
 
 from wasmtime._ffi import dll
@@ -20,6 +21,7 @@ __all__ = [
     "Buffer",
     "address_of",
     "function_address",
+    "memory_meter",
     "prototype",
 ]
 
@@ -71,6 +73,18 @@ frame_offset = prototype("wasm_frame_module_offset", c_size_t, c_void_p)
 
 config_async_stack_size = prototype("wasmtime_config_async_stack_size_set", None, c_void_p, c_uint64)
 config_concurrency = prototype("wasmtime_config_concurrency_support_set", None, c_void_p, c_bool)
+
+
+def memory_meter(context: int, memory: int) -> Callable[[], int]:
+    """Returns what tells, as cheaply as can be, how many bytes a memory holds.
+
+    Args:
+        context: The store's ``wasmtime_context_t``, as an address.
+        memory: The address of a ``wasmtime_memory_t``, which must live as long as the result.
+    """
+    size = dll["wasmtime_memory_data_size"]  # without argument types, which cost more than the function
+    size.restype = c_size_t
+    return partial(size, c_void_p(context), c_void_p(memory))
 
 
 def address_of(pointer: Any) -> int:

@@ -19,6 +19,7 @@ from polycall.wasm_runtime.engine.epoch_ticker import EpochTicker
 from polycall.wasm_runtime.engine.memory_shares import Shares
 from polycall.wasm_runtime.engine.native import EPOCH_CALLBACK, address_of
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
+from polycall.wasm_runtime.engine.memory_wear import Wear
 from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
 
 __all__ = ["ENGINE_SETTINGS", "GuestStore", "WasmEngine", "lone_engine"]
@@ -58,7 +59,8 @@ class GuestStore:
         failure: What went wrong in a callback of the engine's, kept until the engine has returned.
         shield: What callbacks must open, and close before they return; None outside of the main thread.
         starting: Whether the guest's start code runs, and not a call.
-        memories: The addresses of the ``wasmtime_memory_t`` that are exported; set if memory is limited.
+        memories: The addresses of the ``wasmtime_memory_t`` that are known; see `watch`.
+        wanted_bytes: What the guest's allocator is being asked for by the host, while it is; else 0.
     """
 
     __slots__ = (
@@ -68,6 +70,7 @@ class GuestStore:
         "_guarded",
         "_memory_limit",
         "_shares",
+        "_wear",
         "call",
         "context",
         "failed_call",
@@ -75,6 +78,7 @@ class GuestStore:
         "memories",
         "shield",
         "starting",
+        "wanted_bytes",
     )
 
     def __init__(self, engine: WasmEngine, address: int, memory_limit: int | None, shares: Shares) -> None:
@@ -85,6 +89,8 @@ class GuestStore:
         self._memory_limit = memory_limit
         self._shares = shares
         self.memories: Sequence[int] = ()
+        self._wear = Wear(memory_limit, shares.running_bytes)
+        self.wanted_bytes = 0
         self.starting = False
         self.call: CallContext | None = None
         self.failed_call: PolycallError | None = None
@@ -100,6 +106,20 @@ class GuestStore:
         """Says that the instance is complete: from now on its memories grow by what is left for each."""
         if self._shares.running_bytes != self._shares.starting_bytes:
             self.cap_memory(self._shares.running_bytes)
+
+    def watch(self, memories: Sequence[int]) -> None:
+        """Says which memories the instance has, once it has started.
+
+        Args:
+            memories: The addresses of their ``wasmtime_memory_t``, which must live as long as the instance.
+        """
+        self.memories = memories
+        self._wear.watch([native.memory_meter(self.context, memory) for memory in memories])
+
+    @property
+    def worn(self) -> bool:
+        """Whether the memories have grown so far that a fresh instance should take the place of this one."""
+        return self._wear.worn
 
     def begin(self, call: CallContext, *, starting: bool = False) -> None:
         """Makes ready for a call, or for the guest's start code; `end` must follow."""
@@ -168,11 +188,16 @@ class GuestStore:
             return TrapError(message)
         return MemoryLimitError(message, hint=f"raise limits.max_memory_bytes, which is {self._memory_limit}")
 
+    def lacks(self, size: int) -> bool:
+        """Says whether a memory that is limited has no room for so many bytes more, as far as can be seen."""
+        memory = self._memory_now()
+        return memory is not None and memory._replace(wanted_bytes=size).full
+
     def _memory_now(self) -> MemoryState | None:
         if self._memory_limit is None:
             return None
         held = tuple(native.memory_size(self.context, memory) for memory in self.memories)
-        return MemoryState(self._memory_limit, self._shares.running_bytes, held)
+        return MemoryState(self._memory_limit, self._shares.running_bytes, held, self.wanted_bytes)
 
     def _with_failed_call(self, error: PolycallError) -> PolycallError:
         failed = self.failed_call

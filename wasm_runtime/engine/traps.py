@@ -46,16 +46,19 @@ class MemoryState(NamedTuple):
         limit_bytes: The guest's ``limits.max_memory_bytes``.
         share_bytes: What each of its memories may grow to.
         held_bytes: What those hold that can be seen: the exported ones of a core module, none of a component.
+        wanted_bytes: What the host was asking the guest's allocator for, or 0.
     """
 
     limit_bytes: int
     share_bytes: int
     held_bytes: tuple[int, ...] = ()
+    wanted_bytes: int = 0
 
     @property
     def full(self) -> bool:
-        """Whether a memory that can be seen has no room for one page more."""
-        return any(held + _PAGE_BYTES > self.share_bytes for held in self.held_bytes)
+        """Whether a memory that can be seen has no room for one page more, or for what is wanted."""
+        wanted = max(_PAGE_BYTES, self.wanted_bytes)
+        return any(held + wanted > self.share_bytes for held in self.held_bytes)
 
 
 def engine_error(failure: EngineError, memory: MemoryState | None, stack_bytes: int) -> PolycallError:
