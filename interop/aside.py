@@ -80,7 +80,8 @@ class _Aside(Generic[T]):
         self._forget = forget
 
     def start(self) -> None:
-        start_thread(threading.Thread(target=self._run, name="polycall aside", daemon=True))  # a process may end without it
+        thread = threading.Thread(target=self._run, name="polycall aside", daemon=True)  # a process may end without it
+        start_thread(thread)
 
     def _run(self) -> None:
         try:

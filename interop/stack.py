@@ -188,7 +188,7 @@ class _Here(threading.local):
         lowest, size = stack_of_this_thread()
         pointer = StackPointer()
         self._left = (lambda: pointer.now() - lowest) if lowest < pointer.now() <= lowest + size else None
-        # Where nobody can look, more is left to trust: elsewhere is dear, and the first hop at least should not need it.
+        # Where nobody can look, more is left to trust: elsewhere is dear, and the first hop should not need it.
         part = size // 2 if self._left else size * 3 // 4
         self.free_hops: int = part // self._hop_bytes
         return self.free_hops

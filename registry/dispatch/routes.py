@@ -33,8 +33,8 @@ class Route:
 
     __slots__ = (
         "_errors",
-        "_lock",
         "_here",
+        "_lock",
         "_refused",
         "_stack",
         "entry_id",

@@ -33,9 +33,7 @@ FUNCTION_KINDS: Mapping[str, str] = MappingProxyType(
 class Runtimes:
     """Makes functions of entries. Shared by threads."""
 
-    def __init__(
-        self, invoker: Invoker, services: Services, cache_directory: Path | None, stack_bytes: int
-    ) -> None:
+    def __init__(self, invoker: Invoker, services: Services, cache_directory: Path | None, stack_bytes: int) -> None:
         """Loads nothing yet: listing a project must not pay for an engine.
 
         Args:

@@ -1,8 +1,9 @@
 """A process of its own for the test of native stack use: were the bound wrong, it would die of a segmentation fault.
 
 Each guest uses as much of the stack as one hop may and makes the next call from down there, until the chain has the
-greatest depth that is allowed. A guest of WebAssembly whose call fails recurses without end. Arguments: a cache folder; where
-the calls are made: `main`, `async`, `thread`, or a thread's stack in KiB (or `levels`: how deep can one guest recurse?); and `max_stack_bytes`, if not the default.
+greatest depth that is allowed. A guest of WebAssembly whose call fails recurses without end. Arguments: a cache folder;
+where the calls are made: `main`, `async`, `thread`, or a thread's stack in KiB (or `levels`, which prints how deep one
+guest can recurse); and `max_stack_bytes`, if not the default.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ SPARE_LEVELS = 8  # frames of the engine's own differ a little from one entry to
 
 @contextmanager
 def opened(target: str, levels: int = 0, step: str = "") -> Iterator[polycall.Registry]:
-    """Opens a project in which a dive to some level calls `target`, as Lua from the bottom of its nesting calls a dive."""
+    """Opens a project in which a dive to some level calls `target`; Lua calls a dive from the bottom of its nesting."""
     guest = GUEST.replace("TARGET", target).replace("PAYLOAD", str(levels)).replace("LENGTH", str(len(str(levels))))
     settings = f"max_stack_bytes: {sys.argv[3]}" if len(sys.argv) > 3 else ""
     with TemporaryDirectory() as folder:
@@ -101,10 +102,11 @@ def deepest_levels() -> int:
 
 def run(call: Callable[..., object]) -> None:
     levels = deepest_levels()
-    for target, start, step in [("app:dive", ["app:dive", levels], ""), *[("app:next", ["app:next"], s) for s in STEPS]]:
-        with opened(target, levels, step) as registry:
-            with suppress(polycall.TrapError):  # where Lua made the first call, it has been told of the failure, and goes on
-                call(registry, *start)
+    chains: list[tuple[str, list[int], str]] = [("app:dive", [levels], ""), *[("app:next", [], step) for step in STEPS]]
+    for start, arguments, step in chains:
+        with opened(start, levels, step) as registry:
+            with suppress(polycall.TrapError):  # where Lua made the first call, it was told of the failure and goes on
+                call(registry, start, *arguments)
             entries = registry.stats().entries.values()
             hops = sum(entry.calls - entry.errors.get("depth", 0) for entry in entries)
             traps = sum(entry.errors.get("trap", 0) for entry in entries)

@@ -1,4 +1,4 @@
-"""The native stack: whatever nests, and wherever the call was made, its end is an error and not the end of the process."""
+"""The native stack: whatever nests, and wherever the call is made, its end is an error, not the end of the process."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def in_thread(work: Callable[[], object], stack_bytes: int) -> object:
     ),
     Attack(
         "16 such guests between 16 of Lua, each at the end of what it can nest",
-        "Lua, component",
+        "component",
         "TrapError at the last, the process alive",
         CONTROL,
     ),
@@ -94,7 +94,7 @@ def test_the_deepest_chain_of_guests_that_each_use_all_their_stack_leaves_the_pr
         "TrapError",
         "32 calls of Lua in such a thread give their value",
     ),
-    Attack("the same in a worker with 300 KiB", "core module, isolated", "TrapError", "the same"),
+    Attack("the same in a worker with 300 KiB", "worker", "TrapError", "the same"),
 )
 def test_a_thread_or_a_worker_with_little_stack_survives_a_recursion_without_end(tmp_path: Path) -> None:
     text = f"""

@@ -5,12 +5,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import cmp_to_key
 from typing import TypeVar
 
 import pytest
 
 from polycall.interop.context import CallContext, Cancellation
-from polycall.interop.errors import CancelledError, DepthError
+from polycall.interop.errors import CancelledError, DepthError, raise_if
 from polycall.interop.native_stack import StackPointer, stack_of_this_thread
 from polycall.interop.stack import DEFAULT_STACK_BYTES, MOST_STACK_BYTES, StackRoom, start_thread
 from polycall.interop.waiting import Wakeup
@@ -57,8 +58,6 @@ def test_the_stack_pointer_moves_as_native_frames_come_and_go() -> None:
         return 0
 
     before = pointer.now()
-    from functools import cmp_to_key
-
     sorted([1, 2], key=cmp_to_key(compare))
     assert seen[0] < before == pointer.now()
 
@@ -87,7 +86,11 @@ def test_a_hop_needs_what_a_guest_may_use_of_the_stack(stack_bytes: int, lacking
 def test_a_thread_of_ours_has_room_for_a_whole_chain_as_deep_as_it_may_be() -> None:
     for stack_bytes in (DEFAULT_STACK_BYTES, MOST_STACK_BYTES):
         room = StackRoom(stack_bytes)
-        free, left = room.elsewhere(frame(), lambda room=room: (room.here.free_hops, room.here.left_bytes()))
+
+        def look(room: StackRoom = room) -> tuple[int, int]:
+            return room.here.free_hops, room.here.left_bytes()
+
+        free, left = room.elsewhere(frame(), look)
         assert free >= 16
         assert left > 33 * stack_bytes
 
@@ -107,7 +110,7 @@ def test_work_elsewhere_gives_its_result_its_error_and_sees_the_callers_variable
     assert ident != threading.get_ident()
     error = KeyError("own")
     with pytest.raises(KeyError) as caught:
-        room.elsewhere(frame(), lambda: {}["a"] if False else (_ for _ in ()).throw(error))
+        room.elsewhere(frame(), lambda: raise_if(error))
     assert caught.value is error
 
 

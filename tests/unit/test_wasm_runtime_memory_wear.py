@@ -48,7 +48,8 @@ def registry(tmp_path: Path) -> Iterator[polycall.Registry]:
     files = {"frees_wat": NEVER_FREES}
     frees = "source: file://frees.wat, method: size, wit: 'size: func(v: list<u8>) -> u32'"
     for name, more in {"frees": "", "isolated": ", isolation: process"}.items():
-        entries.append(f"  - {{name: {name}, kind: function.wat, {frees}, limits: {{max_memory_bytes: 1048576}}{more}}}")
+        limits = "limits: {max_memory_bytes: 1048576}"
+        entries.append(f"  - {{name: {name}, kind: function.wat, {frees}, {limits}{more}}}")
     for name, (text, wit) in FORMS.items():
         files[f"{name}_wat"] = text
         about = f"kind: function.wat, source: file://{name}.wat, method: grow{f', wit: {wit!r}' if wit else ''}"

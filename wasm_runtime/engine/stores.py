@@ -17,9 +17,9 @@ from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import EngineError
 from polycall.wasm_runtime.engine.epoch_ticker import EpochTicker
 from polycall.wasm_runtime.engine.memory_shares import Shares
+from polycall.wasm_runtime.engine.memory_wear import Wear
 from polycall.wasm_runtime.engine.native import EPOCH_CALLBACK, address_of
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
-from polycall.wasm_runtime.engine.memory_wear import Wear
 from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
 
 __all__ = ["ENGINE_SETTINGS", "GuestStore", "WasmEngine", "lone_engine"]
