@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import threading
+from typing import Any
 
 __all__ = ["StackPointer", "stack_of_this_thread"]
 
@@ -43,17 +44,28 @@ class StackPointer:
 
 def stack_of_this_thread() -> tuple[int, int]:
     """Returns the lowest address of the stack and its size, both 0 where the system does not tell."""
+    library = ctypes.PyDLL(None)
+    if sys.platform == "darwin":
+        return _darwin_stack(library)
     if sys.platform != "linux":
         return 0, 0
-    lowest, size = _linux_stack()
+    lowest, size = _linux_stack(library)
     if threading.get_native_id() == os.getpid():  # it grows; musl tells how far it has grown so far
         most = _main_stack_bytes()
         lowest, size = lowest + size - most, most
     return lowest, size
 
 
-def _linux_stack() -> tuple[int, int]:
-    library = ctypes.PyDLL(None)
+def _darwin_stack(library: Any) -> tuple[int, int]:
+    library.pthread_self.restype = ctypes.c_void_p
+    library.pthread_get_stackaddr_np.restype = ctypes.c_void_p  # its upper end
+    library.pthread_get_stacksize_np.restype = ctypes.c_size_t
+    thread = ctypes.c_void_p(library.pthread_self())
+    size: int = library.pthread_get_stacksize_np(thread)
+    return library.pthread_get_stackaddr_np(thread) - size, size
+
+
+def _linux_stack(library: Any) -> tuple[int, int]:
     attributes = ctypes.create_string_buffer(256)  # `pthread_attr_t` has 56 bytes, 64 at most
     address, size = ctypes.c_void_p(), ctypes.c_size_t()
     library.pthread_self.restype = ctypes.c_void_p

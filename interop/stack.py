@@ -10,6 +10,7 @@ import contextvars
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 from polycall.interop.context import CallContext, Cancellation
@@ -124,13 +125,11 @@ class _Hop(Generic[T]):
 
     def __init__(self, variables: contextvars.Context, work: Callable[[], T]) -> None:
         self._variables = variables
-        self._work = work
+        self._work = [work]  # who takes it first decides: the thread to begin, or the caller that it must not
         self._results: list[T] = []
         self._failures: list[BaseException] = []
-        self._claim = threading.Lock()  # who has it first decides: the thread to begin, or the caller that it must not
         self._ended = False
-        self._wake = threading.Lock()
-        self._wake.acquire()
+        self._wakes: SimpleQueue[None] = SimpleQueue()
 
     def start(self, stack_bytes: int) -> None:
         thread = threading.Thread(target=self._run, name="polycall hop", daemon=True)
@@ -141,24 +140,28 @@ class _Hop(Generic[T]):
             raise DepthError(f"the thread has no stack left for this call, and {error}", hint=hint) from error
 
     def _run(self) -> None:
-        if not self._claim.acquire(blocking=False):
-            return
         try:
-            self._results.append(self._variables.run(self._work))
+            for work in self._taken():
+                self._results.append(self._variables.run(work))
         except BaseException as error:  # noqa: BLE001  # raised where it is waited for
             self._failures.append(error)
         finally:
             self._ended = True
-            self._wake.release()
+            self._wakes.put(None)
+
+    def _taken(self) -> list[Callable[[], T]]:
+        with suppress(IndexError):
+            return [self._work.pop()]
+        return []
 
     def wait(self) -> None:
-        # A handler may raise just after the lock was got. So the lock only wakes; whether it is over, the mark says.
+        # A handler may raise just after the queue gave what it has. So that only wakes; the mark says if it is over.
         while not self._ended:
-            self._wake.acquire()
+            self._wakes.get()
 
     def abandon(self) -> None:
         """Returns when the work has ended, or will never begin."""
-        if self._claim.acquire(blocking=False):
+        if self._taken():
             return
         while not self._ended:
             with suppress(BaseException):  # one more Ctrl-C: the first one is on its way already

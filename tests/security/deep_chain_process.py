@@ -42,10 +42,11 @@ GUEST = """(component
   (func (export "dive") (param "levels" u32) (result u32) (canon lift (core func $guest "dive"))))"""
 
 LUA = """
-local funcs = require("funcs")
+local funcs, json = require("funcs"), require("json")
 local reply
+local nested = ("["):rep(100000)
 local function nest(n)
-  if n == 0 then reply = { funcs.call("app:dive", LEVELS) } return end
+  if n == 0 then json.decode(nested) reply = { funcs.call("app:dive", LEVELS) } return end
   STEP
 end
 return {
@@ -68,8 +69,9 @@ INDEX = """
 namespace: app
 entries:
   - {name: dive, kind: function.wat, source: file://dive.wat, method: dive, imports: [funcs], pool: {type: inline}}
-  - {name: next, kind: function.lua, source: file://next.lua, method: next, modules: [funcs], pool: {type: inline}}
-  - {name: echo, kind: function.lua, source: file://next.lua, method: echo, modules: [funcs]}
+  - {name: next, kind: function.lua, source: file://next.lua, method: next, modules: [funcs, json],
+     pool: {type: inline}}
+  - {name: echo, kind: function.lua, source: file://next.lua, method: echo, modules: [funcs, json]}
 """
 SPARE_LEVELS = 8  # frames of the engine's own differ a little from one entry to the next
 

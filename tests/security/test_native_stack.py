@@ -35,7 +35,7 @@ return {
   end,
   spin = function() funcs.call("py:where") while true do end end,
 }"""
-SMALL = 256 * 1024
+SMALL = 128 * 1024
 DEEP_CHAIN = Path(__file__).with_name("deep_chain_process.py")
 CONTROL = "32 calls that need no stack give their value"
 
@@ -89,7 +89,7 @@ def test_the_deepest_chain_of_guests_that_each_use_all_their_stack_leaves_the_pr
 
 @attacks(
     Attack(
-        "a recursion without end, called from a thread with 256 KiB of stack",
+        "a recursion without end, called from a thread with 128 KiB of stack",
         "core module",
         "TrapError",
         "32 calls of Lua in such a thread give their value",

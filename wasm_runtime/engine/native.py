@@ -52,6 +52,8 @@ set_epoch_deadline = prototype("wasmtime_context_set_epoch_deadline", None, c_vo
 increment_epoch = prototype("wasmtime_engine_increment_epoch", None, c_void_p)
 context_data = prototype("wasmtime_context_get_data", c_void_p, c_void_p)
 memory_data = prototype("wasmtime_memory_data", c_void_p, c_void_p, c_void_p)
+_untyped_memory_size = dll["wasmtime_memory_data_size"]  # argument types cost more than the function itself
+_untyped_memory_size.restype = c_size_t
 memory_size = prototype("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
 caller_context = prototype("wasmtime_caller_context", c_void_p, c_void_p)
 
@@ -82,9 +84,7 @@ def memory_meter(context: int, memory: int) -> Callable[[], int]:
         context: The store's ``wasmtime_context_t``, as an address.
         memory: The address of a ``wasmtime_memory_t``, which must live as long as the result.
     """
-    size = dll["wasmtime_memory_data_size"]  # without argument types, which cost more than the function
-    size.restype = c_size_t
-    return partial(size, c_void_p(context), c_void_p(memory))
+    return partial(_untyped_memory_size, c_void_p(context), c_void_p(memory))
 
 
 def address_of(pointer: Any) -> int:
