@@ -49,6 +49,7 @@ class IsolationRuntime:
         services: Services | None = None,
         cache_directory: Path | None = None,
         command: Sequence[str] = WORKER_COMMAND,
+        *,
         stack_bytes: int = DEFAULT_STACK_BYTES,
     ) -> None:
         """Makes a runtime.
