@@ -134,7 +134,6 @@ class WasmFunction:
 
     def _start(self, store: GuestStore) -> WasmInstance:
         instance = self._linked.instantiate(store)
-        store.complete()
         return WasmInstance(self, store, instance)
 
 
@@ -142,7 +141,8 @@ class WasmInstance:
     """One store with one guest instance. It serves one call at a time.
 
     Attributes:
-        poisoned: True once a call did not come to its normal end: the guest's state is then unknown.
+        poisoned: True once a call did not come to its normal end, for the guest's state is then unknown; or once its
+            memories have grown so far that a fresh instance should take its place.
     """
 
     __slots__ = ("_function", "_guest", "_store", "poisoned")
@@ -168,7 +168,9 @@ class WasmInstance:
         store = self._store
         store.begin(context)
         try:
-            return self._guest.call(function.export, arguments)
+            value = self._guest.call(function.export, arguments)
+            self.poisoned = store.worn
+            return value
         except BaseException as error:
             # What does not fit is found before anything of the guest is touched.
             self.poisoned = self._guest.entered or not isinstance(error, ConversionError)

@@ -12,7 +12,7 @@ from polycall.interop.errors import LimitError, MemoryLimitError, PolycallError,
 from polycall.interop.limits import LimitsSpec
 from polycall.wasm_runtime.engine.engine_errors import EngineError
 from polycall.wasm_runtime.engine.pace import MAX_LIFTED_BYTES
-from polycall.wasm_runtime.engine.traps import MAX_WASM_STACK_BYTES, TooManyMemoriesError, engine_error
+from polycall.wasm_runtime.engine.traps import TooManyMemoriesError, engine_error
 from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import call, core_in_component, open_runtime, prepare
 
@@ -99,8 +99,8 @@ def test_a_trap_shows_the_functions_of_the_guest_innermost_first(
 
 def test_memory_is_capped_and_growth_beyond_it_fails(runtime: WasmRuntime, guest: tuple[str, str | None]) -> None:
     limits = LimitsSpec(max_memory_bytes=4 * 65536)
-    instance = prepare(runtime, guest[0], "grow", guest[1], limits=limits).instantiate()
-    assert [call(instance, 3), call(instance, 1)] == [1, -1]
+    function = prepare(runtime, guest[0], "grow", guest[1], limits=limits)
+    assert [call(function.instantiate(), pages) for pages in (3, 4)] == [1, -1]
 
 
 HOARDER = """
@@ -212,8 +212,10 @@ def test_the_gc_heap_says_itself_that_it_is_full(runtime: WasmRuntime) -> None:
 def test_an_exhausted_stack_names_its_bound(runtime: WasmRuntime, guest: tuple[str, str | None]) -> None:
     with pytest.raises(TrapError) as caught:
         call(prepare(runtime, guest[0], "deep", guest[1]).instantiate())
-    assert f"a call may use {MAX_WASM_STACK_BYTES // 1024} KiB" in caught.value.message
-    assert caught.value.hint == "no limit of an entry raises it; a recursion without end is the usual cause"
+    assert "a call may use 524288 bytes of stack" in caught.value.message
+    assert caught.value.hint == (
+        "raise max_stack_bytes in polycall.yaml, which is 524288, unless this is a recursion without end"
+    )
 
 
 def test_a_mangled_name_is_shown_readable(runtime: WasmRuntime) -> None:
@@ -265,6 +267,6 @@ def test_a_result_has_a_size_at_most(runtime: WasmRuntime, size: int, fits: bool
 
 def test_words_of_the_engine_count_only_where_no_guest_can_put_them() -> None:
     words = "resource limit exceeded: memory count too high at 1001"
-    assert isinstance(engine_error(EngineError(words), None), TooManyMemoriesError)
+    assert isinstance(engine_error(EngineError(words), None, 1), TooManyMemoriesError)
     for failure in (EngineError(words, traceback="m!f"), EngineError(f"m!f: {words}"), EngineError(words, code=9)):
-        assert type(engine_error(failure, None)) is TrapError
+        assert type(engine_error(failure, None, 1)) is TrapError

@@ -142,10 +142,13 @@ class Border:
             _TWO.pack_into(raw, 0, size, boundary)
         else:
             _POINTER.pack_into(raw, 0, size)
+        store = self._instance.store
+        store.wanted_bytes = size
         self._realloc()
+        store.wanted_bytes = 0  # if it failed, the instance is not used again
         (address,) = _POINTER.unpack_from(raw)
-        if not address and size:
-            raise self._instance.store.refused_allocation(f"the guest's allocator has no room for {size} bytes")
+        if size and (not address or (self.memory.ends_before(address + size) and store.lacks(size))):
+            raise store.refused_allocation(f"the guest's allocator has no room for {size} bytes")
         self.memory.fence(address, size, "what the guest's allocator returned", boundary)
         return int(address)
 

@@ -47,6 +47,8 @@ __all__ = ["ComponentInstance", "LinkedPlan"]
 _EXTERN_BYTES = 32
 _EXTERN_CONTENT = 8
 _INSTANCE_BYTES = 16
+_MEMORY = struct.Struct("<QI4xI4x")
+"""A ``wasmtime_memory_t``."""
 _IS_FUNCTION, _IS_MEMORY = 0, 3
 _NUMBER = struct.Struct("<I")
 _WIDE = struct.Struct("<Q")
@@ -142,10 +144,13 @@ class LinkedPlan:
                 elif isinstance(step, DefineResource):
                     instance.define(step)
                 else:
+                    store.complete()
                     instance.core_call(step.core, 0)()
         except BaseException:
             instance.close()
             raise
+        store.complete()
+        store.watch(instance.memories)
         return instance
 
     def resource_types(self) -> list[ResourceType]:
@@ -168,7 +173,7 @@ class ComponentInstance:
         may_leave: Whether each component instance may call out at the moment.
         task: The call that runs, or None.
         entered: Whether a call has reached the guest since `call` was entered last.
-        memories: The addresses of the ``wasmtime_memory_t`` that its core instances export; some may be there twice.
+        memories: The addresses of the ``wasmtime_memory_t`` that its core instances export.
     """
 
     def __init__(self, linked: LinkedPlan, store: GuestStore) -> None:
@@ -181,6 +186,7 @@ class ComponentInstance:
         self.task: Task | None = None
         self.entered = False
         self.memories: list[int] = []
+        self._known: set[tuple[int, ...]] = set()
         self._linked = linked
         self._may_enter = [True] * len(plan.parents)
         self._chain = 0
@@ -214,7 +220,14 @@ class ComponentInstance:
         if error or trap.data != bytes(8):
             self.failed(error, trap)
         core = len(self._cores) - 1
-        self.memories += [self._content(CoreExport(core, name), _IS_MEMORY) for name in module.memories]
+        for name in module.memories:
+            self._add_memory(self._content(CoreExport(core, name), _IS_MEMORY))
+
+    def _add_memory(self, address: int) -> None:
+        handle = _MEMORY.unpack(native.view(address, _MEMORY.size))
+        if handle not in self._known:  # instances hand the memories that they were given on
+            self._known.add(handle)
+            self.memories.append(address)
 
     def define(self, step: DefineResource) -> None:
         """Gives a resource type its destructor."""
