@@ -46,10 +46,10 @@ class GuestMemory:
         Raises:
             TrapError: It is outside of the memory, or not aligned.
         """
-        if at % boundary:
-            raise TrapError(f"{what} is not aligned: {at:#x} is no multiple of {boundary}")
         if self.ends_before(at + size):
             raise TrapError(f"{what} is outside of the guest's memory: {size} bytes at {at:#x}")
+        if at % boundary:
+            raise TrapError(f"{what} is not aligned: {at:#x} is no multiple of {boundary}")
         return self.view
 
     def ends_before(self, end: int) -> bool:
