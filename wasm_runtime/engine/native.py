@@ -70,6 +70,12 @@ frame_index = prototype("wasm_frame_func_index", c_uint32, c_void_p)
 frame_offset = prototype("wasm_frame_module_offset", c_size_t, c_void_p)
 
 config_concurrency = prototype("wasmtime_config_concurrency_support_set", None, c_void_p, c_bool)
+config_component_features = tuple(
+    prototype(f"wasmtime_config_wasm_component_model_{feature}_set", None, c_void_p, c_bool)
+    for feature in ("async", "more_async_builtins", "async_stackful", "map", "implements", "canonical_names")
+)
+component_new = prototype("wasmtime_component_new", c_void_p, c_void_p, c_char_p, c_size_t, c_void_p)
+component_delete = prototype("wasmtime_component_delete", None, c_void_p)
 
 
 def address_of(pointer: Any) -> int:
