@@ -10,7 +10,6 @@ import re
 import weakref
 
 import wasmtime
-from wasmtime.component import Component
 
 from polycall.interop.aside import Asides
 from polycall.interop.confined import ConfinedFolder
@@ -19,10 +18,13 @@ from polycall.interop.errors import HashError, NotFoundError, PolycallError, Pre
 from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, CORE_HEADER, decode
-from polycall.wasm_runtime.component.footprints import footprint_of
+from polycall.wasm_runtime.component.core_module import read_core_module
+from polycall.wasm_runtime.component.definitions import Component
+from polycall.wasm_runtime.component.plan import Plan
 from polycall.wasm_runtime.component.planner import make_plan
+from polycall.wasm_runtime.component.validation import one_line, validate
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
-from polycall.wasm_runtime.engine.footprint import Footprint
+from polycall.wasm_runtime.engine.footprint import Footprint, together
 from polycall.wasm_runtime.engine.guest_text import shown
 from polycall.wasm_runtime.engine.stores import ENGINE_SETTINGS, lone_engine
 from polycall.wasm_runtime.spec import BinaryFile
@@ -35,17 +37,19 @@ _FileIdentity = tuple[int, int, int, int, int]
 
 
 class CompiledProgram:
-    """Machine code of one binary; shared by every entry that names it.
+    """What one binary is made into; shared by every entry that names it.
 
     Attributes:
-        code: A component or a core module.
+        modules: Its core modules, compiled: those of the plan, or the one that a core module is.
+        plan: What an instance of a component does; None for a core module, where that depends on the entry.
         footprint: The memory that its instances take.
     """
 
-    __slots__ = ("__weakref__", "code", "footprint")
+    __slots__ = ("__weakref__", "footprint", "modules", "plan")
 
-    def __init__(self, code: Component | wasmtime.Module, footprint: Footprint) -> None:
-        self.code = code
+    def __init__(self, modules: tuple[wasmtime.Module, ...], plan: Plan | None, footprint: Footprint) -> None:
+        self.modules = modules
+        self.plan = plan
         self.footprint = footprint
 
 
@@ -114,29 +118,49 @@ class Programs:
     def _program(self, digest: str, binary: bytes, name: str) -> CompiledProgram:
         program = self._compiled.get(digest)
         if program is None:
-            program = CompiledProgram(self._compile(digest, binary, name), footprint_of(binary))
+            try:
+                program = self._made(digest, binary, name)
+            except PreparationError as error:
+                raise PreparationError(f"{name} {error.message}", hint=error.hint) from error
             self._compiled[digest] = program
         return program
 
-    def _compile(self, digest: str, binary: bytes, name: str) -> Component | wasmtime.Module:
-        kind = _kind(binary, name)
-        key = self._key(digest)
+    def _made(self, digest: str, binary: bytes, name: str) -> CompiledProgram:
+        if not _is_component(binary):
+            return CompiledProgram((self._module(binary, digest),), None, read_core_module(binary).footprint)
+        component = decode(binary)
+        plan = make_plan(component, binary)
+        self._validate(digest, component, binary)
+        modules = tuple(self._module(binary[start:end]) for start, end in plan.modules)
+        return CompiledProgram(modules, plan, together(plan.footprints))
+
+    def _validate(self, digest: str, component: Component, binary: bytes) -> None:
+        """Has the engine's validator judge a component, once for each binary."""
+        key = self._key(f"valid {digest}")
+        if self._cache.load(key) is None:
+            validate(self._compiling(), component, binary)
+            self._cache.store(key, b"valid")
+
+    def _module(self, binary: bytes, digest: str = "") -> wasmtime.Module:
+        key = self._key(digest or hashlib.sha256(binary).hexdigest())
         compiled = self._cache.load(key)
         if compiled is not None:
             try:
-                return kind.deserialize(self._engine, compiled)
+                return wasmtime.Module.deserialize(self._engine, compiled)
             except wasmtime.WasmtimeError as error:
-                self._cache.reject(key, _one_line(str(error)))
-        if kind is Component:
-            _bound(binary, name)
+                self._cache.reject(key, one_line(str(error)))
         try:
-            self._compiler = self._compiler or lone_engine()
-            code = kind(self._compiler, binary)
-            compiled = bytes(code.serialize())
+            engine = self._compiling()
+            module = wasmtime.Module(engine, binary)
+            compiled = bytes(module.serialize())
         except wasmtime.WasmtimeError as error:
-            raise PreparationError(f"{name} does not compile: {_one_line(str(error))}") from error
+            raise PreparationError(f"does not compile: {one_line(str(error))}") from error
         self._cache.store(key, compiled)
-        return code if self._compiler is self._engine else kind.deserialize(self._engine, compiled)
+        return module if engine is self._engine else wasmtime.Module.deserialize(self._engine, compiled)
+
+    def _compiling(self) -> wasmtime.Engine:
+        self._compiler = self._compiler or lone_engine()
+        return self._compiler
 
     def _key(self, digest: str) -> str:
         parts = (digest, self._version, ENGINE_SETTINGS, platform.system(), platform.machine())
@@ -153,23 +177,13 @@ def _unreadable(file: BinaryFile, error: OSError) -> PolycallError:
     return PreparationError(f"{file.name} cannot be read: {error.strerror or error}").at("path")
 
 
-def _kind(binary: bytes, name: str) -> type[Component] | type[wasmtime.Module]:
+def _is_component(binary: bytes) -> bool:
     if not binary:
-        raise PreparationError(f"{name} is empty")
+        raise PreparationError("is empty")
     header = binary[: len(CORE_HEADER)]
-    if header == CORE_HEADER:
-        return wasmtime.Module
-    if header == COMPONENT_HEADER:
-        return Component
-    raise PreparationError(f"{name} is not WebAssembly: it begins with {header!r}")
-
-
-def _bound(binary: bytes, name: str) -> None:
-    """Refuses a component that would cost the engine too much, before the engine sees it."""
-    try:
-        make_plan(decode(binary), binary)
-    except PreparationError as error:
-        raise PreparationError(f"{name} {error.message}", hint=error.hint) from error
+    if header not in {CORE_HEADER, COMPONENT_HEADER}:
+        raise PreparationError(f"is not WebAssembly: it begins with {header!r}")
+    return header == COMPONENT_HEADER
 
 
 def _assemble(source: SourceText) -> bytes:
@@ -182,8 +196,3 @@ def _assemble(source: SourceText) -> bytes:
     position = positions[-1] if positions else None
     where = source.name if position is None else f"{source.name}:{position[1]}:{position[2]}"
     raise PreparationError(f"{where}: {shown(message.partition(chr(10))[0].strip(), _SHOWN_CHARACTERS)}")
-
-
-def _one_line(message: str) -> str:
-    lines = (line.strip() for line in message[:_SHOWN_CHARACTERS].splitlines())
-    return shown(": ".join(line for line in lines if line and line != "Caused by:"), _SHOWN_CHARACTERS)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -283,21 +281,3 @@ def test_an_export_with_a_vector_parameter_does_not_abort_the_process(runtime: W
     assert call(prepare(runtime, guest, "f", "f: func() -> u32").instantiate()) == 3
     with pytest.raises(PreparationError, match="v128"):
         prepare(runtime, guest, "vector", "vector: func(a: u32)")
-
-
-@attacks(
-    Attack(
-        "32 guests that call each other, each with its stack used up",
-        "component",
-        "TrapError at the last, the process alive",
-        "the 31 calls before it succeed",
-    )
-)
-@pytest.mark.parametrize("where", ["main", "thread"])
-def test_the_deepest_chain_of_guests_that_each_use_all_their_stack_leaves_the_process_alive(
-    tmp_path: Path, where: str
-) -> None:
-    script = Path(__file__).with_name("deep_chain_process.py")
-    command = [sys.executable, str(script), str(tmp_path), where]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout) == (0, "32 hops, then TrapError\n"), done.stderr

@@ -8,8 +8,11 @@ from typing import TypeAlias
 
 from polycall.wasm_runtime.wit.wit_types import (
     EnumType,
+    FixedListType,
     FlagsType,
+    HandleType,
     ListType,
+    MapType,
     OptionType,
     Primitive,
     RecordType,
@@ -17,20 +20,25 @@ from polycall.wasm_runtime.wit.wit_types import (
     TupleType,
     VariantType,
     WitType,
+    parts,
 )
 
 __all__ = [
     "MAX_FLAT_PARAMETERS",
+    "MAX_FLAT_RESULTS",
     "CaseType",
     "align_to",
     "alignment",
     "arms",
+    "count_parts",
     "discriminant_size",
     "flags_size",
     "flat",
+    "flat_count",
     "payload_offset",
     "size",
     "tuple_offsets",
+    "values_of",
 ]
 
 CaseType: TypeAlias = OptionType | ResultType | VariantType | EnumType
@@ -38,6 +46,9 @@ CaseType: TypeAlias = OptionType | ResultType | VariantType | EnumType
 
 MAX_FLAT_PARAMETERS = 16
 """With more core parameters than this, all go through memory and the function takes one pointer."""
+
+MAX_FLAT_RESULTS = 1
+"""With more core results than this, all go through memory and the function gives a pointer."""
 
 _SIZES = {
     **{"bool": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "s32": 4, "u32": 4, "s64": 8, "u64": 8},
@@ -79,8 +90,10 @@ def flags_size(wit_type: FlagsType) -> int:
 def alignment(wit_type: WitType) -> int:
     """Returns the alignment of a type, in bytes."""
     match wit_type:
-        case Primitive(name="string") | ListType():
+        case Primitive(name="string") | ListType() | MapType() | HandleType():
             return _POINTER_BYTES
+        case FixedListType(element=element):
+            return alignment(element)
         case Primitive(name=name):
             return _SIZES[name]
         case TupleType(elements=elements):
@@ -99,8 +112,12 @@ def size(wit_type: WitType) -> int:
     match wit_type:
         case Primitive(name=name):
             return _SIZES[name]
-        case ListType():
+        case ListType() | MapType():
             return 2 * _POINTER_BYTES
+        case HandleType():
+            return _POINTER_BYTES
+        case FixedListType(element=element, length=length):
+            return length * size(element)
         case TupleType(elements=elements):
             return tuple_offsets(elements)[-1]
         case RecordType(fields=fields):
@@ -136,21 +153,45 @@ def tuple_offsets(elements: Iterable[WitType]) -> list[int]:
 
 
 def flat(wit_type: WitType) -> tuple[str, ...]:
-    """Returns the core types that a value becomes outside of memory."""
+    """Returns the core types that a value becomes outside of memory.
+
+    More than `MAX_FLAT_PARAMETERS` of them are cut off, so that there are too many still: what is that long goes through
+    memory as a whole, and nobody asks which they would be.
+    """
     match wit_type:
         case Primitive(name=name):
             return _FLAT.get(name, ("i32",))
-        case ListType():
+        case ListType() | MapType():
             return ("i32", "i32")
-        case TupleType(elements=elements):
-            return tuple(core for element in elements for core in flat(element))
-        case RecordType(fields=fields):
-            return tuple(core for _, field in fields for core in flat(field))
-        case FlagsType():
+        case FlagsType() | HandleType():
             return ("i32",)
+        case FixedListType(element=element, length=length):
+            return _cut(flat(element) * min(length, MAX_FLAT_PARAMETERS + 1))
+        case TupleType(elements=elements):
+            return _all(elements)
+        case RecordType(fields=fields):
+            return _all(field for _, field in fields)
         case OptionType() | ResultType() | VariantType() | EnumType():
-            return ("i32", *_joined(flat(arm) for arm in arms(wit_type) if arm is not None))
+            return _cut(("i32", *_joined(flat(arm) for arm in arms(wit_type) if arm is not None)))
     raise _unknown(wit_type)
+
+
+def flat_count(wit_type: WitType) -> int:
+    """Returns how many core values a value becomes, as `flat` has it."""
+    return len(flat(wit_type))
+
+
+def _all(elements: Iterable[WitType]) -> tuple[str, ...]:
+    cores: list[str] = []
+    for element in elements:
+        cores += flat(element)
+        if len(cores) > MAX_FLAT_PARAMETERS:
+            break
+    return _cut(tuple(cores))
+
+
+def _cut(cores: tuple[str, ...]) -> tuple[str, ...]:
+    return cores[: MAX_FLAT_PARAMETERS + 1]
 
 
 def _joined(cases: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
@@ -162,6 +203,33 @@ def _join(cores: set[str]) -> str:
     if len(cores) == 1:
         return next(iter(cores))
     return "i32" if cores == {"i32", "f32"} else "i64"
+
+
+def count_parts(wit_type: WitType, most: int) -> int:
+    """Returns how many types a type is made of, itself included; something above `most` if they are more."""
+    count = 1
+    for part in parts(wit_type):
+        if part is not None and count <= most:
+            count += count_parts(part, most - count)
+    return count
+
+
+def values_of(wit_type: WitType) -> int:
+    """Returns how many values of Python one value becomes at most, without what its lists hold: a dict counts two."""
+    match wit_type:
+        case TupleType(elements=elements):
+            return sum(map(values_of, elements))
+        case RecordType(fields=fields):
+            return 2 + sum(values_of(field) for _, field in fields)
+        case FlagsType():
+            return 3
+        case FixedListType(element=element, length=length):
+            return length * values_of(element)
+        case OptionType(payload=payload):
+            return values_of(payload) + 2 * isinstance(payload, OptionType)
+        case ResultType() | VariantType():
+            return 2 + max((values_of(arm) for arm in arms(wit_type) if arm is not None), default=1)
+    return 1
 
 
 def _unknown(wit_type: WitType) -> TypeError:

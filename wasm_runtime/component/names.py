@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["FunctionName", "InterfaceName", "canonical_version", "compatible", "parse_function", "parse_interface"]
+__all__ = ["FunctionName", "InterfaceName", "canonical_version", "compatible", "parse_function", "parse_interface", "unversioned"]
 
 _WORDS = r"[a-z][0-9a-z]*(?:-[0-9a-z]+)*"
 _LABEL = r"(?:[a-z][0-9a-z]*|[A-Z][0-9A-Z]*)(?:-(?:[0-9a-z]+|[0-9A-Z]+))*"
@@ -78,6 +78,11 @@ def parse_function(name: str) -> FunctionName | None:
     if constructed is not None:
         return FunctionName("constructor", constructed, "")
     return FunctionName("function", None, label) if kind is None else FunctionName(kind, resource, member)
+
+
+def unversioned(name: str) -> str:
+    """Returns a name without its version."""
+    return name.partition("@")[0]
 
 
 def canonical_version(version: str) -> str | None:

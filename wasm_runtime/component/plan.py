@@ -29,6 +29,7 @@ __all__ = [
     "HostCoreFunction",
     "ImportedFunction",
     "ImportedInterface",
+    "Initialize",
     "Instantiate",
     "LiftedFunction",
     "LoweredFunction",
@@ -73,6 +74,8 @@ class Options:
         encoding: ``utf8``, ``utf16`` or ``latin1+utf16``.
         memory: Where values lie that do not fit into core values.
         realloc: What makes room there.
+        realloc_parameters: What it takes: 4 as the Canonical ABI has it (old address, old size, alignment, size); core
+            modules may have one that takes size and alignment (2), or the size alone (1).
         post_return: What is called with the core results when they were read.
     """
 
@@ -80,6 +83,7 @@ class Options:
     memory: CoreExport | None = None
     realloc: CoreRef | None = None
     post_return: CoreRef | None = None
+    realloc_parameters: int = 4
 
 
 # Functions of components --------------------------------------------------------------------------------------------
@@ -198,7 +202,14 @@ class DefineResource:
     destructor: CoreRef | None
 
 
-Step: TypeAlias = Instantiate | DefineResource
+@dataclass(frozen=True, slots=True)
+class Initialize:
+    """Calls what a core module's toolchain wants called once, before any other export (WASI, "reactors")."""
+
+    core: CoreExport
+
+
+Step: TypeAlias = Instantiate | DefineResource | Initialize
 
 # The outside --------------------------------------------------------------------------------------------------------
 

@@ -33,14 +33,14 @@ def is_abort(module: str, name: str, core_type: tuple[tuple[str, ...], tuple[str
     return (module, name) == ("env", "abort") and core_type == ABORT_TYPE
 
 
-def abort_error(caller: int, values: int) -> TrapError:
+def abort_error(caller: int, values: memoryview) -> TrapError:
     """Returns the error of a guest that aborted.
 
     Args:
         caller: The ``wasmtime_caller_t`` of the call.
-        values: Where its arguments lie.
+        values: Its arguments, in slots.
     """
-    message, file, line, column = _ARGUMENTS.unpack(string_at(values, _ARGUMENTS.size))
+    message, file, line, column = _ARGUMENTS.unpack(values)
     said = _string(caller, message)
     place = _string(caller, file)
     where = f" at {shown(place)}:{line}:{column}" if place else ""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["Footprint", "Table"]
+__all__ = ["Footprint", "Table", "together"]
 
 
 class Table(NamedTuple):
@@ -36,3 +37,13 @@ class Footprint(NamedTuple):
     has_gc: bool = False
     busy_at_start: bool = False
     is_exact: bool = False
+
+
+def together(parts: Sequence[Footprint]) -> Footprint:
+    """Returns the footprint of a component's modules."""
+    return Footprint(
+        tuple(size for part in parts for size in part.memories),
+        tuple(table for part in parts for table in part.tables),
+        any(part.has_gc for part in parts),
+        any(part.busy_at_start for part in parts),
+    )

@@ -9,6 +9,7 @@ lowering code may rely on it without looking again:
 * ``list<u8>`` is bytes, every other list and every tuple is a list;
 * a record is a dict with every field, in declared order; a variant or result is a dict of exactly one key;
 * an enum is its name, flags are a list of names in declared order;
+* a fixed list is like a list; a map is a dict if its keys are strings, else a list of [key, value];
 * an option is None or its payload, which is wrapped as ``{"some": payload}`` only where it could be mistaken: see
   `_option`.
 """
@@ -27,8 +28,11 @@ from polycall.wasm_runtime.engine.pace import AT_ONCE, Pace
 from polycall.wasm_runtime.wit.wit_types import (
     INTEGER_RANGES,
     EnumType,
+    FixedListType,
     FlagsType,
+    HandleType,
     ListType,
+    MapType,
     OptionType,
     Primitive,
     RecordType,
@@ -91,6 +95,12 @@ def _compile(wit_type: WitType) -> Check:
             return _flags(wit_type)
         case OptionType():
             return _option(wit_type)
+        case FixedListType(element=element):
+            return _fixed(_compile(ListType(element)), wit_type)
+        case MapType():
+            return _map(wit_type)
+        case HandleType():
+            return _handle(wit_type)
     raise TypeError(f"{wit_type} has no plain form")
 
 
@@ -232,6 +242,41 @@ def _tuple(wit_type: TupleType) -> Check:
 
     return check
 
+
+def _fixed(check: Check, wit_type: FixedListType) -> Check:
+    def check_length(value: Any, pace: Pace) -> Any:
+        items = check(value, pace)
+        if len(items) != wit_type.length:
+            raise Mismatch(wit_type, describe(value))
+        return items
+
+    return check_length
+
+
+def _map(wit_type: MapType) -> Check:
+    check = _list(
+        _tuple(TupleType((wit_type.key, wit_type.value))), ListType(TupleType((wit_type.key, wit_type.value)))
+    )
+    keyed = wit_type.key == Primitive("string")
+
+    def check_map(value: Any, pace: Pace) -> Any:
+        entries = check([list(entry) for entry in value.items()] if type(value) is dict else value, pace)
+        return {key: item for key, item in entries} if keyed else entries
+
+    return check_map
+
+
+def _handle(wit_type: HandleType) -> Check:
+    def check(value: Any, _pace: Pace) -> Any:
+        # What it is a handle of, and whether it may be used here, says the table that it enters.
+        if value is None or type(value) in _PLAIN:
+            raise Mismatch(wit_type, describe(value))
+        return value
+
+    return check
+
+
+_PLAIN = frozenset((bool, int, float, str, bytes, list, dict))
 
 # --- records, variants and results ------------------------------------------------------------------------------------
 

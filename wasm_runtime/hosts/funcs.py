@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from polycall.interop.errors import CallError, CancelledError, DeadlineError, PolycallError
 from polycall.interop.ids import EntryId, cut
 from polycall.interop.json_text import encode_json
 from polycall.interop.protocols import Invoker
 from polycall.interop.values import Value
-from polycall.wasm_runtime.component.component_api import HostFunction
+from polycall.wasm_runtime.component.host import HostInterface
 from polycall.wasm_runtime.engine.stores import GuestStore
-from polycall.wasm_runtime.wit.signature import Signature
-from polycall.wasm_runtime.wit.wit_types import ListType, Primitive, ResultType, WitType
 
-__all__ = ["funcs_host"]
-
-_STRING = Primitive("string")
-_BYTES = ListType(Primitive("u8"))
+__all__ = ["Funcs"]
 
 
-def funcs_host(invoker: Invoker) -> Mapping[str, HostFunction]:
-    """Returns the functions of the interface.
+class Funcs(HostInterface):
+    """The interface that ``funcs`` grants."""
 
-    Args:
-        invoker: The way up to the registry.
+    name = "wippy:runtime/funcs@0.1.0"
+    wit = """
+        call-string: func(target: string, input: string) -> result<string, string>;
+        call-bytes: func(target: string, input: list<u8>) -> result<list<u8>, string>;
     """
-    return {
-        "call-string": HostFunction(_signature(_STRING), _caller(invoker, as_string)),
-        "call-bytes": HostFunction(_signature(_BYTES), _caller(invoker, as_bytes)),
-    }
 
+    def __init__(self, invoker: Invoker) -> None:
+        self._invoker = invoker
 
-def _signature(payload: WitType) -> Signature:
-    return Signature((("target", _STRING), ("input", payload)), ResultType(payload, _STRING))
+    def call_string(self, store: GuestStore, target: str, payload: str) -> Value:
+        """Calls an entry with a text, for a text."""
+        return self._call(store, target, payload, as_string)
 
+    def call_bytes(self, store: GuestStore, target: str, payload: bytes) -> Value:
+        """Calls an entry with bytes, for bytes."""
+        return self._call(store, target, payload, as_bytes)
 
-def _caller(invoker: Invoker, convert: Callable[[Value], Value]) -> Callable[..., Value]:
-    def call(store: GuestStore, target: str, payload: str | bytes) -> Value:
+    def _call(self, store: GuestStore, target: str, payload: str | bytes, convert: Callable[[Value], Value]) -> Value:
         caller = store.call
         if caller is None or store.starting:
             raise CallError("the guest called another function while it was starting; only calls of it may do that")
@@ -46,7 +44,7 @@ def _caller(invoker: Invoker, convert: Callable[[Value], Value]) -> Callable[...
         except ValueError:
             return {"err": f"invalid function target: {cut(target)}"}
         try:
-            return {"ok": convert(invoker.call_payload(target, payload, caller))}
+            return {"ok": convert(self._invoker.call_payload(target, payload, caller))}
         except _GuestErr as err:
             return {"err": err.text}
         except PolycallError as error:
@@ -56,8 +54,6 @@ def _caller(invoker: Invoker, convert: Callable[[Value], Value]) -> Callable[...
                 raise error if isinstance(error, (DeadlineError, CancelledError)) else interruption from error
             store.failed_call = error
             return {"err": _unicode(error.text(skip_frames=caller.depth))}
-
-    return call
 
 
 class _GuestErr(Exception):  # noqa: N818 - not a failure: the err of the target's own result, on its way to the guest

@@ -1,0 +1,65 @@
+"""What lowering puts into a guest beside the core values: strings, lists, and the handles among the values.
+
+Lowering has two phases. First everything is packed on the host's side, and nothing of the guest is touched: a value that does
+not fit leaves it as it was. Then the guest is asked for room, once for all pieces, and they are copied into it.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from polycall.wasm_runtime.canonical.crossing import Crossing
+from polycall.wasm_runtime.wit.wit_types import HandleType
+
+__all__ = ["Handle", "Piece", "Pieces"]
+
+Piece = tuple["bytes | bytearray", int, bytearray, int]
+"""Bytes to put into the guest, their alignment, and where their address goes: into which image, at which offset."""
+
+Handle = tuple[HandleType, object, bytearray, int]
+"""A handle to lower: its type, the value, and where its number goes."""
+
+_POINTER = struct.Struct("<I")
+_MAX_BYTES = 2**28 - 1
+
+
+class Pieces:
+    """The pieces of one lowering, in the order in which the Canonical ABI allocates them.
+
+    Attributes:
+        pieces: What needs room.
+        handles: What must enter the guest's table.
+    """
+
+    __slots__ = ("handles", "pieces")
+
+    def __init__(self) -> None:
+        self.pieces: list[Piece] = []
+        self.handles: list[Handle] = []
+
+    def clear(self) -> None:
+        """Forgets all, for another try."""
+        self.pieces.clear()
+        self.handles.clear()
+
+    def place(self, crossing: Crossing) -> None:
+        """Puts everything into the guest.
+
+        Raises:
+            ConversionError: A handle is none, or cannot be used here; no handle has moved then.
+            TrapError: The guest's allocator answered with what is outside of its memory or not aligned.
+            PolycallError: The guest's allocator failed.
+        """
+        if self.handles:
+            numbers = crossing.lower_handles([(wit_type, value) for wit_type, value, _, _ in self.handles])
+            for (_, _, image, at), number in zip(self.handles, numbers, strict=True):
+                _POINTER.pack_into(image, at, number)
+        pieces = self.pieces
+        if not pieces:
+            return
+        addresses = crossing.allocate([(len(data), boundary) for data, boundary, _, _ in pieces])
+        for (_, _, image, at), address in zip(pieces, addresses, strict=True):
+            _POINTER.pack_into(image, at, address)
+        view = crossing.memory.view  # `allocate` has looked whether all of them lie in it
+        for (data, _, _, _), address in zip(pieces, addresses, strict=True):
+            view[address : address + len(data)] = data
