@@ -9,9 +9,10 @@ _MEMORY64 = "memories with 64-bit addresses"
 _GC = "GC types in canonical definitions"
 _VALUES = "values and start functions"
 _WORDS = {
-    "instances are not there yet": "running",
     "threads are not supported": "threads",
+    "wasmtime set-max-table-capacity": "wasmtime's own test host",
     "of WASI 0.3": _ASYNC,
+    "belongs to WASI 0.3": _ASYNC,
     "`async`": _ASYNC,
     "`async` option": _ASYNC,
     "error-context": "error contexts",

@@ -147,7 +147,9 @@ class Lifting:
             case RecordType(fields=fields):
                 builds = self._elements(form, [field for _, field in fields], image, at, offset)
                 keys = [self.source.constant(name) for name, _ in fields]
-                return lambda: f"{{{', '.join([f'{key}: {build()}' for key, build in zip(keys, builds, strict=True)])}}}"
+                return lambda: (
+                    f"{{{', '.join([f'{key}: {build()}' for key, build in zip(keys, builds, strict=True)])}}}"
+                )
             case FixedListType(element=element, length=length):
                 return lambda: self._fixed(form, element, length, image, f"{at} + {offset}")
             case OptionType() | ResultType() | VariantType():
