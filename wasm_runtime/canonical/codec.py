@@ -8,20 +8,28 @@ from typing import Any
 
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.crossing import Crossing
-from polycall.wasm_runtime.canonical.forms import IN_MEMORY, IN_SLOTS
-from polycall.wasm_runtime.canonical.layout import MAX_FLAT_PARAMETERS, MAX_FLAT_RESULTS, alignment, flat, size
+from polycall.wasm_runtime.canonical.forms import IN_MEMORY, IN_SLOTS, Form
+from polycall.wasm_runtime.canonical.layout import (
+    MAX_FLAT_PARAMETERS,
+    MAX_FLAT_RESULTS,
+    alignment,
+    flat,
+    size,
+    values_of,
+)
 from polycall.wasm_runtime.canonical.lifting import Lifting
 from polycall.wasm_runtime.canonical.lowering import MISFITS, Lowering
 from polycall.wasm_runtime.canonical.pieces import Pieces
+from polycall.wasm_runtime.canonical.strings import no_text
 from polycall.wasm_runtime.engine.native import SLOT_BYTES
+from polycall.wasm_runtime.engine.pace import AT_ONCE
 from polycall.wasm_runtime.wit.check_values import Mismatch, compile_check
 from polycall.wasm_runtime.wit.signature import ArgumentCheck, Signature
-from polycall.wasm_runtime.wit.wit_types import TupleType
+from polycall.wasm_runtime.wit.wit_types import TupleType, WitType
 
 __all__ = ["Codec", "codec"]
 
 _MOST_KEPT = 1_000
-_LOWERING = "image, at, pieces, handles, pace"
 _Lower = Callable[..., None]
 
 
@@ -86,22 +94,21 @@ class Codec:
             ConversionError: It does not fit.
             TrapError: The guest wants it where it has no memory.
         """
-        if self.signature.result is None:
+        result = self.signature.result
+        if result is None:
             return _nothing
         if not self.returns_pointer:
             self._lower(value, raw, pieces, crossing)
             return _nothing
         at = int.from_bytes(raw[self._pointer_at : self._pointer_at + 4], "little")
-        length = size(self.signature.result)
+        length, boundary = size(result), alignment(result)
+        crossing.memory.fence(at, length, "the place of the result", boundary)
         image = bytearray(length)
         self._lower(value, image, pieces, crossing)
 
-        def write() -> None:
-            view = crossing.memory.fence(at, length, "the place of the result", alignment(result))
-            view[at : at + length] = image
+        def write() -> None:  # the memory may have grown since
+            crossing.memory.fence(at, length, "the place of the result", boundary)[at : at + length] = image
 
-        result = self.signature.result
-        crossing.memory.fence(at, length, "the place of the result", alignment(result))
         return write
 
     def _lower(self, value: Value, image: bytearray, pieces: Pieces, crossing: Crossing) -> None:
@@ -124,12 +131,18 @@ class Codec:
             TrapError: The guest gave what is no value.
             LimitError: It is more than one call may bring.
         """
-        values: list[Any] = self._lift_parameters(raw, 0, crossing)
+        try:
+            values: list[Any] = self._lift_parameters(raw, 0, crossing)
+        except UnicodeDecodeError as error:
+            raise no_text(error) from None
         return values
 
     def lift_result(self, raw: bytearray | memoryview, crossing: Crossing) -> Any:
         """Reads the result of a call, like `lift_parameters`."""
-        return self._lift_result(raw, 0, crossing)
+        try:
+            return self._lift_result(raw, 0, crossing)
+        except UnicodeDecodeError as error:
+            raise no_text(error) from None
 
     # --- source ---
 
@@ -139,68 +152,73 @@ class Codec:
 
     @cached_property
     def _check_result(self) -> Callable[..., Any]:
-        if self.signature.result is None:
-            raise TypeError("a function without result")
-        return compile_check(self.signature.result)
+        return compile_check(self._result)
 
     @cached_property
     def _lower_parameters(self) -> _Lower:
-        lowering = Lowering(f"values, {_LOWERING}", self.encoding, self._shared)
+        lowering = Lowering("values", self.encoding, self._shared)
         source = lowering.source
-        names = [source.name() for _ in self._types]
-        source.line(f"if len(values) != {len(names)}: raise Misfit")
-        if names:
-            source.line(f"{', '.join(names)}, = values")
-        together = TupleType(tuple(self._types)) if names else None
-        if together is not None and self.spills:
-            # One piece holds all of them; the core function takes its address.
+        source.line(f"if len(values) != {len(self._types)}: raise Misfit")
+        if self.spills:  # one piece holds all of them; the core function takes its address
+            together = TupleType(tuple(self._types))
+            source.line(f"if {size(together)} > MAX_BYTES: raise too_large({size(together)})")
             source.line(f"room = bytearray({size(together)})")
             source.line(f"pieces.append((room, {alignment(together)}, image, at))")
-            source.pack([(0, "I", "0")], "image", "at")
-            lowering.values(IN_MEMORY, self._types, names, "room", "0")
-        else:
+            source.line("values = list(values)")
+            lowering.value(IN_MEMORY, together, "values", "room", "0")
+        elif self._types:
+            names = [source.name() for _ in self._types]
+            source.line(f"{', '.join(names)}, = values")
             lowering.values(IN_SLOTS, self._types, names, "image", "at")
         return source.function()
 
     @cached_property
     def _lower_result(self) -> _Lower:
-        if self.signature.result is None:
-            raise TypeError("a function without result")
-        lowering = Lowering(f"value, {_LOWERING}", self.encoding, self._shared)
-        lowering.value(IN_MEMORY if self.returns_pointer else IN_SLOTS, self.signature.result, "value", "image", "at")
+        lowering = Lowering("value", self.encoding, self._shared)
+        lowering.value(self._result_form, self._result, "value", "image", "at")
         return lowering.source.function()
 
     @cached_property
     def _lift_parameters(self) -> Callable[..., list[Any]]:
-        lifting = Lifting("image, at, crossing", self.encoding, self._shared)
+        lifting = Lifting(self.encoding, self._shared)
         if self.spills:
-            image, at = _indirect(lifting, TupleType(tuple(self._types)), "the parameters")
-            values = lifting.values(IN_MEMORY, self._types, image, at)
+            together = TupleType(tuple(self._types))
+            image, at = _indirect(lifting, together, "the parameters")
+            lifting.source.line(f"return {lifting.value(IN_MEMORY, together, image, at)}")
         else:
             values = lifting.values(IN_SLOTS, self._types, "image", "at")
-        lifting.source.line(f"return [{', '.join(values)}]")
+            lifting.source.line(f"return [{', '.join(values)}]")
         return lifting.source.function()
 
     @cached_property
     def _lift_result(self) -> Callable[..., Any]:
-        lifting = Lifting("image, at, crossing", self.encoding, self._shared)
-        result = self.signature.result
-        if result is None:
-            lifting.source.line("return None")
-        elif self.returns_pointer:
-            image, at = _indirect(lifting, result, "the result")
-            lifting.source.line(f"return {lifting.value(IN_MEMORY, result, image, at)}")
-        else:
-            lifting.source.line(f"return {lifting.value(IN_SLOTS, result, 'image', 'at')}")
+        lifting = Lifting(self.encoding, self._shared)
+        if self.signature.result is not None:
+            image, at = "image", "at"
+            if self.returns_pointer:
+                image, at = _indirect(lifting, self._result, "the result")
+            lifting.source.line(f"return {lifting.value(self._result_form, self._result, image, at)}")
         return lifting.source.function()
 
+    @property
+    def _result(self) -> WitType:
+        if self.signature.result is None:
+            raise TypeError("a function without result")
+        return self.signature.result
 
-def _indirect(lifting: Lifting, wit_type: Any, what: str) -> tuple[str, str]:
+    @property
+    def _result_form(self) -> Form:
+        return IN_MEMORY if self.returns_pointer else IN_SLOTS
+
+
+def _indirect(lifting: Lifting, wit_type: WitType, what: str) -> tuple[str, str]:
     """Adds what goes from a pointer in the first slot to what lies there; returns the image and the offset."""
     source = lifting.source
     at, view = source.name(), source.name()
     source.unpack([(0, "I", at)], "image", "at")
     source.line(f'{view} = crossing.memory.fence({at}, {size(wit_type)}, "{what}", {alignment(wit_type)})')
+    if values_of(wit_type) > AT_ONCE:  # it holds long fixed lists
+        source.line(f"crossing.pace.take({values_of(wit_type)}, {size(wit_type)})")
     return view, at
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "align_to",
     "alignment",
     "arms",
+    "case_names",
     "count_parts",
     "discriminant_size",
     "flags_size",
@@ -73,6 +74,18 @@ def arms(wit_type: CaseType) -> tuple[WitType | None, ...]:
         case VariantType(cases=cases):
             return tuple(payload for _, payload in cases)
     return (None,) * len(wit_type.names)
+
+
+def case_names(wit_type: CaseType) -> tuple[str, ...]:
+    """Returns the names of the cases, by discriminant, as they stand in values."""
+    match wit_type:
+        case OptionType():
+            return "none", "some"
+        case ResultType():
+            return "ok", "err"
+        case VariantType(cases=cases):
+            return tuple(name for name, _ in cases)
+    return wit_type.names
 
 
 def discriminant_size(wit_type: CaseType) -> int:
@@ -206,11 +219,15 @@ def _join(cores: set[str]) -> str:
 
 
 def count_parts(wit_type: WitType, most: int) -> int:
-    """Returns how many types a type is made of, itself included; something above `most` if they are more."""
+    """Returns how many types a type is made of, itself included; something above `most` if they are more.
+
+    The elements of a fixed list count each.
+    """
     count = 1
+    times = wit_type.length if isinstance(wit_type, FixedListType) else 1
     for part in parts(wit_type):
         if part is not None and count <= most:
-            count += count_parts(part, most - count)
+            count += times * count_parts(part, most - count)
     return count
 
 
@@ -226,7 +243,7 @@ def values_of(wit_type: WitType) -> int:
         case FixedListType(element=element, length=length):
             return length * values_of(element)
         case OptionType(payload=payload):
-            return values_of(payload) + 2 * isinstance(payload, OptionType)
+            return values_of(payload) + 2 * isinstance(payload, OptionType)  # which may need its wrapper
         case ResultType() | VariantType():
             return 2 + max((values_of(arm) for arm in arms(wit_type) if arm is not None), default=1)
     return 1

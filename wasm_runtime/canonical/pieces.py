@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 
+from polycall.interop.errors import LimitError
 from polycall.wasm_runtime.canonical.crossing import Crossing
 from polycall.wasm_runtime.wit.wit_types import HandleType
 
-__all__ = ["Handle", "Piece", "Pieces"]
+__all__ = ["MAX_BYTES", "Handle", "Piece", "Pieces", "too_large"]
 
 Piece = tuple["bytes | bytearray", int, bytearray, int]
 """Bytes to put into the guest, their alignment, and where their address goes: into which image, at which offset."""
@@ -19,8 +20,15 @@ Piece = tuple["bytes | bytearray", int, bytearray, int]
 Handle = tuple[HandleType, object, bytearray, int]
 """A handle to lower: its type, the value, and where its number goes."""
 
+MAX_BYTES = 2**28 - 1
+"""What one string or list may take in a guest (Canonical ABI, ``MAX_LIST_BYTE_LENGTH``)."""
+
 _POINTER = struct.Struct("<I")
-_MAX_BYTES = 2**28 - 1
+
+
+def too_large(size: int) -> LimitError:
+    """Returns the error for a string, list or value of so many bytes."""
+    return LimitError(f"a value of {size} bytes: at most {MAX_BYTES} can be passed in one piece")
 
 
 class Pieces:

@@ -42,7 +42,10 @@ from polycall.wasm_runtime.wit.wit_types import (
     WitType,
 )
 
-__all__ = ["Check", "Mismatch", "compile_check", "unwrap_some", "wrap_some"]
+__all__ = ["PLAIN_TYPES", "Check", "Mismatch", "compile_check", "unwrap_some", "wrap_some"]
+
+PLAIN_TYPES = frozenset((type(None), bool, int, float, str, bytes, list, dict))
+"""The types of plain values; a resource is of any other."""
 
 Check = Callable[[Any, Pace], Any]
 """Takes a plain value and the call's clock, returns the value's normal form; raises `Mismatch`."""
@@ -254,29 +257,33 @@ def _fixed(check: Check, wit_type: FixedListType) -> Check:
 
 
 def _map(wit_type: MapType) -> Check:
-    check = _list(
-        _tuple(TupleType((wit_type.key, wit_type.value))), ListType(TupleType((wit_type.key, wit_type.value)))
-    )
-    keyed = wit_type.key == Primitive("string")
+    entry = TupleType((wit_type.key, wit_type.value))
+    check_entries = _list(_tuple(entry), ListType(entry))
+    if wit_type.key != Primitive("string"):
+        return check_entries
+    check_key, check_item = _string, _compile(wit_type.value)
 
-    def check_map(value: Any, pace: Pace) -> Any:
-        entries = check([list(entry) for entry in value.items()] if type(value) is dict else value, pace)
-        return {key: item for key, item in entries} if keyed else entries
+    def check(value: Any, pace: Pace) -> dict[str, Any]:
+        if type(value) is not dict:
+            return dict(check_entries(value, pace))
+        items: dict[str, Any] = {}
+        for key, item in value.items():
+            pace.step(1)
+            items[_at(f".{key}", check_key, key, pace)] = _at(f".{key}", check_item, item, pace)
+        return items
 
-    return check_map
+    return check
 
 
 def _handle(wit_type: HandleType) -> Check:
     def check(value: Any, _pace: Pace) -> Any:
         # What it is a handle of, and whether it may be used here, says the table that it enters.
-        if value is None or type(value) in _PLAIN:
+        if type(value) in PLAIN_TYPES:
             raise Mismatch(wit_type, describe(value))
         return value
 
     return check
 
-
-_PLAIN = frozenset((bool, int, float, str, bytes, list, dict))
 
 # --- records, variants and results ------------------------------------------------------------------------------------
 
@@ -374,7 +381,7 @@ def _takes_empty(wit_type: WitType) -> bool:
     match wit_type:
         case OptionType(payload=payload):
             return _takes_empty(payload)
-        case ListType() | FlagsType():
+        case ListType() | FlagsType() | MapType():
             return True
         case TupleType(elements=elements):
             return all(isinstance(element, OptionType) for element in elements)
