@@ -109,6 +109,12 @@ frame_offset = prototype("wasm_frame_module_offset", c_size_t, c_void_p)
 config_memory_may_move = prototype("wasmtime_config_memory_may_move_set", None, c_void_p, c_bool)
 config_async_stack_size = prototype("wasmtime_config_async_stack_size_set", None, c_void_p, c_uint64)
 config_concurrency = prototype("wasmtime_config_concurrency_support_set", None, c_void_p, c_bool)
+config_component_features = tuple(
+    prototype(f"wasmtime_config_wasm_component_model_{feature}_set", None, c_void_p, c_bool)
+    for feature in ("async", "more_async_builtins", "async_stackful", "map", "implements", "canonical_names")
+)
+component_new = prototype("wasmtime_component_new", c_void_p, c_void_p, c_char_p, c_size_t, c_void_p)
+component_delete = prototype("wasmtime_component_delete", None, c_void_p)
 
 SLOT_BYTES = 16
 """The size of a ``wasmtime_val_raw_t``: a parameter or a result of a core function."""
