@@ -1,7 +1,7 @@
 """Which types get a function of their own, so that the source of one function stays small whatever a binary declares.
 
-Source is written for each part of a type, and Python refuses source whose blocks nest too deeply. So what is large, deep or
-long becomes calls and loops.
+Source is written for each part of a type, and Python refuses source whose blocks nest too deeply. So what is large,
+deep or long becomes calls and loops.
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ class Codec:
         signature: The function's.
         encoding: Of its strings.
         spills: Whether the parameters lie in memory, and the core function takes their address.
-        returns_pointer: Whether the result lies in memory: a lifted function gives its address, a lowered one takes it as
-            its last parameter.
+        returns_pointer: Whether the result lies in memory: a lifted function gives its address, a lowered one takes it
+            as its last parameter.
         lifted_core_type: Core parameters and results of a function that is lifted.
         lowered_core_type: Of one that is lowered.
     """

@@ -1,7 +1,7 @@
 """What lowering puts into a guest beside the core values: strings, lists, and the handles among the values.
 
-Lowering has two phases. First everything is packed on the host's side, and nothing of the guest is touched: a value that does
-not fit leaves it as it was. Then the guest is asked for room, once for all pieces, and they are copied into it.
+Lowering has two phases. First everything is packed on the host's side, and nothing of the guest is touched: a value that
+does not fit leaves it as it was. Then the guest is asked for room, once for all pieces, and they are copied into it.
 """
 
 from __future__ import annotations
