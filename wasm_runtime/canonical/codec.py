@@ -65,7 +65,9 @@ class Codec:
 
     # --- what the host gives ---
 
-    def lower_parameters(self, values: Sequence[Value], raw: bytearray, pieces: Pieces, crossing: Crossing) -> None:
+    def lower_parameters(
+        self, values: Sequence[Value], raw: bytearray | memoryview, pieces: Pieces, crossing: Crossing
+    ) -> None:
         """Packs the arguments of a call: into slots, and into pieces that are still to be placed.
 
         Args:
@@ -84,7 +86,9 @@ class Codec:
             exact = self._check_parameters(values, crossing.pace)
             self._lower_parameters(exact, raw, 0, pieces.pieces, pieces.handles, crossing.pace)
 
-    def lower_result(self, value: Value, raw: bytearray, pieces: Pieces, crossing: Crossing) -> Callable[[], None]:
+    def lower_result(
+        self, value: Value, raw: bytearray | memoryview, pieces: Pieces, crossing: Crossing
+    ) -> Callable[[], None]:
         """Packs the result of a host function, like `lower_parameters`.
 
         Returns:
@@ -111,7 +115,7 @@ class Codec:
 
         return write
 
-    def _lower(self, value: Value, image: bytearray, pieces: Pieces, crossing: Crossing) -> None:
+    def _lower(self, value: Value, image: bytearray | memoryview, pieces: Pieces, crossing: Crossing) -> None:
         try:
             self._lower_result(value, image, 0, pieces.pieces, pieces.handles, crossing.pace)
         except MISFITS:
@@ -137,12 +141,13 @@ class Codec:
             raise no_text(error) from None
         return values
 
-    def lift_result(self, raw: bytearray | memoryview, crossing: Crossing) -> Any:
+    def lift_result(self, raw: bytearray | memoryview, crossing: Crossing) -> Value:
         """Reads the result of a call, like `lift_parameters`."""
         try:
-            return self._lift_result(raw, 0, crossing)
+            value: Value = self._lift_result(raw, 0, crossing)
         except UnicodeDecodeError as error:
             raise no_text(error) from None
+        return value
 
     # --- source ---
 

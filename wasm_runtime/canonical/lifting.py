@@ -235,10 +235,8 @@ class Lifting:
     def _many_elements(
         self, image: _Image, placed: list[tuple[WitType, int]], names: list[str] | None, offset: int
     ) -> _Build:
-        keys = names or range(len(placed))
-        parts = [
-            (key, self._function(image.form, part), place) for key, (part, place) in zip(keys, placed, strict=True)
-        ]
+        functions = [self._function(image.form, part) for part, _ in placed]
+        parts = list(zip(names or range(len(placed)), functions, [place for _, place in placed], strict=True))
         read = f"lift({image.name}, {image.place(offset)} + place, crossing)"
         loop = f"for key, lift, place in {self.source.constant(parts)}"
         return lambda: self._assigned(f"[{read} {loop}]" if names is None else f"{{key: {read} {loop}}}")

@@ -65,8 +65,8 @@ class GuestMemory:
         size = memory_size(self._context, self._memory) if self._memory else 0
         if size == self.size:
             return
-        # Whoever reads a list while one of its items is found to lie further out goes on in the view that it has. There is
-        # one such view at most: no guest runs while a value is read, so the memory is seen to have grown but once.
+        # Whoever reads a list while one of its items is found to lie further out goes on in the view that it has. There
+        # is one such view at most: no guest runs while a value is read, so the memory is seen to have grown but once.
         self._before.release()
         self._before, self.view = self.view, view(memory_data(self._context, self._memory), size)
         self.size = size
