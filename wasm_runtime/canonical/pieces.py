@@ -7,17 +7,21 @@ that does not fit leaves it as it was. Then the guest is asked for room, once fo
 from __future__ import annotations
 
 import struct
+from typing import TypeAlias
 
 from polycall.interop.errors import LimitError
 from polycall.wasm_runtime.canonical.crossing import Crossing
 from polycall.wasm_runtime.wit.wit_types import HandleType
 
-__all__ = ["MAX_BYTES", "Handle", "Piece", "Pieces", "too_large"]
+__all__ = ["MAX_BYTES", "Handle", "Image", "Piece", "Pieces", "too_large"]
 
-Piece = tuple["bytes | bytearray", int, "bytearray | memoryview", int]
+Image: TypeAlias = bytearray | memoryview
+"""Core slots, or what a region of guest memory will hold."""
+
+Piece: TypeAlias = tuple[bytes | bytearray, int, Image, int]
 """Bytes to put into the guest, their alignment, and where their address goes: into which image, at which offset."""
 
-Handle = tuple[HandleType, object, "bytearray | memoryview", int]
+Handle: TypeAlias = tuple[HandleType, object, Image, int]
 """A handle to lower: its type, the value, and where its number goes."""
 
 MAX_BYTES = 2**28 - 1
