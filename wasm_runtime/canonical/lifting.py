@@ -19,6 +19,7 @@ from polycall.wasm_runtime.canonical.apart import (
     SCALAR_CODES,
     SCALARS_AT_ONCE,
     stands_apart,
+    when_called,
 )
 from polycall.wasm_runtime.canonical.forms import IN_MEMORY, Form
 from polycall.wasm_runtime.canonical.layout import CaseType, alignment, arms, case_names, size, values_of
@@ -174,13 +175,17 @@ class Lifting:
     def _function(self, form: Form, wit_type: WitType) -> Callable[..., Any]:
         """Returns the function that reads a type on its own; one for all places where it stands."""
         key = "lift", form is IN_MEMORY, wit_type
-        function = self._shared.get(key)
-        if function is None:
-            inner = Lifting(self._encoding, self._shared)
-            inner._whole = wit_type
-            inner.source.line(f"return {inner.value(form, wit_type, 'image', 'at')}")
-            function = self._shared[key] = inner.source.function()
-        return function
+        if key not in self._shared:
+            encoding, shared = self._encoding, self._shared
+
+            def write() -> Callable[..., Any]:
+                inner = Lifting(encoding, shared)
+                inner._whole = wit_type
+                inner.source.line(f"return {inner.value(form, wit_type, 'image', 'at')}")
+                return inner.source.function()
+
+            self._shared[key] = when_called(write)
+        return self._shared[key]
 
     def _primitive(self, name: str, code: str, offset: int) -> _Build:
         read = self._field(offset, code)

@@ -17,6 +17,7 @@ from polycall.wasm_runtime.canonical.apart import (
     SCALAR_CODES,
     SCALARS_AT_ONCE,
     stands_apart,
+    when_called,
 )
 from polycall.wasm_runtime.canonical.forms import IN_MEMORY, IN_SLOTS, Form
 from polycall.wasm_runtime.canonical.layout import CaseType, alignment, arms, case_names, size, values_of
@@ -161,13 +162,17 @@ class Lowering:
     def _function(self, form: Form, wit_type: WitType) -> Callable[..., Any]:
         """Returns the function that packs a type on its own; one for all places where it stands."""
         key = "lower", form is IN_MEMORY, wit_type
-        function = self._shared.get(key)
-        if function is None:
-            inner = Lowering("value", self._encoding, self._shared)
-            inner._whole = wit_type
-            inner.value(form, wit_type, "value", "image", "at")
-            function = self._shared[key] = inner.source.function()
-        return function
+        if key not in self._shared:
+            encoding, shared = self._encoding, self._shared
+
+            def write() -> Callable[..., Any]:
+                inner = Lowering("value", encoding, shared)
+                inner._whole = wit_type
+                inner.value(form, wit_type, "value", "image", "at")
+                return inner.source.function()
+
+            self._shared[key] = when_called(write)
+        return self._shared[key]
 
     def _primitive(self, form: Form, name: str, value: str, offset: int) -> None:
         if name == "bool":
