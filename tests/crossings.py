@@ -1,7 +1,7 @@
 """A guest of our own for lifting and lowering: a real memory of the engine's, a bump allocator, a table of handles.
 
-What is lowered into it can be lifted from it again without any WebAssembly: the slots that a core function would be called
-with are taken for those of its results or of a call that it makes.
+What is lowered into it can be lifted from it again without any WebAssembly: the slots that a core function would be
+called with are taken for those of its results or of a call that it makes.
 """
 
 from __future__ import annotations

@@ -1,16 +1,19 @@
 """Which types get a function of their own, so that the source of one function stays small whatever a binary declares.
 
-Source is written for each part of a type, and Python refuses source whose blocks nest too deeply. So what is large, deep or
-long becomes calls and loops.
+Source is written for each part of a type, and Python refuses source whose blocks nest too deeply. So what is large,
+deep or long becomes calls and loops.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 from polycall.wasm_runtime.canonical.layout import count_parts
 from polycall.wasm_runtime.engine.pace import AT_ONCE
 from polycall.wasm_runtime.wit.wit_types import EnumType, FlagsType, HandleType, Primitive, WitType
 
-__all__ = ["INLINE_CASES", "INLINE_ELEMENTS", "INLINE_LENGTH", "SCALARS_AT_ONCE", "SCALAR_CODES", "stands_apart"]
+__all__ = ["INLINE_CASES", "INLINE_ELEMENTS", "INLINE_LENGTH", "SCALARS_AT_ONCE", "SCALAR_CODES", "stands_apart", "when_called"]
 
 _INLINE_PARTS = 64
 _INLINE_BLOCKS = 6  # Python takes 20 loops; a list is two of them
@@ -32,6 +35,22 @@ SCALAR_CODES = {
     **{"f32": "f", "f64": "d"},
 }
 """The types of which lists are moved in one step, and `struct`'s codes for them."""
+
+
+def when_called(write: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """Returns a function whose source is written when it is first called.
+
+    So a case that never comes costs nothing, and a deep type is not written in one deep recursion.
+    """
+    function: Callable[..., Any] | None = None
+
+    def call(*arguments: Any) -> Any:
+        nonlocal function
+        if function is None:
+            function = write()
+        return function(*arguments)
+
+    return call
 
 
 def stands_apart(wit_type: WitType, blocks: int) -> bool:

@@ -1,7 +1,7 @@
 """Calls across the border: of a function that a guest exports, and of one that the host gives to a guest.
 
-Specification: Canonical ABI, ``canon lift`` and ``canon lower``. Functions of guests are called without the engine's check
-of types, so nothing here is reached unless the core types are those that the types of the component ask for
+Specification: Canonical ABI, ``canon lift`` and ``canon lower``. Functions of guests are called without the engine's
+check of types, so nothing here is reached unless the core types are those that the types of the component ask for
 (`polycall.wasm_runtime.component.planner` and `LinkedPlan` see to that).
 """
 

@@ -19,7 +19,7 @@ from polycall.wasm_runtime.canonical.layout import (
 )
 from polycall.wasm_runtime.canonical.lifting import Lifting
 from polycall.wasm_runtime.canonical.lowering import MISFITS, Lowering
-from polycall.wasm_runtime.canonical.pieces import Pieces
+from polycall.wasm_runtime.canonical.pieces import Image, Pieces
 from polycall.wasm_runtime.canonical.strings import no_text
 from polycall.wasm_runtime.engine.native import SLOT_BYTES
 from polycall.wasm_runtime.engine.pace import AT_ONCE
@@ -42,8 +42,8 @@ class Codec:
         signature: The function's.
         encoding: Of its strings.
         spills: Whether the parameters lie in memory, and the core function takes their address.
-        returns_pointer: Whether the result lies in memory: a lifted function gives its address, a lowered one takes it as
-            its last parameter.
+        returns_pointer: Whether the result lies in memory: a lifted function gives its address, a lowered one takes it
+            as its last parameter.
         lifted_core_type: Core parameters and results of a function that is lifted.
         lowered_core_type: Of one that is lowered.
     """
@@ -65,7 +65,7 @@ class Codec:
 
     # --- what the host gives ---
 
-    def lower_parameters(self, values: Sequence[Value], raw: bytearray, pieces: Pieces, crossing: Crossing) -> None:
+    def lower_parameters(self, values: Sequence[Value], raw: Image, pieces: Pieces, crossing: Crossing) -> None:
         """Packs the arguments of a call: into slots, and into pieces that are still to be placed.
 
         Args:
@@ -84,7 +84,7 @@ class Codec:
             exact = self._check_parameters(values, crossing.pace)
             self._lower_parameters(exact, raw, 0, pieces.pieces, pieces.handles, crossing.pace)
 
-    def lower_result(self, value: Value, raw: bytearray, pieces: Pieces, crossing: Crossing) -> Callable[[], None]:
+    def lower_result(self, value: Value, raw: Image, pieces: Pieces, crossing: Crossing) -> Callable[[], None]:
         """Packs the result of a host function, like `lower_parameters`.
 
         Returns:
@@ -111,7 +111,7 @@ class Codec:
 
         return write
 
-    def _lower(self, value: Value, image: bytearray, pieces: Pieces, crossing: Crossing) -> None:
+    def _lower(self, value: Value, image: Image, pieces: Pieces, crossing: Crossing) -> None:
         try:
             self._lower_result(value, image, 0, pieces.pieces, pieces.handles, crossing.pace)
         except MISFITS:
@@ -124,7 +124,7 @@ class Codec:
 
     # --- what the guest gives ---
 
-    def lift_parameters(self, raw: bytearray | memoryview, crossing: Crossing) -> list[Any]:
+    def lift_parameters(self, raw: Image, crossing: Crossing) -> list[Any]:
         """Reads the arguments of a guest's call of a host function, in the normal form of `check_values`.
 
         Raises:
@@ -137,12 +137,13 @@ class Codec:
             raise no_text(error) from None
         return values
 
-    def lift_result(self, raw: bytearray | memoryview, crossing: Crossing) -> Any:
+    def lift_result(self, raw: Image, crossing: Crossing) -> Value:
         """Reads the result of a call, like `lift_parameters`."""
         try:
-            return self._lift_result(raw, 0, crossing)
+            value: Value = self._lift_result(raw, 0, crossing)
         except UnicodeDecodeError as error:
             raise no_text(error) from None
+        return value
 
     # --- source ---
 

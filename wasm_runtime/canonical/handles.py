@@ -1,7 +1,7 @@
 """Handles: the numbers by which a component instance knows resources, its own and those of others.
 
-Specification: Canonical ABI, "Table State", "Resource State". Numbers begin at 1, and the one that was freed last is given
-first; the specification's tests want them so.
+Specification: Canonical ABI, "Table State", "Resource State". Numbers begin at 1, and the one that was freed last is
+given first; the specification's tests want them so.
 """
 
 from __future__ import annotations

@@ -168,8 +168,8 @@ def tuple_offsets(elements: Iterable[WitType]) -> list[int]:
 def flat(wit_type: WitType) -> tuple[str, ...]:
     """Returns the core types that a value becomes outside of memory.
 
-    More than `MAX_FLAT_PARAMETERS` of them are cut off, so that there are too many still: what is that long goes through
-    memory as a whole, and nobody asks which they would be.
+    More than `MAX_FLAT_PARAMETERS` of them are cut off, so that there are too many still: what is that long goes
+    through memory as a whole, and nobody asks which they would be.
     """
     match wit_type:
         case Primitive(name=name):

@@ -1,14 +1,14 @@
 """Writes the source that reads values of a type: from guest memory or core slots to plain Python values.
 
-Everything that is read is a guest's, so every pointer, length, number of a case and character is checked; and everything
-that is built is counted before, for many pointers may name one region.
+Everything that is read is a guest's, so every pointer, length, number of a case and character is checked; and
+everything that is built is counted before, for many pointers may name one region.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from polycall.interop.errors import TrapError
 from polycall.interop.ids import cut
@@ -19,6 +19,7 @@ from polycall.wasm_runtime.canonical.apart import (
     SCALAR_CODES,
     SCALARS_AT_ONCE,
     stands_apart,
+    when_called,
 )
 from polycall.wasm_runtime.canonical.forms import IN_MEMORY, Form
 from polycall.wasm_runtime.canonical.layout import CaseType, alignment, arms, case_names, size, values_of
@@ -69,6 +70,17 @@ def _no_case(found: int, count: int, name: str) -> TrapError:
 _CONSTANTS = {"character": _character, "no_case": _no_case, "nan": math.nan, "isnan": math.isnan}
 
 
+class _Image(NamedTuple):
+    """What is read from: its form, the variable that holds it, and where in it to begin."""
+
+    form: Form
+    name: str
+    at: str
+
+    def place(self, offset: int) -> str:
+        return f"{self.at} + {offset}" if offset else self.at
+
+
 class Lifting:
     """The source of one lifting function.
 
@@ -92,19 +104,19 @@ class Lifting:
         self._whole: WitType | None = None  # what is read apart here, and so not once more
         self._fields: list[Field] = []
 
-    def value(self, form: Form, wit_type: WitType, image: str, at: str, offset: int = 0) -> str:
-        """Adds what reads a value at an offset from `at` in an image; returns its expression."""
-        (expression,) = self._read(form, [(wit_type, offset)], image, at)
+    def value(self, form: Form, wit_type: WitType, image: str, at: str) -> str:
+        """Adds what reads a value that lies at `at` in an image; returns its expression."""
+        (expression,) = self.values(form, [wit_type], image, at)
         return expression
 
     def values(self, form: Form, types: Sequence[WitType], image: str, at: str) -> list[str]:
         """Adds what reads values that lie side by side from `at` in an image; returns their expressions."""
-        return self._read(form, list(zip(types, form.offsets(types), strict=False)), image, at)
+        return self._read(_Image(form, image, at), list(zip(types, form.offsets(types), strict=False)))
 
-    def _read(self, form: Form, placed: list[tuple[WitType, int]], image: str, at: str) -> list[str]:
+    def _read(self, image: _Image, placed: list[tuple[WitType, int]]) -> list[str]:
         outer, self._fields = self._fields, []
-        builds = [self._one(form, wit_type, image, at, offset) for wit_type, offset in placed]
-        self.source.unpack(self._fields, image, at)
+        builds = [self._one(image, wit_type, offset) for wit_type, offset in placed]
+        self.source.unpack(self._fields, image.name, image.at)
         self._fields = outer
         return [build() for build in builds]
 
@@ -120,52 +132,60 @@ class Lifting:
 
     # --- one value ---
 
-    def _one(self, form: Form, wit_type: WitType, image: str, at: str, offset: int) -> _Build:
+    def _one(self, image: _Image, wit_type: WitType, offset: int) -> _Build:
         """Notes the fields to read; returns what builds the value of them."""
         if wit_type is not self._whole and stands_apart(wit_type, self.source.blocks):
-            function = self.source.constant(self._function(form, wit_type))
-            return lambda: self._assigned(f"{function}({image}, {at} + {offset}, crossing)")
+            function = self.source.constant(self._function(image.form, wit_type))
+            return lambda: self._assigned(f"{function}({image.name}, {image.place(offset)}, crossing)")
+        match wit_type:
+            case Primitive() | EnumType() | FlagsType() | HandleType():
+                return self._leaf(image.form, wit_type, offset)
+            case ListType(element=element):
+                return self._list(image.form, element, offset)
+            case MapType(key=key, value=value):
+                entries = self._list(image.form, TupleType((key, value)), offset)
+                return (lambda: f"dict({entries()})") if key == Primitive("string") else entries
+            case TupleType(elements=elements):
+                return self._elements(image, elements, None, offset)
+            case RecordType(fields=fields):
+                return self._elements(image, [field for _, field in fields], [name for name, _ in fields], offset)
+            case FixedListType(element=element, length=length):
+                return self._fixed(image, element, length, offset)
+            case OptionType() | ResultType() | VariantType():
+                return self._cases(image, wit_type, offset)
+        raise TypeError(f"{wit_type} cannot be lifted")
+
+    def _leaf(self, form: Form, wit_type: Primitive | EnumType | FlagsType | HandleType, offset: int) -> _Build:
         match wit_type:
             case Primitive(name="string"):
                 return self._string(form, offset)
             case Primitive(name=name):
                 return self._primitive(name, form.read(name), offset)
             case EnumType(names=names):
-                return self._enum(form, wit_type, names, offset)
+                number, known = self._field(offset, form.discriminant(wit_type)), self.source.constant(names)
+                return lambda: f"{known}[{self._checked_case(wit_type, number)}]"
             case FlagsType(names=names):
                 bits = self._field(offset, form.flags(wit_type))
-                known = self.source.constant([(name, 1 << index) for index, name in enumerate(names)])
+                bit_of = self.source.constant([(name, 1 << index) for index, name in enumerate(names)])
                 # Bits that have no name say nothing and are dropped.
-                return lambda: f"[name for name, bit in {known} if {bits} & bit]"
-            case HandleType():
-                number, what = self._field(offset, "I"), self.source.constant(wit_type)
-                return lambda: self._assigned(f"crossing.lift_handle({what}, {number})")
-            case ListType(element=element):
-                return self._list(form, element, offset)
-            case MapType(key=key, value=value):
-                entries = self._list(form, TupleType((key, value)), offset)
-                return (lambda: f"dict({entries()})") if key == Primitive("string") else entries
-            case TupleType(elements=elements):
-                return self._elements(form, elements, None, image, at, offset)
-            case RecordType(fields=fields):
-                names = [name for name, _ in fields]
-                return self._elements(form, [field for _, field in fields], names, image, at, offset)
-            case FixedListType(element=element, length=length):
-                return self._fixed(form, element, length, image, at, offset)
-            case OptionType() | ResultType() | VariantType():
-                return self._cases(form, wit_type, image, at, offset)
-        raise TypeError(f"{wit_type} cannot be lifted")
+                return lambda: f"[name for name, bit in {bit_of} if {bits} & bit]"
+        number, what = self._field(offset, "I"), self.source.constant(wit_type)
+        return lambda: self._assigned(f"crossing.lift_handle({what}, {number})")
 
     def _function(self, form: Form, wit_type: WitType) -> Callable[..., Any]:
         """Returns the function that reads a type on its own; one for all places where it stands."""
         key = "lift", form is IN_MEMORY, wit_type
-        function = self._shared.get(key)
-        if function is None:
-            inner = Lifting(self._encoding, self._shared)
-            inner._whole = wit_type
-            inner.source.line(f"return {inner.value(form, wit_type, 'image', 'at')}")
-            function = self._shared[key] = inner.source.function()
-        return function
+        if key not in self._shared:
+            encoding, shared = self._encoding, self._shared
+
+            def write() -> Callable[..., Any]:
+                inner = Lifting(encoding, shared)
+                inner._whole = wit_type
+                inner.source.line(f"return {inner.value(form, wit_type, 'image', 'at')}")
+                return inner.source.function()
+
+            self._shared[key] = when_called(write)
+        return self._shared[key]
 
     def _primitive(self, name: str, code: str, offset: int) -> _Build:
         read = self._field(offset, code)
@@ -199,39 +219,32 @@ class Lifting:
     def _pair(self, form: Form, offset: int) -> tuple[str, str]:
         return self._field(offset, "I"), self._field(offset + form.pointer_step, "I")
 
-    def _enum(self, form: Form, wit_type: EnumType, names: tuple[str, ...], offset: int) -> _Build:
-        number = self._field(offset, form.discriminant(wit_type))
-        known = self.source.constant(names)
-
-        def build() -> str:
-            self._check_case(wit_type, number)
-            return f"{known}[{number}]"
-
-        return build
-
-    def _check_case(self, wit_type: CaseType, number: str) -> None:
+    def _checked_case(self, wit_type: CaseType, number: str) -> str:
         count, name = len(arms(wit_type)), self.source.constant(cut(str(wit_type)))
         self.source.line(f"if {number} >= {count}: raise no_case({number}, {count}, {name})")
+        return number
 
     # --- several values ---
 
-    def _elements(
-        self, form: Form, types: Sequence[WitType], names: list[str] | None, image: str, at: str, offset: int
-    ) -> _Build:
+    def _elements(self, image: _Image, types: Sequence[WitType], names: list[str] | None, offset: int) -> _Build:
         """Reads a dict by names, or a list without."""
-        placed = list(zip(types, form.offsets(types), strict=False))
+        placed = list(zip(types, image.form.offsets(types), strict=False))
         if len(placed) > INLINE_ELEMENTS:
-            keys = names or range(len(placed))
-            table = [(key, self._function(form, part), place) for key, (part, place) in zip(keys, placed, strict=True)]
-            read = f"lift({image}, {at} + {offset} + place, crossing)"
-            made = f"[{read}" if names is None else f"{{key: {read}"
-            ending = "]" if names is None else "}"
-            return lambda: self._assigned(f"{made} for key, lift, place in {self.source.constant(table)}{ending}")
-        builds = [self._one(form, part, image, at, offset + place) for part, place in placed]
+            return self._many_elements(image, placed, names, offset)
+        builds = [self._one(image, part, offset + place) for part, place in placed]
         if names is None:
             return lambda: f"[{', '.join([build() for build in builds])}]"
         keys = [self.source.constant(name) for name in names]
         return lambda: f"{{{', '.join([f'{key}: {build()}' for key, build in zip(keys, builds, strict=True)])}}}"
+
+    def _many_elements(
+        self, image: _Image, placed: list[tuple[WitType, int]], names: list[str] | None, offset: int
+    ) -> _Build:
+        functions = [self._function(image.form, part) for part, _ in placed]
+        parts = list(zip(names or range(len(placed)), functions, [place for _, place in placed], strict=True))
+        read = f"lift({image.name}, {image.place(offset)} + place, crossing)"
+        loop = f"for key, lift, place in {self.source.constant(parts)}"
+        return lambda: self._assigned(f"[{read} {loop}]" if names is None else f"{{key: {read} {loop}}}")
 
     def _list(self, form: Form, element: WitType, offset: int) -> _Build:
         at, length = self._pair(form, offset)
@@ -247,15 +260,15 @@ class Lifting:
 
         return build
 
-    def _fixed(self, form: Form, element: WitType, length: int, image: str, at: str, offset: int) -> _Build:
+    def _fixed(self, image: _Image, element: WitType, length: int, offset: int) -> _Build:
         is_bytes = element == Primitive("u8")
         if length <= INLINE_LENGTH:
-            build = self._elements(form, [element] * length, None, image, at, offset)
+            build = self._elements(image, [element] * length, None, offset)
             return (lambda: f"bytes({build()})") if is_bytes else build
         # And so in memory. What it becomes was counted where it is part of a list, or stands at the beginning.
         if is_bytes:
-            return lambda: f"bytes({image}[{at} + {offset}:{at} + {offset + length}])"
-        return lambda: self._items(element, image, self._assigned(f"{at} + {offset}"), str(length))
+            return lambda: f"bytes({image.name}[{image.place(offset)}:{image.place(offset + length)}])"
+        return lambda: self._items(element, image.name, self._assigned(image.place(offset)), str(length))
 
     def _items(self, element: WitType, view: str, at: str, length: str) -> str:
         """Adds what reads items that lie one after the other, with a look at the clock now and then."""
@@ -292,19 +305,19 @@ class Lifting:
 
     # --- cases ---
 
-    def _cases(self, form: Form, wit_type: CaseType, image: str, at: str, offset: int) -> _Build:
-        number = self._field(offset, form.discriminant(wit_type))
-        payload_at = offset + form.payload(wit_type)
+    def _cases(self, image: _Image, wit_type: CaseType, offset: int) -> _Build:
+        number = self._field(offset, image.form.discriminant(wit_type))
+        payload_at = offset + image.form.payload(wit_type)
         payloads = arms(wit_type)
 
         def build() -> str:
-            self._check_case(wit_type, number)
+            self._checked_case(wit_type, number)
             if len(payloads) > INLINE_CASES:
-                return self._table_of_cases(form, wit_type, f"{image}, {at} + {payload_at}, crossing", number)
+                return self._table_of_cases(image, wit_type, payload_at, number)
             result = self.source.name()
             for index, part in enumerate(payloads):
                 with self.source.block(f"{'elif' if index else 'if'} {number} == {index}:"):
-                    payload = "True" if part is None else self.value(form, part, image, at, payload_at)
+                    (payload,) = ("True",) if part is None else self._read(image, [(part, payload_at)])
                     self.source.line(f"{result} = {self._restored(wit_type, index, payload)}")
             return result
 
@@ -317,9 +330,10 @@ class Lifting:
             return "None"
         return f"{self.source.constant(wrap_some)}({payload})" if isinstance(wit_type.payload, OptionType) else payload
 
-    def _table_of_cases(self, form: Form, wit_type: CaseType, arguments: str, number: str) -> str:
-        functions = [None if part is None else self._function(form, part) for part in arms(wit_type)]
+    def _table_of_cases(self, image: _Image, wit_type: CaseType, payload_at: int, number: str) -> str:
+        functions = [None if part is None else self._function(image.form, part) for part in arms(wit_type)]
         table = self.source.constant(list(zip(case_names(wit_type), functions, strict=True)))
         name, function = self.source.name(), self.source.name()
         self.source.line(f"{name}, {function} = {table}[{number}]")
-        return self._assigned(f"{{{name}: True if {function} is None else {function}({arguments})}}")
+        payload = f"{function}({image.name}, {image.place(payload_at)}, crossing)"
+        return self._assigned(f"{{{name}: True if {function} is None else {payload}}}")

@@ -1,7 +1,7 @@
 """Writes the source that packs values of a type: from plain Python values to images of guest memory or of core slots.
 
-What it accepts is exact (an int that is no bool, a dict with just the fields) and is checked as it is packed. Anything else
-raises one of `MISFITS`; the slow check then says what is wrong, or makes the value exact.
+What it accepts is exact (an int that is no bool, a dict with just the fields) and is checked as it is packed. Anything
+else raises one of `MISFITS`; the slow check then says what is wrong, or makes the value exact.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from polycall.wasm_runtime.canonical.apart import (
     SCALAR_CODES,
     SCALARS_AT_ONCE,
     stands_apart,
+    when_called,
 )
 from polycall.wasm_runtime.canonical.forms import IN_MEMORY, IN_SLOTS, Form
 from polycall.wasm_runtime.canonical.layout import CaseType, alignment, arms, case_names, size, values_of
@@ -123,6 +124,29 @@ class Lowering:
             self.source.line(f"{function}({value}, {self._image}, {self._place(offset)}, pieces, handles, pace)")
             return
         match wit_type:
+            case Primitive() | EnumType() | FlagsType() | HandleType():
+                self._leaf(form, wit_type, value, offset)
+            case ListType(element=element):
+                self._list(form, element, value, offset)
+            case MapType(key=key, value=item):
+                self._map(form, TupleType((key, item)), value, offset, keyed=key == Primitive("string"))
+            case TupleType(elements=elements):
+                self._unless(f"type({value}) is list and len({value}) == {len(elements)}")
+                self._elements(form, elements, value, range(len(elements)), offset)
+            case RecordType(fields=fields):
+                self._unless(f"type({value}) is dict and len({value}) == {len(fields)}")
+                self._elements(form, [field for _, field in fields], value, [name for name, _ in fields], offset)
+            case FixedListType(element=element, length=length):
+                self._fixed(form, element, length, value, offset)
+            case OptionType() | ResultType() | VariantType():
+                self._cases(form, wit_type, value, offset)
+            case _:
+                raise TypeError(f"{wit_type} cannot be lowered")
+
+    def _leaf(
+        self, form: Form, wit_type: Primitive | EnumType | FlagsType | HandleType, value: str, offset: int
+    ) -> None:
+        match wit_type:
             case Primitive(name="string"):
                 self._string(form, value, offset)
             case Primitive(name=name):
@@ -134,33 +158,21 @@ class Lowering:
                 self._flags(form, wit_type, value, offset)
             case HandleType():
                 self._handle(form, wit_type, value, offset)
-            case ListType(element=element):
-                self._list(form, element, value, offset)
-            case MapType(key=key, value=item):
-                self._map(form, TupleType((key, item)), value, offset, keyed=key == Primitive("string"))
-            case TupleType(elements=elements):
-                self._unless(f"type({value}) is list and len({value}) == {len(elements)}")
-                self._elements(form, elements, value, list(range(len(elements))), offset)
-            case RecordType(fields=fields):
-                self._unless(f"type({value}) is dict and len({value}) == {len(fields)}")
-                self._elements(form, [field for _, field in fields], value, [name for name, _ in fields], offset)
-            case FixedListType(element=element, length=length):
-                self._fixed(form, element, length, value, offset)
-            case OptionType() | ResultType() | VariantType():
-                self._cases(form, wit_type, value, offset)
-            case _:
-                raise TypeError(f"{wit_type} cannot be lowered")
 
     def _function(self, form: Form, wit_type: WitType) -> Callable[..., Any]:
         """Returns the function that packs a type on its own; one for all places where it stands."""
         key = "lower", form is IN_MEMORY, wit_type
-        function = self._shared.get(key)
-        if function is None:
-            inner = Lowering("value", self._encoding, self._shared)
-            inner._whole = wit_type
-            inner.value(form, wit_type, "value", "image", "at")
-            function = self._shared[key] = inner.source.function()
-        return function
+        if key not in self._shared:
+            encoding, shared = self._encoding, self._shared
+
+            def write() -> Callable[..., Any]:
+                inner = Lowering("value", encoding, shared)
+                inner._whole = wit_type
+                inner.value(form, wit_type, "value", "image", "at")
+                return inner.source.function()
+
+            self._shared[key] = when_called(write)
+        return self._shared[key]
 
     def _primitive(self, form: Form, name: str, value: str, offset: int) -> None:
         if name == "bool":

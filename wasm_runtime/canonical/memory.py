@@ -1,7 +1,7 @@
 """A guest's linear memory: the one place where pointers and lengths of a guest's are checked before they are used.
 
-What relies on it: a memory never shrinks and, as the engine is configured, never moves. So a view of it may be too short,
-never wrong.
+What relies on it: a memory never shrinks and, as the engine is configured, never moves. So a view of it may be too
+short, never wrong.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class GuestMemory:
         if size == self.size:
             return
         # Whoever reads a list while one of its items is found to lie further out goes on in the view that it has. There
-        # is one such view at most: no guest runs while a value is read, so the memory can be seen to have grown but once.
+        # is one such view at most: no guest runs while a value is read, so the memory is seen to have grown but once.
         self._before.release()
         self._before, self.view = self.view, view(memory_data(self._context, self._memory), size)
         self.size = size

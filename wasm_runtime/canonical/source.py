@@ -1,7 +1,7 @@
 """Python source, line by line, and the function that it becomes.
 
-Lifting and lowering are written as source for each type, for that is twice as fast as closures. Nothing that a binary says
-becomes part of the source: names and numbers enter it as constants, by names of ours.
+Lifting and lowering are written as source for each type, for that is twice as fast as closures. Nothing that a binary
+says becomes part of the source: names enter it as constants, by names of ours.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 __all__ = ["Source"]
 
 Field = tuple[int, str, str]
-"""An offset, a code of `struct`'s (of one character, or ``3s``), and the expression or the variable that stands for it."""
+"""An offset, a code of `struct`'s (such as ``I`` or ``3s``), and the expression or the variable that stands for it."""
 
 _SIZES = {"?": 1, "b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "q": 8, "Q": 8, "f": 4, "d": 8}
 

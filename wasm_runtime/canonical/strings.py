@@ -23,7 +23,7 @@ _UNIT = 2
 
 
 def encoder(encoding: str) -> Callable[[str], tuple[bytes, int]]:
-    """Returns what gives a string's bytes and its length in code units. It raises for what is no string of characters."""
+    """Returns what gives a string's bytes and its length in code units; it raises `ValueError` for what is no text."""
     return {"utf8": _utf8, "utf16": _utf16, "latin1+utf16": _latin1_or_utf16}[encoding]
 
 
