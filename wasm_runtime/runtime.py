@@ -14,7 +14,9 @@ from polycall.wasm_runtime.engine.compile_cache import CompileCache, default_cac
 from polycall.wasm_runtime.engine.stores import WasmEngine
 from polycall.wasm_runtime.exports import exported_function
 from polycall.wasm_runtime.function import WasmFunction
+from polycall.wasm_runtime.granted_host import GrantedHost
 from polycall.wasm_runtime.hosts.funcs import Funcs
+from polycall.wasm_runtime.links import Links
 from polycall.wasm_runtime.programs import Programs
 from polycall.wasm_runtime.spec import WasmProgram
 
@@ -61,7 +63,8 @@ class WasmRuntime:
                 signature = declared_signature(program.method, program.wit)
                 plan = plan_core_module(program.method, signature, compiled.modules[0])
             export = exported_function(program.method, plan.exports)
-            return WasmFunction(self._engine, compiled, plan, export, program, self._interfaces, self._invoker)
+            host = GrantedHost(self._interfaces, program.grants, Links(program.links, self._invoker))
+            return WasmFunction(self._engine, compiled, plan, export, program, host)
         except PolycallError as error:
             error.entry_id = error.entry_id or program.entry_id
             raise

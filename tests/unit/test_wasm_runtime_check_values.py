@@ -171,7 +171,7 @@ def test_a_long_type_is_cut_in_messages() -> None:
 
 
 @pytest.mark.parametrize("value", [None, True, 1, 1.0, "1", b"1", [], {}])
-def test_no_plain_value_is_a_handle(value: Value) -> None:
+def test_no_plain_value_is_a_handle(value: object) -> None:
     check = compile_check(HandleType("own", 0, "cart"))
     with pytest.raises(Mismatch) as caught:
         check(value)

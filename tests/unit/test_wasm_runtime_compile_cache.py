@@ -20,7 +20,7 @@ import wasmtime
 
 from polycall.interop.errors import HashError, NotFoundError, PreparationError
 from polycall.interop.source import SourceText
-from polycall.wasm_runtime import BinaryFile, WasmProgram, programs
+from polycall.wasm_runtime import BinaryFile, WasmProgram
 from polycall.wasm_runtime.engine.compile_cache import CompileCache, default_cache_directory
 from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import call, open_runtime

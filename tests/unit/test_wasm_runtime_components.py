@@ -113,24 +113,6 @@ def test_the_post_return_function_is_called_after_each_result(runtime: WasmRunti
     assert [call(instance), call(instance), call(instance)] == [b"", b"\0", b"\0\0"]
 
 
-UNSUPPORTED = """(component
-  (type $handle (resource (rep i32)))
-  (core module $m (func (export "f") (param i32)) (func (export "g") (result i32) (i32.const 0)))
-  (core instance $i (instantiate $m))
-  (export $thing "thing" (type $handle))
-  (func (export "take") (param "it" (own $thing)) (canon lift (core func $i "f")))
-  (func (export "give") (result (own $thing)) (canon lift (core func $i "g"))))"""
-
-
-@pytest.mark.parametrize(
-    ("method", "where"), [("take", 'the parameter "it" has the type own<resource>'), ("give", "the result")]
-)
-def test_an_export_with_a_resource_is_refused_when_prepared(runtime: WasmRuntime, method: str, where: str) -> None:
-    with pytest.raises(PreparationError, match="resources are not supported yet") as caught:
-        prepare(runtime, UNSUPPORTED, method)
-    assert where in str(caught.value)
-
-
 @pytest.mark.parametrize(
     ("function", "why"),
     [

@@ -58,6 +58,7 @@ _RESOURCE_TYPES: Mapping[str, CoreFunctionType] = {
     "resource.drop": (("i32",), ()),
 }
 
+
 class _Import(NamedTuple):
     """One import of a core module: an export of another instance, or a core function of the host."""
 
@@ -387,7 +388,9 @@ class ComponentInstance:
             return partial(_fail, lambda: TrapError(f"the guest called a function that {callee.refusal}"))
         if isinstance(callee, LiftedFunction):
             inner, how = callee, codec(callee.signature, function.options.encoding)
-            return _served(LoweredCall(self, function, how, lambda caller, values: self._call_inner(inner, values, caller)))
+            return _served(
+                LoweredCall(self, function, how, lambda caller, values: self._call_inner(inner, values, caller))
+            )
         host = self._linked.functions[callee]
         implementation, store = host.implementation, self.store
         if callee.signature is None or host.signature is None:

@@ -122,7 +122,7 @@ class GuestStore:
         self.shield: SignalShield | None = None
 
     def environment(self, function: int) -> int:
-        """Returns what a core function of the host is made with: the engine's callback gets it, and finds its handler."""
+        """Returns what a core function of the host is made with: by it the engine's callback finds its handler."""
         return self._key << _FUNCTION_BITS | function
 
     def cap_memory(self, each_bytes: int) -> None:
