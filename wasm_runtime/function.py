@@ -43,20 +43,21 @@ class WasmFunction:
     def __init__(
         self,
         engine: WasmEngine,
+        program: WasmProgram,
         compiled: CompiledProgram,
+        *,
         plan: Plan,
         export: LiftedFunction,
-        program: WasmProgram,
         host: GrantedHost,
     ) -> None:
         """Links an entry.
 
         Args:
             engine: Where its instances run.
+            program: The entry.
             compiled: Its machine code.
             plan: What its instances do.
             export: The function that its ``method`` names.
-            program: The entry.
             host: What stands behind its imports.
 
         Raises:

@@ -64,7 +64,7 @@ class WasmRuntime:
                 plan = plan_core_module(program.method, signature, compiled.modules[0])
             export = exported_function(program.method, plan.exports)
             host = GrantedHost(self._interfaces, program.grants, Links(program.links, self._invoker))
-            return WasmFunction(self._engine, compiled, plan, export, program, host)
+            return WasmFunction(self._engine, program, compiled, plan=plan, export=export, host=host)
         except PolycallError as error:
             error.entry_id = error.entry_id or program.entry_id
             raise

@@ -14,7 +14,7 @@ from polycall.interop.errors import PreparationError, TrapError
 from polycall.interop.resources import ResourceHandle
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.calls import MAX_CHAIN, CoreCall, LiftedCall, LoweredCall
-from polycall.wasm_runtime.canonical.codec import codec
+from polycall.wasm_runtime.canonical.codec import Codec, codec
 from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task, checked
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.component.host import Host
@@ -41,6 +41,7 @@ from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import take_error
 from polycall.wasm_runtime.engine.native import Buffer, address_of
 from polycall.wasm_runtime.engine.stores import GuestStore, Handler, WasmEngine
+from polycall.wasm_runtime.wit.signature import Signature
 
 __all__ = ["ComponentInstance", "LinkedPlan"]
 
@@ -109,6 +110,7 @@ class LinkedPlan:
         self._steps = [self._linked(step) for step in plan.steps]
         self._types = [self._core_type(index, each) for index, each in enumerate(plan.host_functions)]
         self.refuse_import = host.refuse_import
+        self._codecs: dict[int, Codec] = {}  # by the identity of the plan's functions: their hash takes long
 
     def _linked(self, step: object) -> _Module | DefineResource | Initialize:
         if isinstance(step, (DefineResource, Initialize)):
@@ -154,6 +156,13 @@ class LinkedPlan:
         store.watch(instance.memories)
         return instance
 
+    def codec(self, function: LiftedFunction | LoweredFunction, signature: Signature) -> Codec:
+        """Returns how the values of a function of the plan cross; looked up once for all instances."""
+        found = self._codecs.get(id(function))
+        if found is None:
+            found = self._codecs[id(function)] = codec(signature, function.options.encoding)
+        return found
+
     def resource_types(self) -> list[ResourceType]:
         """Returns fresh resource types for the slots."""
         slots = zip(self.plan.slots, self._implementations, strict=True)
@@ -194,7 +203,7 @@ class ComponentInstance:
         self._cores: list[Buffer] = []
         self._externs: dict[CoreRef, Buffer] = {}
         self._memories: dict[CoreExport, GuestMemory] = {}
-        self._calls: dict[LiftedFunction, LiftedCall] = {}
+        self._calls: dict[int, LiftedCall] = {}  # by the identity of the plan's functions: their hash takes long
         self._handlers: dict[int, Handler] = {}
         store.handlers = self._handler
         store.memories = self.memories
@@ -300,7 +309,7 @@ class ComponentInstance:
             PolycallError: The call failed.
         """
         self.entered = False
-        return (self._calls.get(function) or self._lifted(function))(values)
+        return (self._calls.get(id(function)) or self._lifted(function))(values)
 
     def drop(self, handle: ResourceHandle) -> None:
         """Drops a resource that this instance gave away.
@@ -314,7 +323,7 @@ class ComponentInstance:
         self._destruct(handle.type, handle.rep, None)
 
     def _lifted(self, function: LiftedFunction) -> LiftedCall:
-        call = self._calls[function] = LiftedCall(self, function, codec(function.signature, function.options.encoding))
+        call = self._calls[id(function)] = LiftedCall(self, function, self._linked.codec(function, function.signature))
         return call
 
     def entering(self, number: int, caller: int | None) -> tuple[int, ...]:
@@ -387,7 +396,7 @@ class ComponentInstance:
         if isinstance(callee, RefusedFunction):
             return partial(_fail, lambda: TrapError(f"the guest called a function that {callee.refusal}"))
         if isinstance(callee, LiftedFunction):
-            inner, how = callee, codec(callee.signature, function.options.encoding)
+            inner, how = callee, self._linked.codec(function, callee.signature)
             return _served(
                 LoweredCall(self, function, how, lambda caller, values: self._call_inner(inner, values, caller))
             )
@@ -395,11 +404,11 @@ class ComponentInstance:
         implementation, store = host.implementation, self.store
         if callee.signature is None or host.signature is None:
             return lambda _caller, _raw: implementation(store)
-        how = codec(callee.signature, function.options.encoding)
+        how = self._linked.codec(function, callee.signature)
         return _served(LoweredCall(self, function, how, lambda _caller, values: implementation(store, *values)))
 
     def _call_inner(self, function: LiftedFunction, values: Sequence[Value], caller: int) -> Value:
-        return (self._calls.get(function) or self._lifted(function))(values, caller)
+        return (self._calls.get(id(function)) or self._lifted(function))(values, caller)
 
     # --- built-in functions ---
 
@@ -443,11 +452,12 @@ class ComponentInstance:
             raise TrapError("cannot leave component instance")
 
     def _context_get(self, width: int, slot: int, raw: memoryview) -> None:
-        value = 0 if self.task is None else self.task.slots[slot]
+        value = 0 if self.task is None or self.task.slots is None else self.task.slots[slot]
         (_NUMBER if width == 4 else _WIDE).pack_into(raw, 0, value)
 
     def _context_set(self, width: int, slot: int, raw: memoryview) -> None:
         if self.task is not None:
+            self.task.slots = self.task.slots or [0, 0]
             (self.task.slots[slot],) = (_NUMBER if width == 4 else _WIDE).unpack_from(raw)
 
     def close(self) -> None:
