@@ -24,7 +24,7 @@ from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
 
 __all__ = ["ENGINE_SETTINGS", "GuestStore", "WasmEngine", "lone_engine"]
 
-ENGINE_SETTINGS = "epochs, no threads, no shared memory, no concurrency"
+ENGINE_SETTINGS = "epochs, no threads, no shared memory, no concurrency, memories stay where they are"
 """What compiled code depends on beside wasmtime's version: part of the key of the compile cache."""
 
 _NEVER = 2**62
