@@ -1,4 +1,4 @@
-"""The shield stands in for the handlers that there are, notices every other one, and gives back the very same objects."""
+"""The shield stands in for the handlers that there are, notices every other one, and gives back the very objects."""
 
 from __future__ import annotations
 

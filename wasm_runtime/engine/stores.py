@@ -105,8 +105,8 @@ class GuestStore:
     def begin(self, call: CallContext, *, starting: bool = False) -> None:
         """Makes ready for a call, or for the guest's start code; `end` must follow."""
         guarded = call.deadline is not None or call.cancellation is not None
-        # Without a deadline no epoch passes: then only an import leads from the engine to Python. The main thread is the
-        # only one that runs signal handlers.
+        # Without a deadline no epoch passes: then only an import leads from the engine to Python. And only the main
+        # thread runs signal handlers.
         if (guarded or self.enters_host) and get_ident() == main_thread().ident:
             self.shield = self._engine.shield
             self.shield.begin()
