@@ -63,8 +63,8 @@ class Session:
         starting: The frame that bounds start-up code; nested calls are not possible from it.
         failure: What must be raised when the guest has been unwound, if its own interruption does not say it.
         stopped: Whether the guest was told to end.
-        untidy: Whether the running call has files open, has written to the log or was told of an error: whatever does
-            one of these sets it, so that the end of any other call pays for one look.
+        untidy: Whether the running call has files open, has written to the log, was told of an error or gave a long
+            answer: whatever does one of these sets it, so that the end of any other call pays for one look.
         unread: Whether a long answer of the guest's was not read to its end: what is left of it is in the state.
         marks: Of this state; None once it is closed.
         cap: The memory limit, or None.
@@ -95,10 +95,11 @@ class Session:
         """Forgets what belonged to the call that ended."""
         context, self.context = self.context, None
         if self.untidy:
-            self.untidy = False
-            self._tidy_up(context)
+            self.tidy_up(context)
 
-    def _tidy_up(self, context: CallContext | None) -> None:
+    def tidy_up(self, context: CallContext | None) -> None:
+        """Does the rest of what `end_call` does, for a call that was `untidy`."""
+        self.untidy = False
         self._kept.clear()
         self._collected.clear()
         self._leaving = iter(())

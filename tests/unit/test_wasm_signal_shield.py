@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # no stub; what the shield sets handlers by
 import signal
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,6 @@ import pytest
 
 from polycall.interop.context import CallContext
 from polycall.interop.values import Value
-from polycall.wasm_runtime.engine import signal_shield
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
 from wasm_guests import FUNCS_CALLER, FakeInvoker, call, context, open_runtime, prepare
 
@@ -114,13 +114,13 @@ def test_shields_of_two_engines_nest() -> None:
 def stood_in(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Returns the list of the signals whose handler is replaced from now on."""
     numbers: list[int] = []
-    original = signal_shield._signal.signal
+    original = _signal.signal
 
     def count(number: int, handler: object) -> object:
         numbers.append(number)
         return original(number, handler)
 
-    monkeypatch.setattr(signal_shield._signal, "signal", count)
+    monkeypatch.setattr(_signal, "signal", count)
     return numbers
 
 
