@@ -17,7 +17,7 @@ from polycall.interop.protocols import Invoker, YamlText
 from polycall.interop.services import Services
 from polycall.interop.values import Value
 from polycall.lua_runtime.engine import MemoryCap
-from polycall.lua_runtime.values import AT_ONCE, LIST, Marks, lift_all, lower, lower_scalars
+from polycall.lua_runtime.values import AT_ONCE, LIST, Mark, Marks, lift_all, lower, lower_scalars
 
 __all__ = ["MOST_AT_ONCE_BYTES", "MOST_NAME_BYTES", "MOST_TEXT_BYTES", "PIECE", "RefusedError", "Session"]
 
@@ -195,8 +195,13 @@ class Session:
             self.check()
             yield view[start : start + size]
 
-    def received(self, run: Sequence[Any]) -> list[Value]:
+    def received(self, run: Sequence[Any]) -> Sequence[Value]:
         """Returns the values that a host function was called with."""
+        for item in run:
+            if type(item) is bytes or type(item) is Mark:
+                break
+        else:
+            return run  # numbers and the like are what they are
         if len(run) == 2 and run[0] is LIST and run[1] == -1:
             run, self._collected = self._collected, []
         return lift_all(run, self.check)
@@ -210,7 +215,8 @@ class Session:
         """
         scalars = lower_scalars((value,))
         if scalars is not None:
-            self.lift_cap()
+            if self.cap is not None:
+                self.cap.lift()
             return scalars[0]
         run = lower(value, "$.result", self.marks, self.check)
         self.lift_cap()
