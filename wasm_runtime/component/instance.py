@@ -81,6 +81,8 @@ class LinkedPlan:
     Attributes:
         plan: The plan.
         functions: What stands behind each function that the component imports.
+        enters_host: Whether code of its guests may call into Python: a host's function, a built-in of resources, or
+            another component instance.
     """
 
     def __init__(self, engine: WasmEngine, plan: Plan, modules: Sequence[wasmtime.Module], host: Host) -> None:
@@ -97,6 +99,7 @@ class LinkedPlan:
         """
         self.engine = engine
         self.plan = plan
+        self.enters_host = bool(plan.host_functions)
         self._modules = modules  # they live as long as this does
         self.functions = {
             wanted: host.function(wanted)

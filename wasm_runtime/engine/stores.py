@@ -72,7 +72,7 @@ class GuestStore:
     Attributes:
         context: wasmtime's ``wasmtime_context_t``, as an address.
         call: The context of the running call, or None between calls.
-        enters_host: Whether the guest has imports that Python answers.
+        enters_host: Whether the guest has functions to call that Python answers.
         failed_call: The last call of the guest to another entry that failed, during the running call.
         failure: What went wrong in a callback of the engine's, kept until the engine has returned.
         shield: What callbacks must open, and close before they return; None outside of the main thread.
