@@ -307,12 +307,17 @@ def _deep(wrap: Any, value: Any, levels: int) -> tuple[WitType, Any]:
         lambda inner, value: (ResultType(inner, None), {"ok": value}),
         lambda inner, value: (TupleType((inner,)), [value]),
         lambda inner, value: (FixedListType(inner, 1), [value]),
-        lambda inner, value: (FixedListType(inner, 17) if inner == STRING else ListType(inner), [value] * 17)
-        if inner == STRING
-        else (ListType(inner), [value]),
+        lambda inner, value: (
+            (FixedListType(inner, 17) if inner == STRING else ListType(inner), [value] * 17)
+            if inner == STRING
+            else (ListType(inner), [value])
+        ),
         lambda inner, value: (MapType(STRING, inner), {"k": value}),
         lambda inner, value: (RecordType((("a", inner), ("b", U8))), {"a": value, "b": 1}),
-        lambda inner, value: (VariantType(tuple((f"c{n}", inner if n == 5 else None) for n in range(20))), {"c5": value}),
+        lambda inner, value: (
+            VariantType(tuple((f"c{n}", inner if n == 5 else None) for n in range(20))),
+            {"c5": value},
+        ),
     ],
     ids=["list", "option", "result", "tuple", "fixed", "long fixed", "map", "record", "table"],
 )

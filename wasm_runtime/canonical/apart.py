@@ -13,7 +13,15 @@ from polycall.wasm_runtime.canonical.layout import count_parts
 from polycall.wasm_runtime.engine.pace import AT_ONCE
 from polycall.wasm_runtime.wit.wit_types import EnumType, FlagsType, HandleType, Primitive, WitType
 
-__all__ = ["INLINE_CASES", "INLINE_ELEMENTS", "INLINE_LENGTH", "SCALARS_AT_ONCE", "SCALAR_CODES", "stands_apart", "when_called"]
+__all__ = [
+    "INLINE_CASES",
+    "INLINE_ELEMENTS",
+    "INLINE_LENGTH",
+    "SCALARS_AT_ONCE",
+    "SCALAR_CODES",
+    "stands_apart",
+    "when_called",
+]
 
 _INLINE_PARTS = 64
 _INLINE_BLOCKS = 6  # Python takes 20 loops; a list is two of them
