@@ -94,7 +94,8 @@ class Instance(Protocol):
     """One Lua state, or one WebAssembly store and instance. It serves one call at a time.
 
     Attributes:
-        poisoned: True once a trap, a limit or a host failure left it in an unknown state: it must not be used again.
+        poisoned: True once it must not be used again: a trap, a limit or a host failure left it in an unknown state, or
+            it holds so much memory that a fresh one should take its place.
     """
 
     poisoned: bool

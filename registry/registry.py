@@ -106,7 +106,7 @@ class Registry:
         cancellation: Cancellation | None = None,
         observer: Observer | None = None,
     ) -> Value:
-        """Calls a function in this thread and returns its result.
+        """Calls a function and returns its result: in this thread, as long as its stack has room.
 
         Args:
             target: ``namespace:name``, or the `EntryId`.

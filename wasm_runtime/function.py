@@ -14,17 +14,14 @@ from polycall.interop.errors import (
     PolycallError,
     raise_if,
 )
-from polycall.interop.protocols import Invoker
 from polycall.interop.start_up import start_frame, start_interruption, start_seconds
 from polycall.interop.values import Value
-from polycall.wasm_runtime.component.host import Interfaces
 from polycall.wasm_runtime.component.instance import ComponentInstance, LinkedPlan
 from polycall.wasm_runtime.component.plan import LiftedFunction, Plan
 from polycall.wasm_runtime.engine.memory_shares import MOST_MEMORIES, Shares, shares
 from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
 from polycall.wasm_runtime.engine.traps import TooManyMemoriesError
 from polycall.wasm_runtime.granted_host import GrantedHost, refuse_strictly
-from polycall.wasm_runtime.links import Links
 from polycall.wasm_runtime.programs import CompiledProgram
 from polycall.wasm_runtime.spec import WasmProgram
 
@@ -46,32 +43,30 @@ class WasmFunction:
     def __init__(
         self,
         engine: WasmEngine,
+        program: WasmProgram,
         compiled: CompiledProgram,
+        *,
         plan: Plan,
         export: LiftedFunction,
-        program: WasmProgram,
-        interfaces: Interfaces,
-        invoker: Invoker,
+        host: GrantedHost,
     ) -> None:
         """Links an entry.
 
         Args:
             engine: Where its instances run.
+            program: The entry.
             compiled: Its machine code.
             plan: What its instances do.
             export: The function that its ``method`` names.
-            program: The entry.
-            interfaces: What this runtime offers.
-            invoker: Where links lead.
+            host: What stands behind its imports.
 
         Raises:
             ImportDeniedError: With ``strict_imports``, the guest needs more than is granted.
             PreparationError: It imports a function with another signature than the host's.
         """
-        host = GrantedHost(interfaces, program.grants, Links(program.links, invoker))
         self.entry_id = program.entry_id
         self.signature = export.signature
-        self.imports = host.needs(plan.imports)
+        self.imports = host.needs(plan.imports, is_component=compiled.plan is not None)
         raise_if(refuse_strictly(self.imports) if program.strict_imports else None)
         self.limits = program.limits
         self.call_seconds = program.limits.execution_seconds
@@ -134,7 +129,6 @@ class WasmFunction:
 
     def _start(self, store: GuestStore) -> WasmInstance:
         instance = self._linked.instantiate(store)
-        store.complete()
         return WasmInstance(self, store, instance)
 
 
@@ -142,7 +136,8 @@ class WasmInstance:
     """One store with one guest instance. It serves one call at a time.
 
     Attributes:
-        poisoned: True once a call did not come to its normal end: the guest's state is then unknown.
+        poisoned: True once a call did not come to its normal end, for the guest's state is then unknown; or once its
+            memories have grown so far that a fresh instance should take its place.
     """
 
     __slots__ = ("_function", "_guest", "_store", "poisoned")
@@ -168,7 +163,9 @@ class WasmInstance:
         store = self._store
         store.begin(context)
         try:
-            return self._guest.call(function.export, arguments)
+            value = self._guest.call(function.export, arguments)
+            self.poisoned = store.worn
+            return value
         except BaseException as error:
             # What does not fit is found before anything of the guest is touched.
             self.poisoned = self._guest.entered or not isinstance(error, ConversionError)

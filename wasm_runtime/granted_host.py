@@ -50,17 +50,21 @@ class GrantedHost:
         """Returns the error of a core module that called an import: nothing stands behind those."""
         return _core_refusal(module, name, self._grants)
 
-    def needs(self, imports: Iterable[ImportedInterface]) -> tuple[ImportNeed, ...]:
+    def needs(self, imports: Iterable[ImportedInterface], *, is_component: bool) -> tuple[ImportNeed, ...]:
         """Returns what a guest needs of its host, and what of it is granted and there.
 
         An import of types alone needs nothing.
+
+        Args:
+            imports: The guest's.
+            is_component: Whether it is one; there are no hosts for core modules.
         """
         return tuple(
             ImportNeed(
                 name=shown(interface.name),
                 group=group_of_interface(interface.name),
                 granted=self._granted(interface.name),
-                available=self._interfaces.find(interface.name) is not None,
+                available=is_component and self._interfaces.find(interface.name) is not None,
             )
             for interface in imports
             if (interface.functions or interface.resources) and not self._links.serve_all(interface)

@@ -7,13 +7,16 @@ from pathlib import Path
 from polycall.interop.context import CallContext
 from polycall.interop.errors import PolycallError
 from polycall.interop.protocols import Invoker
+from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.wasm_runtime.component.host import Interfaces
 from polycall.wasm_runtime.core.core_plan import declared_signature, plan_core_module
 from polycall.wasm_runtime.engine.compile_cache import CompileCache, default_cache_directory
 from polycall.wasm_runtime.engine.stores import WasmEngine
 from polycall.wasm_runtime.exports import exported_function
 from polycall.wasm_runtime.function import WasmFunction
+from polycall.wasm_runtime.granted_host import GrantedHost
 from polycall.wasm_runtime.hosts.funcs import Funcs
+from polycall.wasm_runtime.links import Links
 from polycall.wasm_runtime.programs import Programs
 from polycall.wasm_runtime.spec import WasmProgram
 
@@ -23,14 +26,17 @@ __all__ = ["WasmRuntime"]
 class WasmRuntime:
     """One engine, its compiled programs and its interruption clock. Shared by threads."""
 
-    def __init__(self, invoker: Invoker, cache_directory: Path | None = None) -> None:
+    def __init__(
+        self, invoker: Invoker, cache_directory: Path | None = None, stack_bytes: int = DEFAULT_STACK_BYTES
+    ) -> None:
         """Starts the engine.
 
         Args:
             invoker: Where the guests' calls to other entries go.
             cache_directory: Where compiled code is kept between runs; None for the user's cache directory.
+            stack_bytes: What a guest may use of the native stack in one call.
         """
-        self._engine = WasmEngine()
+        self._engine = WasmEngine(stack_bytes)
         self._programs = Programs(self._engine.engine, CompileCache(cache_directory or default_cache_directory()))
         self._invoker = invoker
         self._interfaces = Interfaces([Funcs(invoker)])
@@ -57,7 +63,8 @@ class WasmRuntime:
                 signature = declared_signature(program.method, program.wit)
                 plan = plan_core_module(program.method, signature, compiled.modules[0])
             export = exported_function(program.method, plan.exports)
-            return WasmFunction(self._engine, compiled, plan, export, program, self._interfaces, self._invoker)
+            host = GrantedHost(self._interfaces, program.grants, Links(program.links, self._invoker))
+            return WasmFunction(self._engine, program, compiled, plan=plan, export=export, host=host)
         except PolycallError as error:
             error.entry_id = error.entry_id or program.entry_id
             raise

@@ -15,6 +15,7 @@ from polycall.interop.observer import Observer
 from polycall.interop.pool import Pool
 from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.protocols import Function, Instance
+from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
 from polycall.interop.waiting import WaitGraph
 from polycall.registry.dispatch.janitor import Janitor
@@ -67,7 +68,11 @@ class Dispatcher:
         self.index = index
         self._given_max_depth = max_depth
         self._max_depth = max_depth or index.settings.max_depth
-        self._runtimes = Runtimes(self, GuestServices(lambda: self.index, cache_directory), cache_directory)
+        stack_bytes = index.settings.max_stack_bytes
+        self._stack = StackRoom(stack_bytes)
+        self._runtimes = Runtimes(
+            self, GuestServices(lambda: self.index, cache_directory), cache_directory, stack_bytes
+        )
         self._waits = WaitGraph()
         self._janitor = Janitor()
         self._python: dict[str, PythonFunction] = {}
@@ -154,6 +159,9 @@ class Dispatcher:
             DeadlineError, CancelledError: The call is over.
         """
         call = call or CallContext(target, "")
+        return self._stack.run(call, lambda: self._route(target, call))
+
+    def _route(self, target: str, call: CallContext) -> Route:
         while True:
             own = Preparation()
             try:
@@ -239,11 +247,11 @@ class Dispatcher:
     def _routed(self, function: Function, pool: PoolSpec) -> Route:
         policy = pool.policy()
         instances: Pool[Instance] = Pool(function.entry_id, policy, function.instantiate, self._waits)
-        return Route(function, instances, policy)
+        return Route(function, instances, policy, self._stack)
 
     def inspect(self, entry: Entry, index: Index) -> Function | None:
         """Prepares an entry of `index` for a look at it, without routing calls to it; see `Runtimes.inspect`."""
-        return self._runtimes.inspect(entry, index)
+        return self._stack.run(CallContext(str(entry.id), ""), lambda: self._runtimes.inspect(entry, index))
 
     def add_python(self, function: PythonFunction, entry: Entry) -> None:
         """Makes a Python function callable under its id.

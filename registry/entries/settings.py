@@ -12,6 +12,7 @@ from polycall.interop.errors import DeclarationError
 from polycall.interop.fields import key, one_of
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.pool_spec import PoolSpec
+from polycall.interop.stack import DEFAULT_STACK_BYTES, LEAST_STACK_BYTES, MOST_STACK_BYTES
 from polycall.registry.documents.nodes import MapNode, Mark, describe_node
 from polycall.registry.documents.paths import is_file, is_folder
 from polycall.registry.documents.problems import Report
@@ -29,12 +30,21 @@ def _check_depth(value: int) -> str | None:
     return None if 1 <= value <= DEFAULT_MAX_DEPTH else f"1 to {DEFAULT_MAX_DEPTH}"
 
 
+def _check_stack(value: int) -> str | None:
+    return None if LEAST_STACK_BYTES <= value <= MOST_STACK_BYTES else f"{LEAST_STACK_BYTES} to {MOST_STACK_BYTES}"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The keys of ``polycall.yaml``."""
 
     limits: LimitsSpec = key("Each limit for every function that does not declare it itself.", default=LimitsSpec())
     max_depth: int = key("How many hops a chain of calls may have.", default=DEFAULT_MAX_DEPTH, check=_check_depth)
+    max_stack_bytes: int = key(
+        "How much native stack a guest of WebAssembly may use in one call, in bytes.",
+        default=DEFAULT_STACK_BYTES,
+        check=_check_stack,
+    )
     pool: PoolSpec = key("The pool of every function that declares none.", default=PoolSpec())
     isolation: str = key(
         "Where the instances of every function run that does not say it itself.",

@@ -14,6 +14,7 @@ from polycall.interop.guest_log import guest_logger
 from polycall.interop.payload import PayloadForm
 from polycall.interop.protocols import ImportNeed, Invoker, Signature
 from polycall.interop.services import Services
+from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.interop.start_up import start_frame, start_interruption
 from polycall.interop.values import Value
 from polycall.lua_runtime.spec import LuaProgram
@@ -48,6 +49,8 @@ class IsolationRuntime:
         services: Services | None = None,
         cache_directory: Path | None = None,
         command: Sequence[str] = WORKER_COMMAND,
+        *,
+        stack_bytes: int = DEFAULT_STACK_BYTES,
     ) -> None:
         """Makes a runtime.
 
@@ -56,7 +59,9 @@ class IsolationRuntime:
             services: What the modules `env`, `fs` and `registry` offer; without, they answer Unavailable.
             cache_directory: Where compiled WebAssembly is kept; None for the user's cache folder.
             command: What to start as a worker.
+            stack_bytes: What a guest of WebAssembly may use of the native stack in one call.
         """
+        self._stack_bytes = stack_bytes
         self._invoker = invoker
         self._services = services
         self._cache_directory = cache_directory
@@ -80,7 +85,7 @@ class IsolationRuntime:
         from polycall.wasm_runtime.engine.compile_cache import default_cache_directory  # noqa: PLC0415  # only needed here
 
         directory = (self._cache_directory or default_cache_directory()).absolute()
-        start = pack("start", encode_program(program), "$", str(directory))
+        start = pack("start", encode_program(program), "$", str(directory), self._stack_bytes)
         desk = ServiceDesk(program, self._services)
 
         def begin(call: CallContext | None) -> tuple[WorkerProcess, list[Any]]:
@@ -253,7 +258,7 @@ class IsolatedInstance:
         finally:
             if forget is not None:
                 forget()
-            self._may_be_without_instance = call.failed
+            self._may_be_without_instance = call.discarded
             if not call.answered:  # KeyboardInterrupt, for one: the guest would run on, and answer the next call
                 worker.close()
             self.poisoned = worker.ended
@@ -279,7 +284,7 @@ class _Call:
 
     Attributes:
         answered: Whether the worker gave its answer, and so is ready for another call.
-        failed: Whether there was anything but a result: the worker may have discarded its instance.
+        discarded: Whether the worker may have discarded its instance: if it says so, or after anything but a result.
     """
 
     def __init__(self, worker: WorkerProcess, invoker: _GuestCalls, context: CallContext) -> None:
@@ -289,7 +294,7 @@ class _Call:
         self._until = None if context.deadline is None else context.deadline + _GRACE_SECONDS
         self._told = ToldErrors()
         self.answered = False
-        self.failed = True
+        self.discarded = True
 
     def run(self, data: bytes) -> Value:
         try:
@@ -304,8 +309,8 @@ class _Call:
     def _serve(self) -> Value:
         while True:
             match self._worker.receive(self._until):
-                case ["result", value]:
-                    self.answered, self.failed = True, False
+                case ["result", value, *discarded] if discarded in ([], [True]):
+                    self.answered, self.discarded = True, bool(discarded)
                     result: Value = value
                     return result
                 case ["error", data]:

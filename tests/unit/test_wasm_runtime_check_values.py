@@ -170,9 +170,14 @@ def test_a_long_type_is_cut_in_messages() -> None:
     assert len(str(caught.value.error("$", "lower"))) < 140
 
 
-def test_a_handle_has_no_plain_form() -> None:
-    with pytest.raises(TypeError):
-        compile_check(HandleType("own", 0))
+@pytest.mark.parametrize("value", [None, True, 1, 1.0, "1", b"1", [], {}])
+def test_no_plain_value_is_a_handle(value: object) -> None:
+    check = compile_check(HandleType("own", 0, "cart"))
+    with pytest.raises(Mismatch) as caught:
+        check(value)
+    assert str(caught.value.expected) == "own<cart>"
+    handle = object()
+    assert check(handle) is handle
 
 
 ADD = ArgumentCheck(Signature((("a", Primitive("s32")), ("note", OptionType(STRING))), None))

@@ -20,7 +20,7 @@ import wasmtime
 
 from polycall.interop.errors import HashError, NotFoundError, PreparationError
 from polycall.interop.source import SourceText
-from polycall.wasm_runtime import BinaryFile, WasmProgram, programs
+from polycall.wasm_runtime import BinaryFile, WasmProgram
 from polycall.wasm_runtime.engine.compile_cache import CompileCache, default_cache_directory
 from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import call, open_runtime
@@ -39,7 +39,7 @@ class Compilations:
         self.read = 0
         counter = self
 
-        class Counting(wasmtime.component.Component):
+        class Counting(wasmtime.Module):
             def __init__(self, engine: wasmtime.Engine, wasm: bytes) -> None:
                 counter.compiled += 1
                 super().__init__(engine, wasm)
@@ -54,7 +54,7 @@ class Compilations:
         def counting_open(descriptor: int, mode: str) -> Any:
             return CountingFile(io.FileIO(descriptor)) if mode == "rb" else fdopen(descriptor, mode)
 
-        monkeypatch.setattr(programs, "Component", Counting)
+        monkeypatch.setattr(wasmtime, "Module", Counting)
         monkeypatch.setattr(os, "fdopen", counting_open)
 
 

@@ -104,6 +104,11 @@ class Border:
         self.short = 0
         self.number = number
 
+    @property
+    def has_lent(self) -> bool:
+        """Whether there is something for `end` to do."""
+        return bool(self._lenders or self._lent)
+
     def begin(self, task: Task | None = None) -> None:
         """Begins a call; borrows that are lowered belong to `task`."""
         self.pace.begin(self._instance.store.call)
@@ -142,10 +147,13 @@ class Border:
             _TWO.pack_into(raw, 0, size, boundary)
         else:
             _POINTER.pack_into(raw, 0, size)
+        store = self._instance.store
+        store.wanted_bytes = size
         self._realloc()
+        store.wanted_bytes = 0  # if it failed, the instance is not used again
         (address,) = _POINTER.unpack_from(raw)
-        if not address and size:
-            raise self._instance.store.refused_allocation(f"the guest's allocator has no room for {size} bytes")
+        if size and (not address or (self.memory.ends_before(address + size) and store.lacks(size))):
+            raise store.refused_allocation(f"the guest's allocator has no room for {size} bytes")
         self.memory.fence(address, size, "what the guest's allocator returned", boundary)
         return int(address)
 
@@ -194,7 +202,7 @@ class Border:
 class LiftedCall:
     """A function that a component instance exports."""
 
-    __slots__ = ("_border", "_codec", "_core", "_entering", "_instance", "_number", "_post_return", "_task")
+    __slots__ = ("_border", "_codec", "_core", "_entering", "_instance", "_number", "_pieces", "_post_return", "_task")
 
     def __init__(self, instance: ComponentInstance, function: LiftedFunction, codec: Codec) -> None:
         parameters, results = codec.lifted_core_type
@@ -205,7 +213,9 @@ class LiftedCall:
         self._core = instance.core_call(function.core, max(len(parameters), len(results)))
         post_return = function.options.post_return
         self._post_return = None if post_return is None else instance.core_call(post_return, len(results))
-        self._task = Task()  # one for all calls: an instance cannot be entered while it runs
+        # One of each for all calls: an instance cannot be entered while it runs, nor is it used after a failure.
+        self._task = Task()
+        self._pieces = Pieces()
         self._entering: dict[int | None, tuple[int, ...]] = {}
 
     def __call__(self, values: Sequence[Value], caller: int | None = None) -> Value:
@@ -220,22 +230,23 @@ class LiftedCall:
             PolycallError: The guest trapped, was interrupted, or gave what is no value.
         """
         instance, border, codec, task = self._instance, self._border, self._codec, self._task
-        task.borrows = 0
-        task.slots = [0, 0]
+        core, pieces = self._core, self._pieces
+        task.slots = None
         border.begin(task)
-        pieces = Pieces()
-        codec.lower_parameters(values, self._core.raw, pieces, border)
+        codec.lower_parameters(values, core.raw, pieces, border)
         entering = self._entering.get(caller)
         if entering is None:
             entering = self._entering[caller] = instance.entering(self._number, caller)
         instance.enter(entering)
         outer, instance.task = instance.task, task
-        pieces.place(border)
-        self._core()
-        result = codec.lift_result(self._core.raw, border)
+        if pieces.pieces or pieces.handles:
+            pieces.place(border)
+        core()
+        result = codec.lift_result(core.raw, border)
         if task.borrows:
             raise TrapError("borrow handles still remain at the end of the call")
-        border.end()
+        if border.has_lent:
+            border.end()
         if self._post_return is not None:
             self._run_post_return(self._post_return)
         instance.task = outer

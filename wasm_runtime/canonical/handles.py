@@ -43,14 +43,14 @@ class Task:
 
     Attributes:
         borrows: Handles that were lent to it and that it has not dropped yet.
-        slots: What ``context.set`` put there.
+        slots: What ``context.set`` put there; None if it did not.
     """
 
     __slots__ = ("borrows", "slots")
 
     def __init__(self) -> None:
         self.borrows = 0
-        self.slots = [0, 0]
+        self.slots: list[int] | None = None
 
 
 class Handle:

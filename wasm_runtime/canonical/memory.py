@@ -46,13 +46,17 @@ class GuestMemory:
         Raises:
             TrapError: It is outside of the memory, or not aligned.
         """
+        if self.ends_before(at + size):
+            raise TrapError(f"{what} is outside of the guest's memory: {size} bytes at {at:#x}")
         if at % boundary:
             raise TrapError(f"{what} is not aligned: {at:#x} is no multiple of {boundary}")
-        if at + size > self.size:
-            self._look()
-            if at + size > self.size:
-                raise TrapError(f"{what} is outside of the guest's memory: {size} bytes at {at:#x}")
         return self.view
+
+    def ends_before(self, end: int) -> bool:
+        """Says whether it has fewer bytes."""
+        if end > self.size:
+            self._look()
+        return end > self.size
 
     def close(self) -> None:
         """Lets go of the memory; to be called before its store is deleted."""

@@ -68,6 +68,7 @@ class Pieces:
                 _POINTER.pack_into(image, at, number)
         pieces = self.pieces
         if not pieces:
+            self.clear()
             return
         addresses = crossing.allocate([(len(data), boundary) for data, boundary, _, _ in pieces])
         view = crossing.memory.view  # `allocate` has looked whether all of them lie in it
@@ -75,3 +76,4 @@ class Pieces:
         for (data, _, image, at), address in zip(reversed(pieces), reversed(addresses), strict=True):
             _POINTER.pack_into(image, at, address)
             view[address : address + len(data)] = data
+        self.clear()

@@ -14,10 +14,10 @@ from polycall.interop.errors import PreparationError, TrapError
 from polycall.interop.resources import ResourceHandle
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.calls import MAX_CHAIN, CoreCall, LiftedCall, LoweredCall
-from polycall.wasm_runtime.canonical.codec import codec
+from polycall.wasm_runtime.canonical.codec import Codec, codec
 from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task, checked
 from polycall.wasm_runtime.canonical.memory import GuestMemory
-from polycall.wasm_runtime.component.host import Host, HostFunction
+from polycall.wasm_runtime.component.host import Host
 from polycall.wasm_runtime.component.plan import (
     AbortImport,
     AsyncFunction,
@@ -27,7 +27,6 @@ from polycall.wasm_runtime.component.plan import (
     CoreRef,
     DefineResource,
     HostCoreFunction,
-    ImportedFunction,
     Initialize,
     Instantiate,
     LiftedFunction,
@@ -42,12 +41,15 @@ from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import take_error
 from polycall.wasm_runtime.engine.native import Buffer, address_of
 from polycall.wasm_runtime.engine.stores import GuestStore, Handler, WasmEngine
+from polycall.wasm_runtime.wit.signature import Signature
 
 __all__ = ["ComponentInstance", "LinkedPlan"]
 
 _EXTERN_BYTES = 32
 _EXTERN_CONTENT = 8
 _INSTANCE_BYTES = 16
+_MEMORY = struct.Struct("<QI4xI4x")
+"""A ``wasmtime_memory_t``."""
 _IS_FUNCTION, _IS_MEMORY = 0, 3
 _NUMBER = struct.Struct("<I")
 _WIDE = struct.Struct("<Q")
@@ -57,6 +59,7 @@ _RESOURCE_TYPES: Mapping[str, CoreFunctionType] = {
     "resource.drop": (("i32",), ()),
 }
 
+
 class _Import(NamedTuple):
     """One import of a core module: an export of another instance, or a core function of the host."""
 
@@ -65,10 +68,11 @@ class _Import(NamedTuple):
 
 
 class _Module(NamedTuple):
-    """An instantiation of a plan, with what it needs at hand."""
+    """An instantiation of a plan, with what it needs at hand: where its module is, what it imports, its memories."""
 
     address: int
     imports: tuple[_Import, ...]
+    memories: tuple[str, ...]
 
 
 class LinkedPlan:
@@ -76,7 +80,7 @@ class LinkedPlan:
 
     Attributes:
         plan: The plan.
-        functions: What stands behind each imported function of the component.
+        functions: What stands behind each function that the component imports.
     """
 
     def __init__(self, engine: WasmEngine, plan: Plan, modules: Sequence[wasmtime.Module], host: Host) -> None:
@@ -94,8 +98,11 @@ class LinkedPlan:
         self.engine = engine
         self.plan = plan
         self._modules = modules  # they live as long as this does
-        self.functions: dict[ImportedFunction, HostFunction] = {
-            wanted: host.function(wanted) for interface in plan.imports for wanted in interface.functions.values()
+        self.functions = {
+            wanted: host.function(wanted)
+            for interface in plan.imports
+            for wanted in interface.functions.values()
+            if wanted.signature is not None or wanted.refusal is not None  # else a core module imports it
         }
         self._implementations = [
             None if slot.interface is None else host.resource(slot.interface, slot.name) for slot in plan.slots
@@ -103,6 +110,7 @@ class LinkedPlan:
         self._steps = [self._linked(step) for step in plan.steps]
         self._types = [self._core_type(index, each) for index, each in enumerate(plan.host_functions)]
         self.refuse_import = host.refuse_import
+        self._codecs: dict[int, Codec] = {}  # by the identity of the plan's functions: their hash takes long
 
     def _linked(self, step: object) -> _Module | DefineResource | Initialize:
         if isinstance(step, (DefineResource, Initialize)):
@@ -110,7 +118,9 @@ class LinkedPlan:
         if not isinstance(step, Instantiate):
             raise TypeError(f"{step} is no step")
         imports = tuple(_Import(ref, ref.name.encode() if isinstance(ref, CoreExport) else b"") for ref in step.imports)
-        return _Module(address_of(self._modules[step.module].ptr()), imports)
+        module = self._modules[step.module]
+        memories = tuple(each.name for each in module.exports if isinstance(each.type, wasmtime.MemoryType))
+        return _Module(address_of(module.ptr()), imports, memories)
 
     def _core_type(self, index: int, function: HostCoreFunction) -> wasmtime.FuncType:
         if isinstance(function, (LoweredFunction, AsyncFunction)):
@@ -137,11 +147,21 @@ class LinkedPlan:
                 elif isinstance(step, DefineResource):
                     instance.define(step)
                 else:
+                    store.complete()
                     instance.core_call(step.core, 0)()
         except BaseException:
             instance.close()
             raise
+        store.complete()
+        store.watch(instance.memories)
         return instance
+
+    def codec(self, function: LiftedFunction | LoweredFunction, signature: Signature) -> Codec:
+        """Returns how the values of a function of the plan cross; looked up once for all instances."""
+        found = self._codecs.get(id(function))
+        if found is None:
+            found = self._codecs[id(function)] = codec(signature, function.options.encoding)
+        return found
 
     def resource_types(self) -> list[ResourceType]:
         """Returns fresh resource types for the slots."""
@@ -163,6 +183,7 @@ class ComponentInstance:
         may_leave: Whether each component instance may call out at the moment.
         task: The call that runs, or None.
         entered: Whether a call has reached the guest since `call` was entered last.
+        memories: The addresses of the ``wasmtime_memory_t`` that its core instances export.
     """
 
     def __init__(self, linked: LinkedPlan, store: GuestStore) -> None:
@@ -174,15 +195,18 @@ class ComponentInstance:
         self.may_leave = [True] * len(plan.parents)
         self.task: Task | None = None
         self.entered = False
+        self.memories: list[int] = []
+        self._known: set[tuple[int, ...]] = set()
         self._linked = linked
         self._may_enter = [True] * len(plan.parents)
         self._chain = 0
         self._cores: list[Buffer] = []
         self._externs: dict[CoreRef, Buffer] = {}
         self._memories: dict[CoreExport, GuestMemory] = {}
-        self._calls: dict[LiftedFunction, LiftedCall] = {}
+        self._calls: dict[int, LiftedCall] = {}  # by the identity of the plan's functions: their hash takes long
         self._handlers: dict[int, Handler] = {}
         store.handlers = self._handler
+        store.memories = self.memories
 
     # --- making it ---
 
@@ -205,6 +229,15 @@ class ComponentInstance:
         self._cores.append(made)
         if error or trap.data != bytes(8):
             self.failed(error, trap)
+        core = len(self._cores) - 1
+        for name in module.memories:
+            self._add_memory(self._content(CoreExport(core, name), _IS_MEMORY))
+
+    def _add_memory(self, address: int) -> None:
+        handle = _MEMORY.unpack(native.view(address, _MEMORY.size))
+        if handle not in self._known:  # instances hand the memories that they were given on
+            self._known.add(handle)
+            self.memories.append(address)
 
     def define(self, step: DefineResource) -> None:
         """Gives a resource type its destructor."""
@@ -276,7 +309,7 @@ class ComponentInstance:
             PolycallError: The call failed.
         """
         self.entered = False
-        return (self._calls.get(function) or self._lifted(function))(values)
+        return (self._calls.get(id(function)) or self._lifted(function))(values)
 
     def drop(self, handle: ResourceHandle) -> None:
         """Drops a resource that this instance gave away.
@@ -290,7 +323,7 @@ class ComponentInstance:
         self._destruct(handle.type, handle.rep, None)
 
     def _lifted(self, function: LiftedFunction) -> LiftedCall:
-        call = self._calls[function] = LiftedCall(self, function, codec(function.signature, function.options.encoding))
+        call = self._calls[id(function)] = LiftedCall(self, function, self._linked.codec(function, function.signature))
         return call
 
     def entering(self, number: int, caller: int | None) -> tuple[int, ...]:
@@ -363,17 +396,19 @@ class ComponentInstance:
         if isinstance(callee, RefusedFunction):
             return partial(_fail, lambda: TrapError(f"the guest called a function that {callee.refusal}"))
         if isinstance(callee, LiftedFunction):
-            inner, how = callee, codec(callee.signature, function.options.encoding)
-            return _served(LoweredCall(self, function, how, lambda caller, values: self._call_inner(inner, values, caller)))
+            inner, how = callee, self._linked.codec(function, callee.signature)
+            return _served(
+                LoweredCall(self, function, how, lambda caller, values: self._call_inner(inner, values, caller))
+            )
         host = self._linked.functions[callee]
         implementation, store = host.implementation, self.store
         if callee.signature is None or host.signature is None:
             return lambda _caller, _raw: implementation(store)
-        how = codec(callee.signature, function.options.encoding)
+        how = self._linked.codec(function, callee.signature)
         return _served(LoweredCall(self, function, how, lambda _caller, values: implementation(store, *values)))
 
     def _call_inner(self, function: LiftedFunction, values: Sequence[Value], caller: int) -> Value:
-        return (self._calls.get(function) or self._lifted(function))(values, caller)
+        return (self._calls.get(id(function)) or self._lifted(function))(values, caller)
 
     # --- built-in functions ---
 
@@ -417,11 +452,12 @@ class ComponentInstance:
             raise TrapError("cannot leave component instance")
 
     def _context_get(self, width: int, slot: int, raw: memoryview) -> None:
-        value = 0 if self.task is None else self.task.slots[slot]
+        value = 0 if self.task is None or self.task.slots is None else self.task.slots[slot]
         (_NUMBER if width == 4 else _WIDE).pack_into(raw, 0, value)
 
     def _context_set(self, width: int, slot: int, raw: memoryview) -> None:
         if self.task is not None:
+            self.task.slots = self.task.slots or [0, 0]
             (self.task.slots[slot],) = (_NUMBER if width == 4 else _WIDE).unpack_from(raw)
 
     def close(self) -> None:

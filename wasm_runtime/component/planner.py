@@ -237,8 +237,8 @@ class _Instantiation:
             refusal = of.refusal or f"is lifted as an async function, {WASI_03}"
             return Function(RefusedFunction(refusal), of)
         expected = abi_types.lifted_type(of)
-        core, _ = abi_types.function(scope, found.core_function, expected, "what is lifted")
         options = abi_types.options(scope, found.options, expected[1])
+        core, _ = abi_types.function(scope, found.core_function, expected, "what is lifted")
         return Function(LiftedFunction(core, options, _signature(of), self._number), of)
 
     def _core_function(self, found: d.Lower | d.ResourceBuiltin | d.AsyncBuiltin) -> CoreItem:

@@ -12,17 +12,19 @@ import wasmtime
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import ImportDeniedError, InternalError, MemoryLimitError, PolycallError, TrapError
+from polycall.interop.stack import DEFAULT_STACK_BYTES, MOST_STACK_BYTES
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import EngineError
 from polycall.wasm_runtime.engine.epoch_ticker import EpochTicker
 from polycall.wasm_runtime.engine.memory_shares import Shares
+from polycall.wasm_runtime.engine.memory_wear import Wear
 from polycall.wasm_runtime.engine.native import CORE_CALLBACK, EPOCH_CALLBACK, SLOT_BYTES, address_of
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
-from polycall.wasm_runtime.engine.traps import MAX_WASM_STACK_BYTES, MemoryState, engine_error
+from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
 
-__all__ = ["ENGINE_SETTINGS", "MAX_WASM_STACK_BYTES", "GuestStore", "WasmEngine", "lone_engine"]
+__all__ = ["ENGINE_SETTINGS", "GuestStore", "WasmEngine", "lone_engine"]
 
-ENGINE_SETTINGS = f"epochs, no threads, no shared memory, no concurrency, stack {MAX_WASM_STACK_BYTES}"
+ENGINE_SETTINGS = "epochs, no threads, no shared memory, no concurrency"
 """What compiled code depends on beside wasmtime's version: part of the key of the compile cache."""
 
 _NEVER = 2**62
@@ -45,10 +47,11 @@ _VALUE_TYPES = {
 _NO_SLOTS = memoryview(b"")
 
 
-def _configure() -> wasmtime.Config:
+def _configure(stack_bytes: int = DEFAULT_STACK_BYTES) -> wasmtime.Config:
     config = wasmtime.Config()
     config.epoch_interruption = True
-    config.max_wasm_stack = MAX_WASM_STACK_BYTES
+    native.config_async_stack_size(config.ptr(), MOST_STACK_BYTES)  # it must not be less, though nothing uses it
+    config.max_wasm_stack = stack_bytes
     config.wasm_threads = False  # a shared memory would be outside of every limit of its store
     config.shared_memory = False
     native.config_memory_may_move(config.ptr(), False)  # views of memories rely on it
@@ -74,7 +77,8 @@ class GuestStore:
         shield: What callbacks must open, and close before they return; None outside of the main thread.
         handlers: Gives what serves a core function of the host, by its number; set by who instantiates.
         starting: Whether the guest's start code runs, and not a call.
-        memories: The addresses of the ``wasmtime_memory_t`` that are exported; set if memory is limited.
+        memories: The addresses of the ``wasmtime_memory_t`` that are known; see `watch`.
+        wanted_bytes: What the guest's allocator is being asked for by the host, while it is; else 0.
     """
 
     __slots__ = (
@@ -85,6 +89,7 @@ class GuestStore:
         "_key",
         "_memory_limit",
         "_shares",
+        "_wear",
         "call",
         "context",
         "failed_call",
@@ -93,6 +98,7 @@ class GuestStore:
         "memories",
         "shield",
         "starting",
+        "wanted_bytes",
     )
 
     def __init__(  # the engine alone makes stores
@@ -107,6 +113,8 @@ class GuestStore:
         self._memory_limit = memory_limit
         self._shares = shares
         self.memories: Sequence[int] = ()
+        self._wear = Wear(memory_limit, shares.running_bytes)
+        self.wanted_bytes = 0
         self.starting = False
         self.call: CallContext | None = None
         self.failed_call: PolycallError | None = None
@@ -114,7 +122,7 @@ class GuestStore:
         self.shield: SignalShield | None = None
 
     def environment(self, function: int) -> int:
-        """Returns what a core function of the host is made with: the engine's callback gets it, and finds its handler."""
+        """Returns what a core function of the host is made with: by it the engine's callback finds its handler."""
         return self._key << _FUNCTION_BITS | function
 
     def cap_memory(self, each_bytes: int) -> None:
@@ -126,6 +134,20 @@ class GuestStore:
         """Says that the instance is complete: from now on its memories grow by what is left for each."""
         if self._shares.running_bytes != self._shares.starting_bytes:
             self.cap_memory(self._shares.running_bytes)
+
+    def watch(self, memories: Sequence[int]) -> None:
+        """Says which memories the instance has, once it has started.
+
+        Args:
+            memories: The addresses of their ``wasmtime_memory_t``, which must live as long as the instance.
+        """
+        self.memories = memories
+        self._wear.watch([native.memory_meter(self.context, memory) for memory in memories])
+
+    @property
+    def worn(self) -> bool:
+        """Whether the memories have grown so far that a fresh instance should take the place of this one."""
+        return self._wear.worn
 
     def begin(self, call: CallContext, *, starting: bool = False) -> None:
         """Makes ready for a call, or for the guest's start code; `end` must follow."""
@@ -186,7 +208,7 @@ class GuestStore:
             internal = InternalError(f"a host function failed: {failure!r}")
             internal.__cause__ = failure
             return internal
-        return self._with_failed_call(engine_error(found, self._memory_now()))
+        return self._with_failed_call(engine_error(found, self._memory_now(), self._engine.stack_bytes))
 
     def refused_allocation(self, message: str) -> PolycallError:
         """Returns the error of a guest that was asked to make room and said that there is none."""
@@ -194,11 +216,16 @@ class GuestStore:
             return TrapError(message)
         return MemoryLimitError(message, hint=f"raise limits.max_memory_bytes, which is {self._memory_limit}")
 
+    def lacks(self, size: int) -> bool:
+        """Says whether a memory that is limited has no room for so many bytes more, as far as can be seen."""
+        memory = self._memory_now()
+        return memory is not None and memory._replace(wanted_bytes=size).full
+
     def _memory_now(self) -> MemoryState | None:
         if self._memory_limit is None:
             return None
         held = tuple(native.memory_size(self.context, memory) for memory in self.memories)
-        return MemoryState(self._memory_limit, self._shares.running_bytes, held)
+        return MemoryState(self._memory_limit, self._shares.running_bytes, held, self.wanted_bytes)
 
     def _with_failed_call(self, error: PolycallError) -> PolycallError:
         failed = self.failed_call
@@ -230,10 +257,12 @@ class WasmEngine:
         engine: wasmtime-py's object, for what happens once per entry.
         ticker: What makes the epoch pass while a guarded call runs.
         shield: What keeps signal handlers of the main thread from raising into the engine.
+        stack_bytes: What a guest may use of the native stack in one call, from where the engine is entered.
     """
 
-    def __init__(self) -> None:
-        self.engine = wasmtime.Engine(_configure())
+    def __init__(self, stack_bytes: int = DEFAULT_STACK_BYTES) -> None:
+        self.stack_bytes = stack_bytes
+        self.engine = wasmtime.Engine(_configure(stack_bytes))
         self._address = address_of(self.engine.ptr())
         self.ticker = EpochTicker(lambda: native.increment_epoch(self._address))
         self.shield = SignalShield()
