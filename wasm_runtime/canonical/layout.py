@@ -248,7 +248,7 @@ def values_of(wit_type: WitType) -> int:
         case FlagsType():
             return 3
         case FixedListType(element=element, length=length):
-            return length * values_of(element)
+            return 1 if element == Primitive("u8") else length * values_of(element)  # bytes are one value
         case OptionType(payload=payload):
             return values_of(payload) + 2 * isinstance(payload, OptionType)  # which may need its wrapper
         case ResultType() | VariantType():
