@@ -123,10 +123,21 @@ class Function(Protocol):
         language: ``lua``, ``wasm`` or ``python``.
         signature: What is known of parameters and result, or None (Lua has none).
         imports: The interfaces that the guest imports, ordered; empty where a language has none.
+        has_resources: Whether its types have resources of its own: its instances are `ResourceInstance` then.
     """
 
     entry_id: str
     language: str
+    has_resources: bool
+
+    def shares_instances_with(self, other: Function) -> bool:
+        """Says whether an instance of one may run the other's function: it is of the same program, and may do as much."""
+        ...
+
+    @property
+    def export(self) -> object:
+        """What an instance of the same program is given to run this function; None where no other one may."""
+        ...
 
     @property
     def signature(self) -> Signature | None:

@@ -13,9 +13,10 @@ from polycall.wasm_runtime.component.names import compatible, unversioned
 from polycall.wasm_runtime.component.plan import ImportedFunction, ImportedInterface
 from polycall.wasm_runtime.engine.guest_text import shown
 from polycall.wasm_runtime.engine.stores import GuestStore
+from polycall.wasm_runtime.methods import takes_or_gives_resources
 from polycall.wasm_runtime.wit.check_values import Mismatch, compile_check
 from polycall.wasm_runtime.wit.signature import Signature
-from polycall.wasm_runtime.wit.wit_types import HandleType, ResultType, WitType, parts
+from polycall.wasm_runtime.wit.wit_types import ResultType, WitType
 
 __all__ = ["Links"]
 
@@ -61,7 +62,7 @@ class Links:
         name = shown(f"{wanted.interface}#{wanted.name}" if wanted.name else wanted.interface)
         if wanted.signature is None:
             raise PreparationError(f"the import {name} cannot be linked: {wanted.refusal}").at("links")
-        if _has_handle(wanted.signature):
+        if takes_or_gives_resources(wanted.signature):
             raise PreparationError(f"the import {name} cannot be linked: it takes or gives resources").at("links")
         return HostFunction(_linked(target, wanted.signature, self._invoker), wanted.signature)
 
@@ -70,15 +71,6 @@ def _names(link: str, interface: str) -> bool:
     if "@" not in link:
         return link == unversioned(interface)
     return link == interface or (unversioned(link) == unversioned(interface) and compatible(interface, link))
-
-
-def _has_handle(signature: Signature) -> bool:
-    types = [wit_type for _, wit_type in signature.params]
-    return any(map(_is_handle, types)) or (signature.result is not None and _is_handle(signature.result))
-
-
-def _is_handle(wit_type: WitType) -> bool:
-    return isinstance(wit_type, HandleType) or any(_is_handle(part) for part in parts(wit_type) if part is not None)
 
 
 def _linked(target: str, signature: Signature, invoker: Invoker) -> Callable[..., Value]:

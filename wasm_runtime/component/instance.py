@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import wasmtime
 
 from polycall.interop.errors import PreparationError, TrapError
-from polycall.interop.resources import ResourceHandle
+from polycall.interop.resources import ResourceState
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.codec import Codec, codec
 from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task, checked
@@ -314,16 +314,18 @@ class ComponentInstance:
         self.entered = False
         return (self._calls.get(id(function)) or self._lifted(function))(values)
 
-    def drop(self, handle: ResourceHandle) -> None:
-        """Drops a resource that this instance gave away.
+    def drop(self, state: ResourceState) -> None:
+        """Drops a resource that this instance gave away, and that is not gone.
 
         Raises:
-            ConversionError: It is not one of this instance, or is gone.
             PolycallError: Its destructor failed.
         """
-        checked(handle, handle.type, own=True)
-        handle.gone = True
-        self._destruct(handle.type, handle.rep, None)
+        state.gone = "it was dropped"
+        self._destruct(state.type, state.rep, None)
+
+    def slot_of(self, state: ResourceState) -> int:
+        """Returns the slot of the type of a resource that this instance gave away."""
+        return self.types.index(state.type)
 
     def _lifted(self, function: LiftedFunction) -> LiftedCall:
         call = self._calls[id(function)] = LiftedCall(self, function, self._linked.codec(function, function.signature))
