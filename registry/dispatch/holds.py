@@ -140,13 +140,12 @@ class Hold:
             self._states = {each: None for each in self._states if not each.gone}
             if not self._states:
                 self._ended = self._ended or _DROPPED
-            abandoned, self._abandoned = self._abandoned, []
         if self._ended:
             self._release()
             return
         self.route.pool.hold(cast("Instance", self.instance), self.root or self._outside)
-        for state in abandoned:
-            self.abandon(state)
+        if self._abandoned:
+            self._dispatcher.soon(self._sweep)
 
     def _release(self) -> None:
         self._dispatcher.holds.discard(self)
@@ -258,20 +257,29 @@ class Hold:
             self.instance.poisoned, self._ended = True, _CLOSED
 
     def abandon(self, state: ResourceState) -> None:
-        """Drops a resource soon, of which there is no handle any more; see `polycall.interop.resources.Keeper`."""
-        if self.root is None and not self._ended:  # what a chain has got, its end drops
-            self._dispatcher.soon(functools.partial(self._drop_abandoned, state))
+        """Has a resource dropped, of which there is no handle any more; see `polycall.interop.resources.Keeper`.
 
-    def _drop_abandoned(self, state: ResourceState) -> None:
+        Not at once if there are others: the thread that uses those must not find the instance in use. So its next call
+        does it. If there are none, nobody can call, and the dispatcher's own thread does.
+        """
+        if self.root is None and not self._ended:  # what a chain has got, its end drops
+            self._abandoned.append(state)
+            self._dispatcher.soon(self._sweep)
+
+    def _sweep(self) -> None:
         with self._lock:
-            if self._ended or state.gone:
-                return
-            if self._busy:
-                self._abandoned.append(state)  # `vacate` has it dropped then
+            if self._busy or self._ended or not self._states.keys() <= set(self._abandoned):
                 return
             self._busy = True
-        self._destroy(state, None)
+        self.drop_abandoned(None)
         self.vacate()
+
+    def drop_abandoned(self, context: CallContext | None) -> None:
+        """Drops what was abandoned, in the name of a call that uses the instance, or of nobody."""
+        while self._abandoned:
+            state = self._abandoned.pop()
+            if not state.gone:
+                self._destroy(state, context)
 
     def close(self) -> None:
         """Ends it without destructors: its registry is closed."""
@@ -319,6 +327,9 @@ class HeldCall:
 
     def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
         """Makes the call."""
+        self._hold.drop_abandoned(context)
+        if self.poisoned:
+            raise CallError(f"a resource of {self._hold.route.entry_id} is gone: {_FAILED}")
         value: Value = self._work(arguments, context)
         self._hold.adopt(value, context)
         return value
