@@ -75,7 +75,7 @@ class Kernel:
         if limits.max_memory_bytes is not None:
             self.session.cap = MemoryCap(self._state, limits.max_memory_bytes)
         handles = self._boot(modules)
-        self.session.marks = Marks(handles[0], handles[1], handles[2], self.session.resources.token)
+        self.session.marks = Marks(handles[0], handles[1], handles[2], self.session.token)
         self.enter: LuaFunctionHandle
         (
             self.enter,

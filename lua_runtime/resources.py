@@ -24,8 +24,7 @@ _MOST = 10_000
 class Resources:
     """The resources that the running call has got, by number. A number is never given twice."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self) -> None:
         self._handles: dict[int, ResourceHandle] = {}
         self._numbers: dict[ResourceState, int] = {}
         self._next = itertools.count(1)
@@ -46,7 +45,6 @@ class Resources:
             number = next(self._next)
             self._handles[number] = handle
             self._numbers[state] = number
-            self._session.untidy = True
         return number
 
     def handle(self, number: int) -> ResourceHandle:

@@ -14,6 +14,7 @@ from polycall.interop.errors import CancelledError, ConversionError, DeadlineErr
 from polycall.interop.guest_log import GuestLog
 from polycall.interop.kept_errors import KeptErrors
 from polycall.interop.protocols import Invoker, YamlText
+from polycall.interop.resources import ResourceHandle
 from polycall.interop.services import Services
 from polycall.interop.values import Value
 from polycall.lua_runtime.engine import MemoryCap
@@ -86,7 +87,7 @@ class Session:
         self.failure: BaseException | None = None
         self.stopped = False
         self.untidy = False
-        self.resources = Resources(self)
+        self.resources = Resources()
         self.marks: Marks | None = None
         self.cap: MemoryCap | None = None
         self.unread = False
@@ -198,6 +199,11 @@ class Session:
         for start in range(0, len(data), size):
             self.check()
             yield view[start : start + size]
+
+    def token(self, handle: ResourceHandle) -> int:
+        """Returns the number of a resource that is about to enter Lua."""
+        self.untidy = True
+        return self.resources.token(handle)
 
     def received(self, run: Sequence[Any]) -> Sequence[Value]:
         """Returns the values that a host function was called with."""
