@@ -20,7 +20,10 @@ Value: TypeAlias = "None | bool | int | float | str | bytes | list[Value] | dict
 Admits: TypeAlias = Callable[[ResourceHandle], "str | None"] | None
 """Says what is wrong with a resource among values."""
 
-KEPT = "a resource can only be an argument or the result of a call in its own process; return what its methods give"
+KEPT = (
+    "a resource can only be an argument or the result of a call in its own process: "
+    "write a function that uses it, and returns what its methods give"
+)
 """What to do about a resource where there can be none."""
 
 MAX_NESTING = 128

@@ -197,6 +197,14 @@ class Border:
                     raise ConversionError("$", "lower", "a resource that is given away and not used otherwise", got)
         return states
 
+    def takes(self, wit_type: HandleType, value: object) -> bool:
+        """Says whether a resource could become a handle of the guest's, if it were the only one."""
+        try:
+            self.check_handles([(wit_type, value)])
+        except ConversionError:
+            return False
+        return True
+
     def _lowered(self, wit_type: HandleType, state: ResourceState | None, value: object) -> int:
         instance = self._instance
         resource_type = instance.types[wit_type.resource]
@@ -299,15 +307,13 @@ class LiftedCall:
 def _check_handles(border: Border, pieces: Pieces, values: Sequence[Value]) -> None:
     """Looks at the resources among the arguments before the guest is touched."""
     handles = [(wit_type, value) for wit_type, value, _, _ in pieces.handles]
-    path = "$.args"
     try:
-        for each in handles:
-            # Deeper down, where it stands is not known any more.
-            path = next((f"$.args[{at}]" for at, value in enumerate(values) if value is each[1]), "$.args")
-            border.check_handles([each])
         border.check_handles(handles)
     except ConversionError as error:
         pieces.clear()
+        wrong = next((value for wit_type, value in handles if not border.takes(wit_type, value)), None)
+        # Deeper down, where it stands is not known any more.
+        path = next((f"$.args[{at}]" for at, value in enumerate(values) if value is wrong), "$.args")
         raise ConversionError(path, "lower", error.expected, error.got, hint=error.hint) from None
 
 
