@@ -71,10 +71,10 @@ entries:
   - {name: pairs, kind: function.lua, source: file://words.lua, method: pairs}
   - {name: sorted, kind: function.lua, source: file://words.lua, method: sorted}
   - {name: guests, kind: fs.directory, directory: guests}
-  - {name: c_fresh, kind: function.wasm, fs: guests, path: caller.wasm, hash: "HASH OF caller.wasm", method: "test:caller/math@1.0.0#add",
-     pool: {type: inline}}
-  - {name: js_fresh, kind: function.wasm, fs: guests, path: js-caller.wasm, hash: "HASH OF js-caller.wasm", method: "test:caller/math@1.0.0#add",
-     pool: {type: inline}}
+  - {name: c_fresh, kind: function.wasm, fs: guests, path: caller.wasm, hash: "HASH OF caller.wasm",
+     method: "test:caller/math@1.0.0#add", pool: {type: inline}}
+  - {name: js_fresh, kind: function.wasm, fs: guests, path: js-caller.wasm, hash: "HASH OF js-caller.wasm",
+     method: "test:caller/math@1.0.0#add", pool: {type: inline}}
 """
 BUILT = Path(__file__).parents[1] / "tests" / "guests" / "bin"
 _BUILT = ("caller.wasm", "js-caller.wasm")
