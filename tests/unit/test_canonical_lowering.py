@@ -117,12 +117,12 @@ def test_what_does_not_fit_is_named_and_touches_nothing(
 ) -> None:
     before = guest.read(0, PAGE)
     for encoding in ENCODINGS:
-        for extra in ([], [U8] * 16):
+        for count in (0, 16):
             pieces = Pieces()
             raw = bytearray(SLOT_BYTES * 20)
-            how = codec(signature(STRING, wit_type, *extra), encoding)
+            how = codec(signature(STRING, wit_type, *[U8] * count), encoding)
             with pytest.raises(ConversionError, match="expected") as caught:
-                how.lower_parameters(["before", value, *range(len(extra))], raw, pieces, guest)
+                how.lower_parameters(["before", value, *range(count)], raw, pieces, guest)
             assert str(caught.value).startswith(f"$.args[1]{path}: ")
             assert not pieces.pieces
             assert not pieces.handles
@@ -245,7 +245,8 @@ def test_a_limit_leaves_no_pieces_behind(guest: FakeGuest) -> None:
 def test_a_refused_handle_leaves_no_pieces_behind(guest: FakeGuest) -> None:
     pieces = Pieces()
     how = codec(signature(STRING, CART), "utf8")
-    how.lower_parameters(["a", ValueError()], bytearray(SLOT_BYTES * 4), pieces, guest)
+    things: list[Any] = ["a", ValueError()]
+    how.lower_parameters(things, bytearray(SLOT_BYTES * 4), pieces, guest)
     with pytest.raises(ConversionError, match="expected own<cart>"):
         pieces.place(guest)
     assert not pieces.pieces
