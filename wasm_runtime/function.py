@@ -101,6 +101,7 @@ class WasmFunction:
     def _instantiate(self, times: int, context: CallContext | None) -> WasmInstance:
         limit = self.limits.max_memory_bytes
         store = self._engine.new_store(limit, self._shares(limit, times))
+        store.enters_host = self._linked.enters_host
         seconds = start_seconds(self.limits)
         store.begin(start_frame(self.entry_id, self.language, seconds, context), starting=True)
         try:

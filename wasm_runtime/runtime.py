@@ -9,7 +9,7 @@ from polycall.interop.errors import PolycallError
 from polycall.interop.protocols import Invoker
 from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.wasm_runtime.component.host import Interfaces
-from polycall.wasm_runtime.core.core_plan import declared_signature, plan_core_module
+from polycall.wasm_runtime.core_plan import declared_signature, plan_core_module
 from polycall.wasm_runtime.engine.compile_cache import CompileCache, default_cache_directory
 from polycall.wasm_runtime.engine.stores import WasmEngine
 from polycall.wasm_runtime.exports import exported_function

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import wasmtime
 
-from conformance.gates import gate_of, gate_of_script
+from conformance.gates import gate_of, gate_of_command, gate_of_script
 from conformance.report import FAILED, GATED, PASSED, Outcome
 from conformance.scripts import Command
 from conformance.values import same, value_of
@@ -68,6 +68,9 @@ def run(script: str, commands: Iterable[Command], engine: Engine) -> Iterator[Ou
     gate = gate_of_script(script)
     for command in commands:
         outcome, why = _outcome(state, command) if gate is None else (GATED, gate)
+        known = gate_of_command(script, command.line) if outcome == FAILED else None
+        if known is not None:
+            outcome, why = GATED, known
         yield Outcome(script, command.line, command.kind, outcome, why)
 
 

@@ -33,7 +33,7 @@ from wit_examples import INLINE, NAMED
 BOOL, U8, U16, U32, U64 = (Primitive(name) for name in ("bool", "u8", "u16", "u32", "u64"))
 S8, S32, F32, F64, CHAR, STRING = (Primitive(name) for name in ("s8", "s32", "f32", "f64", "char", "string"))
 CART, LENT = HandleType("own", 0, "cart"), HandleType("borrow", 0, "cart")
-THING = object()
+THING: Any = object()
 
 MORE: list[tuple[WitType, Any, Any]] = [
     (FixedListType(U8, 4), b"abcd", b"abcd"),
@@ -44,10 +44,10 @@ MORE: list[tuple[WitType, Any, Any]] = [
     (FixedListType(BOOL, 40), [True, False] * 20, [True, False] * 20),
     (FixedListType(STRING, 40), ["ü"] * 40, ["ü"] * 40),
     (FixedListType(FixedListType(U8, 2), 2), [b"ab", b"cd"], [b"ab", b"cd"]),
-    (MapType(STRING, U32), {"a": 1, "b": 2}, {"a": 1, "b": 2}),
-    (MapType(STRING, U32), {}, {}),
-    (MapType(STRING, OptionType(STRING)), {"": None, "x": "y"}, {"": None, "x": "y"}),
-    (MapType(STRING, U32), [["a", 1]], {"a": 1}),
+    (MapType(STRING, U32), {"a": 1, "b": 2}, [["a", 1], ["b", 2]]),
+    (MapType(STRING, U32), [["a", 1], ["a", 2]], [["a", 1], ["a", 2]]),
+    (MapType(STRING, U32), {}, []),
+    (MapType(STRING, OptionType(STRING)), {"": None, "x": "y"}, [["", None], ["x", "y"]]),
     (MapType(U32, STRING), [[1, "a"], [1, "b"]], [[1, "a"], [1, "b"]]),
     (MapType(CHAR, U8), [], []),
     (ListType(BOOL), [True, False], [True, False]),
@@ -274,7 +274,8 @@ def test_pieces_stand_in_the_order_of_the_specification(guest: FakeGuest) -> Non
 
 
 def test_handles_are_numbered_in_the_order_of_the_type(guest: FakeGuest) -> None:
-    first, second, third = object(), object(), object()
+    things: list[Any] = [object() for _ in range(3)]
+    first, second, third = things
     how = codec(signature(LENT, ListType(CART), LENT), "utf8")
     raw = guest.lower(how, [first, [second], third])
     assert guest.handles == {1: ("borrow", 0, first), 2: ("own", 0, second), 3: ("borrow", 0, third)}
@@ -312,7 +313,7 @@ def _deep(wrap: Any, value: Any, levels: int) -> tuple[WitType, Any]:
             if inner == STRING
             else (ListType(inner), [value])
         ),
-        lambda inner, value: (MapType(STRING, inner), {"k": value}),
+        lambda inner, value: (MapType(STRING, inner), [["k", value]]),
         lambda inner, value: (RecordType((("a", inner), ("b", U8))), {"a": value, "b": 1}),
         lambda inner, value: (
             VariantType(tuple((f"c{n}", inner if n == 5 else None) for n in range(20))),

@@ -13,10 +13,11 @@ import wasmtime
 from polycall.interop.errors import PreparationError, TrapError
 from polycall.interop.resources import ResourceHandle
 from polycall.interop.values import Value
-from polycall.wasm_runtime.canonical.calls import MAX_CHAIN, CoreCall, LiftedCall, LoweredCall
 from polycall.wasm_runtime.canonical.codec import Codec, codec
 from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task, checked
 from polycall.wasm_runtime.canonical.memory import GuestMemory
+from polycall.wasm_runtime.component.abort_import import abort_error
+from polycall.wasm_runtime.component.calls import MAX_CHAIN, CoreCall, LiftedCall, LoweredCall
 from polycall.wasm_runtime.component.host import Host
 from polycall.wasm_runtime.component.plan import (
     AbortImport,
@@ -36,7 +37,6 @@ from polycall.wasm_runtime.component.plan import (
     RefusedImport,
     ResourceFunction,
 )
-from polycall.wasm_runtime.core.abort_import import abort_error
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import take_error
 from polycall.wasm_runtime.engine.native import Buffer, address_of
@@ -81,6 +81,8 @@ class LinkedPlan:
     Attributes:
         plan: The plan.
         functions: What stands behind each function that the component imports.
+        enters_host: Whether code of its guests may call into Python: a host's function, a built-in of resources, or
+            another component instance.
     """
 
     def __init__(self, engine: WasmEngine, plan: Plan, modules: Sequence[wasmtime.Module], host: Host) -> None:
@@ -97,6 +99,7 @@ class LinkedPlan:
         """
         self.engine = engine
         self.plan = plan
+        self.enters_host = bool(plan.host_functions)
         self._modules = modules  # they live as long as this does
         self.functions = {
             wanted: host.function(wanted)

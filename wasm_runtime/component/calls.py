@@ -90,13 +90,26 @@ class Border:
         number: The component instance on the guest's side.
     """
 
-    __slots__ = ("_instance", "_lenders", "_lent", "_options", "_realloc", "_task", "memory", "number", "pace", "short")
+    __slots__ = (
+        "_allocation",
+        "_instance",
+        "_lenders",
+        "_lent",
+        "_options",
+        "_realloc",
+        "_task",
+        "memory",
+        "number",
+        "pace",
+        "short",
+    )
 
     def __init__(self, instance: ComponentInstance, options: Options, number: int) -> None:
         self._instance = instance
         self._options = options
         self._realloc: CoreCall | None = None
         self._task: Task | None = None
+        self._allocation = Task()  # each call of the allocator is a task of its own
         self._lenders: list[Handle | ResourceHandle] = []
         self._lent: list[ResourceHandle] = []
         self.memory: GuestMemory = instance.memory(options.memory)
@@ -127,9 +140,11 @@ class Border:
     def allocate(self, wanted: Sequence[tuple[int, int]]) -> list[int]:
         """Has the guest make room; see `Crossing.allocate`."""
         instance, number = self._instance, self.number
+        outer, instance.task = instance.task, self._allocation
         instance.may_leave[number] = False
         addresses = [self._allocated(size, boundary) for size, boundary in wanted]
         instance.may_leave[number] = True
+        instance.task = outer
         return addresses
 
     def _allocated(self, size: int, boundary: int) -> int:
@@ -148,6 +163,7 @@ class Border:
         else:
             _POINTER.pack_into(raw, 0, size)
         store = self._instance.store
+        self._allocation.slots = None
         store.wanted_bytes = size
         self._realloc()
         store.wanted_bytes = 0  # if it failed, the instance is not used again
