@@ -136,7 +136,8 @@ def test_what_does_not_fit_is_named_and_touches_nothing(
 
 @pytest.mark.parametrize(("values", "got"), [([], "0"), ([1], "1"), ([1, "x", None, 4], "4")])
 def test_the_number_of_arguments_is_checked(guest: FakeGuest, values: list[Any], got: str) -> None:
-    for params in ([U8, STRING, OptionType(U8)], [U8, STRING, *[U8] * 15, OptionType(U8)]):
+    some: list[list[WitType]] = [[U8, STRING, OptionType(U8)], [U8, STRING, *[U8] * 15, OptionType(U8)]]
+    for params in some:
         with pytest.raises(ConversionError, match=rf"\$\.args: expected \d+ arguments .* got {got}"):
             guest.lower(codec(signature(*params), "utf8"), values)
 
