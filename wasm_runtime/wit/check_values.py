@@ -258,18 +258,18 @@ def _fixed(check: Check, wit_type: FixedListType) -> Check:
 
 def _map(wit_type: MapType) -> Check:
     entry = TupleType((wit_type.key, wit_type.value))
-    check_entries = _list(_tuple(entry), ListType(entry))
-    check_key, check_item = _compile(wit_type.key), _compile(wit_type.value)
+    check_entry, check_value = _tuple(entry), _compile(wit_type.value)
+    keyed = wit_type.key == Primitive("string")
 
-    def check(value: Any, pace: Pace) -> list[Any]:
-        items: list[Any] = []
-        if type(value) is not dict:
-            items = check_entries(value, pace)
-            return items
+    def check(value: Any, pace: Pace) -> Any:
+        if not keyed or type(value) is not dict:
+            entries = _each(check_entry, _items(value, wit_type), pace)
+            return dict(entries) if keyed else entries
+        checked: dict[str, Any] = {}
         for key, item in value.items():
             pace.step(1)
-            items.append([_at(f".{key}", check_key, key, pace), _at(f".{key}", check_item, item, pace)])
-        return items
+            checked[_at(f".{key}", _string, key, pace)] = _at(f".{key}", check_value, item, pace)
+        return checked
 
     return check
 
