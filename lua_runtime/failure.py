@@ -154,7 +154,7 @@ def _lifted(length: int, run: Sequence[Any], session: Session, more: Callable[[]
 
 def _whole(length: int, session: Session, more: Callable[[], Any]) -> Sequence[Any]:
     all_of_it: list[Any] = []
-    session.unread = True  # stays so if the deadline passes in between
+    session.unread = session.untidy = True  # the first stays so if the deadline passes in between
     while len(all_of_it) < length:
         session.check()
         piece = more()

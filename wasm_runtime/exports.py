@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from polycall.interop.errors import MissingExportError, PreparationError
 from polycall.interop.ids import suggestion
-from polycall.wasm_runtime.component.plan import ExportedInstance, LiftedFunction
+from polycall.wasm_runtime.component.plan import ExportedInstance, LiftedFunction, RefusedFunction
 from polycall.wasm_runtime.engine.guest_text import listed, look_alike, shown
 
 __all__ = ["exported_function", "the_export"]
@@ -59,6 +59,8 @@ def exported_function(method: str, exports: ExportedInstance) -> LiftedFunction:
     found = functions[the_export(method, functions, nested)]
     if isinstance(found, LiftedFunction):
         return found
+    if isinstance(found, RefusedFunction):
+        raise PreparationError(f'the export "{shown(method)}" {found.refusal}')
     raise PreparationError(
         f'the export "{shown(method)}" is an import that the component hands on: there is nothing of its own to call'
     )

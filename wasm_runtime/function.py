@@ -14,17 +14,14 @@ from polycall.interop.errors import (
     PolycallError,
     raise_if,
 )
-from polycall.interop.protocols import Invoker
 from polycall.interop.start_up import start_frame, start_interruption, start_seconds
 from polycall.interop.values import Value
-from polycall.wasm_runtime.component.host import Interfaces
 from polycall.wasm_runtime.component.instance import ComponentInstance, LinkedPlan
 from polycall.wasm_runtime.component.plan import LiftedFunction, Plan
 from polycall.wasm_runtime.engine.memory_shares import MOST_MEMORIES, Shares, shares
 from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
 from polycall.wasm_runtime.engine.traps import TooManyMemoriesError
 from polycall.wasm_runtime.granted_host import GrantedHost, refuse_strictly
-from polycall.wasm_runtime.links import Links
 from polycall.wasm_runtime.programs import CompiledProgram
 from polycall.wasm_runtime.spec import WasmProgram
 
@@ -46,29 +43,27 @@ class WasmFunction:
     def __init__(
         self,
         engine: WasmEngine,
+        program: WasmProgram,
         compiled: CompiledProgram,
+        *,
         plan: Plan,
         export: LiftedFunction,
-        program: WasmProgram,
-        interfaces: Interfaces,
-        invoker: Invoker,
+        host: GrantedHost,
     ) -> None:
         """Links an entry.
 
         Args:
             engine: Where its instances run.
+            program: The entry.
             compiled: Its machine code.
             plan: What its instances do.
             export: The function that its ``method`` names.
-            program: The entry.
-            interfaces: What this runtime offers.
-            invoker: Where links lead.
+            host: What stands behind its imports.
 
         Raises:
             ImportDeniedError: With ``strict_imports``, the guest needs more than is granted.
             PreparationError: It imports a function with another signature than the host's.
         """
-        host = GrantedHost(interfaces, program.grants, Links(program.links, invoker))
         self.entry_id = program.entry_id
         self.signature = export.signature
         self.imports = host.needs(plan.imports, is_component=compiled.plan is not None)
@@ -106,6 +101,7 @@ class WasmFunction:
     def _instantiate(self, times: int, context: CallContext | None) -> WasmInstance:
         limit = self.limits.max_memory_bytes
         store = self._engine.new_store(limit, self._shares(limit, times))
+        store.enters_host = self._linked.enters_host
         seconds = start_seconds(self.limits)
         store.begin(start_frame(self.entry_id, self.language, seconds, context), starting=True)
         try:

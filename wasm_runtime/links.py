@@ -93,7 +93,8 @@ def _linked(target: str, signature: Signature, invoker: Invoker) -> Callable[...
         if caller is None or store.starting:
             raise CallError("the guest called another function while it was starting; only calls of it may do that")
         try:
-            return answered(lambda: invoker.call_linked(target, values, caller))
+            value: Value = answered(lambda: invoker.call_linked(target, values, caller))
+            return value
         except Mismatch as mismatch:
             error = mismatch.error("$.result", "lift")
             error.entry_id = target
@@ -115,7 +116,7 @@ def _checked(wit_type: WitType) -> _Answer:
 
 
 def _answered(result: ResultType) -> _Answer:
-    """Returns how an answer becomes a ``result``: what an entry returns is its ok, what it returns as an error its err."""
+    """Returns how an answer becomes a ``result``: what an entry returns is its ok, an error that it returns its err."""
     whole = compile_check(result)
     ok = None if result.ok is None else compile_check(result.ok)
     err = None if result.err is None else compile_check(result.err)

@@ -9,14 +9,16 @@ from polycall.interop.errors import PolycallError
 from polycall.interop.protocols import Invoker
 from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.wasm_runtime.component.host import Interfaces
-from polycall.wasm_runtime.core.core_plan import declared_signature, plan_core_module
+from polycall.wasm_runtime.core_plan import declared_signature, plan_core_module
 from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
 from polycall.wasm_runtime.engine.cache_folder import default_cache_directory
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.stores import WasmEngine
 from polycall.wasm_runtime.exports import exported_function
 from polycall.wasm_runtime.function import WasmFunction
+from polycall.wasm_runtime.granted_host import GrantedHost
 from polycall.wasm_runtime.hosts.funcs import Funcs
+from polycall.wasm_runtime.links import Links
 from polycall.wasm_runtime.programs import Programs
 from polycall.wasm_runtime.spec import WasmProgram
 
@@ -69,7 +71,8 @@ class WasmRuntime:
                 signature = declared_signature(program.method, program.wit)
                 plan = plan_core_module(program.method, signature, compiled.modules[0])
             export = exported_function(program.method, plan.exports)
-            return WasmFunction(self._engine, compiled, plan, export, program, self._interfaces, self._invoker)
+            host = GrantedHost(self._interfaces, program.grants, Links(program.links, self._invoker))
+            return WasmFunction(self._engine, program, compiled, plan=plan, export=export, host=host)
         except PolycallError as error:
             error.entry_id = error.entry_id or program.entry_id
             raise

@@ -87,7 +87,8 @@ class Route:
             return self._run_observed(arguments, context, max_depth, context.observer)
         asked = False
         try:
-            context.check(max_depth)
+            if context.depth > max_depth or context.deadline is not None or context.cancellation is not None:
+                context.check(max_depth)
             asked = True
             instance = self.pool.check_out(context)
             try:

@@ -58,7 +58,7 @@ class Index:
         return entry
 
     def linked(self, target: str) -> str:
-        """Returns the id of the entry that a linked function means: in WIT names have ``-``, in Lua and Python ``_``."""
+        """Returns the id of the entry that a linked function means: WIT has ``-`` in names, Lua and Python ``_``."""
         namespace, _, name = target.rpartition(":")
         spellings = (name, name.replace("-", "_"), name.replace("_", "-"))
         return next((found for spelling in spellings if (found := f"{namespace}:{spelling}") in self), target)

@@ -14,6 +14,7 @@ from polycall.interop.guest_log import guest_logger
 from polycall.interop.payload import PayloadForm
 from polycall.interop.protocols import ImportNeed, Invoker, Signature
 from polycall.interop.services import Services
+from polycall.interop.slow_work import told_if_slow
 from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.interop.start_up import start_frame, start_interruption
 from polycall.interop.values import Value
@@ -94,7 +95,8 @@ class IsolationRuntime:
 
         def begin(call: CallContext | None) -> tuple[WorkerProcess, list[Any]]:
             worker = WorkerProcess(program.entry_id, desk, program.limits.output_bytes, self._command)
-            return worker, _asked(worker, start, call)
+            with told_if_slow(f"the worker of {program.entry_id} is starting: what it runs is compiled once"):
+                return worker, _asked(worker, start, call)
 
         function = IsolatedFunction(program, begin, self._invoker, context=context)
         with self._lock:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import wasmtime
 
-from conformance.gates import gate_of, gate_of_script
+from conformance.gates import gate_of, gate_of_command, gate_of_script
 from conformance.report import FAILED, GATED, PASSED, Outcome
 from conformance.scripts import Command
 from conformance.values import same, value_of
@@ -68,6 +68,9 @@ def run(script: str, commands: Iterable[Command], engine: Engine) -> Iterator[Ou
     gate = gate_of_script(script)
     for command in commands:
         outcome, why = _outcome(state, command) if gate is None else (GATED, gate)
+        known = gate_of_command(script, command.line) if outcome == FAILED else None
+        if known is not None:
+            outcome, why = GATED, known
         yield Outcome(script, command.line, command.kind, outcome, why)
 
 
@@ -81,6 +84,8 @@ def _outcome(state: _State, command: Command) -> tuple[str, str]:
     except PolycallError as error:
         gate = gate_of(error.message)
         return (FAILED, error.message) if gate is None else (GATED, gate)
+    except Exception as error:  # noqa: BLE001 - whatever comes out of the engine is a failure of one command
+        return FAILED, f"{type(error).__name__}: {error}"
     return PASSED, ""
 
 
@@ -163,7 +168,13 @@ class _State:
         instance = self._instances.get(action.get("module"))
         if instance is None or isinstance(instance, str):
             raise _GatedError(instance or "what was refused above")
-        return instance.call(action["field"], [value_of(each) for each in action["args"]])
+        try:
+            return instance.call(action["field"], [value_of(each) for each in action["args"]])
+        except PolycallError as error:
+            gate = gate_of(error.message)
+            if gate is not None:  # nothing enters it any more, and it would have been another way
+                self._instances = {name: gate if each is instance else each for name, each in self._instances.items()}
+            raise
 
     def _expect_values(self, command: Command) -> None:
         value = self._call(command)

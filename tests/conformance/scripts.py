@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sysconfig
@@ -97,7 +98,8 @@ def commands(script: Script, tool: str, folder: Path) -> Iterator[Command]:
     """
     output = folder / "script.json"
     line = [tool, "json-from-wast", str(script.path), "--wasm-dir", str(folder), "-o", str(output)]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    older = {"WAST_STRICT_COMPONENT_INDICES": "0"}  # scripts may be written in a form that is not recommended any more
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env={**os.environ, **older})
     if done.returncode != 0:
         raise NotConvertedError(done.stderr.partition("\n")[0].removeprefix("error: "))
     for found in json.loads(output.read_text())["commands"]:

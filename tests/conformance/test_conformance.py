@@ -97,6 +97,7 @@ def test_what_wants_a_missing_feature_is_gated_and_so_is_what_builds_on_it() -> 
     assert outcomes(
         component(),
         calling("task.cancel", "assert_trap"),
+        calling("echo", "assert_return", (5,), (5,)),
         component(b"async", name="a"),
         calling("echo", "assert_return", (5,), (5,), module="a"),
         calling("echo", "assert_return", (5,), (5,)),
@@ -104,6 +105,7 @@ def test_what_wants_a_missing_feature_is_gated_and_so_is_what_builds_on_it() -> 
         Command("thread", 1),
     ) == [
         (PASSED, ""),
+        (GATED, feature),
         (GATED, feature),
         (GATED, feature),
         (GATED, feature),
@@ -217,3 +219,51 @@ def test_our_engine_on_components_of_our_own(kind: str, text: str, outcome: str)
     whole = f"(component {text})"
     command = Command(kind, 1, source=whole) if "quote" in text else Command(kind, 1, bytes(wasmtime.wat2wasm(whole)))
     assert [each.outcome for each in run("own", [command], OurEngine())] == [outcome]
+
+
+PASSED_BETWEEN_PARTS = """
+(component $maker
+  (type $r' (resource (rep i32)))
+  (export $r "r" (type $r'))
+  (core func $new (canon resource.new $r))
+  (core func $rep (canon resource.rep $r))
+  (core module $m
+    (import "" "new" (func $new (param i32) (result i32))) (import "" "rep" (func $rep (param i32) (result i32)))
+    (func (export "make") (param i32) (result i32) (call $new (local.get 0)))
+    (func (export "read") (param i32) (result i32) (call $rep (local.get 0))))
+  (core instance $m (instantiate $m (with "" (instance (export "new" (func $new)) (export "rep" (func $rep))))))
+  (func $make (param "rep" u32) (result (own $r)) (canon lift (core func $m "make")))
+  (export "make" (func $make)))
+(component $user
+  (import "maker" (instance $maker (export "r" (type $r (sub resource)))
+    (export "make" (func (param "rep" u32) (result (own $r))))))
+  (alias export $maker "r" (type $r))
+  (core func $make (canon lower (func $maker "make")))
+  (core func $drop (canon resource.drop $r))
+  (core module $m
+    (import "" "make" (func $make (param i32) (result i32))) (import "" "drop" (func $drop (param i32)))
+    (func (export "first") (param i32) (result i32) (call $make (local.get 0)))
+    (func (export "again") (param i32) (call $drop (local.get 0)) (call $drop (local.get 0))))
+  (core instance $m (instantiate $m (with "" (instance (export "make" (func $make)) (export "drop" (func $drop))))))
+  (func (export "first") (param "rep" u32) (result u32) (canon lift (core func $m "first")))
+  (func (export "again") (param "handle" u32) (canon lift (core func $m "again"))))
+(instance $maker (instantiate $maker))
+(instance $user (instantiate $user (with "maker" (instance $maker))))
+(export "first" (func $user "first")) (export "again" (func $user "again"))
+"""
+
+
+def test_our_engine_runs_components_of_our_own() -> None:
+    script = [
+        Command("module", 1, bytes(wasmtime.wat2wasm(f"(component {PASSED_BETWEEN_PARTS})"))),
+        calling("first", "assert_return", (7,), (1,)),  # handles are numbered from 1
+        calling("first", "assert_return", (7,), (2,)),
+        calling("again", "assert_trap", (1,)),
+        calling("first", "assert_return", (7,), (3,)),
+        calling("gone", "assert_return"),
+    ]
+    assert [(each.outcome, each.why) for each in run("own", script, OurEngine())] == [
+        *[(PASSED, "")] * 4,
+        (FAILED, "the instance has trapped before"),
+        (FAILED, "there is no function gone to call"),
+    ]

@@ -24,7 +24,7 @@ from polycall.interop.source import SourceText
 from polycall.wasm_runtime import BinaryFile, WasmProgram
 from polycall.wasm_runtime.component import plans
 from polycall.wasm_runtime.component.plans import Plans
-from polycall.wasm_runtime.component.validator import validate
+from polycall.wasm_runtime.component.validation import validate
 from polycall.wasm_runtime.engine import compile_cache
 from polycall.wasm_runtime.engine.cache_folder import CacheFolder, default_cache_directory
 from polycall.wasm_runtime.engine.compile_cache import CompileCache

@@ -60,13 +60,7 @@ def registry(tmp_path: Path) -> Iterator[polycall.Registry]:
         yield registry
 
 
-component = pytest.param(
-    "component",
-    marks=pytest.mark.xfail(strict=True, reason="wasmtime's component API shows nobody the memories of an instance"),
-)
-
-
-@pytest.mark.parametrize("form", ["core", component, "two"])
+@pytest.mark.parametrize("form", ["core", "component", "two"])
 def test_an_instance_beyond_half_of_its_limit_is_replaced_and_one_below_is_not(
     registry: polycall.Registry, form: str
 ) -> None:
@@ -78,7 +72,7 @@ def test_an_instance_beyond_half_of_its_limit_is_replaced_and_one_below_is_not(
     assert (pool.made, pool.discarded, pool.idle) == (2, 1, 1)
 
 
-@pytest.mark.parametrize("form", ["core", component])
+@pytest.mark.parametrize("form", ["core", "component"])
 def test_without_a_limit_the_bound_is_64_mib(registry: polycall.Registry, form: str) -> None:
     assert registry.call(f"app:{form}-without-limit", 1023) == 1
     assert registry.call(f"app:{form}-without-limit", 1) == 2

@@ -1,8 +1,8 @@
 """Where the parts of a value lie: in a guest's memory, or in the slots of a core call.
 
-Both are runs of bytes. A core call's parameters and results lie in slots of 16 bytes each (the engine's ``val_raw``), of
-which a core value takes the first 4 or 8. So one generator of code serves both, by the offsets that a form gives; and where
-the cases of a variant share slots of a wider type, writing the narrow value into a slot of zeros is what the
+Both are runs of bytes. A core call's parameters and results lie in slots of 16 bytes each (the engine's ``val_raw``),
+of which a core value takes the first 4 or 8. So one generator of code serves both, by the offsets that a form gives;
+and where the cases of a variant share slots of a wider type, writing the narrow value into a slot of zeros is what the
 Canonical ABI asks for.
 """
 

@@ -1,7 +1,7 @@
 """Handles: the numbers by which a component instance knows resources, its own and those of others.
 
-Specification: Canonical ABI, "Table State", "Resource State". Numbers begin at 1, and the one that was freed last is given
-first; the specification's tests want them so.
+Specification: Canonical ABI, "Table State", "Resource State". Numbers begin at 1, and the one that was freed last is
+given first; the specification's tests want them so.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class Task:
 
     Attributes:
         borrows: Handles that were lent to it and that it has not dropped yet.
-        slots: What ``context.set`` put there.
+        slots: What ``context.set`` put there; None if it did not.
     """
 
     __slots__ = ("borrows", "slots")
 
     def __init__(self) -> None:
         self.borrows = 0
-        self.slots = [0, 0]
+        self.slots: list[int] | None = None
 
 
 class Handle:

@@ -1,21 +1,31 @@
 """Writes the source that packs values of a type: from plain Python values to images of guest memory or of core slots.
 
-What it accepts is exact (an int that is no bool, a dict with just the fields) and is checked as it is packed. Anything else
-raises one of `MISFITS`; the slow check then says what is wrong, or makes the value exact.
+What it accepts is exact (an int that is no bool, a dict with just the fields) and is checked as it is packed. Anything
+else raises one of `MISFITS`; the slow check then says what is wrong, or makes the value exact.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from polycall.wasm_runtime.canonical.apart import (
+    INLINE_CASES,
+    INLINE_ELEMENTS,
+    INLINE_LENGTH,
+    SCALAR_CODES,
+    SCALARS_AT_ONCE,
+    stands_apart,
+    when_called,
+)
 from polycall.wasm_runtime.canonical.forms import IN_MEMORY, IN_SLOTS, Form
-from polycall.wasm_runtime.canonical.layout import CaseType, alignment, arms, count_parts, size, values_of
+from polycall.wasm_runtime.canonical.layout import CaseType, alignment, arms, case_names, size, values_of
+from polycall.wasm_runtime.canonical.pieces import MAX_BYTES, too_large
 from polycall.wasm_runtime.canonical.source import Field, Source
 from polycall.wasm_runtime.canonical.strings import STRING_ALIGNMENT, encoder
 from polycall.wasm_runtime.engine.pace import AT_ONCE
-from polycall.wasm_runtime.wit.check_values import unwrap_some
+from polycall.wasm_runtime.wit.check_values import PLAIN_TYPES, unwrap_some
 from polycall.wasm_runtime.wit.wit_types import (
     EnumType,
     FixedListType,
@@ -32,7 +42,13 @@ from polycall.wasm_runtime.wit.wit_types import (
     WitType,
 )
 
-__all__ = ["MISFITS", "Lowering", "MisfitError"]
+__all__ = ["LOWERING", "MISFITS", "Lowering", "MisfitError"]
+
+LOWERING = "image, at, pieces, handles, pace"
+"""The parameters of a lowering function, behind the value: where it goes, and what it fills and asks.
+
+``pieces`` and ``handles`` are the lists of `polycall.wasm_runtime.canonical.pieces.Pieces`.
+"""
 
 
 class MisfitError(Exception):
@@ -42,52 +58,42 @@ class MisfitError(Exception):
 MISFITS = (MisfitError, struct.error, AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 """What packing raises for a value that is not exactly of its type."""
 
-_INLINE_PARTS = 64
-"""Types of more parts than this are packed by functions of their own: source must not grow with what a binary says."""
-
-_INLINE_CASES = 16
-_SCALARS_AT_ONCE = 50 * AT_ONCE
-"""Scalars are packed in C, so many of them take as long as `AT_ONCE` values do."""
-
 _RANGES = {"s8": "-128 <= {0} < 128", "u8": "0 <= {0} < 256", "s16": "-32768 <= {0} < 32768", "u16": "0 <= {0} < 65536"}
-_PACKED = {
-    **{"s8": "b", "s16": "h", "u16": "H", "s32": "i", "u32": "I", "s64": "q", "u64": "Q"},
-    "f32": "f",
-    "f64": "d",
+_FLOATS = frozenset({"f32", "f64"})
+_CONSTANTS = {
+    **{"Misfit": MisfitError, "pack_into": struct.pack_into, "too_large": too_large},
+    **{"PLAIN_TYPES": PLAIN_TYPES, "MAX_BYTES": MAX_BYTES},
 }
 
 
 class Lowering:
-    """The source of one lowering function: ``(value..., image, at, pieces, pace)``.
+    """The source of one lowering function.
 
     Attributes:
         source: The lines so far.
     """
 
-    def __init__(self, parameters: str, encoding: str, shared: dict[Any, Callable[..., Any]]) -> None:
+    def __init__(self, values: str, encoding: str, shared: dict[Any, Callable[..., Any]]) -> None:
         """Begins a function.
 
         Args:
-            parameters: Its parameters; among them ``pieces``, ``handles`` and ``pace``.
+            values: Its first parameters; `LOWERING` follows.
             encoding: Of strings.
             shared: The functions of types that are packed apart, by type and form.
         """
-        self.source = Source(parameters, {"Misfit": MisfitError, "pack": struct.pack})
+        self.source = Source(f"{values}, {LOWERING}", _CONSTANTS)
         self._encoding = encoding
         self._shared = shared
         self._whole: WitType | None = None  # what is packed apart here, and so not once more
+        # Fields side by side are packed in one step. They wait here until something comes that is no field.
         self._fields: list[Field] = []
         self._image = self._at = ""
 
-    def value(self, form: Form, wit_type: WitType, value: str, image: str, at: str, offset: int = 0) -> None:
-        """Adds what packs a value: at an offset from `at` in an image of zeros (in slots: of anything)."""
-        outer = self._fields, self._image, self._at
-        self._fields, self._image, self._at = [], image, at
-        self._one(form, wit_type, value, offset)
-        self._flush()
-        self._fields, self._image, self._at = outer
+    def value(self, form: Form, wit_type: WitType, value: str, image: str, at: str) -> None:
+        """Adds what packs a value: into an image of zeros (in slots: of anything)."""
+        self.values(form, [wit_type], [value], image, at)
 
-    def values(self, form: Form, types: list[WitType], values: list[str], image: str, at: str) -> None:
+    def values(self, form: Form, types: Sequence[WitType], values: list[str], image: str, at: str) -> None:
         """Adds what packs values side by side from `at` in an image."""
         outer = self._fields, self._image, self._at
         self._fields, self._image, self._at = [], image, at
@@ -106,38 +112,30 @@ class Lowering:
     def _unless(self, condition: str) -> None:
         self.source.line(f"if not ({condition}): raise Misfit")
 
+    def _place(self, offset: int) -> str:
+        return f"{self._at} + {offset}" if offset else self._at
+
     # --- one value ---
 
     def _one(self, form: Form, wit_type: WitType, value: str, offset: int) -> None:
+        if wit_type is not self._whole and stands_apart(wit_type, self.source.blocks):
+            self._flush()
+            function = self.source.constant(self._function(form, wit_type))
+            self.source.line(f"{function}({value}, {self._image}, {self._place(offset)}, pieces, handles, pace)")
+            return
         match wit_type:
-            case Primitive(name="string"):
-                self._string(form, value, offset)
-            case Primitive(name=name):
-                self._primitive(form, name, value, offset)
+            case Primitive() | EnumType() | FlagsType() | HandleType():
+                self._leaf(form, wit_type, value, offset)
             case ListType(element=element):
-                self._list(form, wit_type, element, value, offset)
+                self._list(form, element, value, offset)
             case MapType(key=key, value=item):
-                self._map(form, TupleType((key, item)), value, offset, keyed=key == Primitive("string"))
-            case EnumType(names=names):
-                numbers = self.source.constant({name: number for number, name in enumerate(names)})
-                self._field(offset, form.discriminant(wit_type), f"{numbers}[{value}]")
-            case FlagsType():
-                self._flags(form, wit_type, value, offset)
-            case HandleType():
-                self._flush()
-                what = self.source.constant(wit_type)
-                self.source.line(f"handles.append(({what}, {value}, {self._image}, {self._at} + {offset}))")
-                if form is IN_SLOTS:
-                    self._field(offset, "I", "0")
-            case _ if count_parts(wit_type, _INLINE_PARTS) > _INLINE_PARTS and wit_type is not self._whole:
-                self._apart(form, wit_type, value, offset)
+                self._list(form, TupleType((key, item)), value, offset)
             case TupleType(elements=elements):
                 self._unless(f"type({value}) is list and len({value}) == {len(elements)}")
-                self._elements(form, elements, value, [str(index) for index in range(len(elements))], offset)
+                self._elements(form, elements, value, range(len(elements)), offset)
             case RecordType(fields=fields):
                 self._unless(f"type({value}) is dict and len({value}) == {len(fields)}")
-                keys = [self.source.constant(name) for name, _ in fields]
-                self._elements(form, [field for _, field in fields], value, keys, offset)
+                self._elements(form, [field for _, field in fields], value, [name for name, _ in fields], offset)
             case FixedListType(element=element, length=length):
                 self._fixed(form, element, length, value, offset)
             case OptionType() | ResultType() | VariantType():
@@ -145,47 +143,68 @@ class Lowering:
             case _:
                 raise TypeError(f"{wit_type} cannot be lowered")
 
-    def _apart(self, form: Form, wit_type: WitType, value: str, offset: int) -> None:
-        self._flush()
-        key = ("lower", wit_type, form is IN_MEMORY, self._encoding)
-        function = self._shared.get(key)
-        if function is None:
-            inner = Lowering("value, image, at, pieces, handles, pace", self._encoding, self._shared)
-            inner._whole = wit_type
-            inner.value(form, wit_type, "value", "image", "at")
-            function = self._shared[key] = inner.source.function()
-        name = self.source.constant(function)
-        self.source.line(f"{name}({value}, {self._image}, {self._at} + {offset}, pieces, handles, pace)")
+    def _leaf(
+        self, form: Form, wit_type: Primitive | EnumType | FlagsType | HandleType, value: str, offset: int
+    ) -> None:
+        match wit_type:
+            case Primitive(name="string"):
+                self._string(form, value, offset)
+            case Primitive(name=name):
+                self._primitive(form, name, value, offset)
+            case EnumType(names=names):
+                numbers = self.source.constant({name: number for number, name in enumerate(names)})
+                self._field(offset, form.discriminant(wit_type), f"{numbers}[{value}]")
+            case FlagsType():
+                self._flags(form, wit_type, value, offset)
+            case HandleType():
+                self._handle(form, wit_type, value, offset)
+
+    def _function(self, form: Form, wit_type: WitType) -> Callable[..., Any]:
+        """Returns the function that packs a type on its own; one for all places where it stands."""
+        key = "lower", form is IN_MEMORY, wit_type
+        if key not in self._shared:
+            encoding, shared = self._encoding, self._shared
+
+            def write() -> Callable[..., Any]:
+                inner = Lowering("value", encoding, shared)
+                inner._whole = wit_type
+                inner.value(form, wit_type, "value", "image", "at")
+                return inner.source.function()
+
+            self._shared[key] = when_called(write)
+        return self._shared[key]
 
     def _primitive(self, form: Form, name: str, value: str, offset: int) -> None:
-        code = form.written(name)
         if name == "bool":
             self._unless(f"{value} is True or {value} is False")
         elif name == "char":
             self._unless(f"type({value}) is str and not 0xD800 <= ord({value}) < 0xE000")
             value = f"ord({value})"
-        elif name in {"f32", "f64"}:
+        elif name in _FLOATS:
             self._unless(f"type({value}) is float")
         elif form is IN_SLOTS and name in _RANGES:
             self._unless(f"type({value}) is int and {_RANGES[name].format(value)}")
         else:
             self._unless(f"type({value}) is int")  # struct says whether it fits
-        self._field(offset, code, value)
+        self._field(offset, form.written(name), value)
 
     def _string(self, form: Form, value: str, offset: int) -> None:
         data, count = self.source.name(), self.source.name()
+        self._unless(f"type({value}) is str")
         if self._encoding == "utf8":
-            self._unless(f"type({value}) is str")
             self.source.line(f"{data} = {value}.encode()")
             count = f"len({data})"
         else:
-            encode = self.source.constant(encoder(self._encoding))
-            self.source.line(f"{data}, {count} = {encode}({value})")
+            self.source.line(f"{data}, {count} = {self.source.constant(encoder(self._encoding))}({value})")
+        self._refuse_large(f"len({data})")
         self._piece(form, data, STRING_ALIGNMENT[self._encoding], count, offset)
 
+    def _refuse_large(self, length: str) -> None:
+        self.source.line(f"if {length} > MAX_BYTES: raise too_large({length})")
+
     def _piece(self, form: Form, data: str, boundary: int, count: str, offset: int) -> None:
-        """Adds a piece, whose address is not known yet, and its length."""
-        self.source.line(f"pieces.append(({data}, {boundary}, {self._image}, {self._at} + {offset}))")
+        """Adds a piece, whose address is not known yet, and the length that the guest is told."""
+        self.source.line(f"pieces.append(({data}, {boundary}, {self._image}, {self._place(offset)}))")
         self._field(offset, "I", "0")
         self._field(offset + form.pointer_step, "I", count)
 
@@ -198,73 +217,89 @@ class Lowering:
             self.source.line(f"{bits} |= {numbers}[{flag}]")
         self._field(offset, form.flags(wit_type), bits)
 
+    def _handle(self, form: Form, wit_type: HandleType, value: str, offset: int) -> None:
+        # Which resource it is, and whether it may be used here, says the table that it enters, when all else fits.
+        self._unless(f"type({value}) not in PLAIN_TYPES")
+        what = self.source.constant(wit_type)
+        self.source.line(f"handles.append(({what}, {value}, {self._image}, {self._place(offset)}))")
+        self._field(offset, "I", "0")
+
     # --- several values ---
 
-    def _elements(self, form: Form, types: Any, value: str, keys: list[str], offset: int) -> None:
-        for wit_type, key, place in zip(types, keys, form.offsets(types), strict=False):
+    def _elements(self, form: Form, types: Sequence[WitType], value: str, keys: Sequence[object], offset: int) -> None:
+        placed = list(zip(types, keys, form.offsets(types), strict=False))
+        if len(placed) > INLINE_ELEMENTS:
+            self._flush()
+            table = self.source.constant([(key, self._function(form, part), place) for part, key, place in placed])
+            key, function, place = (self.source.name() for _ in range(3))
+            with self.source.block(f"for {key}, {function}, {place} in {table}:"):
+                at = f"{self._place(offset)} + {place}"
+                self.source.line(f"{function}({value}[{key}], {self._image}, {at}, pieces, handles, pace)")
+            return
+        for part, key_of, distance in placed:
             name = self.source.name()
-            self.source.line(f"{name} = {value}[{key}]")
-            self._one(form, wit_type, name, offset + place)
+            self.source.line(f"{name} = {value}[{self.source.constant(key_of)}]")
+            self._one(form, part, name, offset + distance)
 
-    def _fixed(self, form: Form, element: WitType, length: int, value: str, offset: int) -> None:
-        exact = "bytes" if element == Primitive("u8") else "list"
-        self._unless(f"type({value}) is {exact} and len({value}) == {length}")
-        self._flush()
-        at, item = self.source.name(), self.source.name()
-        self.source.line(f"{at} = {self._at} + {offset}")
-        with self.source.block(f"for {item} in {value}:"):
-            self.value(form, element, item, self._image, at)
-            self.source.line(f"{at} += {form.size(element)}")
-
-    def _list(self, form: Form, wit_type: ListType, element: WitType, value: str, offset: int) -> None:
-        if wit_type.is_bytes:
+    def _list(self, form: Form, element: WitType, value: str, offset: int) -> None:
+        if element == Primitive("u8"):
             self._unless(f"type({value}) is bytes")
+            self._refuse_large(f"len({value})")
             self._piece(form, value, 1, f"len({value})", offset)
             return
+        image, length = self.source.name(), self.source.name()
         self._unless(f"type({value}) is list")
-        image = self.source.name()
-        step = size(element)
-        self.source.line(f"{image} = bytearray(len({value}) * {step})")
+        self.source.line(f"{length} = len({value}) * {size(element)}")
+        self._refuse_large(length)
+        self.source.line(f"{image} = bytearray({length})")
+        # Before its items are packed: pieces stand in the order in which the Canonical ABI allocates.
         self._piece(form, image, alignment(element), f"len({value})", offset)
-        if isinstance(element, Primitive) and element.name in _PACKED:
-            self._scalars(element.name, value, image, step)
-        else:
-            self._items(element, value, image, step)
+        self._items(element, value, image, "0")
 
-    def _scalars(self, name: str, value: str, image: str, step: int) -> None:
-        exact = "float" if name in {"f32", "f64"} else "int"
-        self._unless(f"set(map(type, {value})) <= {{{exact}}}")
-        first, piece = self.source.name(), self.source.name()
-        with self.source.block(f"for {first} in range(0, len({value}), {_SCALARS_AT_ONCE}):"):
-            self.source.line(f"pace.step({AT_ONCE})")
-            self.source.line(f"{piece} = {value}[{first}:{first} + {_SCALARS_AT_ONCE}]")
-            packed = f'pack(f"<{{len({piece})}}{_PACKED[name]}", *{piece})'
-            self.source.line(f"{image}[{first} * {step}:({first} + len({piece})) * {step}] = {packed}")
+    def _fixed(self, form: Form, element: WitType, length: int, value: str, offset: int) -> None:
+        is_bytes = element == Primitive("u8")
+        self._unless(f"type({value}) is {'bytes' if is_bytes else 'list'} and len({value}) == {length}")
+        if form is IN_MEMORY and is_bytes:
+            self._field(offset, f"{length}s", value)
+        elif length <= INLINE_LENGTH:
+            self._elements(form, [element] * length, value, range(length), offset)
+        else:  # and so in memory
+            self._flush()
+            self._items(element, value, self._image, self._place(offset))
 
-    def _items(self, element: WitType, value: str, image: str, step: int) -> None:
-        first, piece, item, at = (self.source.name() for _ in range(4))
-        self.source.line(f"{at} = 0")
+    def _items(self, element: WitType, value: str, image: str, at: str) -> None:
+        """Adds what packs the items of a list one after the other, with a look at the clock now and then."""
+        if isinstance(element, Primitive) and element.name in SCALAR_CODES:
+            self._scalars(element.name, value, image, at)
+            return
+        first, piece, item, place = (self.source.name() for _ in range(4))
         at_once = max(1, AT_ONCE // values_of(element))
+        self.source.line(f"{place} = {at}")
         with self.source.block(f"for {first} in range(0, len({value}), {at_once}):"):
             self.source.line(f"{piece} = {value}[{first}:{first} + {at_once}]")
-            self.source.line(f"pace.step({AT_ONCE if at_once < AT_ONCE else f'len({piece})'})")
+            self.source.line(f"pace.step(len({piece}) * {min(AT_ONCE, values_of(element))})")
             with self.source.block(f"for {item} in {piece}:"):
-                self.value(IN_MEMORY, element, item, image, at)
-                self.source.line(f"{at} += {step}")
+                self.value(IN_MEMORY, element, item, image, place)
+                self.source.line(f"{place} += {size(element)}")
 
-    def _map(self, form: Form, entry: TupleType, value: str, offset: int, *, keyed: bool) -> None:
-        entries = self.source.name()
-        self._unless(f"type({value}) is {'dict' if keyed else 'list'}")
-        self.source.line(f"{entries} = {f'list(map(list, {value}.items()))' if keyed else value}")
-        self._list(form, ListType(entry), entry, entries, offset)
+    def _scalars(self, name: str, value: str, image: str, at: str) -> None:
+        exact = "float" if name in _FLOATS else "bool" if name == "bool" else "int"
+        first, piece = self.source.name(), self.source.name()
+        with self.source.block(f"for {first} in range(0, len({value}), {SCALARS_AT_ONCE}):"):
+            self.source.line(f"{piece} = {value}[{first}:{first} + {SCALARS_AT_ONCE}]")
+            self._unless(f"set(map(type, {piece})) == {{{exact}}}")
+            self.source.line(f"pace.step(len({piece}) * {AT_ONCE} // {SCALARS_AT_ONCE})")
+            place = f"{at} + {first} * {size(Primitive(name))}"
+            self.source.line(f'pack_into(f"<{{len({piece})}}{SCALAR_CODES[name]}", {image}, {place}, *{piece})')
 
     # --- cases ---
 
     def _cases(self, form: Form, wit_type: CaseType, value: str, offset: int) -> None:
         self._flush()
         if form is IN_SLOTS:  # where cases share slots, what a case does not use must be zero
-            start, width = f"{self._at} + {offset}", form.size(wit_type)
+            width = form.size(wit_type)
             zeros = self.source.constant(bytes(width))
+            start = self._place(offset)
             self.source.line(f"{self._image}[{start}:{start} + {width}] = {zeros}")
         if isinstance(wit_type, OptionType):
             self._option(form, wit_type, value, offset)
@@ -273,32 +308,30 @@ class Lowering:
 
     def _option(self, form: Form, wit_type: OptionType, value: str, offset: int) -> None:
         payload = value
-        with self.source.block(f"if {value} is None:"):
-            self._case(form, wit_type, 0, value, offset)
-        with self.source.block("else:"):
+        with self.source.block(f"if {value} is not None:"):
             if isinstance(wit_type.payload, OptionType):
                 payload = self.source.name()
                 self.source.line(f"{payload} = {self.source.constant(unwrap_some)}({value})")
             self._case(form, wit_type, 1, payload, offset)
+        # None is what zeros mean, and zeros are there.
 
     def _keyed_cases(self, form: Form, wit_type: CaseType, value: str, offset: int) -> None:
-        names = _case_names(wit_type)
         payloads = arms(wit_type)
         case, payload, number = (self.source.name() for _ in range(3))
-        numbers = self.source.constant({name: index for index, name in enumerate(names)})
+        numbers = self.source.constant({name: index for index, name in enumerate(case_names(wit_type))})
         self._unless(f"type({value}) is dict")
         self.source.line(f"({case}, {payload}), = {value}.items()")
         self.source.line(f"{number} = {numbers}[{case}]")
-        with_payload = [index for index, part in enumerate(payloads) if part is not None]
-        if len(with_payload) > _INLINE_CASES:
+        if len(payloads) > INLINE_CASES:
             self._table_of_cases(form, wit_type, payload, number, offset)
             return
         head = "if"
-        for index in with_payload:
-            with self.source.block(f"{head} {number} == {index}:"):
-                self._case(form, wit_type, index, payload, offset)
-            head = "elif"
-        with self.source.block("else:" if with_payload else "if True:"):
+        for index, part in enumerate(payloads):
+            if part is not None:
+                with self.source.block(f"{head} {number} == {index}:"):
+                    self._case(form, wit_type, index, payload, offset)
+                head = "elif"
+        with self.source.block("else:" if head == "elif" else "if True:"):
             self._unless(f"{payload} is True")
             self.source.pack([(offset, form.discriminant(wit_type), number)], self._image, self._at)
 
@@ -310,23 +343,12 @@ class Lowering:
         self._flush()
 
     def _table_of_cases(self, form: Form, wit_type: CaseType, payload: str, number: str, offset: int) -> None:
-        functions: list[Callable[..., Any]] = []
-        for part in arms(wit_type):
-            inner = Lowering("value, image, at, pieces, handles, pace", self._encoding, self._shared)
-            if part is None:
-                inner._unless("value is True")
-            else:
-                inner.value(form, part, "value", "image", "at")
-            functions.append(inner.source.function())
-        table = self.source.constant(functions)
+        functions = [None if part is None else self._function(form, part) for part in arms(wit_type)]
+        function = self.source.name()
+        self.source.line(f"{function} = {self.source.constant(functions)}[{number}]")
         self.source.pack([(offset, form.discriminant(wit_type), number)], self._image, self._at)
-        at = f"{self._at} + {offset + form.payload(wit_type)}"
-        self.source.line(f"{table}[{number}]({payload}, {self._image}, {at}, pieces, handles, pace)")
-
-
-def _case_names(wit_type: CaseType) -> tuple[str, ...]:
-    if isinstance(wit_type, VariantType):
-        return tuple(name for name, _ in wit_type.cases)
-    if isinstance(wit_type, ResultType):
-        return "ok", "err"
-    raise TypeError(f"{wit_type} has no named cases")
+        with self.source.block(f"if {function} is None:"):
+            self._unless(f"{payload} is True")
+        with self.source.block("else:"):
+            at = self._place(offset + form.payload(wit_type))
+            self.source.line(f"{function}({payload}, {self._image}, {at}, pieces, handles, pace)")

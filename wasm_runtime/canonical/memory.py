@@ -1,7 +1,7 @@
 """A guest's linear memory: the one place where pointers and lengths of a guest's are checked before they are used.
 
-What relies on it: a memory never shrinks and, as the engine is configured, never moves. So a view of it may be too short,
-never wrong.
+What relies on it: a memory never shrinks and, as the engine is configured, never moves. So a view of it may be too
+short, never wrong.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class GuestMemory:
         size: How many those are.
     """
 
-    __slots__ = ("_context", "_memory", "size", "view")
+    __slots__ = ("_before", "_context", "_memory", "size", "view")
 
     def __init__(self, context: int, memory: int) -> None:
         """Wraps a memory.
@@ -31,7 +31,7 @@ class GuestMemory:
         """
         self._context = context
         self._memory = memory
-        self.view = memoryview(b"")
+        self._before, self.view = memoryview(b""), memoryview(b"")
         self.size = 0
 
     def fence(self, at: int, size: int, what: str, boundary: int = 1) -> memoryview:
@@ -46,10 +46,10 @@ class GuestMemory:
         Raises:
             TrapError: It is outside of the memory, or not aligned.
         """
-        if at % boundary:
-            raise TrapError(f"{what} is not aligned: {at:#x} is no multiple of {boundary}")
         if self.ends_before(at + size):
             raise TrapError(f"{what} is outside of the guest's memory: {size} bytes at {at:#x}")
+        if at % boundary:
+            raise TrapError(f"{what} is not aligned: {at:#x} is no multiple of {boundary}")
         return self.view
 
     def ends_before(self, end: int) -> bool:
@@ -60,13 +60,17 @@ class GuestMemory:
 
     def close(self) -> None:
         """Lets go of the memory; to be called before its store is deleted."""
+        self._before.release()
         self.view.release()
-        self.view, self.size, self._memory = memoryview(b""), 0, 0
+        self._before, self.view = memoryview(b""), memoryview(b"")
+        self.size = self._memory = 0
 
     def _look(self) -> None:
-        if self._memory:
-            self.view.release()
-            self.size = memory_size(self._context, self._memory)
-            # An empty memory has no address that could be viewed.
-            address = memory_data(self._context, self._memory) if self.size else 0
-            self.view = view(address, self.size) if address else memoryview(b"")
+        size = memory_size(self._context, self._memory) if self._memory else 0
+        if size == self.size:
+            return
+        # Whoever reads a list while one of its items is found to lie further out goes on in the view that it has. There
+        # is one such view at most: no guest runs while a value is read, so the memory is seen to have grown but once.
+        self._before.release()
+        self._before, self.view = self.view, view(memory_data(self._context, self._memory), size)
+        self.size = size

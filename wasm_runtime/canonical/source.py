@@ -1,7 +1,7 @@
 """Python source, line by line, and the function that it becomes.
 
-Lifting and lowering are written as source for each type, for that is twice as fast as closures. Nothing that a binary says
-becomes part of the source: names and numbers enter it as constants, by names of ours.
+Lifting and lowering are written as source for each type, for that is twice as fast as closures. Nothing that a binary
+says becomes part of the source: names enter it as constants, by names of ours.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 __all__ = ["Source"]
 
 Field = tuple[int, str, str]
-"""An offset, a code of `struct`'s, and the expression or the variable that stands for it."""
+"""An offset, a code of `struct`'s (such as ``I`` or ``3s``), and the expression or the variable that stands for it."""
 
 _SIZES = {"?": 1, "b": 1, "B": 1, "h": 2, "H": 2, "i": 4, "I": 4, "q": 8, "Q": 8, "f": 4, "d": 8}
 
@@ -32,6 +32,11 @@ class Source:
         self._indent = 1
         self._constants = dict(constants)
         self._names = 0
+
+    @property
+    def blocks(self) -> int:
+        """In how many blocks the next line stands."""
+        return self._indent - 1
 
     def line(self, text: str) -> None:
         """Adds a line."""
@@ -87,7 +92,7 @@ def _structure(fields: Sequence[Field]) -> tuple[struct.Struct, int, list[str]]:
     codes = ["<"]
     for offset, code, _ in ordered:
         codes.append(f"{offset - end}x{code}" if offset > end else code)
-        end = offset + _SIZES[code]
+        end = offset + (_SIZES[code] if code in _SIZES else int(code[:-1]))
     return struct.Struct("".join(codes)), first, [text for _, _, text in ordered]
 
 

@@ -11,7 +11,7 @@ from sys import getsizeof
 from polycall.interop.errors import TrapError
 from polycall.wasm_runtime.canonical.crossing import Crossing
 
-__all__ = ["STRING_ALIGNMENT", "decoder", "encoder"]
+__all__ = ["STRING_ALIGNMENT", "decoder", "encoder", "no_text"]
 
 STRING_ALIGNMENT = {"utf8": 1, "utf16": 2, "latin1+utf16": 2}
 """Encoding to the alignment of its strings."""
@@ -23,7 +23,7 @@ _UNIT = 2
 
 
 def encoder(encoding: str) -> Callable[[str], tuple[bytes, int]]:
-    """Returns what gives a string's bytes and its length in code units. It raises for what is no string of characters."""
+    """Returns what gives a string's bytes and its length in code units; it raises `ValueError` for what is no text."""
     return {"utf8": _utf8, "utf16": _utf16, "latin1+utf16": _latin1_or_utf16}[encoding]
 
 
@@ -74,8 +74,13 @@ def _text(at: int, size: int, boundary: int, codec: str, crossing: Crossing) -> 
     try:
         text = str(view[at : at + size], codec)
     except UnicodeDecodeError as error:
-        name = codec.upper().removesuffix("-LE")
-        raise TrapError(f"a string is not {name}: {error.reason} at byte {error.start}") from None
+        raise no_text(error) from None
     if not text.isascii():
         crossing.pace.take(0, getsizeof(text))  # one character beyond the basic plane makes all of them take 4 bytes
     return text
+
+
+def no_text(error: UnicodeDecodeError) -> TrapError:
+    """Returns the error for a guest's string that is none."""
+    name = error.encoding.upper().removesuffix("-LE")
+    return TrapError(f"a string is not {name}: {error.reason} at byte {error.start}")

@@ -19,9 +19,9 @@
         def drop(self) -> None: ...
 
 Each is called with the calling store first, which holds the context of the running call. Arguments and results are
-values as `polycall.wasm_runtime.wit.check_values` has them; a resource is the object itself. What a method raises ends the
-guest's call; an ``err`` that the guest shall see is a result. A resource that has a `drop` is told when its last owner
-is gone.
+values as `polycall.wasm_runtime.wit.check_values` has them; a resource is the object itself. What a method raises ends
+the guest's call; an ``err`` that the guest shall see is a result. A resource that has a `drop` is told when its last
+owner is gone.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Interfaces:
         return found if fits else None
 
     def offered(self, name: str) -> str | None:
-        """Returns an interface's name with the version that is offered, whichever version is asked for; None if none."""
+        """Returns an interface's name with the version that is offered, whichever is asked for; None if none is."""
         found = self._interfaces.get(unversioned(name))
         return None if found is None else found.name
 

@@ -13,10 +13,11 @@ import wasmtime
 from polycall.interop.errors import PreparationError, TrapError
 from polycall.interop.resources import ResourceHandle
 from polycall.interop.values import Value
-from polycall.wasm_runtime.canonical.calls import MAX_CHAIN, CoreCall, LiftedCall, LoweredCall
-from polycall.wasm_runtime.canonical.codec import codec
+from polycall.wasm_runtime.canonical.codec import Codec, codec
 from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task, checked
 from polycall.wasm_runtime.canonical.memory import GuestMemory
+from polycall.wasm_runtime.component.abort_import import abort_error
+from polycall.wasm_runtime.component.calls import MAX_CHAIN, CoreCall, LiftedCall, LoweredCall
 from polycall.wasm_runtime.component.host import Host
 from polycall.wasm_runtime.component.plan import (
     AbortImport,
@@ -36,11 +37,11 @@ from polycall.wasm_runtime.component.plan import (
     RefusedImport,
     ResourceFunction,
 )
-from polycall.wasm_runtime.core.abort_import import abort_error
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import take_error
 from polycall.wasm_runtime.engine.native import Buffer, address_of
 from polycall.wasm_runtime.engine.stores import GuestStore, Handler, WasmEngine
+from polycall.wasm_runtime.wit.signature import Signature
 
 __all__ = ["ComponentInstance", "LinkedPlan"]
 
@@ -57,6 +58,7 @@ _RESOURCE_TYPES: Mapping[str, CoreFunctionType] = {
     "resource.rep": (("i32",), ("i32",)),
     "resource.drop": (("i32",), ()),
 }
+
 
 class _Import(NamedTuple):
     """One import of a core module: an export of another instance, or a core function of the host."""
@@ -79,6 +81,8 @@ class LinkedPlan:
     Attributes:
         plan: The plan.
         functions: What stands behind each function that the component imports.
+        enters_host: Whether code of its guests may call into Python: a host's function, a built-in of resources, or
+            another component instance.
     """
 
     def __init__(self, engine: WasmEngine, plan: Plan, modules: Sequence[wasmtime.Module], host: Host) -> None:
@@ -95,6 +99,7 @@ class LinkedPlan:
         """
         self.engine = engine
         self.plan = plan
+        self.enters_host = bool(plan.host_functions)
         self._modules = modules  # they live as long as this does
         self.functions = {
             wanted: host.function(wanted)
@@ -108,6 +113,7 @@ class LinkedPlan:
         self._steps = [self._linked(step) for step in plan.steps]
         self._types = [self._core_type(index, each) for index, each in enumerate(plan.host_functions)]
         self.refuse_import = host.refuse_import
+        self._codecs: dict[int, Codec] = {}  # by the identity of the plan's functions: their hash takes long
 
     def _linked(self, step: object) -> _Module | DefineResource | Initialize:
         if isinstance(step, (DefineResource, Initialize)):
@@ -153,6 +159,13 @@ class LinkedPlan:
         store.watch(instance.memories)
         return instance
 
+    def codec(self, function: LiftedFunction | LoweredFunction, signature: Signature) -> Codec:
+        """Returns how the values of a function of the plan cross; looked up once for all instances."""
+        found = self._codecs.get(id(function))
+        if found is None:
+            found = self._codecs[id(function)] = codec(signature, function.options.encoding)
+        return found
+
     def resource_types(self) -> list[ResourceType]:
         """Returns fresh resource types for the slots."""
         slots = zip(self.plan.slots, self._implementations, strict=True)
@@ -193,7 +206,7 @@ class ComponentInstance:
         self._cores: list[Buffer] = []
         self._externs: dict[CoreRef, Buffer] = {}
         self._memories: dict[CoreExport, GuestMemory] = {}
-        self._calls: dict[LiftedFunction, LiftedCall] = {}
+        self._calls: dict[int, LiftedCall] = {}  # by the identity of the plan's functions: their hash takes long
         self._handlers: dict[int, Handler] = {}
         store.handlers = self._handler
         store.memories = self.memories
@@ -299,7 +312,7 @@ class ComponentInstance:
             PolycallError: The call failed.
         """
         self.entered = False
-        return (self._calls.get(function) or self._lifted(function))(values)
+        return (self._calls.get(id(function)) or self._lifted(function))(values)
 
     def drop(self, handle: ResourceHandle) -> None:
         """Drops a resource that this instance gave away.
@@ -313,7 +326,7 @@ class ComponentInstance:
         self._destruct(handle.type, handle.rep, None)
 
     def _lifted(self, function: LiftedFunction) -> LiftedCall:
-        call = self._calls[function] = LiftedCall(self, function, codec(function.signature, function.options.encoding))
+        call = self._calls[id(function)] = LiftedCall(self, function, self._linked.codec(function, function.signature))
         return call
 
     def entering(self, number: int, caller: int | None) -> tuple[int, ...]:
@@ -386,17 +399,19 @@ class ComponentInstance:
         if isinstance(callee, RefusedFunction):
             return partial(_fail, lambda: TrapError(f"the guest called a function that {callee.refusal}"))
         if isinstance(callee, LiftedFunction):
-            inner, how = callee, codec(callee.signature, function.options.encoding)
-            return _served(LoweredCall(self, function, how, lambda caller, values: self._call_inner(inner, values, caller)))
+            inner, how = callee, self._linked.codec(function, callee.signature)
+            return _served(
+                LoweredCall(self, function, how, lambda caller, values: self._call_inner(inner, values, caller))
+            )
         host = self._linked.functions[callee]
         implementation, store = host.implementation, self.store
         if callee.signature is None or host.signature is None:
             return lambda _caller, _raw: implementation(store)
-        how = codec(callee.signature, function.options.encoding)
+        how = self._linked.codec(function, callee.signature)
         return _served(LoweredCall(self, function, how, lambda _caller, values: implementation(store, *values)))
 
     def _call_inner(self, function: LiftedFunction, values: Sequence[Value], caller: int) -> Value:
-        return (self._calls.get(function) or self._lifted(function))(values, caller)
+        return (self._calls.get(id(function)) or self._lifted(function))(values, caller)
 
     # --- built-in functions ---
 
@@ -440,11 +455,12 @@ class ComponentInstance:
             raise TrapError("cannot leave component instance")
 
     def _context_get(self, width: int, slot: int, raw: memoryview) -> None:
-        value = 0 if self.task is None else self.task.slots[slot]
+        value = 0 if self.task is None or self.task.slots is None else self.task.slots[slot]
         (_NUMBER if width == 4 else _WIDE).pack_into(raw, 0, value)
 
     def _context_set(self, width: int, slot: int, raw: memoryview) -> None:
         if self.task is not None:
+            self.task.slots = self.task.slots or [0, 0]
             (self.task.slots[slot],) = (_NUMBER if width == 4 else _WIDE).unpack_from(raw)
 
     def close(self) -> None:

@@ -8,7 +8,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["FunctionName", "InterfaceName", "canonical_version", "compatible", "parse_function", "parse_interface", "unversioned"]
+__all__ = [
+    "FunctionName",
+    "InterfaceName",
+    "canonical_version",
+    "compatible",
+    "parse_function",
+    "parse_interface",
+    "unversioned",
+]
 
 _WORDS = r"[a-z][0-9a-z]*(?:-[0-9a-z]+)*"
 _LABEL = r"(?:[a-z][0-9a-z]*|[A-Z][0-9A-Z]*)(?:-(?:[0-9a-z]+|[0-9A-Z]+))*"

@@ -16,7 +16,7 @@ from polycall.wasm_runtime.component import plan as plan_module
 from polycall.wasm_runtime.component.binary import decode
 from polycall.wasm_runtime.component.plan import Plan
 from polycall.wasm_runtime.component.planner import make_plan
-from polycall.wasm_runtime.component.validator import validate
+from polycall.wasm_runtime.component.validation import validate
 from polycall.wasm_runtime.engine import footprint as footprint_module
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.wit import signature as signature_module

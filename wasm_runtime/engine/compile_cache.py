@@ -92,7 +92,8 @@ class CompileCache:
         if not self._is_whole(key, content):
             self._warn(f"compiled code is damaged, so it is compiled anew and replaced: {self._path(key)}")
             return None
-        self._used(f"{key}.compiled", status)
+        if status.st_size < _LARGE_BYTES:  # else its note says when it was used: its own times must not change
+            self._used(f"{key}.compiled", status)
         return content[:-_TRAILER_BYTES]
 
     def _is_whole(self, key: str, content: bytes) -> bool:

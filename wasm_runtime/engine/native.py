@@ -67,15 +67,9 @@ def bare(name: str) -> Callable[..., Any]:
 call_unchecked = bare("wasmtime_func_call_unchecked")
 """(context, function, slots, number of slots, trap) -> error or None."""
 
-function_new = prototype(
-    "wasmtime_func_new_unchecked", None, *(c_void_p,) * 6
-)
-instance_new = prototype(
-    "wasmtime_instance_new", c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p
-)
-instance_export = prototype(
-    "wasmtime_instance_export_get", c_bool, c_void_p, c_void_p, c_char_p, c_size_t, c_void_p
-)
+function_new = prototype("wasmtime_func_new_unchecked", None, *(c_void_p,) * 6)
+instance_new = prototype("wasmtime_instance_new", c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p)
+instance_export = prototype("wasmtime_instance_export_get", c_bool, c_void_p, c_void_p, c_char_p, c_size_t, c_void_p)
 store_new = prototype("wasmtime_store_new", c_void_p, c_void_p, c_void_p, c_void_p)
 store_delete = prototype("wasmtime_store_delete", None, c_void_p)
 store_context = prototype("wasmtime_store_context", c_void_p, c_void_p)

@@ -24,7 +24,7 @@ from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
 
 __all__ = ["ENGINE_SETTINGS", "GuestStore", "WasmEngine", "lone_engine"]
 
-ENGINE_SETTINGS = "epochs, no threads, no shared memory, no concurrency"
+ENGINE_SETTINGS = "epochs, no threads, no shared memory, no concurrency, memories stay where they are"
 """What compiled code depends on beside wasmtime's version: part of the key of the compile cache."""
 
 _NEVER = 2**62
@@ -72,6 +72,7 @@ class GuestStore:
     Attributes:
         context: wasmtime's ``wasmtime_context_t``, as an address.
         call: The context of the running call, or None between calls.
+        enters_host: Whether the guest has functions to call that Python answers.
         failed_call: The last call of the guest to another entry that failed, during the running call.
         failure: What went wrong in a callback of the engine's, kept until the engine has returned.
         shield: What callbacks must open, and close before they return; None outside of the main thread.
@@ -92,6 +93,7 @@ class GuestStore:
         "_wear",
         "call",
         "context",
+        "enters_host",
         "failed_call",
         "failure",
         "handlers",
@@ -116,13 +118,14 @@ class GuestStore:
         self._wear = Wear(memory_limit, shares.running_bytes)
         self.wanted_bytes = 0
         self.starting = False
+        self.enters_host = True
         self.call: CallContext | None = None
         self.failed_call: PolycallError | None = None
         self.failure: BaseException | None = None
         self.shield: SignalShield | None = None
 
     def environment(self, function: int) -> int:
-        """Returns what a core function of the host is made with: the engine's callback gets it, and finds its handler."""
+        """Returns what a core function of the host is made with: by it the engine's callback finds its handler."""
         return self._key << _FUNCTION_BITS | function
 
     def cap_memory(self, each_bytes: int) -> None:
@@ -151,11 +154,13 @@ class GuestStore:
 
     def begin(self, call: CallContext, *, starting: bool = False) -> None:
         """Makes ready for a call, or for the guest's start code; `end` must follow."""
-        if get_ident() == main_thread().ident:  # the only one that runs signal handlers
+        guarded = call.deadline is not None or call.cancellation is not None
+        # Without a deadline no epoch passes: then only an import leads from the engine to Python. And only the main
+        # thread runs signal handlers.
+        if (guarded or self.enters_host) and get_ident() == main_thread().ident:
             self.shield = self._engine.shield
             self.shield.begin()
         try:
-            guarded = call.guarded
             if guarded is not self._guarded:
                 native.set_epoch_deadline(self.context, 1 if guarded else _NEVER)
                 self._guarded = guarded

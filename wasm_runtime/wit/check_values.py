@@ -9,7 +9,7 @@ lowering code may rely on it without looking again:
 * ``list<u8>`` is bytes, every other list and every tuple is a list;
 * a record is a dict with every field, in declared order; a variant or result is a dict of exactly one key;
 * an enum is its name, flags are a list of names in declared order;
-* a fixed list is like a list; a map is a dict if its keys are strings, else a list of [key, value];
+* a fixed list is like a list; a map is a list of [key, value], for a key may be there twice;
 * an option is None or its payload, which is wrapped as ``{"some": payload}`` only where it could be mistaken: see
   `_option`.
 """
@@ -42,7 +42,10 @@ from polycall.wasm_runtime.wit.wit_types import (
     WitType,
 )
 
-__all__ = ["Check", "Mismatch", "compile_check", "unwrap_some", "wrap_some"]
+__all__ = ["PLAIN_TYPES", "Check", "Mismatch", "compile_check", "unwrap_some", "wrap_some"]
+
+PLAIN_TYPES = frozenset((type(None), bool, int, float, str, bytes, list, dict))
+"""The types of plain values; a resource is of any other."""
 
 Check = Callable[[Any, Pace], Any]
 """Takes a plain value and the call's clock, returns the value's normal form; raises `Mismatch`."""
@@ -254,29 +257,32 @@ def _fixed(check: Check, wit_type: FixedListType) -> Check:
 
 
 def _map(wit_type: MapType) -> Check:
-    check = _list(
-        _tuple(TupleType((wit_type.key, wit_type.value))), ListType(TupleType((wit_type.key, wit_type.value)))
-    )
+    entry = TupleType((wit_type.key, wit_type.value))
+    check_entry, check_value = _tuple(entry), _compile(wit_type.value)
     keyed = wit_type.key == Primitive("string")
 
-    def check_map(value: Any, pace: Pace) -> Any:
-        entries = check([list(entry) for entry in value.items()] if type(value) is dict else value, pace)
-        return {key: item for key, item in entries} if keyed else entries
+    def check(value: Any, pace: Pace) -> Any:
+        if not keyed or type(value) is not dict:
+            entries = _each(check_entry, _items(value, wit_type), pace)
+            return dict(entries) if keyed else entries
+        checked: dict[str, Any] = {}
+        for key, item in value.items():
+            pace.step(1)
+            checked[_at(f".{key}", _string, key, pace)] = _at(f".{key}", check_value, item, pace)
+        return checked
 
-    return check_map
+    return check
 
 
 def _handle(wit_type: HandleType) -> Check:
     def check(value: Any, _pace: Pace) -> Any:
         # What it is a handle of, and whether it may be used here, says the table that it enters.
-        if value is None or type(value) in _PLAIN:
+        if type(value) in PLAIN_TYPES:
             raise Mismatch(wit_type, describe(value))
         return value
 
     return check
 
-
-_PLAIN = frozenset((bool, int, float, str, bytes, list, dict))
 
 # --- records, variants and results ------------------------------------------------------------------------------------
 
@@ -374,7 +380,7 @@ def _takes_empty(wit_type: WitType) -> bool:
     match wit_type:
         case OptionType(payload=payload):
             return _takes_empty(payload)
-        case ListType() | FlagsType():
+        case ListType() | FlagsType() | MapType():
             return True
         case TupleType(elements=elements):
             return all(isinstance(element, OptionType) for element in elements)

@@ -10,7 +10,7 @@ import wasmtime
 from polycall.interop.errors import PreparationError
 from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, decode
 from polycall.wasm_runtime.component.planner import make_plan
-from polycall.wasm_runtime.component.validator import validate
+from polycall.wasm_runtime.component.validation import validate
 
 ROOT = Path(__file__).parents[2]
 GUESTS = sorted([*(ROOT / "tests/guests/bin").glob("*.wasm"), *(ROOT / "examples").rglob("*.wasm")])
@@ -57,12 +57,12 @@ def test_what_is_only_defined_is_valid(text: str) -> None:
     ],
 )
 def test_what_is_invalid_is_refused_with_the_words_of_the_engine(text: str, why: str) -> None:
-    with pytest.raises(PreparationError, match=f"is not a valid component: .*{why}"):
+    with pytest.raises(PreparationError, match=f"does not compile: .*{why}"):
         check(made(text))
 
 
 def test_where_there_is_no_skeleton_the_whole_component_is_validated() -> None:
     table = '(core module $m (func $f) (table (export "t") 1 (ref func) (ref.func $f)))'
     check(made(table))
-    with pytest.raises(PreparationError, match="is not a valid component"):
+    with pytest.raises(PreparationError, match="does not compile"):
         check(made(f"{table} (core module (func (result i32)))"))

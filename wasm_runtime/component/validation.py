@@ -41,7 +41,7 @@ def validate(component: Component, binary: bytes) -> None:
     made = c_void_p()
     error = native.component_new(address_of(engine.ptr()), checked, len(checked), ctypes.addressof(made))
     if error:
-        raise PreparationError(f"is not a valid component: {_OFFSET.sub('', take_error(error).cause)}")
+        raise PreparationError(f"does not compile: {_OFFSET.sub('', take_error(error).cause)}")
     native.component_delete(made.value)
 
 

@@ -1,7 +1,7 @@
 """Calls across the border: of a function that a guest exports, and of one that the host gives to a guest.
 
-Specification: Canonical ABI, ``canon lift`` and ``canon lower``. Functions of guests are called without the engine's check
-of types, so nothing here is reached unless the core types are those that the types of the component ask for
+Specification: Canonical ABI, ``canon lift`` and ``canon lower``. Functions of guests are called without the engine's
+check of types, so nothing here is reached unless the core types are those that the types of the component ask for
 (`polycall.wasm_runtime.component.planner` and `LinkedPlan` see to that).
 """
 
@@ -90,19 +90,37 @@ class Border:
         number: The component instance on the guest's side.
     """
 
-    __slots__ = ("_instance", "_lenders", "_lent", "_options", "_realloc", "_task", "memory", "number", "pace", "short")
+    __slots__ = (
+        "_allocation",
+        "_instance",
+        "_lenders",
+        "_lent",
+        "_options",
+        "_realloc",
+        "_task",
+        "memory",
+        "number",
+        "pace",
+        "short",
+    )
 
     def __init__(self, instance: ComponentInstance, options: Options, number: int) -> None:
         self._instance = instance
         self._options = options
         self._realloc: CoreCall | None = None
         self._task: Task | None = None
+        self._allocation = Task()  # each call of the allocator is a task of its own
         self._lenders: list[Handle | ResourceHandle] = []
         self._lent: list[ResourceHandle] = []
         self.memory: GuestMemory = instance.memory(options.memory)
         self.pace = Pace()
         self.short = 0
         self.number = number
+
+    @property
+    def has_lent(self) -> bool:
+        """Whether there is something for `end` to do."""
+        return bool(self._lenders or self._lent)
 
     def begin(self, task: Task | None = None) -> None:
         """Begins a call; borrows that are lowered belong to `task`."""
@@ -122,9 +140,11 @@ class Border:
     def allocate(self, wanted: Sequence[tuple[int, int]]) -> list[int]:
         """Has the guest make room; see `Crossing.allocate`."""
         instance, number = self._instance, self.number
+        outer, instance.task = instance.task, self._allocation
         instance.may_leave[number] = False
         addresses = [self._allocated(size, boundary) for size, boundary in wanted]
         instance.may_leave[number] = True
+        instance.task = outer
         return addresses
 
     def _allocated(self, size: int, boundary: int) -> int:
@@ -143,6 +163,7 @@ class Border:
         else:
             _POINTER.pack_into(raw, 0, size)
         store = self._instance.store
+        self._allocation.slots = None
         store.wanted_bytes = size
         self._realloc()
         store.wanted_bytes = 0  # if it failed, the instance is not used again
@@ -197,7 +218,7 @@ class Border:
 class LiftedCall:
     """A function that a component instance exports."""
 
-    __slots__ = ("_border", "_codec", "_core", "_entering", "_instance", "_number", "_post_return", "_task")
+    __slots__ = ("_border", "_codec", "_core", "_entering", "_instance", "_number", "_pieces", "_post_return", "_task")
 
     def __init__(self, instance: ComponentInstance, function: LiftedFunction, codec: Codec) -> None:
         parameters, results = codec.lifted_core_type
@@ -208,7 +229,9 @@ class LiftedCall:
         self._core = instance.core_call(function.core, max(len(parameters), len(results)))
         post_return = function.options.post_return
         self._post_return = None if post_return is None else instance.core_call(post_return, len(results))
-        self._task = Task()  # one for all calls: an instance cannot be entered while it runs
+        # One of each for all calls: an instance cannot be entered while it runs, nor is it used after a failure.
+        self._task = Task()
+        self._pieces = Pieces()
         self._entering: dict[int | None, tuple[int, ...]] = {}
 
     def __call__(self, values: Sequence[Value], caller: int | None = None) -> Value:
@@ -223,22 +246,23 @@ class LiftedCall:
             PolycallError: The guest trapped, was interrupted, or gave what is no value.
         """
         instance, border, codec, task = self._instance, self._border, self._codec, self._task
-        task.borrows = 0
-        task.slots = [0, 0]
+        core, pieces = self._core, self._pieces
+        task.slots = None
         border.begin(task)
-        pieces = Pieces()
-        codec.lower_parameters(values, self._core.raw, pieces, border)
+        codec.lower_parameters(values, core.raw, pieces, border)
         entering = self._entering.get(caller)
         if entering is None:
             entering = self._entering[caller] = instance.entering(self._number, caller)
         instance.enter(entering)
         outer, instance.task = instance.task, task
-        pieces.place(border)
-        self._core()
-        result = codec.lift_result(self._core.raw, border)
+        if pieces.pieces or pieces.handles:
+            pieces.place(border)
+        core()
+        result = codec.lift_result(core.raw, border)
         if task.borrows:
             raise TrapError("borrow handles still remain at the end of the call")
-        border.end()
+        if border.has_lent:
+            border.end()
         if self._post_return is not None:
             self._run_post_return(self._post_return)
         instance.task = outer

@@ -13,6 +13,7 @@ import wasmtime
 
 from polycall.interop.errors import PreparationError
 from polycall.wasm_runtime.canonical.layout import MAX_FLAT_PARAMETERS, flat
+from polycall.wasm_runtime.component.abort_import import is_abort
 from polycall.wasm_runtime.component.plan import (
     AbortImport,
     CoreExport,
@@ -29,7 +30,6 @@ from polycall.wasm_runtime.component.plan import (
     RefusedImport,
     Step,
 )
-from polycall.wasm_runtime.core.abort_import import is_abort
 from polycall.wasm_runtime.engine.guest_text import listed, shown
 from polycall.wasm_runtime.engine.native import Buffer, address_of, prototype
 from polycall.wasm_runtime.exports import the_export
