@@ -60,6 +60,10 @@ _RESOURCE_TYPES: Mapping[str, CoreFunctionType] = {
 }
 
 
+def _memory_names(module: wasmtime.Module) -> tuple[str, ...]:
+    return tuple(each.name for each in module.exports if isinstance(each.type, wasmtime.MemoryType))
+
+
 def _core_type(function: HostCoreFunction) -> CoreFunctionType:
     if isinstance(function, (LoweredFunction, AsyncFunction)):
         return function.core_type
@@ -118,6 +122,7 @@ class LinkedPlan:
         self._implementations = [
             None if slot.interface is None else host.resource(slot.interface, slot.name) for slot in plan.slots
         ]
+        self._memory_names = [_memory_names(module) for module in modules]  # once: a module may have many instances
         self._steps = [self._linked(step) for step in plan.steps]
         self._types = self._core_types(plan.host_functions)
         self.refuse_import = host.refuse_import
@@ -129,9 +134,7 @@ class LinkedPlan:
         if not isinstance(step, Instantiate):
             raise TypeError(f"{step} is no step")
         imports = tuple(_Import(ref, ref.name.encode() if isinstance(ref, CoreExport) else b"") for ref in step.imports)
-        module = self._modules[step.module]
-        memories = tuple(each.name for each in module.exports if isinstance(each.type, wasmtime.MemoryType))
-        return _Module(address_of(module.ptr()), imports, memories)
+        return _Module(address_of(self._modules[step.module].ptr()), imports, self._memory_names[step.module])
 
     def _core_types(self, functions: Sequence[HostCoreFunction]) -> list[wasmtime.FuncType]:
         if any(isinstance(each, (RefusedImport, AbortImport)) for each in functions):
