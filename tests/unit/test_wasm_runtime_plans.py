@@ -82,6 +82,22 @@ def test_a_plan_that_other_code_has_made_is_not_taken(tmp_path: Path, monkeypatc
         plan_of(tmp_path, content)
 
 
+def test_code_that_changes_makes_other_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "component" / "planner.py"
+    source.parent.mkdir()
+    source.write_text("one")
+    monkeypatch.setattr(plans, "__file__", str(source.with_name("plans.py")))
+    monkeypatch.setattr(plans, "_ROOMS", ("component",))
+    before = plans._maker()
+    (source.parent / "__pycache__").mkdir()
+    (source.parent / "notes.txt").touch()
+    assert plans._maker() == before
+    source.write_text("two, and longer")
+    assert plans._maker() not in (before, "")
+    monkeypatch.setattr(plans, "_ROOMS", ("nowhere",))
+    assert plans._maker()
+
+
 class Caller:
     """Something that calls a function when it is unpickled."""
 

@@ -9,6 +9,8 @@ import importlib.metadata
 import io
 import os
 import pickle
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,14 +94,19 @@ class Plans:
 
 def _maker() -> str:
     """Returns what plans depend on beside the component: who judged it, and who made the plan."""
-    sources: list[str] = []  # in a checkout, code changes and its version does not
+    versions = [importlib.metadata.version(name) for name in ("polycall", "wasmtime")]
+    with suppress(OSError):  # no files: an archive, which is as old as its version
+        return "\n".join(versions + sorted(_sources()))  # in a checkout, code changes and its version does not
+    return "\n".join(versions)
+
+
+def _sources() -> Iterator[str]:
     for room in _ROOMS:
         with os.scandir(Path(__file__).parent.parent / room) as files:
             for file in files:
-                status = file.stat()
-                sources.append(f"{room}/{file.name} {status.st_size} {status.st_mtime_ns}")
-    versions = [importlib.metadata.version(name) for name in ("polycall", "wasmtime")]
-    return "\n".join([*versions, *sorted(sources)])
+                if file.name.endswith(".py"):
+                    status = file.stat()
+                    yield f"{room}/{file.name} {status.st_size} {status.st_mtime_ns}"
 
 
 def _classes() -> dict[tuple[str, str], type[Any]]:
