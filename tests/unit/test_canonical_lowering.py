@@ -117,12 +117,12 @@ def test_what_does_not_fit_is_named_and_touches_nothing(
 ) -> None:
     before = guest.read(0, PAGE)
     for encoding in ENCODINGS:
-        for extra in ([], [U8] * 16):
+        for count in (0, 16):
             pieces = Pieces()
             raw = bytearray(SLOT_BYTES * 20)
-            how = codec(signature(STRING, wit_type, *extra), encoding)
+            how = codec(signature(STRING, wit_type, *[U8] * count), encoding)
             with pytest.raises(ConversionError, match="expected") as caught:
-                how.lower_parameters(["before", value, *range(len(extra))], raw, pieces, guest)
+                how.lower_parameters(["before", value, *range(count)], raw, pieces, guest)
             assert str(caught.value).startswith(f"$.args[1]{path}: ")
             assert not pieces.pieces
             assert not pieces.handles
@@ -136,7 +136,8 @@ def test_what_does_not_fit_is_named_and_touches_nothing(
 
 @pytest.mark.parametrize(("values", "got"), [([], "0"), ([1], "1"), ([1, "x", None, 4], "4")])
 def test_the_number_of_arguments_is_checked(guest: FakeGuest, values: list[Any], got: str) -> None:
-    for params in ([U8, STRING, OptionType(U8)], [U8, STRING, *[U8] * 15, OptionType(U8)]):
+    some: list[list[WitType]] = [[U8, STRING, OptionType(U8)], [U8, STRING, *[U8] * 15, OptionType(U8)]]
+    for params in some:
         with pytest.raises(ConversionError, match=rf"\$\.args: expected \d+ arguments .* got {got}"):
             guest.lower(codec(signature(*params), "utf8"), values)
 
@@ -245,7 +246,8 @@ def test_a_limit_leaves_no_pieces_behind(guest: FakeGuest) -> None:
 def test_a_refused_handle_leaves_no_pieces_behind(guest: FakeGuest) -> None:
     pieces = Pieces()
     how = codec(signature(STRING, CART), "utf8")
-    how.lower_parameters(["a", ValueError()], bytearray(SLOT_BYTES * 4), pieces, guest)
+    things: list[Any] = ["a", ValueError()]
+    how.lower_parameters(things, bytearray(SLOT_BYTES * 4), pieces, guest)
     with pytest.raises(ConversionError, match="expected own<cart>"):
         pieces.place(guest)
     assert not pieces.pieces

@@ -193,7 +193,7 @@ class Codec:
         lifting = Lifting(self.encoding, self._shared)
         if self.spills:
             together = TupleType(tuple(self._types))
-            image, at = _indirect(lifting, together, "the parameters")
+            image, at = _indirect(lifting, together, "the place of the parameters")
             lifting.source.line(f"return {lifting.value(IN_MEMORY, together, image, at)}")
         else:
             values = lifting.values(IN_SLOTS, self._types, "image", "at")

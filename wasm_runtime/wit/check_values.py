@@ -9,7 +9,7 @@ lowering code may rely on it without looking again:
 * ``list<u8>`` is bytes, every other list and every tuple is a list;
 * a record is a dict with every field, in declared order; a variant or result is a dict of exactly one key;
 * an enum is its name, flags are a list of names in declared order;
-* a fixed list is like a list; a map is a dict if its keys are strings, else a list of [key, value];
+* a fixed list is like a list; a map is a list of [key, value], for a key may be there twice;
 * an option is None or its payload, which is wrapped as ``{"some": payload}`` only where it could be mistaken: see
   `_option`.
 """
@@ -257,20 +257,18 @@ def _fixed(check: Check, wit_type: FixedListType) -> Check:
 
 
 def _map(wit_type: MapType) -> Check:
+    """Pairs, in the order in which they are given; a guest may give a key twice. A dict is accepted for them."""
     entry = TupleType((wit_type.key, wit_type.value))
-    check_entries = _list(_tuple(entry), ListType(entry))
-    if wit_type.key != Primitive("string"):
-        return check_entries
-    check_key, check_item = _string, _compile(wit_type.value)
+    check_entry, check_key, check_value = _tuple(entry), _compile(wit_type.key), _compile(wit_type.value)
 
-    def check(value: Any, pace: Pace) -> dict[str, Any]:
+    def check(value: Any, pace: Pace) -> list[Any]:
         if type(value) is not dict:
-            return dict(check_entries(value, pace))
-        items: dict[str, Any] = {}
+            return _each(check_entry, _items(value, wit_type), pace)
+        entries: list[Any] = []
         for key, item in value.items():
             pace.step(1)
-            items[_at(f".{key}", check_key, key, pace)] = _at(f".{key}", check_item, item, pace)
-        return items
+            entries.append([_at(f".{key}", check_key, key, pace), _at(f".{key}", check_value, item, pace)])
+        return entries
 
     return check
 
