@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from polycall.interop.context import CallContext
+from polycall.interop.resources import ResourceState
 from polycall.interop.values import Value
 
-__all__ = ["Function", "ImportNeed", "Instance", "Invoker", "Signature", "YamlText"]
+__all__ = ["Function", "ImportNeed", "Instance", "Invoker", "ResourceInstance", "Signature", "YamlText"]
 
 
 class Invoker(Protocol):
@@ -115,6 +116,28 @@ class Instance(Protocol):
         ...
 
 
+class ResourceInstance(Protocol):
+    """An instance that hands out resources; see `Instance` for the rest of it."""
+
+    poisoned: bool
+
+    def call(self, arguments: Sequence[Value], context: CallContext, export: Any = None) -> Value:
+        """Runs a function: that of its entry, or another one of the same program."""
+        ...
+
+    def methods(self, state: ResourceState) -> dict[str, tuple[Any, bool]]:
+        """Returns what a resource can do: the export by its name, and whether it takes the resource itself first."""
+        ...
+
+    def drop(self, state: ResourceState, context: CallContext) -> None:
+        """Runs the destructor of a resource, which is gone from then on."""
+        ...
+
+    def close(self) -> None:
+        """Gives the engine's memory back; harmless when repeated."""
+        ...
+
+
 class Function(Protocol):
     """An entry made ready to call: compiled and checked, without an instance.
 
@@ -131,7 +154,7 @@ class Function(Protocol):
     has_resources: bool
 
     def shares_instances_with(self, other: Function) -> bool:
-        """Says whether an instance of one may run the other's function: it is of the same program, and may do as much."""
+        """Says whether an instance of one may run the other's function: it is of the same program, granted the same."""
         ...
 
     @property

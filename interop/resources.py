@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from polycall.interop.context import CallContext, Cancellation
-    from polycall.interop.values import Value
-
-__all__ = ["Keeper", "ResourceHandle", "ResourceInstance", "ResourceState", "handles_in", "state_of", "wrong_with"]
+__all__ = ["Keeper", "ResourceHandle", "ResourceState", "handles_in", "state_of", "wrong_with"]
 
 
 class ResourceState:
@@ -48,7 +45,10 @@ class ResourceState:
 
 
 class Keeper(Protocol):
-    """What keeps an instance for the resources that it has handed out."""
+    """What keeps an instance for the resources that it has handed out.
+
+    Contexts and values are of any type here: theirs know of resources, not the other way round.
+    """
 
     @property
     def home(self) -> object:
@@ -59,7 +59,7 @@ class Keeper(Protocol):
         """Returns the methods that a resource has, as Python and Lua write them."""
         ...
 
-    def call(self, state: ResourceState, name: str, arguments: Sequence[Value], caller: CallContext) -> Value:
+    def call(self, state: ResourceState, name: str, arguments: Sequence[Any], caller: Any) -> Any:
         """Calls a method on behalf of a guest.
 
         Raises:
@@ -73,12 +73,12 @@ class Keeper(Protocol):
         name: str,
         arguments: Sequence[object],
         timeout: float | None,
-        cancellation: Cancellation | None,
-    ) -> Value:
+        cancellation: Any,
+    ) -> Any:
         """Calls a method from Python."""
         ...
 
-    def drop(self, state: ResourceState, caller: CallContext) -> None:
+    def drop(self, state: ResourceState, caller: Any) -> None:
         """Drops a resource on behalf of a guest; its destructor runs.
 
         Raises:
@@ -90,7 +90,7 @@ class Keeper(Protocol):
         """Drops a resource from Python."""
         ...
 
-    def end(self, kept: Set[ResourceState], root: CallContext, deadline: float) -> None:
+    def end(self, kept: Set[ResourceState], root: Any, deadline: float) -> None:
         """Is told that the chain which got the resources has ended; raises nothing.
 
         Args:
@@ -105,28 +105,6 @@ class Keeper(Protocol):
         ...
 
 
-class ResourceInstance(Protocol):
-    """An instance that hands out resources; see `polycall.interop.protocols.Instance` for the rest of it."""
-
-    poisoned: bool
-
-    def call(self, arguments: Sequence[Value], context: CallContext, export: Any = None) -> Value:
-        """Runs a function: that of its entry, or another one of the same program."""
-        ...
-
-    def methods(self, state: ResourceState) -> dict[str, tuple[Any, bool]]:
-        """Returns what a resource can do: the export by its name, and whether it takes the resource itself first."""
-        ...
-
-    def drop(self, state: ResourceState, context: CallContext) -> None:
-        """Runs the destructor of a resource, which is gone from then on."""
-        ...
-
-    def close(self) -> None:
-        """Gives the engine's memory back; harmless when repeated."""
-        ...
-
-
 class ResourceHandle:
     """A resource that a WebAssembly component implements: opaque, with the methods of its type.
 
@@ -134,8 +112,8 @@ class ResourceHandle:
     ...     cart.add("pear", 2)
 
     The methods are those of the component's interface, with ``_`` for ``-``. `drop` gives the resource back to its
-    component, as the end of a ``with`` does. A handle that a call of a guest got is dropped when the outermost call ends.
-    One call at a time may use the handles of an instance.
+    component, as the end of a ``with`` does. What a call of a guest got ends with the
+    outermost call. One call at a time may use the handles of an instance.
     """
 
     __slots__ = ("__weakref__", "_state")
@@ -213,11 +191,9 @@ class ResourceMethod:
         self._handle = handle
         self._name = name
 
-    def __call__(
-        self, *arguments: object, timeout: float | None = None, cancellation: Cancellation | None = None
-    ) -> Value:
+    def __call__(self, *arguments: object, timeout: float | None = None, cancellation: Any = None) -> Any:
         """Calls it, as a call of the entry that the resource came from; the rest is as in `Registry.call`."""
-        state = self._handle._state  # noqa: SLF001  # the handle is alive as long as its method is
+        state = self._handle._state  # the handle is alive as long as its method is
         keeper = state.keeper
         if keeper is None:
             raise AttributeError(f"{self._handle!r} is inside of a call of its component")
@@ -229,7 +205,7 @@ class ResourceMethod:
 
 def state_of(value: object) -> ResourceState | None:
     """Returns what is known of a handle; None for any other value."""
-    return value._state if type(value) is ResourceHandle else None  # noqa: SLF001  # the one door to it
+    return value._state if type(value) is ResourceHandle else None  # the one door to it
 
 
 def wrong_with(handle: ResourceHandle, home: object = None) -> str | None:
@@ -239,7 +215,7 @@ def wrong_with(handle: ResourceHandle, home: object = None) -> str | None:
         handle: The resource.
         home: The `polycall.interop.protocols.Invoker` of the call; None for whichever.
     """
-    state = handle._state  # noqa: SLF001  # as above
+    state = handle._state  # as above
     if state.gone:
         return f"a {state.name} that is gone: {state.gone}"
     if state.keeper is None or state.lent:

@@ -15,7 +15,7 @@ from polycall.interop.value_path import Place, path_text, steps_of
 __all__ = ["KEPT", "MAX_NESTING", "Value", "describe", "plain", "plain_all"]
 
 Value: TypeAlias = "None | bool | int | float | str | bytes | list[Value] | dict[str, Value] | ResourceHandle"
-"""What a call takes and gives. `bytes` is text that is not UTF-8, or a ``list<u8>``; a handle is a resource of WIT's."""
+"""What a call takes and gives. `bytes` is text that is not UTF-8, or a ``list<u8>``; a handle is a resource."""
 
 Admits: TypeAlias = Callable[[ResourceHandle], "str | None"] | None
 """Says what is wrong with a resource among values."""

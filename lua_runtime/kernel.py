@@ -24,7 +24,8 @@ __all__ = ["CompiledChunk", "Kernel"]
 
 _HAND_OUT = b"""
 local kernel = ...
-return kernel.IN_LIST, kernel.IN_RECORD, kernel.IN_RESOURCE, kernel.enter, kernel.enter_guarded, kernel.enter_fed, kernel.enter_fed_guarded,
+return kernel.IN_LIST, kernel.IN_RECORD, kernel.IN_RESOURCE, kernel.enter, kernel.enter_guarded,
+    kernel.enter_fed, kernel.enter_fed_guarded,
     kernel.feed, kernel.more, kernel.start, kernel.define
 """
 # What ``lua/patterns/searches.lua`` runs, in this order, when a guest first needs it.

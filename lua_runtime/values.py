@@ -21,7 +21,19 @@ from polycall.interop.ids import cut
 from polycall.interop.resources import ResourceHandle, wrong_with
 from polycall.interop.values import MAX_NESTING, Value, describe
 
-__all__ = ["AT_ONCE", "LIST", "RECORD", "RESOURCE", "Mark", "Marks", "lift", "lift_all", "lower", "lower_scalars", "text_of"]
+__all__ = [
+    "AT_ONCE",
+    "LIST",
+    "RECORD",
+    "RESOURCE",
+    "Mark",
+    "Marks",
+    "lift",
+    "lift_all",
+    "lower",
+    "lower_scalars",
+    "text_of",
+]
 
 AT_ONCE = 8000
 """Scalars of a run that cross together: Lua's stack is the bound."""

@@ -40,7 +40,7 @@ _LIBC = """
     (func (export "dropped") (result i32) (global.get $dropped))
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 262144))
     (func (export "new") (result i32) (local $cell i32)
-      (if (result i32) (global.get $free)
+      (if (global.get $free)
         (then (local.set $cell (global.get $free)) (global.set $free (i32.load offset=4 (local.get $cell))))
         (else (local.set $cell (global.get $next)) (global.set $next (i32.add (global.get $next) (i32.const 8)))))
       (i32.store (local.get $cell) (i32.const 0)) (local.get $cell))
@@ -50,18 +50,14 @@ _LIBC = """
       (i32.store offset=4 (local.get $cell) (global.get $free)) (global.set $free (local.get $cell))
       (global.set $dropped (i32.add (global.get $dropped) (i32.const 1)))))
 """
-_LIBC = _LIBC.replace(
-    """(if (result i32) (global.get $free)
-        (then""",
-    """(if (global.get $free)
-        (then""",
-)
 _CORE = """
   (core module $module (import "libc" "memory" (memory 8)) (import "libc" "new" (func $cell (result i32)))
     (import "libc" "dropped" (func $dropped (result i32)))
-    (import "host" "new" (func $new (param i32) (result i32))) (import "host" "rep" (func $rep (param i32) (result i32)))
+    (import "host" "new" (func $new (param i32) (result i32)))
+    (import "host" "rep" (func $rep (param i32) (result i32)))
     (import "host" "drop" (func $drop (param i32))) (import "host" "new-box" (func $new_box (param i32) (result i32)))
-    (import "host" "drop-box" (func $drop_box (param i32))) (import "host" "call" (func $call (param i32 i32 i32 i32 i32)))
+    (import "host" "drop-box" (func $drop_box (param i32)))
+    (import "host" "call" (func $call (param i32 i32 i32 i32 i32)))
     (func $add (param $cart i32) (param $count i32) (result i32)
       (i32.store (local.get $cart) (i32.add (i32.load (local.get $cart)) (local.get $count)))
       (i32.load (local.get $cart)))
@@ -148,7 +144,14 @@ def entry(name: str, method: str, **more: Any) -> dict[str, Any]:
 
 def lua(name: str, source: str, **more: Any) -> dict[str, Any]:
     """Returns an entry whose file is one function, which may call others."""
-    return {"name": name, "kind": "function.lua", "source": source, "modules": ["funcs", "json"], "method": "main", **more}
+    return {
+        "name": name,
+        "kind": "function.lua",
+        "source": source,
+        "modules": ["funcs", "json"],
+        "method": "main",
+        **more,
+    }
 
 
 ENTRIES = (
@@ -164,8 +167,8 @@ ENTRIES = (
 )
 
 
-def load_shop(folder: Path, *entries: dict[str, Any], **options: Any) -> polycall.Registry:
-    """Returns a registry of the component's functions, in the namespace ``shop``, and of further entries."""
+def load_shop(folder: Path, *entries: dict[str, Any], **options: Any) -> Any:
+    """Returns a `polycall.Registry` of the component's functions, in the namespace ``shop``, and of further entries."""
     folder.mkdir(exist_ok=True)
     (folder / "carts.wat").write_text(carts_wat())
     names = {each["name"] for each in entries}

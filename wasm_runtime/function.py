@@ -170,9 +170,7 @@ class WasmInstance:
         self._store = store
         self._guest = guest
 
-    def call(
-        self, arguments: Sequence[Value], context: CallContext, export: LiftedFunction | None = None
-    ) -> Value:
+    def call(self, arguments: Sequence[Value], context: CallContext, export: LiftedFunction | None = None) -> Value:
         """Runs the function; blocks the thread until it ends, traps or is interrupted.
 
         Args:
@@ -204,7 +202,7 @@ class WasmInstance:
             store.end()
 
     def methods(self, state: ResourceState) -> dict[str, tuple[LiftedFunction, bool]]:
-        """Returns what a resource can do; see `polycall.interop.resources.ResourceInstance`."""
+        """Returns what a resource can do; see `polycall.interop.protocols.ResourceInstance`."""
         return self._function.methods(self._guest.slot_of(state))
 
     def drop(self, state: ResourceState, context: CallContext) -> None:

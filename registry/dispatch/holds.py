@@ -1,8 +1,8 @@
 """What keeps an instance for the resources that it has handed out, until the last of them is gone.
 
-A resource lives in the instance that made it. So a call that gives one does not give its instance back: a `Hold` has it.
+A resource lives in the instance that made it. So a call that gives one does not give its instance back: a `Hold` does.
 While the chain of calls runs that got the resources, the hold belongs to the chain, and ends with it: destructors run,
-then the instance goes back to its pool. Resources that the outermost call returns belong to Python from then on, and the
+then the instance goes back to its pool. Resources that the outermost call returns are Python's from then on, and the
 hold ends when the last of them is dropped or its handle is collected.
 """
 
@@ -19,8 +19,8 @@ from polycall.interop.errors import CallError, ConversionError, LimitError
 from polycall.interop.forks import new_lock
 from polycall.interop.ids import cut, suggestion
 from polycall.interop.pool import Outside
-from polycall.interop.protocols import Instance
-from polycall.interop.resources import ResourceHandle, ResourceInstance, ResourceState, handles_in, state_of
+from polycall.interop.protocols import Instance, ResourceInstance
+from polycall.interop.resources import ResourceHandle, ResourceState, handles_in, state_of
 from polycall.interop.values import Value, plain_all
 from polycall.registry.dispatch.async_calls import owner_thread
 
@@ -89,7 +89,7 @@ class Hold:
             if self.root is not None and context.outermost() is not self.root:
                 raise CallError(
                     f"a resource of {self.route.entry_id} belongs to another chain of calls",
-                    hint="what a function gets from a call can be used until that chain ends, and only by its functions",
+                    hint="what a function gets from a call can be used until that chain ends, by its functions",
                 )
             if self._busy:
                 raise CallError(

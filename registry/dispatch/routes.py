@@ -140,7 +140,7 @@ class Route:
             self._count(INTERRUPTED, asked)
             raise
 
-    def _run_observed(  # noqa: PLR0917  # as `run`
+    def _run_observed(  # as `run`
         self,
         arguments: Sequence[Value],
         context: CallContext,
@@ -151,7 +151,7 @@ class Route:
         # Not in `run`: a lambda there would turn its variables into cells, which every call would pay for.
         return observed(observer, context, arguments, lambda: self.run(arguments, context, max_depth, True, taken))
 
-    def _run_elsewhere(  # noqa: PLR0917  # as `run`
+    def _run_elsewhere(  # as `run`
         self, arguments: Sequence[Value], context: CallContext, max_depth: int, told: bool, taken: Taken | None
     ) -> Value:
         return self._stack.elsewhere(context, lambda: self.run(arguments, context, max_depth, told, taken))

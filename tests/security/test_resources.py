@@ -7,7 +7,7 @@ import pickle
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -33,7 +33,6 @@ return { main = function(way, ...) return ways[way](...) end }
 """
 FORGER = """
 local funcs = require("funcs")
-local cart = funcs.call("shop:cart")
 return { main = function(way)
     local cart = assert(funcs.call("shop:cart"))
     cart:add("pear", 3)
@@ -61,13 +60,15 @@ end }
 
 
 @pytest.fixture(name="shop")
-def _shop(tmp_path: Path) -> Iterator[polycall.Registry]:
+def _shop(tmp_path: Path) -> Iterator[Any]:
     # One instance, which keeps its globals.
     keeper = lua("keeper", KEEPER, pool={"type": "static", "size": 1})
-    forger = lua("forger", FORGER.replace('local cart = funcs.call("shop:cart")\nreturn', "return"))
+    forger = lua("forger", FORGER)
     poor = entry("poor", "peek", imports=[])
     slow = entry("slow", "peek", limits={"max_execution_ms": 1000})
-    flood = lua("flood", "local funcs = require('funcs') return { main = function(...) return #assert(funcs.call(...)) end }")
+    flood = lua(
+        "flood", "local funcs = require('funcs') return { main = function(...) return #assert(funcs.call(...)) end }"
+    )
     hoard = lua(
         "hoard",
         """local funcs = require("funcs") return { main = function(count)
@@ -81,72 +82,75 @@ def _shop(tmp_path: Path) -> Iterator[polycall.Registry]:
         yield registry
 
 
-def in_use(shop: polycall.Registry) -> dict[str, int]:
+def in_use(shop: Any) -> dict[str, int]:
     return {name: stats.pool.in_use for name, stats in shop.stats().entries.items() if stats.pool.in_use}
 
 
-def other_instance(shop: polycall.Registry, cart: Any) -> None:
+Misuse: TypeAlias = Callable[[Any, Any], None]
+
+
+def other_instance(shop: Any, cart: Any) -> None:
     with shop.call("shop:cart") as other:
         cart.likes(other)
 
 
-def other_grants(shop: polycall.Registry, cart: Any) -> None:
+def other_grants(shop: Any, cart: Any) -> None:
     shop.call("shop:poor", cart)
 
 
-def other_limits(shop: polycall.Registry, cart: Any) -> None:
+def other_limits(shop: Any, cart: Any) -> None:
     shop.call("shop:slow", cart)
 
 
-def of_two(shop: polycall.Registry, cart: Any) -> None:
+def of_two(shop: Any, cart: Any) -> None:
     with shop.call("shop:cart") as other:
         shop.call("shop:both", cart, other)
 
 
-def twice(shop: polycall.Registry, cart: Any) -> None:
+def twice(shop: Any, cart: Any) -> None:
     shop.call("shop:both", cart, cart)
 
 
-def twice_in_a_list(shop: polycall.Registry, cart: Any) -> None:
+def twice_in_a_list(shop: Any, cart: Any) -> None:
     shop.call("shop:one_of", [cart, cart])
 
 
-def given_and_lent(_shop: polycall.Registry, cart: Any) -> None:
+def given_and_lent(_shop: Any, cart: Any) -> None:
     cart.take(cart)
 
 
-def other_type(shop: polycall.Registry, cart: Any) -> None:
+def other_type(shop: Any, cart: Any) -> None:
     shop.call("shop:close_box", cart)
 
 
-def dropped(_shop: polycall.Registry, cart: Any) -> None:
+def dropped(_shop: Any, cart: Any) -> None:
     part = cart.split_off(0)
     part.drop()
     cart.likes(part)
 
 
-def given_away(_shop: polycall.Registry, cart: Any) -> None:
+def given_away(_shop: Any, cart: Any) -> None:
     part = cart.split_off(0)
     cart.take(part)
     cart.take(part)
 
 
-def dropped_twice(_shop: polycall.Registry, cart: Any) -> None:
+def dropped_twice(_shop: Any, cart: Any) -> None:
     part = cart.split_off(0)
     part.drop()
     part.drop()
 
 
-def as_a_value(shop: polycall.Registry, cart: Any) -> None:
+def as_a_value(shop: Any, cart: Any) -> None:
     shop.call("shop:keeper", "show", values={"cart": cart})
 
 
-def of_another_registry(shop: polycall.Registry, cart: Any) -> None:
+def of_another_registry(shop: Any, cart: Any) -> None:
     with load_shop(shop.root.parent / "other") as other:
         other.call("shop:peek", cart)
 
 
-def from_the_same_call(shop: polycall.Registry, cart: Any) -> None:
+def from_the_same_call(shop: Any, cart: Any) -> None:
     failures: list[polycall.PolycallError] = []
 
     def again(_text: str) -> int:
@@ -162,7 +166,7 @@ def from_the_same_call(shop: polycall.Registry, cart: Any) -> None:
     raise failures[0]
 
 
-MISUSES: dict[Callable[[polycall.Registry, Any], None], tuple[type[polycall.PolycallError], str]] = {
+MISUSES: dict[Misuse, tuple[type[polycall.PolycallError], str]] = {
     other_instance: (polycall.ConversionError, "a cart of another instance"),
     other_grants: (polycall.ConversionError, "granted the same"),
     other_limits: (polycall.ConversionError, "a cart of another instance"),
@@ -183,13 +187,13 @@ MISUSES: dict[Callable[[polycall.Registry, Any], None], tuple[type[polycall.Poly
 @pytest.mark.parametrize("misuse", MISUSES, ids=lambda each: each.__name__)
 @attacks(
     *(
-        Attack(f"a resource: {misuse.__name__.replace('_', ' ')}", "Python", error.__name__, "it can be used afterwards")
+        Attack(
+            f"a resource: {misuse.__name__.replace('_', ' ')}", "Python", error.__name__, "it can be used afterwards"
+        )
         for misuse, (error, _) in MISUSES.items()
     )
 )
-def test_a_resource_used_wrongly_is_refused_and_stays_good(
-    shop: polycall.Registry, misuse: Callable[[polycall.Registry, Any], None]
-) -> None:
+def test_a_resource_used_wrongly_is_refused_and_stays_good(shop: Any, misuse: Misuse) -> None:
     error, why = MISUSES[misuse]
     with shop.call("shop:cart") as cart:
         cart.add("pear", 2)
@@ -206,11 +210,16 @@ USES = ("use", "by_method", "pass", "give_back", "in_a_list", "drop", "close")
 @pytest.mark.parametrize("use", USES)
 @attacks(
     *(
-        Attack(f"a resource kept past its call: {use.replace('_', ' ')}", "Lua", "an error, or nothing", "it can be used in its call")
+        Attack(
+            f"a resource kept: {use.replace('_', ' ')}",
+            "Lua",
+            "an error, or nothing",
+            "it can be used in its call",
+        )
         for use in USES
     )
 )
-def test_a_resource_that_lua_keeps_is_of_no_use_later(shop: polycall.Registry, use: str) -> None:
+def test_a_resource_that_lua_keeps_is_of_no_use_later(shop: Any, use: str) -> None:
     with shop.call("shop:cart") as cart:
         cart.add("pear", 2)
         shop.call("shop:keeper", "keep", cart)
@@ -250,8 +259,10 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
-@attacks(*(Attack(f"a forged resource: {each.replace('_', ' ')}", "Lua", "an error", "gives `3`") for each in FORGERIES))
-def test_a_resource_cannot_be_forged(shop: polycall.Registry, forgery: str) -> None:
+@attacks(
+    *(Attack(f"a forged resource: {each.replace('_', ' ')}", "Lua", "an error", "gives `3`") for each in FORGERIES)
+)
+def test_a_resource_cannot_be_forged(shop: Any, forgery: str) -> None:
     with pytest.raises(polycall.PolycallError, match=FORGERIES[forgery]):
         shop.call("shop:forger", forgery)
     assert shop.call("shop:forger", "honest") == 3
@@ -259,7 +270,7 @@ def test_a_resource_cannot_be_forged(shop: polycall.Registry, forgery: str) -> N
 
 
 @attacks(Attack("a resource of a chain, from another thread", "Python", "CallError", "it can be used in the chain"))
-def test_a_resource_of_a_chain_is_of_no_use_outside_of_it(shop: polycall.Registry) -> None:
+def test_a_resource_of_a_chain_is_of_no_use_outside_of_it(shop: Any) -> None:
     failures: list[polycall.PolycallError] = []
 
     def outside(cart: Any) -> None:
@@ -268,7 +279,6 @@ def test_a_resource_of_a_chain_is_of_no_use_outside_of_it(shop: polycall.Registr
         except polycall.PolycallError as error:
             failures.append(error)
 
-    @shop.function("shop:inside")
     def inside() -> int:
         with shop.call("shop:cart") as cart:
             thread = threading.Thread(target=outside, args=(cart,))
@@ -277,20 +287,21 @@ def test_a_resource_of_a_chain_is_of_no_use_outside_of_it(shop: polycall.Registr
             total: int = cart.add("pear", 2)
             return total
 
+    shop.function("shop:inside")(inside)
     assert shop.call("shop:inside") == 2
     assert "belongs to another chain of calls" in str(failures[0])
 
 
 @attacks(Attack("a resource used by two threads at once", "Python", "CallError for one", "one after the other"))
-def test_two_threads_cannot_use_an_instance_at_once(shop: polycall.Registry) -> None:
+def test_two_threads_cannot_use_an_instance_at_once(shop: Any) -> None:
     began, done = threading.Event(), threading.Event()
 
-    @shop.function("shop:wait")
     def wait(_text: str) -> str:
         began.set()
         done.wait(30)
         return ""
 
+    shop.function("shop:wait")(wait)
     with shop.call("shop:cart") as cart:
         part = cart.split_off(0)
         thread = threading.Thread(target=cart.tell, args=("shop:wait",))
@@ -309,7 +320,7 @@ def test_two_threads_cannot_use_an_instance_at_once(shop: polycall.Registry) -> 
     Attack("10,001 resources in one call", "Lua", "LimitError", "100 pass"),
     Attack("1,001 instances kept by one chain", "Lua", "LimitError", "100 pass"),
 )
-def test_resources_are_bounded(shop: polycall.Registry) -> None:
+def test_resources_are_bounded(shop: Any) -> None:
     assert shop.call("shop:flood", "shop:many", 100) == 100
     with pytest.raises(polycall.LimitError, match="the call has 10000 resources"):
         shop.call("shop:flood", "shop:many", 10_001)
@@ -320,7 +331,7 @@ def test_resources_are_bounded(shop: polycall.Registry) -> None:
 
 
 @attacks(Attack("copying a resource", "Python", "TypeError", "the one there is works"))
-def test_a_resource_cannot_be_copied(shop: polycall.Registry) -> None:
+def test_a_resource_cannot_be_copied(shop: Any) -> None:
     with shop.call("shop:cart") as cart:
         for copied in (copy.copy, copy.deepcopy, pickle.dumps):
             with pytest.raises(TypeError, match="cannot be copied"):

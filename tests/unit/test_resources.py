@@ -17,7 +17,7 @@ from resource_guests import entry, load_shop, lua
 
 
 @pytest.fixture(name="shop")
-def _shop(tmp_path: Path) -> Iterator[polycall.Registry]:
+def _shop(tmp_path: Path) -> Iterator[Any]:
     with load_shop(tmp_path / "shop", *GUESTS) as registry:
         yield registry
 
@@ -71,19 +71,15 @@ GUESTS = (
     function("wrong", "local cart = funcs.call('shop:cart') return tostring(select(2, cart:totals()))"),
     function("without_self", "local cart = funcs.call('shop:cart') return cart.total()"),
     function("texts", "local cart = funcs.call('shop:cart') return tostring(select(2, json.encode({ cart })))"),
-    function("greedy", "local kept = {} for at = 1, ... do kept[at] = assert(funcs.call('shop:cart')) end return #kept"),
+    function(
+        "greedy", "local kept = {} for at = 1, ... do kept[at] = assert(funcs.call('shop:cart')) end return #kept"
+    ),
     entry("one", "[constructor]cart", pool={"type": "static", "size": 1}),
     entry("two", "[constructor]cart", pool={"max_size": 2}),
     function("one_twice", "local a = assert(funcs.call('shop:one')) return funcs.call('shop:one')"),
     function("one_after", "do local a <close> = funcs.call('shop:one') end return funcs.call('shop:one'):total()"),
     entry("limited", "[constructor]cart", limits={"max_execution_ms": 50}),
 )
-
-
-def dropped(registry: polycall.Registry, handle: Any) -> int:
-    """Returns how many carts of an instance were dropped so far, as it counts them."""
-    count: int = handle.dropped()
-    return count
 
 
 def eventually(holds: Callable[[], bool]) -> None:
@@ -94,12 +90,13 @@ def eventually(holds: Callable[[], bool]) -> None:
         threading.Event().wait(0.005)
 
 
-def in_use(registry: polycall.Registry, name: str = "cart") -> int:
-    return registry.stats().entries[f"shop:{name}"].pool.in_use
+def in_use(registry: Any, name: str = "cart") -> int:
+    found: int = registry.stats().entries[f"shop:{name}"].pool.in_use
+    return found
 
 
 class TestPython:
-    def test_methods_are_calls_on_the_instance_that_made_it(self, shop: polycall.Registry) -> None:
+    def test_methods_are_calls_on_the_instance_that_made_it(self, shop: Any) -> None:
         with shop.call("shop:cart") as cart:
             assert repr(cart) == "<resource cart>"
             assert cart.add("pear", 2) == 2
@@ -109,14 +106,14 @@ class TestPython:
             assert cart.total() == 5
         assert repr(cart) == "<resource cart (gone)>"
 
-    def test_methods_are_listed(self, shop: polycall.Registry) -> None:
+    def test_methods_are_listed(self, shop: Any) -> None:
         with shop.call("shop:cart") as cart:
             assert {"add", "total", "split_off", "dropped", "drop"} <= set(dir(cart))
             with pytest.raises(AttributeError, match=r"no method nothing; it has add, .*total"):
                 _ = cart.nothing
             assert not hasattr(cart, "_nothing")
 
-    def test_a_method_may_give_and_take_resources(self, shop: polycall.Registry) -> None:
+    def test_a_method_may_give_and_take_resources(self, shop: Any) -> None:
         with shop.call("shop:cart") as cart:
             cart.add("pear", 7)
             part = cart.split_off(3)
@@ -124,7 +121,7 @@ class TestPython:
             assert cart.take(part) == 7
             assert cart.dropped() == 1  # by the component itself
 
-    def test_entries_of_the_component_take_it(self, shop: polycall.Registry) -> None:
+    def test_entries_of_the_component_take_it(self, shop: Any) -> None:
         cart: Any = shop.call("shop:cart")
         cart.add("pear", 4)
         assert shop.call("shop:peek", cart) == 4
@@ -133,7 +130,7 @@ class TestPython:
         with pytest.raises(polycall.ConversionError, match=r"a cart that is gone: it was given away"):
             cart.total()
 
-    def test_lists_of_resources_cross(self, shop: polycall.Registry) -> None:
+    def test_lists_of_resources_cross(self, shop: Any) -> None:
         carts: Any = shop.call("shop:many", 5)
         assert [type(cart) for cart in carts] == [ResourceHandle] * 5
         assert carts[0].dropped() == 0
@@ -141,7 +138,7 @@ class TestPython:
         carts[4].drop()
         assert in_use(shop, "many") == 0
 
-    def test_its_end_gives_the_instance_back(self, shop: polycall.Registry) -> None:
+    def test_its_end_gives_the_instance_back(self, shop: Any) -> None:
         cart: Any = shop.call("shop:cart")
         assert in_use(shop) == 1
         part = cart.split_off(0)
@@ -153,7 +150,7 @@ class TestPython:
         stats = shop.stats().entries["shop:cart"]
         assert (stats.pool.made, stats.pool.idle, stats.calls, stats.errors) == (1, 1, 5, {})
 
-    def test_a_handle_that_is_collected_is_dropped(self, shop: polycall.Registry) -> None:
+    def test_a_handle_that_is_collected_is_dropped(self, shop: Any) -> None:
         cart: Any = shop.call("shop:cart")
         cart.split_off(0)
         assert cart.dropped() == 1  # before the next call of who has another one
@@ -162,7 +159,7 @@ class TestPython:
         gc.collect()
         eventually(lambda: in_use(shop) == 0)
 
-    def test_a_call_that_fails_keeps_nothing(self, shop: polycall.Registry) -> None:
+    def test_a_call_that_fails_keeps_nothing(self, shop: Any) -> None:
         cart: Any = shop.call("shop:cart")
         with pytest.raises(polycall.TrapError) as caught:
             cart.fail()
@@ -172,7 +169,7 @@ class TestPython:
         assert in_use(shop) == 0
         assert shop.stats().entries["shop:cart"].errors == {"trap": 1}
 
-    def test_a_wrong_argument_leaves_it_good(self, shop: polycall.Registry) -> None:
+    def test_a_wrong_argument_leaves_it_good(self, shop: Any) -> None:
         with shop.call("shop:cart") as cart, shop.call("shop:box") as box:
             for wrong in (-1, "x", None, cart):
                 with pytest.raises(polycall.ConversionError):
@@ -182,7 +179,7 @@ class TestPython:
                     cart.likes(other)
             assert cart.total() == 0
 
-    def test_a_method_has_a_timeout_and_a_cancellation(self, shop: polycall.Registry) -> None:
+    def test_a_method_has_a_timeout_and_a_cancellation(self, shop: Any) -> None:
         cart: Any = shop.call("shop:cart")
         with pytest.raises(polycall.DeadlineError):
             cart.spin(timeout=0.05)
@@ -191,7 +188,7 @@ class TestPython:
         with shop.call("shop:cart") as other, pytest.raises(polycall.CancelledError):
             other.total(cancellation=cancellation)
 
-    def test_limits_of_the_entry_hold(self, shop: polycall.Registry) -> None:
+    def test_limits_of_the_entry_hold(self, shop: Any) -> None:
         cart: Any = shop.call("shop:limited")
         with pytest.raises(polycall.DeadlineError):
             cart.spin()
@@ -204,7 +201,7 @@ class TestPython:
             assert latency is not None
             assert latency.count == 3
 
-    def test_a_destructor_that_fails_is_an_error_of_drop(self, shop: polycall.Registry) -> None:
+    def test_a_destructor_that_fails_is_an_error_of_drop(self, shop: Any) -> None:
         cart: Any = shop.call("shop:cart")
         cart.add("pear", 666)
         with pytest.raises(polycall.TrapError):
@@ -217,14 +214,14 @@ class TestPython:
         with pytest.raises(polycall.ConversionError, match="gone: its registry was closed"):
             cart.total()
 
-    def test_one_thread_does_not_wait_for_itself(self, shop: polycall.Registry) -> None:
-        with shop.call("shop:one"):
-            with pytest.raises(polycall.PoolDeadlockError, match="resources that this thread has got"):
-                shop.call("shop:one")
+    def test_one_thread_does_not_wait_for_itself(self, shop: Any) -> None:
+        why = "resources that this thread has got"
+        with shop.call("shop:one"), pytest.raises(polycall.PoolDeadlockError, match=why):
+            shop.call("shop:one")
         with shop.call("shop:one") as cart:
             assert cart.total() == 0
 
-    def test_other_threads_wait_for_it(self, shop: polycall.Registry) -> None:
+    def test_other_threads_wait_for_it(self, shop: Any) -> None:
         got: list[object] = []
         cart: Any = shop.call("shop:one")
 
@@ -255,37 +252,37 @@ class TestPython:
 
 
 class TestChains:
-    def test_lua_calls_methods(self, shop: polycall.Registry) -> None:
+    def test_lua_calls_methods(self, shop: Any) -> None:
         assert shop.call("shop:several") == [7, 0, 7]
 
-    def test_a_variable_to_be_closed_drops_it(self, shop: polycall.Registry) -> None:
+    def test_a_variable_to_be_closed_drops_it(self, shop: Any) -> None:
         assert shop.call("shop:closing") == 1
 
-    def test_lua_drops_it(self, shop: polycall.Registry) -> None:
-        first, second, count, after = shop.call("shop:dropping")  # type: ignore[misc,union-attr]  # a list
+    def test_lua_drops_it(self, shop: Any) -> None:
+        first, second, count, after = shop.call("shop:dropping")
         assert (first, count) == (True, 1)
         assert "it was dropped" in str(second)
         assert "it was dropped" in str(after)
 
-    def test_it_is_one_object_that_shows_nothing(self, shop: polycall.Registry) -> None:
+    def test_it_is_one_object_that_shows_nothing(self, shop: Any) -> None:
         assert shop.call("shop:same") == [True, "<resource cart>", "table", 0, True, False]
 
-    def test_a_method_that_is_not_there_is_named(self, shop: polycall.Registry) -> None:
+    def test_a_method_that_is_not_there_is_named(self, shop: Any) -> None:
         assert 'a cart has no method "totals"; its methods are add' in str(shop.call("shop:wrong"))
         with pytest.raises(polycall.GuestError, match=r"write cart:total\(\.\.\.\), not cart\.total"):
             shop.call("shop:without_self")
 
-    def test_it_has_no_text_form(self, shop: polycall.Registry) -> None:
+    def test_it_has_no_text_form(self, shop: Any) -> None:
         assert "expected a plain value, got a resource" in str(shop.call("shop:texts"))
 
-    def test_what_lua_gets_ends_with_the_chain(self, shop: polycall.Registry) -> None:
+    def test_what_lua_gets_ends_with_the_chain(self, shop: Any) -> None:
         assert shop.call("shop:greedy", 5) == 5
         stats = shop.stats().entries["shop:cart"].pool
         assert (stats.in_use, stats.idle) == (0, 5)
         with shop.call("shop:cart") as cart:
             assert cart.dropped() == 1
 
-    def test_what_a_chain_returns_lives_on(self, shop: polycall.Registry) -> None:
+    def test_what_a_chain_returns_lives_on(self, shop: Any) -> None:
         with shop.call("shop:fill", 4) as cart:
             assert cart.total() == 4
             assert shop.call("shop:total", cart) == 4
@@ -293,26 +290,27 @@ class TestChains:
             assert shop.call("shop:hand_on", [{"cart": cart}]) == [{"cart": cart}]
         assert in_use(shop) == 0
 
-    def test_a_chain_does_not_wait_for_itself(self, shop: polycall.Registry) -> None:
+    def test_a_chain_does_not_wait_for_itself(self, shop: Any) -> None:
         with pytest.raises(polycall.PoolDeadlockError):
             shop.call("shop:one_twice")
         assert shop.call("shop:one_after") == 0
         assert in_use(shop, "one") == 0
 
-    def test_python_functions_get_it_for_the_chain(self, shop: polycall.Registry) -> None:
+    def test_python_functions_get_it_for_the_chain(self, shop: Any) -> None:
         kept: list[Any] = []
 
-        @shop.function("shop:python")
         def add(cart: Any) -> Any:
             kept.append(cart)
             cart.add("pear", 9)
             return {"total": cart.total(), "cart": cart}
 
-        @shop.function("shop:outer")
+        shop.function("shop:python")(add)
+
         def outer() -> Any:
             cart = shop.call("shop:cart")
-            return shop.call("shop:python", cart)["total"]  # type: ignore[call-overload,index]  # a dict
+            return shop.call("shop:python", cart)["total"]
 
+        shop.function("shop:outer")(outer)
         assert shop.call("shop:outer") == 9
         with pytest.raises(polycall.ConversionError, match="the call that got it has ended"):
             kept[0].total()
@@ -320,20 +318,20 @@ class TestChains:
 
     @pytest.mark.parametrize("worth", [666, 777], ids=["trap", "endless"])
     def test_a_destructor_that_fails_at_the_end_is_logged(
-        self, shop: polycall.Registry, worth: int, caplog: pytest.LogCaptureFixture
+        self, shop: Any, worth: int, caplog: pytest.LogCaptureFixture
     ) -> None:
-        shop.function("shop:bad")(lambda: shop.call("shop:cart").add("pear", worth))  # type: ignore[union-attr]
+        shop.function("shop:bad")(lambda: shop.call("shop:cart").add("pear", worth))
         assert shop.call("shop:bad", timeout=0.5 if worth == 777 else None) == worth
         assert "could not be dropped" in caplog.text
         stats = shop.stats().entries["shop:cart"].pool
         assert (stats.in_use, stats.idle, stats.discarded) == (0, 0, 1)
 
-    def test_methods_are_hops_of_the_chain(self, shop: polycall.Registry) -> None:
-        @shop.function("shop:deep")
+    def test_methods_are_hops_of_the_chain(self, shop: Any) -> None:
         def deep() -> Any:
             with shop.call("shop:cart") as cart:
                 return cart.fail()
 
+        shop.function("shop:deep")(deep)
         with pytest.raises(polycall.TrapError) as caught:
             shop.call("shop:deep")
         assert [str(frame) for frame in caught.value.frames] == ["shop:deep (python)", "shop:cart (wasm)"]

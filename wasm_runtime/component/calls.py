@@ -186,9 +186,7 @@ class Border:
             ConversionError: One is none, of another type or instance, gone, or given away and used as well.
         """
         types = self._instance.types
-        states = [
-            checked(value, types[wit_type.resource], own=wit_type.mode == "own") for wit_type, value in handles
-        ]
+        states = [checked(value, types[wit_type.resource], own=wit_type.mode == "own") for wit_type, value in handles]
         if len(handles) > 1:
             times = Counter(id(value) for _, value in handles)
             for (wit_type, value), state in zip(handles, states, strict=True):

@@ -14,7 +14,7 @@ from polycall.interop.errors import PreparationError, TrapError
 from polycall.interop.resources import ResourceState
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.codec import Codec, codec
-from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task, checked
+from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.component.abort_import import abort_error
 from polycall.wasm_runtime.component.calls import MAX_CHAIN, CoreCall, LiftedCall, LoweredCall
