@@ -84,7 +84,16 @@ _CORE = """
     (func (export "checkout") (param i32) (result i32) (call $worth (local.get 0)))
     (func (export "both") (param i32 i32) (result i32)
       (i32.add (call $worth (local.get 0)) (call $worth (local.get 1))))
-    (func (export "count") (param i32 i32) (result i32) (local.get 1))
+    (func (export "count") (param $at i32) (param $count i32) (result i32) (local $left i32)
+      (local.set $left (local.get $count))
+      (loop $next
+        (if (local.get $left)
+          (then
+            (drop (call $worth (i32.load (local.get $at))))
+            (local.set $at (i32.add (local.get $at) (i32.const 4)))
+            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+            (br $next))))
+      (local.get $count))
     (func (export "many") (param $count i32) (result i32) (local $at i32)
       (i32.store (i32.const 32) (i32.const 300000)) (i32.store (i32.const 36) (local.get $count))
       (loop $next

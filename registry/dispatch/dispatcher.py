@@ -388,7 +388,7 @@ class Dispatcher:
         while frame is not None:
             own.add(frame)
             frame = frame.parent
-        own.update(filter(None, [hold.after_fork() for hold in self.holds]))
+        own.update(filter(None, [hold.after_fork(own) for hold in self.holds]))
         for route in self._routes.values():
             route.pool.after_fork(own)
 

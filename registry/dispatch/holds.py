@@ -66,6 +66,7 @@ class Hold:
         self._lock = new_lock()
         self._states: dict[ResourceState, None] = {}
         self._busy = True
+        self._user: CallContext | None = None  # the call that was in it last
         self._ended = ""  # why, once it cannot be used any more
         self._abandoned: list[ResourceState] = []
         self._outside = Outside(route.entry_id, 0)
@@ -96,7 +97,7 @@ class Hold:
                     f"a resource of {self.route.entry_id} is in use by another call",
                     hint="one call at a time can use the resources of an instance; an instance cannot call itself",
                 )
-            self._busy = True
+            self._busy, self._user = True, context
         if self.root is None:
             self.route.pool.hold(cast("Instance", self.instance), context)
 
@@ -133,7 +134,7 @@ class Hold:
     def vacate(self) -> None:
         """Ends the use by a call; the instance goes back if nothing keeps it any more. Raises nothing of the guest."""
         with self._lock:
-            self._busy = False
+            self._busy, self._user = False, None
             if self.instance.poisoned:
                 self._ended = self._ended or _FAILED
             _mark(self._states, self._ended)
@@ -291,8 +292,14 @@ class Hold:
         if not busy:
             self.vacate()
 
-    def after_fork(self) -> CallContext | None:
-        """Returns, in a forked child, the frame that holds the instance; None if a thread of the parent is in it."""
+    def after_fork(self, own: Set[CallContext]) -> CallContext | None:
+        """Returns, in a forked child, the frame that holds the instance; None if a thread of the parent is in it.
+
+        Args:
+            own: The frames of the call that goes on in the child.
+        """
+        if self._busy and self._user in own:
+            return self._user
         if self._busy:
             self._ended = _FORKED
             _mark(self._states, _FORKED)

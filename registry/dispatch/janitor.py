@@ -96,6 +96,8 @@ class Janitor:
                 work()
             except Exception:  # noqa: BLE001  # as in `sweep`
                 _log.exception("an abandoned resource could not be dropped")
+            finally:
+                del work  # it keeps an instance
 
     def close(self) -> None:
         """Ends the thread and waits for it; harmless when repeated. Lets go of the pools, which hold compiled code."""
