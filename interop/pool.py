@@ -245,11 +245,19 @@ class Pool(Generic[T]):
             if instance in self._held:  # else Ctrl-C has taken it back
                 self._held[instance] = holder
 
-    def release(self, instance: T) -> None:
-        """Takes an instance back that was held; one that Ctrl-C has taken back is closed already."""
+    def release(self, instance: T, holders: Collection[CallContext], *, broken: bool = False) -> None:
+        """Takes an instance back that one of some frames holds; one that Ctrl-C has taken back is closed already.
+
+        Args:
+            instance: The instance; it may be anybody's by now.
+            holders: The frames.
+            broken: Whether it must be closed.
+        """
         with self._lock:
-            held = instance in self._held
-        if held:
+            is_theirs = self._held.get(instance) in holders
+            if is_theirs and broken:
+                instance.poisoned = True
+        if is_theirs:
             self.give_back(instance)
 
     def take_back(self, context: CallContext) -> None:
@@ -405,8 +413,7 @@ class Pool(Generic[T]):
         turn.notify()
 
     def _free(self, key: T | _Turn[T]) -> None:
-        del self._held[key]
-        if self._waiters:
+        if self._held.pop(key, None) is not None and self._waiters:  # None: Ctrl-C came, and it was freed already
             self._grant_slot(self._next_in_line())
 
     # What is closed: it keeps its slot until it is.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -57,7 +58,6 @@ class Dispatcher:
 
     Attributes:
         index: The entries at the moment.
-        holds: What keeps instances for resources that Python has, outside of calls.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Dispatcher:
         self._reloading = new_lock()
         self._closed = False
         self._observer = Observers(*observers) if observers else None
-        self.holds: set[Hold] = set()
+        self._holds: weakref.WeakSet[Hold] = weakref.WeakSet()  # those that are Python's
         watch_forks(self)
 
     def call(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
@@ -131,15 +131,17 @@ class Dispatcher:
                 context.observer = self._observer
             if observer is not None:
                 context.observer = Observers(*filter(None, (context.observer, observer)))
+            value: Value = None
             try:
                 value = route.run(arguments, context, self._max_depth)
-            except BaseException:
+                return value
+            finally:
                 if parent is None and context.holds is not None:
-                    end_chain(context, None)
-                raise
-            if parent is None and context.holds is not None:
-                end_chain(context, value)
-            return value
+                    try:
+                        end_chain(context, value)
+                    except BaseException:
+                        context.holds = None  # Ctrl-C: nobody has them any more, so their instances are given up
+                        raise
         finally:
             if forget is not None:
                 forget()
@@ -165,10 +167,14 @@ class Dispatcher:
             value = route.run(arguments, context, self._max_depth, taken=taken)
             return value
         finally:
-            if parent is None and context.holds is not None:
-                end_chain(context, value)
             if forget is not None:
                 forget()
+            if parent is None and context.holds is not None:
+                try:
+                    end_chain(context, value)
+                except BaseException:
+                    context.holds = None  # as above
+                    raise
 
     @property
     def max_depth(self) -> int:
@@ -186,7 +192,11 @@ class Dispatcher:
 
     def keep(self, hold: Hold) -> None:
         """Has a hold, which is Python's from now on, closed with the registry."""
-        self.holds.add(hold)
+        with self._lock:
+            self._holds.add(hold)
+
+    def ready(self) -> None:
+        """Has everything ready for `soon`."""
         self._janitor.ready()
 
     def soon(self, work: Callable[[], object]) -> None:
@@ -388,7 +398,7 @@ class Dispatcher:
         while frame is not None:
             own.add(frame)
             frame = frame.parent
-        own.update(filter(None, [hold.after_fork(own) for hold in self.holds]))
+        own.update(filter(None, [hold.after_fork(own) for hold in self._holds]))
         for route in self._routes.values():
             route.pool.after_fork(own)
 
@@ -397,8 +407,9 @@ class Dispatcher:
         with self._lock:
             self._closed = True
             routes, self._routes, self._preparations = self._routes, {}, {}
+            holds = list(self._holds)
         self._janitor.close()
-        for hold in list(self.holds):
+        for hold in holds:
             hold.close()
         for route in routes.values():
             route.pool.close()

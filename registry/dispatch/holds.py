@@ -18,7 +18,7 @@ from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import CallError, ConversionError, LimitError
 from polycall.interop.forks import new_lock
 from polycall.interop.ids import cut, suggestion
-from polycall.interop.pool import Outside
+from polycall.interop.pool import Outside, Pool
 from polycall.interop.protocols import Instance, ResourceInstance
 from polycall.interop.resources import ResourceHandle, ResourceState, handles_in, state_of
 from polycall.interop.values import Value, plain_all
@@ -55,9 +55,12 @@ class Hold:
         instance: The instance.
         route: That of its entry, as it was when the first resource was handed out.
         root: The outermost frame of the chain that it belongs to; None if it is Python's.
+        maker: The call that took the instance from its pool.
     """
 
-    def __init__(self, route: ResourceRoute, instance: ResourceInstance, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self, route: ResourceRoute, instance: ResourceInstance, dispatcher: Dispatcher, user: CallContext
+    ) -> None:
         """Makes one that is in use, by the call that took the instance from its pool."""
         self.instance = instance
         self.route = route
@@ -65,11 +68,21 @@ class Hold:
         self._dispatcher = dispatcher
         self._lock = new_lock()
         self._states: dict[ResourceState, None] = {}
-        self._busy = True
-        self._user: CallContext | None = None  # the call that was in it last
+        self._user: CallContext | None = user  # the call that is in it
+        self._holders: tuple[CallContext, ...] = (user,)  # the frame by which the pool knows it now, and the one before
         self._ended = ""  # why, once it cannot be used any more
+        self.maker = user
+        self._returned = False
+        self._is_pythons = False
         self._abandoned: list[ResourceState] = []
         self._outside = Outside(route.entry_id, 0)
+        dispatcher.ready()
+
+    def __del__(self) -> None:
+        """Gives the instance up that Ctrl-C has made everybody forget."""
+        if not self._returned:
+            give_up = functools.partial(_give_up, self.route.pool, self.instance, self._holders)
+            self._dispatcher.soon(give_up)
 
     @property
     def home(self) -> object:
@@ -92,14 +105,19 @@ class Hold:
                     f"a resource of {self.route.entry_id} belongs to another chain of calls",
                     hint="what a function gets from a call can be used until that chain ends, by its functions",
                 )
-            if self._busy:
+            if self._user is not None:
                 raise CallError(
                     f"a resource of {self.route.entry_id} is in use by another call",
                     hint="one call at a time can use the resources of an instance; an instance cannot call itself",
                 )
-            self._busy, self._user = True, context
+            self._user = context
         if self.root is None:
-            self.route.pool.hold(cast("Instance", self.instance), context)
+            self._hold_by(context)
+
+    def _hold_by(self, frame: CallContext) -> None:
+        if frame is not self._holders[0]:
+            self._holders = (frame, self._holders[0])
+            self.route.pool.hold(cast("Instance", self.instance), frame)
 
     def adopt(self, value: Value, context: CallContext) -> None:
         """Keeps the resources among what the instance gave.
@@ -118,7 +136,7 @@ class Hold:
         if too_many and too_many > _MOST_RESOURCES:
             self.instance.poisoned = True
             raise LimitError(f"an instance has handed out more than {_MOST_RESOURCES} resources", hint="drop some")
-        if self.root is None and self not in self._dispatcher.holds:
+        if self.root is None and not self._is_pythons:
             self._join(context.outermost())
 
     def _join(self, root: CallContext) -> None:
@@ -131,28 +149,38 @@ class Hold:
         holds[self] = None
         self.root = root
 
-    def vacate(self) -> None:
-        """Ends the use by a call; the instance goes back if nothing keeps it any more. Raises nothing of the guest."""
+    def vacate(self, user: CallContext) -> None:
+        """Ends the use by a call; the instance goes back if nothing keeps it any more. Harmless when repeated.
+
+        Ctrl-C may come between any two lines here: what was done is done again, then, when the call is taken back.
+        """
         with self._lock:
-            self._busy, self._user = False, None
+            if self._user is not user:
+                return
             if self.instance.poisoned:
                 self._ended = self._ended or _FAILED
-            _mark(self._states, self._ended)
-            self._states = {each: None for each in self._states if not each.gone}
-            if not self._states:
+            left = [each for each in self._states if not each.gone]
+            if not left:
                 self._ended = self._ended or _DROPPED
+            elif self._ended:
+                self.instance.poisoned = True  # they are still in there
+            _mark(left, self._ended)
+            self._states = dict.fromkeys([] if self._ended else left)
         if self._ended:
             self._release()
-            return
-        self.route.pool.hold(cast("Instance", self.instance), self.root or self._outside)
-        if self._abandoned:
+        else:
+            self._hold_by(self.root or self._outside)
+        with self._lock:
+            self._user = None
+        if self._abandoned and not self._ended:
             self._dispatcher.soon(self._sweep)
 
     def _release(self) -> None:
-        self._dispatcher.holds.discard(self)
         if self.root is not None and self.root.holds is not None:
             self.root.holds.pop(self, None)
-        self.route.pool.release(cast("Instance", self.instance))
+        if not self._returned:
+            self.route.pool.release(cast("Instance", self.instance), self._holders)
+            self._returned = True
 
     # What handles ask for ------------------------------------------------------------------------------------------
 
@@ -219,20 +247,18 @@ class Hold:
     def end(self, kept: Set[ResourceState], root: CallContext, deadline: float) -> None:
         """Ends what the chain has got of it; see `polycall.interop.resources.Keeper`."""
         with self._lock:
-            if self._busy:  # a thread that the chain has left behind is in it
-                self._ended = _ENDED
-            else:
-                self._busy = True
             states = list(self._states)
-        if self._ended:
-            _mark(states, self._ended)
-            return
+            if self._user is not None:  # a thread that the chain has left behind is in it, and gives it back
+                self._ended = self._ended or _ENDED
+                _mark(states, self._ended)
+                return
+            self._user = root
         for state in states:
             if state not in kept and not state.gone:
                 self._destroy(state, root, deadline)
         if kept and not self.instance.poisoned:
             self._become_outside()
-        self.vacate()
+        self.vacate(root)
 
     def _destroy(self, state: ResourceState, root: CallContext | None, deadline: float | None = None) -> None:
         """Runs a destructor in the name of nobody: what goes wrong is logged."""
@@ -252,7 +278,7 @@ class Hold:
 
     def _become_outside(self) -> None:
         self._outside = Outside(self.route.entry_id, owner_thread())
-        self.root = None
+        self.root, self._is_pythons = None, True
         self._dispatcher.keep(self)
         if self._dispatcher.closed:
             self.instance.poisoned, self._ended = True, _CLOSED
@@ -269,11 +295,11 @@ class Hold:
 
     def _sweep(self) -> None:
         with self._lock:
-            if self._busy or self._ended or not self._states.keys() <= set(self._abandoned):
+            if self._user is not None or self._ended or not self._states.keys() <= set(self._abandoned):
                 return
-            self._busy = True
+            self._user = self._outside
         self.drop_abandoned(None)
-        self.vacate()
+        self.vacate(self._outside)
 
     def drop_abandoned(self, context: CallContext | None) -> None:
         """Drops what was abandoned, in the name of a call that uses the instance, or of nobody."""
@@ -282,15 +308,23 @@ class Hold:
             if not state.gone:
                 self._destroy(state, context)
 
+    def give_up(self, user: CallContext | None) -> None:
+        """Ends it with a call that Python has broken off in the middle, if that is in it."""
+        if user is not None and self._user is user:
+            self._ended = self._ended or _FAILED
+            _mark(self._states, self._ended)
+            _give_up(self.route.pool, self.instance, self._holders)
+            self.vacate(user)
+
     def close(self) -> None:
         """Ends it without destructors: its registry is closed."""
         with self._lock:
             self._ended = self._ended or _CLOSED
-            self.instance.poisoned = True
-            _mark(self._states, self._ended)
-            busy = self._busy
-        if not busy:
-            self.vacate()
+            if self._user is not None:
+                _mark(self._states, self._ended)
+                return
+            self._user = self._outside
+        self.vacate(self._outside)
 
     def after_fork(self, own: Set[CallContext]) -> CallContext | None:
         """Returns, in a forked child, the frame that holds the instance; None if a thread of the parent is in it.
@@ -298,9 +332,9 @@ class Hold:
         Args:
             own: The frames of the call that goes on in the child.
         """
-        if self._busy and self._user in own:
+        if self._user in own:
             return self._user
-        if self._busy:
+        if self._user is not None:
             self._ended = _FORKED
             _mark(self._states, _FORKED)
             return None
@@ -314,7 +348,7 @@ class HeldCall:
         self._hold = hold
         self._route = route
         self._work = work
-        self._inside = False
+        self._user: CallContext | None = None
 
     @property
     def poisoned(self) -> bool:
@@ -328,8 +362,8 @@ class HeldCall:
     def check_out(self, context: CallContext) -> HeldCall:
         """Takes the instance for the call."""
         self._route.count_beside()
+        self._user = context
         self._hold.occupy(context)
-        self._inside = True
         return self
 
     def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
@@ -343,14 +377,12 @@ class HeldCall:
 
     def give_back(self, _instance: object) -> None:
         """Ends the use of the instance."""
-        self._inside = False
-        self._hold.vacate()
+        if self._user is not None:
+            self._hold.vacate(self._user)
 
     def take_back(self, _context: CallContext) -> None:
         """Ends it after Python has broken the call off."""
-        if self._inside:
-            self.poisoned = True
-            self.give_back(self)
+        self._hold.give_up(self._user)
 
     def close(self) -> None:
         """Does nothing: the instance is its pool's."""
@@ -397,7 +429,7 @@ class KeptCall:
             raise CallError("a call had no instance")
         value = instance.call(arguments, context)
         if handles_in(value):
-            self._hold = Hold(self._route, cast("ResourceInstance", instance), self._dispatcher)
+            self._hold = Hold(self._route, cast("ResourceInstance", instance), self._dispatcher, context)
             self._hold.adopt(value, context)
         return value
 
@@ -406,7 +438,7 @@ class KeptCall:
         if self._held is not None:
             self._held.give_back(self._held)
         elif self._hold is not None:
-            self._hold.vacate()
+            self._hold.vacate(self._hold.maker)
         elif self._instance is not None:
             self._route.pool.give_back(self._instance)
 
@@ -414,10 +446,16 @@ class KeptCall:
         """Closes what the call still has after Python has broken it off."""
         if self._held is not None:
             self._held.take_back(context)
+        if self._hold is not None:
+            self._hold.give_up(self._hold.maker)
         self._route.pool.take_back(context)
 
     def close(self) -> None:
         """Does nothing: the instance is its pool's."""
+
+
+def _give_up(pool: Pool[Instance], instance: ResourceInstance, holders: tuple[CallContext, ...]) -> None:
+    pool.release(cast("Instance", instance), holders, broken=True)
 
 
 def end_chain(root: CallContext, value: Value) -> None:
