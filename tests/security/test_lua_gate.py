@@ -517,4 +517,6 @@ def test_a_metatable_that_is_in_use_gets_no_finalizer(how: str) -> None:
         for i = 1, 1000000 do local t = {{}} end
         return {{ ok, problem:match('__gc is not available'), ran }}"""
     assert run(text) == [False, "__gc is not available", False]
-    assert run("local mt = {} setmetatable({}, mt) mt.__len = function() return 7 end return #setmetatable({}, mt)") == 7
+    assert (
+        run("local mt = {} setmetatable({}, mt) mt.__len = function() return 7 end return #setmetatable({}, mt)") == 7
+    )
