@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from polycall.interop.context import CallContext
 from polycall.interop.errors import raise_if
 from polycall.interop.forks import new_lock, watch_forks
+from polycall.interop.stack import start_thread
 from polycall.interop.waiting import Happening
 
 __all__ = ["Asides"]
@@ -79,7 +80,8 @@ class _Aside(Generic[T]):
         self._forget = forget
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="polycall aside", daemon=True).start()  # a process may end without it
+        thread = threading.Thread(target=self._run, name="polycall aside", daemon=True)  # a process may end without it
+        start_thread(thread)
 
     def _run(self) -> None:
         try:

@@ -87,6 +87,7 @@ class PolycallError(Exception):
         retryable: Whether the same call may succeed later; None where nobody said.
         details: Plain values that a guest or host attached.
         guest_traceback: The guest's own traceback as text, or None.
+        returned: Whether a guest returned it (``nil, err``) and did not raise it.
         frames: The hops of the call that failed, outermost first; empty outside calls.
     """
 
@@ -103,6 +104,7 @@ class PolycallError(Exception):
         retryable: bool | None = None,
         details: Any = None,
         guest_traceback: str | None = None,
+        returned: bool = False,
     ) -> None:
         message = _shortened(message, self._longest)
         super().__init__(message)
@@ -113,6 +115,7 @@ class PolycallError(Exception):
         self.retryable = retryable
         self.details = details
         self.guest_traceback = guest_traceback and _shortened(guest_traceback)
+        self.returned = returned
         self.frames: tuple[Frame, ...] = ()
 
     def text(self, *, skip_frames: int = 0) -> str:

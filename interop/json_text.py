@@ -9,6 +9,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 
 from polycall.interop.budget import Budget
 from polycall.interop.errors import ConversionError
@@ -17,6 +18,9 @@ from polycall.interop.value_path import Place, path_text
 from polycall.interop.values import MAX_NESTING, Value, describe
 
 __all__ = ["decode_json", "encode_json"]
+
+_BRACKET_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS = bytes(set(range(256)) - _BRACKET_STEPS.keys())
 
 _READ_DIGITS = 40  # more than any type of a guest holds, and few enough to read in no time
 _WRITABLE_BITS = 14_000  # Python refuses to write an integer of more than 4,300 digits
@@ -128,6 +132,8 @@ def decode_json(text: str | bytes, *, bounded: bool = True, check: Callable[[], 
         decoded = text.decode() if isinstance(text, bytes) else text
         if bounded and len(text) > _SHORT and _values_in(decoded) > _MOST_VALUES:
             raise ConversionError("$", "lower", f"JSON text of at most {_MOST_VALUES} values", "more")
+        if _nests_too_deep(decoded, bounded=bounded):
+            raise ConversionError("$", "lower", f"at most {MAX_NESTING} levels of nesting", "more")
         if check is not None:
             check()
         value: Value = json.loads(
@@ -148,10 +154,26 @@ def decode_json(text: str | bytes, *, bounded: bool = True, check: Callable[[], 
 def _values_in(text: str) -> int:
     """Returns how many values the text has at most, by the marks between them: before anything is built of it."""
     count = _marks_in(text)
-    if count <= _MOST_VALUES or text.count('"') > 4 * _MOST_VALUES:
-        return count
-    # The marks may stand in strings: with their escapes gone, those are every second part between quotes.
-    return _marks_in("".join(text.replace(r"\\", "").replace(r"\"", "").split('"')[::2]))
+    return count if count <= _MOST_VALUES else _marks_in(_without_strings(text, bounded=True))
+
+
+def _without_strings(text: str, *, bounded: bool) -> str:
+    # With their escapes gone, strings are every second part between quotes.
+    text = text.replace(r"\\", "").replace(r"\"", "")
+    if bounded and text.count('"') > 4 * _MOST_VALUES:  # no text of so few values: it would only cost memory
+        return text
+    return "".join(text.split('"')[::2])
+
+
+def _nests_too_deep(text: str, *, bounded: bool) -> bool:
+    """Says whether the text nests over `MAX_NESTING`: Python's reader, recursive C code, must not be let loose on it.
+
+    How deep that goes by itself depends on Python's version: in 3.13 to a megabyte and a half of native stack.
+    """
+    if text.count("[") + text.count("{") <= MAX_NESTING:
+        return False
+    brackets = _without_strings(text, bounded=bounded).encode("utf-8", "replace").translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_BRACKET_STEPS.__getitem__, brackets)), default=0) > MAX_NESTING
 
 
 def _marks_in(text: str) -> int:

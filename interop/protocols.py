@@ -27,6 +27,10 @@ class Invoker(Protocol):
         """
         ...
 
+    def call_linked(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
+        """Like `call`, for a function that a component imports; `-` and `_` in the name of the target are alike."""
+        ...
+
     def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
         """Like `call`, with one text or byte string that the target reads in the way that fits its signature."""
         ...
@@ -90,7 +94,8 @@ class Instance(Protocol):
     """One Lua state, or one WebAssembly store and instance. It serves one call at a time.
 
     Attributes:
-        poisoned: True once a trap, a limit or a host failure left it in an unknown state: it must not be used again.
+        poisoned: True once it must not be used again: a trap, a limit or a host failure left it in an unknown state, or
+            it holds so much memory that a fresh one should take its place.
     """
 
     poisoned: bool

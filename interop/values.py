@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, TypeAlias
 
 from polycall.interop.errors import ConversionError
@@ -20,6 +20,8 @@ MAX_NESTING = 128
 """How deep lists and dicts may nest: a cyclic or hostile value must not exhaust the host's stack."""
 
 _SCALARS = (type(None), bool, int, float, str, bytes)
+_SCALAR_TYPES, _KEY_TYPES = frozenset(_SCALARS), frozenset({str})
+_LIST, _DICT = frozenset({list}), frozenset({dict})
 _SHOWN_CHARACTERS = 40
 _SHOWN_BITS = 128  # decimal digits of a huge integer take quadratic time, and Python refuses thousands of them
 
@@ -83,10 +85,55 @@ def _plain(value: object, place: Place, depth: int) -> Value:
     if depth >= MAX_NESTING:
         raise _TooDeepError(place)
     if isinstance(value, (list, tuple)):
-        return [_plain(item, (place, index), depth + 1) for index, item in enumerate(value)]
+        return _list(list(value), place, depth)
+    if type(value) is dict:
+        return _dict(value.copy(), place, depth)
     if isinstance(value, Mapping):
         return _record(value, place, depth)
     return _scalar(value, place)
+
+
+# Most values are flat: they are judged and copied in C, in a fraction of the time that it takes to walk them. The copy
+# comes first, for another thread may change what was given.
+
+
+def _list(items: list[Any], place: Place, depth: int) -> list[Value]:
+    if _all_of(_SCALAR_TYPES, items):
+        return items
+    rows = _flat_rows(items) if depth + 1 < MAX_NESTING else None
+    if rows is not None:
+        return rows
+    for index, item in enumerate(items):
+        if type(item) not in _SCALARS:
+            items[index] = _plain(item, (place, index), depth + 1)
+    return items
+
+
+def _dict(record: dict[Any, Any], place: Place, depth: int) -> dict[str, Value]:
+    if not _all_of(_KEY_TYPES, record):
+        return _record(record, place, depth)
+    if not _all_of(_SCALAR_TYPES, record.values()):
+        for name, item in record.items():
+            if type(item) not in _SCALARS:
+                record[name] = _plain(item, (place, name), depth + 1)
+    return record
+
+
+def _flat_rows(items: list[Any]) -> list[Any] | None:
+    """Returns a copy of nothing but lists, or nothing but dicts, that hold nothing but scalars; None for others."""
+    first = items[0]  # a look at it saves most of the others the way below
+    if type(first) is dict and _all_of(_SCALAR_TYPES, first.values()) and _all_of(_DICT, items):
+        records: list[dict[Any, Any]] = list(map(dict.copy, items))
+        keys, values = chain.from_iterable(records), chain.from_iterable(map(dict.values, records))
+        return records if _all_of(_KEY_TYPES, keys) and _all_of(_SCALAR_TYPES, values) else None
+    if type(first) is list and _all_of(_SCALAR_TYPES, first) and _all_of(_LIST, items):
+        lists: list[list[Any]] = list(map(list.copy, items))
+        return lists if _all_of(_SCALAR_TYPES, chain.from_iterable(lists)) else None
+    return None
+
+
+def _all_of(types: frozenset[type], values: Iterable[object]) -> bool:
+    return types.issuperset(map(type, values))
 
 
 def _record(value: Mapping[object, object], place: Place, depth: int) -> dict[str, Value]:

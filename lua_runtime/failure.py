@@ -44,7 +44,7 @@ def conclude(answer: tuple[Any, ...], session: Session, more: Callable[[], Any])
     word = answer[0]
     if word == b"value":
         return _lifted(answer[1], answer[2:], session, more)
-    if word == b"failed":
+    if word in {b"failed", b"returned"}:
         _raise_failed(answer, session, more)
     if word == b"raised":
         _raise_table(answer, session, more)
@@ -57,8 +57,8 @@ def conclude(answer: tuple[Any, ...], session: Session, more: Callable[[], Any])
 
 
 def _raise_failed(answer: tuple[Any, ...], session: Session, more: Callable[[], Any]) -> NoReturn:
-    _, text, kind, retryable, token, cause, trace, length, *details = answer
-    raise_if(session.original(token))
+    word, text, kind, retryable, token, cause, trace, length, *details = answer
+    raise_if(_marked(session.original(token), word))
     message = _text(text)
     raise GuestError(
         message,
@@ -68,7 +68,14 @@ def _raise_failed(answer: tuple[Any, ...], session: Session, more: Callable[[], 
         retryable=retryable,
         details=_lifted(length, details, session, more) if length else None,
         guest_traceback=_text(trace) if trace else None,
+        returned=word == b"returned",
     ) from session.original(cause)
+
+
+def _marked(original: PolycallError | None, word: bytes) -> PolycallError | None:
+    if original is not None:
+        original.returned = word == b"returned"
+    return original
 
 
 def _raise_table(answer: tuple[Any, ...], session: Session, more: Callable[[], Any]) -> NoReturn:
@@ -147,7 +154,7 @@ def _lifted(length: int, run: Sequence[Any], session: Session, more: Callable[[]
 
 def _whole(length: int, session: Session, more: Callable[[], Any]) -> Sequence[Any]:
     all_of_it: list[Any] = []
-    session.unread = True  # stays so if the deadline passes in between
+    session.unread = session.untidy = True  # the first stays so if the deadline passes in between
     while len(all_of_it) < length:
         session.check()
         piece = more()

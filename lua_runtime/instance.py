@@ -10,7 +10,7 @@ from polycall.interop.errors import InternalError, PolycallError
 from polycall.interop.values import Value
 from polycall.lua_runtime.failure import POISONING, conclude, raise_unforeseen
 from polycall.lua_runtime.kernel import Kernel
-from polycall.lua_runtime.values import AT_ONCE, lift_scalar, lower, lower_scalars
+from polycall.lua_runtime.values import AT_ONCE, lower, lower_scalars, text_of
 
 __all__ = ["LuaInstance"]
 
@@ -45,7 +45,7 @@ class LuaInstance:
                 context.limit(kernel.call_seconds)
             guarded = context.deadline is not None or context.cancellation is not None
             run = lower_scalars(arguments)
-            if run is None or len(run) > AT_ONCE:
+            if run is None:
                 answer = self._run_fed(kernel, arguments, guarded)
             else:
                 if session.cap is not None:
@@ -53,8 +53,10 @@ class LuaInstance:
                 answer = kernel.enter_guarded(*run) if guarded else kernel.enter(*run)
             if guarded and session.expired():  # no hook saw it: the time passed inside a C function
                 answer = (b"stopped",)
+            if type(answer) is bytes:
+                return text_of(answer)
             if type(answer) is not tuple:
-                return lift_scalar(answer)
+                return answer  # type: ignore[no-any-return]  # any other scalar is what it is
             self.poisoned = answer[0] in POISONING
             return conclude(answer, session, kernel.more)
         except PolycallError:
@@ -63,8 +65,10 @@ class LuaInstance:
             self.poisoned = True
             raise_unforeseen(error, session)
         finally:
-            self.poisoned = self.poisoned or session.unread
-            session.end_call()
+            session.context = None
+            if session.untidy:
+                self.poisoned = self.poisoned or session.unread
+                session.tidy_up(context)
 
     def _run_fed(self, kernel: Kernel, arguments: Sequence[Value], guarded: bool) -> Any:
         """Hands the arguments over in pieces, then makes the call: for tables."""

@@ -17,7 +17,7 @@ from polycall.interop.protocols import Invoker, YamlText
 from polycall.interop.services import Services
 from polycall.interop.values import Value
 from polycall.lua_runtime.engine import MemoryCap
-from polycall.lua_runtime.values import AT_ONCE, LIST, Marks, lift_all, lower, lower_scalars
+from polycall.lua_runtime.values import AT_ONCE, LIST, Mark, Marks, lift_all, lower, lower_scalars
 
 __all__ = ["MOST_AT_ONCE_BYTES", "MOST_NAME_BYTES", "MOST_TEXT_BYTES", "PIECE", "RefusedError", "Session"]
 
@@ -63,8 +63,8 @@ class Session:
         starting: The frame that bounds start-up code; nested calls are not possible from it.
         failure: What must be raised when the guest has been unwound, if its own interruption does not say it.
         stopped: Whether the guest was told to end.
-        untidy: Whether the running call has files open, has written to the log or was told of an error: whatever does
-            one of these sets it, so that the end of any other call pays for one look.
+        untidy: Whether the running call has files open, has written to the log, was told of an error or gave a long
+            answer: whatever does one of these sets it, so that the end of any other call pays for one look.
         unread: Whether a long answer of the guest's was not read to its end: what is left of it is in the state.
         marks: Of this state; None once it is closed.
         cap: The memory limit, or None.
@@ -95,10 +95,11 @@ class Session:
         """Forgets what belonged to the call that ended."""
         context, self.context = self.context, None
         if self.untidy:
-            self.untidy = False
-            self._tidy_up(context)
+            self.tidy_up(context)
 
-    def _tidy_up(self, context: CallContext | None) -> None:
+    def tidy_up(self, context: CallContext | None) -> None:
+        """Does the rest of what `end_call` does, for a call that was `untidy`."""
+        self.untidy = False
         self._kept.clear()
         self._collected.clear()
         self._leaving = iter(())
@@ -194,8 +195,13 @@ class Session:
             self.check()
             yield view[start : start + size]
 
-    def received(self, run: Sequence[Any]) -> list[Value]:
+    def received(self, run: Sequence[Any]) -> Sequence[Value]:
         """Returns the values that a host function was called with."""
+        for item in run:
+            if type(item) is bytes or type(item) is Mark:
+                break
+        else:
+            return run  # numbers and the like are what they are
         if len(run) == 2 and run[0] is LIST and run[1] == -1:
             run, self._collected = self._collected, []
         return lift_all(run, self.check)
@@ -209,7 +215,8 @@ class Session:
         """
         scalars = lower_scalars((value,))
         if scalars is not None:
-            self.lift_cap()
+            if self.cap is not None:
+                self.cap.lift()
             return scalars[0]
         run = lower(value, "$.result", self.marks, self.check)
         self.lift_cap()

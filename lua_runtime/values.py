@@ -20,7 +20,7 @@ from polycall.interop.errors import ConversionError, InternalError
 from polycall.interop.ids import cut
 from polycall.interop.values import MAX_NESTING, Value, describe
 
-__all__ = ["AT_ONCE", "LIST", "RECORD", "Mark", "Marks", "lift", "lift_all", "lift_scalar", "lower", "lower_scalars"]
+__all__ = ["AT_ONCE", "LIST", "RECORD", "Mark", "Marks", "lift", "lift_all", "lower", "lower_scalars", "text_of"]
 
 AT_ONCE = 8000
 """Scalars of a run that cross together: Lua's stack is the bound."""
@@ -59,24 +59,24 @@ class _UnfitError(Exception):
         self.path = ""
 
 
-def lower_scalars(values: Sequence[Value]) -> list[Any] | None:
-    """Returns the values as lupa takes them, or None if one of them needs `lower`: the fast way for most calls."""
-    run: list[Any] = []
+def lower_scalars(values: Sequence[Value]) -> Sequence[Any] | None:
+    """Returns up to `AT_ONCE` values as lupa takes them, or None if one needs `lower`: the fast way for most calls."""
+    texts = False
     for value in values:
         kind = type(value)
-        if kind is str:
-            try:
-                run.append(value.encode())  # type: ignore[union-attr]  # narrowed by type()
-            except UnicodeEncodeError:
-                return None
-            continue
         if kind is int:
-            if not _SMALLEST <= value <= _LARGEST:  # type: ignore[operator]  # same
+            if not _SMALLEST <= value <= _LARGEST:  # type: ignore[operator]  # narrowed by type()
                 return None
+        elif kind is str:
+            texts = True
         elif kind not in _AS_THEY_ARE:
             return None
-        run.append(value)
-    return run
+    if len(values) > AT_ONCE:
+        return None
+    try:
+        return [each.encode() if type(each) is str else each for each in values] if texts else values
+    except UnicodeEncodeError:
+        return None
 
 
 def lower(
@@ -187,7 +187,7 @@ def lift_all(run: Sequence[Any], check: Callable[[], None]) -> list[Value]:
     for item in run:
         kind = type(item)
         if kind is bytes:
-            values.append(_text(item))
+            values.append(text_of(item))
         elif kind is Mark:
             return _lift_deep(run, check)
         else:
@@ -201,12 +201,6 @@ def _lift_deep(run: Sequence[Any], check: Callable[[], None]) -> list[Value]:
     for item in rest:
         values.append(_lift(item, rest.__next__))
     return values
-
-
-def lift_scalar(item: Any) -> Value:
-    """Returns a single scalar that came from Lua."""
-    value: Value = _text(item) if type(item) is bytes else item
-    return value
 
 
 def lift(run: Sequence[Any], check: Callable[[], None]) -> Value:
@@ -227,7 +221,7 @@ def _with_checks(run: Sequence[Any], check: Callable[[], None]) -> Iterator[Any]
 
 def _lift(item: Any, take: Callable[[], Any]) -> Value:
     if type(item) is bytes:
-        return _text(item)
+        return text_of(item)
     if item is LIST:
         return [_lift(take(), take) for _ in range(take())]
     if item is RECORD:
@@ -248,8 +242,8 @@ def _first(pair: tuple[str, Value]) -> str:
     return pair[0]
 
 
-def _text(data: bytes) -> str | bytes:
-    """Returns str if the bytes are UTF-8: Lua has one type for both."""
+def text_of(data: bytes) -> str | bytes:
+    """Returns a string that came from Lua, as str if it is UTF-8: Lua has one type for both."""
     try:
         return data.decode()
     except UnicodeDecodeError:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -106,7 +105,7 @@ class Registry:
         cancellation: Cancellation | None = None,
         observer: Observer | None = None,
     ) -> Value:
-        """Calls a function in this thread and returns its result.
+        """Calls a function and returns its result: in this thread, as long as its stack has room.
 
         Args:
             target: ``namespace:name``, or the `EntryId`.
@@ -124,23 +123,11 @@ class Registry:
             ValueError: The timeout is negative or not a number.
             TypeError: The target, the timeout or the values are of a wrong type.
         """
-        deadline = None if timeout is None else _deadline(timeout)
-        return self._call(target, arguments, deadline, values, cancellation, observer)
-
-    def _call(  # noqa: PLR0917  # `call` names them
-        self,
-        target: str | EntryId,
-        arguments: Sequence[object],
-        deadline: float | None,
-        values: Mapping[str, object] | None,
-        cancellation: Cancellation | None,
-        observer: Observer | None,
-    ) -> Value:
         return self._dispatcher.call_from_outside(
             target if type(target) is str else _id_text(target),
             plain_all(arguments, "$.args"),
             current_context(),
-            deadline,
+            None if timeout is None else _deadline(timeout),
             cancellation,
             None if values is None else _context_values(values),
             observer,
@@ -168,7 +155,14 @@ class Registry:
         deadline = None if timeout is None else _deadline(timeout)
         cancellation = Cancellation()
         text = _id_text(target)
-        work = functools.partial(self._call, text, arguments, deadline, values, cancellation, observer)
+
+        def work() -> Value:
+            given = plain_all(arguments, "$.args")
+            inherited = None if values is None else _context_values(values)
+            return self._dispatcher.call_from_outside(
+                text, given, current_context(), deadline, cancellation, inherited, observer
+            )
+
         return await self._async_calls.run(text, work, deadline, cancellation)
 
     def function(self, entry_id: str | EntryId, *, meta: Mapping[str, Any] | None = None) -> Callable[[Body], Body]:

@@ -50,6 +50,9 @@ class FakeInvoker:
         frame.check()
         return self.targets[target](arguments, frame)
 
+    def call_linked(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
+        return self.call(target, arguments, caller)
+
     def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
         return self.call(target, [payload], caller)
 

@@ -74,6 +74,9 @@ class NobodyToCall:
     def call(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
         raise NotImplementedError
 
+    def call_linked(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
+        return self.call(target, arguments, caller)
+
     def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
         raise NotImplementedError
 
@@ -84,6 +87,9 @@ class FakeInvoker(NobodyToCall):
     def __init__(self, **answers: Callable[[str | bytes, CallContext], Value]) -> None:
         self.answers = answers
         self.calls: list[tuple[str, str | bytes, CallContext]] = []
+
+    def call_linked(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
+        return self.call(target, arguments, caller)
 
     def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
         self.calls.append((target, payload, caller))

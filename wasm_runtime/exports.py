@@ -6,11 +6,10 @@ from collections.abc import Collection
 
 from polycall.interop.errors import MissingExportError, PreparationError
 from polycall.interop.ids import suggestion
+from polycall.wasm_runtime.component.plan import ExportedInstance, LiftedFunction, RefusedFunction
 from polycall.wasm_runtime.engine.guest_text import listed, look_alike, shown
-from polycall.wasm_runtime.wit.signature import Signature
-from polycall.wasm_runtime.wit.wit_types import unsupported_part
 
-__all__ = ["supported", "the_export"]
+__all__ = ["exported_function", "the_export"]
 
 _NESTED = (
     'the component exports "{1}" as an instance inside of the instance "{0}"; '
@@ -46,18 +45,22 @@ def _listed(exports: Collection[str]) -> str:
     return f"it exports {listed(sorted(exports))}"
 
 
-def supported(method: str, signature: Signature) -> Signature:
-    """Returns the signature if all its types can travel between languages.
+def exported_function(method: str, exports: ExportedInstance) -> LiftedFunction:
+    """Returns the function of a component that an entry's ``method`` names: ``name``, or ``interface#name``.
 
     Raises:
-        PreparationError: A parameter or the result holds a resource handle.
+        MissingExportError: There is none; the hint lists those that there are.
+        PreparationError: It cannot be called.
     """
-    places = [(f'the parameter "{name}"', wit_type) for name, wit_type in signature.params]
-    if signature.result is not None:
-        places.append(("the result", signature.result))
-    for place, wit_type in places:
-        part = unsupported_part(wit_type)
-        if part is not None:
-            message = f'the export "{method}" cannot be called: {shown(place)} has the type {shown(str(wit_type))}'
-            raise PreparationError(message, hint=f"{part}: resources are not supported yet")
-    return signature
+    functions = dict(exports.functions)
+    for interface, instance in exports.instances.items():
+        functions |= {f"{interface}#{name}": found for name, found in instance.functions.items()}
+    nested = [f"{name}#{inner}" for name, instance in exports.instances.items() for inner in instance.instances]
+    found = functions[the_export(method, functions, nested)]
+    if isinstance(found, LiftedFunction):
+        return found
+    if isinstance(found, RefusedFunction):
+        raise PreparationError(f'the export "{shown(method)}" {found.refusal}')
+    raise PreparationError(
+        f'the export "{shown(method)}" is an import that the component hands on: there is nothing of its own to call'
+    )

@@ -1,14 +1,13 @@
-"""What components and core modules have in common: the prepared function, and an instance with its call."""
+"""A WebAssembly entry made ready to call, and an instance of it with its call: components and core modules alike."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import (
     CancelledError,
+    ConversionError,
     DeadlineError,
     InternalError,
     MemoryLimitError,
@@ -17,50 +16,65 @@ from polycall.interop.errors import (
 )
 from polycall.interop.start_up import start_frame, start_interruption, start_seconds
 from polycall.interop.values import Value
+from polycall.wasm_runtime.component.instance import ComponentInstance, LinkedPlan
+from polycall.wasm_runtime.component.plan import LiftedFunction, Plan
 from polycall.wasm_runtime.engine.memory_shares import MOST_MEMORIES, Shares, shares
-from polycall.wasm_runtime.engine.pace import Pace
 from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
 from polycall.wasm_runtime.engine.traps import TooManyMemoriesError
-from polycall.wasm_runtime.import_links import ImportedInterface, import_needs, refuse_strictly
+from polycall.wasm_runtime.granted_host import GrantedHost, refuse_strictly
 from polycall.wasm_runtime.programs import CompiledProgram
 from polycall.wasm_runtime.spec import WasmProgram
-from polycall.wasm_runtime.wit.signature import ArgumentCheck, Signature
 
 __all__ = ["WasmFunction", "WasmInstance"]
 
 
-class WasmFunction(ABC):
+class WasmFunction:
     """An entry compiled, linked and checked. Shared by threads.
 
     Attributes:
         entry_id: ``namespace:name``.
         language: ``wasm``.
         signature: Its parameters and result.
-        is_component: Whether it is a component; only those can be given host functions.
         imports: The interfaces (or core modules) that a host must stand behind.
     """
 
     language = "wasm"
-    is_component: ClassVar[bool]
 
     def __init__(
         self,
         engine: WasmEngine,
-        compiled: CompiledProgram,
         program: WasmProgram,
-        signature: Signature,
-        imports: Sequence[ImportedInterface],
+        compiled: CompiledProgram,
+        *,
+        plan: Plan,
+        export: LiftedFunction,
+        host: GrantedHost,
     ) -> None:
+        """Links an entry.
+
+        Args:
+            engine: Where its instances run.
+            program: The entry.
+            compiled: Its machine code.
+            plan: What its instances do.
+            export: The function that its ``method`` names.
+            host: What stands behind its imports.
+
+        Raises:
+            ImportDeniedError: With ``strict_imports``, the guest needs more than is granted.
+            PreparationError: It imports a function with another signature than the host's.
+        """
         self.entry_id = program.entry_id
-        self.signature = signature
-        self.imports = import_needs(imports, program.grants, is_component=self.is_component)
-        self.check_arguments = ArgumentCheck(signature)
-        self._engine = engine
+        self.signature = export.signature
+        self.imports = host.needs(plan.imports, is_component=compiled.plan is not None)
+        raise_if(refuse_strictly(self.imports) if program.strict_imports else None)
         self.limits = program.limits
         self.call_seconds = program.limits.execution_seconds
+        self.export = export
+        self._engine = engine
         self._compiled = compiled
+        self._linked = LinkedPlan(engine, plan, compiled.modules, host)
         self._times = 1
-        raise_if(refuse_strictly(self.imports) if program.strict_imports else None)
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
         """Returns the arguments that a payload stands for; see `Signature.payload_form`."""
@@ -87,6 +101,7 @@ class WasmFunction(ABC):
     def _instantiate(self, times: int, context: CallContext | None) -> WasmInstance:
         limit = self.limits.max_memory_bytes
         store = self._engine.new_store(limit, self._shares(limit, times))
+        store.enters_host = self._linked.enters_host
         seconds = start_seconds(self.limits)
         store.begin(start_frame(self.entry_id, self.language, seconds, context), starting=True)
         try:
@@ -113,24 +128,26 @@ class WasmFunction(ABC):
         if isinstance(error, PolycallError) and error.entry_id is None:
             error.entry_id = self.entry_id
 
-    @abstractmethod
     def _start(self, store: GuestStore) -> WasmInstance:
-        """Instantiates the guest in a store."""
+        instance = self._linked.instantiate(store)
+        return WasmInstance(self, store, instance)
 
 
-class WasmInstance(ABC):
+class WasmInstance:
     """One store with one guest instance. It serves one call at a time.
 
     Attributes:
-        poisoned: True once a call did not come to its normal end: the guest's state is then unknown.
+        poisoned: True once a call did not come to its normal end, for the guest's state is then unknown; or once its
+            memories have grown so far that a fresh instance should take its place.
     """
 
-    def __init__(self, function: WasmFunction, store: GuestStore) -> None:
+    __slots__ = ("_function", "_guest", "_store", "poisoned")
+
+    def __init__(self, function: WasmFunction, store: GuestStore, guest: ComponentInstance) -> None:
         self.poisoned = False
-        self._function = function  # it keeps the host functions alive that the store points to
+        self._function = function
         self._store = store
-        self._check = function.check_arguments
-        self._pace = Pace()
+        self._guest = guest
 
     def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
         """Runs the function; blocks the thread until it ends, traps or is interrupted.
@@ -139,28 +156,27 @@ class WasmInstance(ABC):
             ConversionError: The arguments do not fit; the instance stays good.
             PolycallError: The call failed; the instance is poisoned.
         """
+        function = self._function
         if self.poisoned:
-            raise InternalError("this instance must not be used again", entry_id=self._function.entry_id)
-        if self._function.call_seconds is not None:
-            context.limit(self._function.call_seconds)
-        self._pace.begin(context)
-        values = self._check(arguments, self._pace)
+            raise InternalError("this instance must not be used again", entry_id=function.entry_id)
+        if function.call_seconds is not None:
+            context.limit(function.call_seconds)
         store = self._store
         store.begin(context)
         try:
-            return self._invoke(values)
+            value = self._guest.call(function.export, arguments)
+            self.poisoned = store.worn
+            return value
         except BaseException as error:
-            self.poisoned = True
-            self._function.own(error)
+            # What does not fit is found before anything of the guest is touched.
+            self.poisoned = self._guest.entered or not isinstance(error, ConversionError)
+            function.own(error)
             raise
         finally:
             store.end()
 
-    @abstractmethod
-    def _invoke(self, values: Iterable[Value]) -> Value:
-        """Lowers checked arguments, calls the guest and lifts its result."""
-
     def close(self) -> None:
         """Frees the guest's memory; harmless when repeated."""
         self.poisoned = True
+        self._guest.close()
         self._store.close()

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import os
-import platform
 import re
 import weakref
 
 import wasmtime
-from wasmtime.component import Component
 
 from polycall.interop.aside import Asides
 from polycall.interop.confined import ConfinedFolder
 from polycall.interop.context import CallContext
 from polycall.interop.errors import HashError, NotFoundError, PolycallError, PreparationError
-from polycall.interop.forks import new_lock, watch_forks
+from polycall.interop.locks import Locks
+from polycall.interop.slow_work import told_if_slow
 from polycall.interop.source import SourceText
-from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, CORE_HEADER, decode
-from polycall.wasm_runtime.component.bounds import check_size
+from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, CORE_HEADER
+from polycall.wasm_runtime.component.core_module import read_core_module
+from polycall.wasm_runtime.component.plan import Plan
+from polycall.wasm_runtime.component.plans import Plans
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
-from polycall.wasm_runtime.engine.footprint import Footprint, footprint_of
+from polycall.wasm_runtime.engine.compiler import Compiler
+from polycall.wasm_runtime.engine.footprint import Footprint, together
 from polycall.wasm_runtime.engine.guest_text import shown
-from polycall.wasm_runtime.engine.stores import ENGINE_SETTINGS, lone_engine
 from polycall.wasm_runtime.spec import BinaryFile
 
 __all__ = ["CompiledProgram", "Programs"]
@@ -34,37 +34,32 @@ _FileIdentity = tuple[int, int, int, int, int]
 
 
 class CompiledProgram:
-    """Machine code of one binary; shared by every entry that names it.
+    """What one binary is made into; shared by every entry that names it.
 
     Attributes:
-        code: A component or a core module.
+        modules: Its core modules, compiled: those of the plan, or the one that a core module is.
+        plan: What an instance of a component does; None for a core module, where that depends on the entry.
         footprint: The memory that its instances take.
     """
 
-    __slots__ = ("__weakref__", "code", "footprint")
+    __slots__ = ("__weakref__", "footprint", "modules", "plan")
 
-    def __init__(self, code: Component | wasmtime.Module, footprint: Footprint) -> None:
-        self.code = code
+    def __init__(self, modules: tuple[wasmtime.Module, ...], plan: Plan | None, footprint: Footprint) -> None:
+        self.modules = modules
+        self.plan = plan
         self.footprint = footprint
 
 
 class Programs:
-    """Every program of a runtime. Shared by threads; it compiles one at a time, in parallel inside."""
+    """Every program of a runtime. Shared by threads: each program is made by one, and only who wants it waits."""
 
     def __init__(self, engine: wasmtime.Engine, cache: CompileCache) -> None:
-        self._engine = engine
-        self._compiler: wasmtime.Engine | None = engine
-        self._cache = cache
-        self._version = importlib.metadata.version("wasmtime")
-        self._lock = new_lock()
+        self._compiler = Compiler(engine, cache)
+        self._plans = Plans(cache)
+        self._locks: Locks[str | BinaryFile] = Locks()
         self._aside: Asides[BinaryFile | SourceText, CompiledProgram] = Asides()
         self._digests: dict[_FileIdentity, str] = {}
         self._compiled: weakref.WeakValueDictionary[str, CompiledProgram] = weakref.WeakValueDictionary()
-        watch_forks(self)
-
-    def after_fork(self) -> None:
-        """Has forked children compile alone: the engine would wait for threads of its own that are not there."""
-        self._compiler = None
 
     def load(self, code: BinaryFile | SourceText, context: CallContext) -> CompiledProgram:
         """Returns the compiled program of a binary or a text.
@@ -84,10 +79,10 @@ class Programs:
         return self._aside.done(code, lambda: self._load(code), context, f"{code.name} to be compiled")
 
     def _load(self, code: BinaryFile | SourceText) -> CompiledProgram:
-        with self._lock:
-            if isinstance(code, SourceText):
-                binary = _assemble(code)
-                return self._program(hashlib.sha256(binary).hexdigest(), binary, code.name)
+        if isinstance(code, SourceText):
+            binary = _assemble(code)
+            return self._program(hashlib.sha256(binary).hexdigest(), binary, code.name)
+        with self._locks.of(code):  # of many entries that name a file, one reads it
             return self._from_file(code)
 
     def _from_file(self, file: BinaryFile) -> CompiledProgram:
@@ -111,35 +106,27 @@ class Programs:
         return program or self._program(digest, binary, file.name)
 
     def _program(self, digest: str, binary: bytes, name: str) -> CompiledProgram:
-        program = self._compiled.get(digest)
-        if program is None:
-            program = CompiledProgram(self._compile(digest, binary, name), footprint_of(binary))
-            self._compiled[digest] = program
-        return program
+        with self._locks.of(digest):
+            program = self._compiled.get(digest)
+            if program is None:
+                program = self._compiled[digest] = self._told(digest, binary, name)
+            return program
 
-    def _compile(self, digest: str, binary: bytes, name: str) -> Component | wasmtime.Module:
-        kind = _kind(binary, name)
-        key = self._key(digest)
-        compiled = self._cache.load(key)
-        if compiled is not None:
-            try:
-                return kind.deserialize(self._engine, compiled)
-            except wasmtime.WasmtimeError as error:
-                self._cache.reject(key, _one_line(str(error)))
-        if kind is Component:
-            _bound(binary, name)
+    def _told(self, digest: str, binary: bytes, name: str) -> CompiledProgram:
         try:
-            self._compiler = self._compiler or lone_engine()
-            code = kind(self._compiler, binary)
-            compiled = bytes(code.serialize())
-        except wasmtime.WasmtimeError as error:
-            raise PreparationError(f"{name} does not compile: {_one_line(str(error))}") from error
-        self._cache.store(key, compiled)
-        return code if self._compiler is self._engine else kind.deserialize(self._engine, compiled)
+            with told_if_slow(f"{shown(name)} is being compiled: this takes a while, once"):
+                return self._made(digest, binary)
+        except PreparationError as error:
+            raise PreparationError(f"{name} {error.message}", hint=error.hint) from error
 
-    def _key(self, digest: str) -> str:
-        parts = (digest, self._version, ENGINE_SETTINGS, platform.system(), platform.machine())
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    def _made(self, digest: str, binary: bytes) -> CompiledProgram:
+        if not _is_component(binary):
+            module = self._compiler.module(digest, binary)
+            return CompiledProgram((module,), None, read_core_module(binary).footprint)
+        plan, digests = self._plans.of(digest, binary)
+        parts = (memoryview(binary)[start:end] for start, end in plan.modules)
+        modules = tuple(map(self._compiler.module, digests, parts))
+        return CompiledProgram(modules, plan, together(plan.footprints))
 
 
 def _identity(status: os.stat_result) -> _FileIdentity:
@@ -152,23 +139,13 @@ def _unreadable(file: BinaryFile, error: OSError) -> PolycallError:
     return PreparationError(f"{file.name} cannot be read: {error.strerror or error}").at("path")
 
 
-def _kind(binary: bytes, name: str) -> type[Component] | type[wasmtime.Module]:
+def _is_component(binary: bytes) -> bool:
     if not binary:
-        raise PreparationError(f"{name} is empty")
+        raise PreparationError("is empty")
     header = binary[: len(CORE_HEADER)]
-    if header == CORE_HEADER:
-        return wasmtime.Module
-    if header == COMPONENT_HEADER:
-        return Component
-    raise PreparationError(f"{name} is not WebAssembly: it begins with {header!r}")
-
-
-def _bound(binary: bytes, name: str) -> None:
-    """Refuses a component that would cost the engine too much, before the engine sees it."""
-    try:
-        check_size(decode(binary))
-    except PreparationError as error:
-        raise PreparationError(f"{name} {error.message}", hint=error.hint) from error
+    if header not in {CORE_HEADER, COMPONENT_HEADER}:
+        raise PreparationError(f"is not WebAssembly: it begins with {header!r}")
+    return header == COMPONENT_HEADER
 
 
 def _assemble(source: SourceText) -> bytes:
@@ -181,8 +158,3 @@ def _assemble(source: SourceText) -> bytes:
     position = positions[-1] if positions else None
     where = source.name if position is None else f"{source.name}:{position[1]}:{position[2]}"
     raise PreparationError(f"{where}: {shown(message.partition(chr(10))[0].strip(), _SHOWN_CHARACTERS)}")
-
-
-def _one_line(message: str) -> str:
-    lines = (line.strip() for line in message[:_SHOWN_CHARACTERS].splitlines())
-    return shown(": ".join(line for line in lines if line and line != "Caused by:"), _SHOWN_CHARACTERS)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wasmtime.component import Component
-
 from polycall.interop.context import CallContext
 from polycall.interop.errors import PolycallError
 from polycall.interop.protocols import Invoker
-from polycall.wasm_runtime.component.component_api import ComponentFunction
-from polycall.wasm_runtime.core.core_modules import CoreFunction
-from polycall.wasm_runtime.engine.compile_cache import CompileCache, default_cache_directory
+from polycall.interop.stack import DEFAULT_STACK_BYTES
+from polycall.wasm_runtime.component.host import Interfaces
+from polycall.wasm_runtime.core_plan import declared_signature, plan_core_module
+from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
+from polycall.wasm_runtime.engine.cache_folder import default_cache_directory
+from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.stores import WasmEngine
-from polycall.wasm_runtime.funcs_host import funcs_host
+from polycall.wasm_runtime.exports import exported_function
 from polycall.wasm_runtime.function import WasmFunction
+from polycall.wasm_runtime.granted_host import GrantedHost
+from polycall.wasm_runtime.hosts.funcs import Funcs
+from polycall.wasm_runtime.links import Links
 from polycall.wasm_runtime.programs import Programs
 from polycall.wasm_runtime.spec import WasmProgram
 
@@ -24,16 +28,26 @@ __all__ = ["WasmRuntime"]
 class WasmRuntime:
     """One engine, its compiled programs and its interruption clock. Shared by threads."""
 
-    def __init__(self, invoker: Invoker, cache_directory: Path | None = None) -> None:
+    def __init__(
+        self,
+        invoker: Invoker,
+        cache_directory: Path | None = None,
+        stack_bytes: int = DEFAULT_STACK_BYTES,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
+    ) -> None:
         """Starts the engine.
 
         Args:
             invoker: Where the guests' calls to other entries go.
             cache_directory: Where compiled code is kept between runs; None for the user's cache directory.
+            stack_bytes: What a guest may use of the native stack in one call.
+            cache_bytes: How much is kept there.
         """
-        self._engine = WasmEngine()
-        self._programs = Programs(self._engine.engine, CompileCache(cache_directory or default_cache_directory()))
-        self._funcs = funcs_host(invoker)
+        self._engine = WasmEngine(stack_bytes)
+        cache = CompileCache(cache_directory or default_cache_directory(), cache_bytes)
+        self._programs = Programs(self._engine.engine, cache)
+        self._invoker = invoker
+        self._interfaces = Interfaces([Funcs(invoker)])
 
     def prepare(self, program: WasmProgram, context: CallContext | None = None) -> WasmFunction:
         """Compiles, checks and links an entry: a component or a core module, as the binary's header says.
@@ -52,9 +66,13 @@ class WasmRuntime:
         """
         try:
             compiled = self._programs.load(program.code, context or CallContext(program.entry_id, "wasm"))
-            if isinstance(compiled.code, Component):
-                return ComponentFunction(self._engine, compiled, program, self._funcs)
-            return CoreFunction(self._engine, compiled, program)
+            plan = compiled.plan
+            if plan is None:
+                signature = declared_signature(program.method, program.wit)
+                plan = plan_core_module(program.method, signature, compiled.modules[0])
+            export = exported_function(program.method, plan.exports)
+            host = GrantedHost(self._interfaces, program.grants, Links(program.links, self._invoker))
+            return WasmFunction(self._engine, program, compiled, plan=plan, export=export, host=host)
         except PolycallError as error:
             error.entry_id = error.entry_id or program.entry_id
             raise

@@ -85,6 +85,10 @@ class _FunctionSpec:
         "The host capabilities that the guest may use.", default=(), element_check=check_import
     )
     strict_imports: bool = key("Refuse a component that imports more than is granted.", default=False)
+    links: Mapping[str, str] = key(
+        "Entries that serve what a component imports: an interface to a namespace, interface#function to an entry id.",
+        default=MappingProxyType({}),
+    )
     wasi: WasiSpec = key("What the WASI groups hand out.", default=WasiSpec())
     pool: PoolSpec = key("How instances are kept.", default=PoolSpec())
     limits: LimitsSpec = key("What a call may use at most.", default=LimitsSpec())
@@ -93,6 +97,25 @@ class _FunctionSpec:
         default=None,
         check=one_of("none", "process"),
     )
+
+    def problems(self) -> Iterable[tuple[str, str]]:
+        """Yields links that lead nowhere by their form."""
+        for link, target in self.links.items():
+            expected = _wrong_link(link, target)
+            if expected:
+                yield f"links.{link}", f'expected {expected}, got "{target}"'
+
+
+def _wrong_link(link: str, target: str) -> str | None:
+    """Says what was expected instead of the target of a link, or None."""
+    if "#" not in link and "/" in link:
+        good = ":" not in target and bool(target.strip())
+        return None if good else "a namespace, whose entries are the functions of the interface"
+    try:
+        EntryId.parse(target)
+    except ValueError:
+        return 'an entry id, "namespace:name", for a function'
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +168,7 @@ class WasmProgram:
         wit: The signature of a core module's export, or None.
         grants: The capability groups that ``imports`` grants.
         strict_imports: Whether more imports than granted are an error.
+        links: Interface to namespace, or interface#function to entry id: entries that serve its imports.
         limits: What a call may use.
     """
 
@@ -155,3 +179,4 @@ class WasmProgram:
     grants: frozenset[str] = frozenset()
     strict_imports: bool = False
     limits: LimitsSpec = field(default_factory=LimitsSpec)
+    links: Mapping[str, str] = field(default_factory=dict)

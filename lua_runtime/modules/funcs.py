@@ -9,25 +9,32 @@ from polycall.lua_runtime.session import MOST_NAME_BYTES, Session
 
 __all__ = ["host_functions"]
 
+_MOST_KNOWN = 32
+
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
     """Returns what ``lua/modules/funcs.lua`` calls."""
     call = session.invoker.call
+    known: dict[bytes, str] = {}  # names that are in order: most guests call a few, again and again
 
     def invoke(target: bytes, *run: object) -> Any:
         try:
             context = session.context
             if context is None:
                 return session.refuse("funcs.call works only in a call of the entry, not at start-up", "Invalid")
-            if len(target) > MOST_NAME_BYTES:
-                session.check()  # lupa has copied it
-                return session.refuse(
-                    f"a function ID has at most {MOST_NAME_BYTES} bytes, not {len(target)}", "Invalid"
-                )
-            name = target.decode()
-            colon = name.find(":")
-            if colon <= 0 or colon == len(name) - 1:
-                return _refuse_name(session, name, "name" if colon > 0 else "namespace")
+            name = known.get(target)
+            if name is None:
+                if len(target) > MOST_NAME_BYTES:
+                    session.check()  # lupa has copied it
+                    return session.refuse(
+                        f"a function ID has at most {MOST_NAME_BYTES} bytes, not {len(target)}", "Invalid"
+                    )
+                name = target.decode()
+                colon = name.find(":")
+                if colon <= 0 or colon == len(name) - 1:
+                    return _refuse_name(session, name, "name" if colon > 0 else "namespace")
+                if len(known) < _MOST_KNOWN:
+                    known[target] = name
             return session.answer(call(name, session.received(run), context))
         except UnicodeDecodeError:
             return session.refuse("the function ID is not UTF-8", "Invalid")

@@ -56,18 +56,28 @@ class AsyncCalls:
 
         future = self._submit(target, work)
         outcome = asyncio.wrap_future(future)
+        late = False
+
+        def give_up() -> None:
+            nonlocal late
+            late = future.cancel()  # which also ends `outcome`; it can be cancelled only while it is queued
+
+        timer = None
+        if deadline is not None:  # a timer costs a fraction of what `asyncio.wait` does
+            timer = asyncio.get_running_loop().call_later(max(0.0, deadline - time.monotonic()), give_up)
         try:
-            if deadline is not None:
-                await asyncio.wait((outcome,), timeout=max(0.0, deadline - time.monotonic()))
-                if not outcome.done() and future.cancel():  # it can be cancelled only while it is queued
-                    raise DeadlineError(
-                        "the deadline of the call passed while it waited for a thread", entry_id=cut(target)
-                    )
             return await outcome
         except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if late and not (task and task.cancelling()):
+                message = "the deadline of the call passed while it waited for a thread"
+                raise DeadlineError(message, entry_id=cut(target)) from None
             cancellation.cancel()
             outcome.cancel()
             raise
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _submit(self, target: str, work: Callable[[], Value]) -> Future[Value]:
         run = contextvars.copy_context().run

@@ -15,6 +15,7 @@ from polycall.interop.observer import Observer
 from polycall.interop.pool import Pool
 from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.protocols import Function, Instance
+from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
 from polycall.interop.waiting import WaitGraph
 from polycall.registry.dispatch.janitor import Janitor
@@ -67,7 +68,15 @@ class Dispatcher:
         self.index = index
         self._given_max_depth = max_depth
         self._max_depth = max_depth or index.settings.max_depth
-        self._runtimes = Runtimes(self, GuestServices(lambda: self.index, cache_directory), cache_directory)
+        stack_bytes = index.settings.max_stack_bytes
+        self._stack = StackRoom(stack_bytes)
+        self._runtimes = Runtimes(
+            self,
+            GuestServices(lambda: self.index, cache_directory),
+            cache_directory,
+            stack_bytes=stack_bytes,
+            cache_bytes=index.settings.max_cache_bytes,
+        )
         self._waits = WaitGraph()
         self._janitor = Janitor()
         self._python: dict[str, PythonFunction] = {}
@@ -83,6 +92,12 @@ class Dispatcher:
         """Calls an entry on behalf of a guest; see `polycall.interop.protocols.Invoker`."""
         route = self._routes.get(target) or self._first_route(CallContext(target, "", caller))
         return route.run(arguments, CallContext(target, route.language, caller), self._max_depth)
+
+    def call_linked(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
+        """Calls an entry that serves a component's import; see `polycall.interop.protocols.Invoker`."""
+        if target not in self._routes:
+            target = self.index.linked(target)
+        return self.call(target, arguments, caller)
 
     def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
         """Calls an entry with one text or byte string for a guest; see `polycall.interop.protocols.Invoker`."""
@@ -148,6 +163,9 @@ class Dispatcher:
             DeadlineError, CancelledError: The call is over.
         """
         call = call or CallContext(target, "")
+        return self._stack.run(call, lambda: self._route(target, call))
+
+    def _route(self, target: str, call: CallContext) -> Route:
         while True:
             own = Preparation()
             try:
@@ -233,11 +251,11 @@ class Dispatcher:
     def _routed(self, function: Function, pool: PoolSpec) -> Route:
         policy = pool.policy()
         instances: Pool[Instance] = Pool(function.entry_id, policy, function.instantiate, self._waits)
-        return Route(function, instances, policy)
+        return Route(function, instances, policy, self._stack)
 
     def inspect(self, entry: Entry, index: Index) -> Function | None:
         """Prepares an entry of `index` for a look at it, without routing calls to it; see `Runtimes.inspect`."""
-        return self._runtimes.inspect(entry, index)
+        return self._stack.run(CallContext(str(entry.id), ""), lambda: self._runtimes.inspect(entry, index))
 
     def add_python(self, function: PythonFunction, entry: Entry) -> None:
         """Makes a Python function callable under its id.

@@ -19,12 +19,11 @@ PYTHON_KIND = "function.python"
 _current: ContextVar[CallContext | None] = ContextVar("polycall_current_call", default=None)
 
 
-def current_context() -> CallContext | None:
-    """Returns the frame of the registered Python function that is running here, or None outside of one.
+current_context: Callable[[], CallContext | None] = _current.get
+"""Returns the frame of the registered Python function that is running here, or None outside of one.
 
-    A call that such a function makes continues its chain: deadline, depth and values pass through Python as well.
-    """
-    return _current.get()
+A call that such a function makes continues its chain: deadline, depth and values pass through Python as well.
+"""
 
 
 class PythonFunction:

@@ -13,6 +13,7 @@ from polycall.interop.observer import INTERRUPTED, Observer
 from polycall.interop.pool import Pool
 from polycall.interop.pool_spec import PoolPolicy
 from polycall.interop.protocols import Function, Instance
+from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
 from polycall.registry.observers.observe import observed
 
@@ -32,8 +33,10 @@ class Route:
 
     __slots__ = (
         "_errors",
+        "_here",
         "_lock",
         "_refused",
+        "_stack",
         "entry_id",
         "function",
         "language",
@@ -41,7 +44,9 @@ class Route:
         "shrinks",
     )
 
-    def __init__(self, function: Function, pool: Pool[Instance], policy: PoolPolicy) -> None:
+    def __init__(self, function: Function, pool: Pool[Instance], policy: PoolPolicy, stack: StackRoom) -> None:
+        self._stack = stack
+        self._here = stack.here
         self.function = function
         self.pool = pool
         self.shrinks = policy.idle_seconds > 0
@@ -76,11 +81,14 @@ class Route:
         Raises:
             PolycallError: Whatever made the call fail; it has the frames of the innermost call that failed.
         """
+        if context.depth > self._here.free_hops and self._stack.lacks(context.depth):
+            return self._run_elsewhere(arguments, context, max_depth, told)
         if context.observer is not None and not told:
             return self._run_observed(arguments, context, max_depth, context.observer)
         asked = False
         try:
-            context.check(max_depth)
+            if context.depth > max_depth or context.deadline is not None or context.cancellation is not None:
+                context.check(max_depth)
             asked = True
             instance = self.pool.check_out(context)
             try:
@@ -107,6 +115,9 @@ class Route:
     ) -> Value:
         # Not in `run`: a lambda there would turn its variables into cells, which every call would pay for.
         return observed(observer, context, arguments, lambda: self.run(arguments, context, max_depth, told=True))
+
+    def _run_elsewhere(self, arguments: Sequence[Value], context: CallContext, max_depth: int, told: bool) -> Value:
+        return self._stack.elsewhere(context, lambda: self.run(arguments, context, max_depth, told))
 
     def counts(self) -> tuple[int, dict[str, int]]:
         """Returns how many calls there were so far, and how many of them failed, by the code of their error."""

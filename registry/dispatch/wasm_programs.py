@@ -34,4 +34,5 @@ def wasm_program(entry: Entry, file_systems: FileSystems) -> WasmProgram:
         grants=frozenset(filter(None, map(group_of_spelling, spec.imports))),
         strict_imports=spec.strict_imports,
         limits=spec.limits,
+        links=spec.links,
     )

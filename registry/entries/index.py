@@ -57,6 +57,12 @@ class Index:
             raise NotFoundError(f"there is no entry {name}", entry_id=name, hint=self._hint(entry_id))
         return entry
 
+    def linked(self, target: str) -> str:
+        """Returns the id of the entry that a linked function means: WIT has ``-`` in names, Lua and Python ``_``."""
+        namespace, _, name = target.rpartition(":")
+        spellings = (name, name.replace("-", "_"), name.replace("_", "-"))
+        return next((found for spelling in spellings if (found := f"{namespace}:{spelling}") in self), target)
+
     def find(
         self, *, namespace: str | None = None, kind: str | None = None, meta: Mapping[str, Any] | None = None
     ) -> list[Entry]:

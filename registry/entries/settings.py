@@ -9,15 +9,17 @@ from typing import Any
 
 from polycall.interop.context import DEFAULT_MAX_DEPTH
 from polycall.interop.errors import DeclarationError
-from polycall.interop.fields import key, one_of
+from polycall.interop.fields import at_least, key, one_of
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.pool_spec import PoolSpec
+from polycall.interop.stack import DEFAULT_STACK_BYTES, LEAST_STACK_BYTES, MOST_STACK_BYTES
 from polycall.registry.documents.nodes import MapNode, Mark, describe_node
 from polycall.registry.documents.paths import is_file, is_folder
 from polycall.registry.documents.problems import Report
 from polycall.registry.documents.text_files import UnreadableError, read_text
 from polycall.registry.documents.yaml_document import read_yaml
 from polycall.registry.entries.decode import INVALID, Decoder
+from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
 
 __all__ = ["SETTINGS_FILE", "Settings", "read_settings"]
 
@@ -29,12 +31,26 @@ def _check_depth(value: int) -> str | None:
     return None if 1 <= value <= DEFAULT_MAX_DEPTH else f"1 to {DEFAULT_MAX_DEPTH}"
 
 
+def _check_stack(value: int) -> str | None:
+    return None if LEAST_STACK_BYTES <= value <= MOST_STACK_BYTES else f"{LEAST_STACK_BYTES} to {MOST_STACK_BYTES}"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The keys of ``polycall.yaml``."""
 
     limits: LimitsSpec = key("Each limit for every function that does not declare it itself.", default=LimitsSpec())
     max_depth: int = key("How many hops a chain of calls may have.", default=DEFAULT_MAX_DEPTH, check=_check_depth)
+    max_stack_bytes: int = key(
+        "How much native stack a guest of WebAssembly may use in one call, in bytes.",
+        default=DEFAULT_STACK_BYTES,
+        check=_check_stack,
+    )
+    max_cache_bytes: int = key(
+        "How much compiled WebAssembly is kept on disk, in bytes; what was not used for the longest time goes first.",
+        default=DEFAULT_CACHE_BYTES,
+        check=at_least(0),
+    )
     pool: PoolSpec = key("The pool of every function that declares none.", default=PoolSpec())
     isolation: str = key(
         "Where the instances of every function run that does not say it itself.",

@@ -76,7 +76,7 @@ def encode_error(error: PolycallError, known: Mapping[int, PolycallError] = _NON
     return {
         "code": error.code if error.code in _CLASSES else PolycallError.code,
         **{name: _told(getattr(error, name)) for name in (*_TEXTS, *_OPTIONAL_TEXTS)},
-        **{name: getattr(error, name) for name in ("retryable", "details")},
+        **{name: getattr(error, name) for name in ("retryable", "details", "returned")},
         "key": error.key if isinstance(error, PreparationError) else None,
         "frames": [list(frame) for frame in error.frames],
         "cause": encode_error(cause, known, causes - 1) if isinstance(cause, PolycallError) and causes else None,
@@ -126,9 +126,10 @@ def _decoded(data: Any, known: Mapping[int, PolycallError], causes: int) -> Poly
     _expect(str, *(data[name] for name in _TEXTS))
     _expect((str, type(None)), *(data[name] for name in (*_OPTIONAL_TEXTS, "key")))
     _expect((bool, type(None)), data["retryable"])
+    _expect(bool, data["returned"])
     kind = _CLASSES[data["code"]]
     error = kind.__new__(kind)
-    names = ("kind", *_OPTIONAL_TEXTS, "retryable", "details")
+    names = ("kind", *_OPTIONAL_TEXTS, "retryable", "details", "returned")
     PolycallError.__init__(error, data["message"], **{name: data[name] for name in names})
     if isinstance(error, ConversionError):
         _expect(str, *data["conversion"])

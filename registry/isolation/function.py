@@ -14,6 +14,8 @@ from polycall.interop.guest_log import guest_logger
 from polycall.interop.payload import PayloadForm
 from polycall.interop.protocols import ImportNeed, Invoker, Signature
 from polycall.interop.services import Services
+from polycall.interop.slow_work import told_if_slow
+from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.interop.start_up import start_frame, start_interruption
 from polycall.interop.values import Value
 from polycall.lua_runtime.spec import LuaProgram
@@ -22,6 +24,7 @@ from polycall.registry.isolation.messages import MessageError, pack
 from polycall.registry.isolation.process import WORKER_COMMAND, TimeIsUp, WorkerProcess
 from polycall.registry.isolation.program_data import encode_program
 from polycall.registry.isolation.services import ServiceDesk, modules_of
+from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
 from polycall.wasm_runtime.spec import WasmProgram
 
 __all__ = ["IsolatedFunction", "IsolatedInstance", "IsolationRuntime"]
@@ -48,6 +51,9 @@ class IsolationRuntime:
         services: Services | None = None,
         cache_directory: Path | None = None,
         command: Sequence[str] = WORKER_COMMAND,
+        *,
+        stack_bytes: int = DEFAULT_STACK_BYTES,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
     ) -> None:
         """Makes a runtime.
 
@@ -56,7 +62,11 @@ class IsolationRuntime:
             services: What the modules `env`, `fs` and `registry` offer; without, they answer Unavailable.
             cache_directory: Where compiled WebAssembly is kept; None for the user's cache folder.
             command: What to start as a worker.
+            stack_bytes: What a guest of WebAssembly may use of the native stack in one call.
+            cache_bytes: How much compiled WebAssembly is kept.
         """
+        self._stack_bytes = stack_bytes
+        self._cache_bytes = cache_bytes
         self._invoker = invoker
         self._services = services
         self._cache_directory = cache_directory
@@ -77,15 +87,16 @@ class IsolationRuntime:
             WorkerError: The worker died.
         """
         # The folder is named here: a worker does not know the user's environment.
-        from polycall.wasm_runtime.engine.compile_cache import default_cache_directory  # noqa: PLC0415  # only needed here
+        from polycall.wasm_runtime.engine.cache_folder import default_cache_directory  # noqa: PLC0415  # only needed here
 
         directory = (self._cache_directory or default_cache_directory()).absolute()
-        start = pack("start", encode_program(program), "$", str(directory))
+        start = pack("start", encode_program(program), "$", str(directory), self._stack_bytes, self._cache_bytes)
         desk = ServiceDesk(program, self._services)
 
         def begin(call: CallContext | None) -> tuple[WorkerProcess, list[Any]]:
             worker = WorkerProcess(program.entry_id, desk, program.limits.output_bytes, self._command)
-            return worker, _asked(worker, start, call)
+            with told_if_slow(f"the worker of {program.entry_id} is starting: what it runs is compiled once"):
+                return worker, _asked(worker, start, call)
 
         function = IsolatedFunction(program, begin, self._invoker, context=context)
         with self._lock:
@@ -102,6 +113,34 @@ class IsolationRuntime:
             functions = list(self._functions)
         for function in functions:
             function.close()
+
+
+class _GuestCalls:
+    """The calls that a worker's guest may make: one that its guest has taken over gets no further than its entry."""
+
+    def __init__(self, invoker: Invoker, program: LuaProgram | WasmProgram) -> None:
+        self._invoker = invoker
+        granted = program.grants if isinstance(program, WasmProgram) else modules_of(program)
+        self._funcs = "funcs" in granted
+        self._links = frozenset(program.links.values() if isinstance(program, WasmProgram) else ())
+
+    def allows(self, way: str, what: Any, target: str) -> bool:
+        """Whether a message is a call that the entry may make."""
+        if way == "call_linked":
+            return type(what) is list and not self._links.isdisjoint((target, target.rpartition(":")[0]))
+        return self._funcs and (type(what) is list if way == "call" else way == "call_payload" and _is_text(what))
+
+    def call(self, way: str, target: str, what: Any, caller: CallContext) -> Value:
+        """Makes a call that is allowed."""
+        if way == "call_linked":
+            return self._invoker.call_linked(target, what, caller)
+        if way == "call":
+            return self._invoker.call(target, what, caller)
+        return self._invoker.call_payload(target, what, caller)
+
+
+def _is_text(what: Any) -> bool:
+    return type(what) in {str, bytes}
 
 
 class IsolatedFunction:
@@ -127,7 +166,7 @@ class IsolatedFunction:
         self.language = "lua" if isinstance(program, LuaProgram) else "wasm"
         self._start = start
         self._call_seconds = program.limits.execution_seconds
-        self._invoker = invoker if _may_call(program) else None
+        self._invoker = _GuestCalls(invoker, program)
         self._reads_values = "ctx" in modules_of(program)
         worker, answer = start(context)
         self.signature, self.imports, self._payload_form = _description(worker, answer)
@@ -176,7 +215,7 @@ class IsolatedInstance:
     def __init__(
         self,
         ready_worker: Callable[[CallContext | None], WorkerProcess],
-        invoker: Invoker | None,
+        invoker: _GuestCalls,
         call_seconds: float | None,
         context: CallContext | None,
         *,
@@ -186,7 +225,7 @@ class IsolatedInstance:
 
         Args:
             ready_worker: Gives a worker with an instance in it.
-            invoker: Where its calls go; None if its entry may make none.
+            invoker: Where its calls go, if its entry may make them.
             call_seconds: How long a call may take once there is an instance for it, or None.
             context: The call that waits for it, if there is one.
             reads_values: Whether its guest may know the context values of its calls; else the worker is not told.
@@ -225,7 +264,7 @@ class IsolatedInstance:
         finally:
             if forget is not None:
                 forget()
-            self._may_be_without_instance = call.failed
+            self._may_be_without_instance = call.discarded
             if not call.answered:  # KeyboardInterrupt, for one: the guest would run on, and answer the next call
                 worker.close()
             self.poisoned = worker.ended
@@ -251,17 +290,17 @@ class _Call:
 
     Attributes:
         answered: Whether the worker gave its answer, and so is ready for another call.
-        failed: Whether there was anything but a result: the worker may have discarded its instance.
+        discarded: Whether the worker may have discarded its instance: if it says so, or after anything but a result.
     """
 
-    def __init__(self, worker: WorkerProcess, invoker: Invoker | None, context: CallContext) -> None:
+    def __init__(self, worker: WorkerProcess, invoker: _GuestCalls, context: CallContext) -> None:
         self._worker = worker
         self._invoker = invoker
         self._context = context
         self._until = None if context.deadline is None else context.deadline + _GRACE_SECONDS
         self._told = ToldErrors()
         self.answered = False
-        self.failed = True
+        self.discarded = True
 
     def run(self, data: bytes) -> Value:
         try:
@@ -276,26 +315,22 @@ class _Call:
     def _serve(self) -> Value:
         while True:
             match self._worker.receive(self._until):
-                case ["result", value]:
-                    self.answered, self.failed = True, False
+                case ["result", value, *discarded] if discarded in ([], [True]):
+                    self.answered, self.discarded = True, bool(discarded)
                     result: Value = value
                     return result
                 case ["error", data]:
                     raise self._failure(data)
-                case ["call" | "call_payload" as way, what, str(target)] if self._fits(way, what):
+                case [str(way), what, str(target)] if self._invoker.allows(way, what, target):
                     self._worker.send(self._answer(way, target, what), self._until)
                 case [str(word), *_]:
                     raise self._worker.broken(f'"{word[:40]}", which is out of place')
                 case _:
                     raise self._worker.broken("a message without a word")
 
-    def _fits(self, way: str, what: Any) -> bool:
-        """Whether the guest may make such a call: a worker that its guest took over gets no further than its entry."""
-        return self._invoker is not None and isinstance(what, list if way == "call" else (str, bytes))
-
     def _answer(self, way: str, target: str, what: Any) -> bytes:
         try:
-            value: Value = getattr(self._invoker, way)(target, what, self._context)
+            value = self._invoker.call(way, target, what, self._context)
             return pack("result", value, "$.result", check=lambda: raise_if(self._context.interruption()))
         except PolycallError as error:
             if self._context.interruption() is None:
@@ -378,7 +413,3 @@ def _import_needs(needs: Iterable[Any]) -> Iterable[ImportNeed]:
         if not isinstance(name, str) or not isinstance(group, (str, type(None))):
             raise TypeError("a name is no text")
         yield ImportNeed(name, group, granted is True, available is True)
-
-
-def _may_call(program: LuaProgram | WasmProgram) -> bool:
-    return "funcs" in (program.grants if isinstance(program, WasmProgram) else modules_of(program))

@@ -20,6 +20,7 @@ from polycall.interop.errors import InternalError, PolycallError
 from polycall.interop.guest_log import guest_logger
 from polycall.interop.payload import PayloadForm
 from polycall.interop.protocols import Function, Instance
+from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
 from polycall.lua_runtime.spec import LuaProgram
 from polycall.registry.isolation.error_data import ToldErrors, decode_error, error_message
@@ -62,6 +63,10 @@ class Parent:
     def call(self, target: str, arguments: Sequence[Value], _caller: CallContext) -> Value:
         """Has the parent call an entry; see `polycall.interop.protocols.Invoker`."""
         return self._call(pack("call", list(arguments), "$.args", target))
+
+    def call_linked(self, target: str, arguments: Sequence[Value], _caller: CallContext) -> Value:
+        """Has the parent call the entry that serves an import; see `polycall.interop.protocols.Invoker`."""
+        return self._call(pack("call_linked", list(arguments), "$.args", target))
 
     def call_payload(self, target: str, payload: str | bytes, _caller: CallContext) -> Value:
         """Has the parent call an entry with a payload; see `polycall.interop.protocols.Invoker`."""
@@ -109,14 +114,21 @@ def main() -> None:
     connection = _take_stdin()
     threading.Thread(target=_end_with_parent, args=(connection.fileno(),), daemon=True).start()
     parent = Parent(connection)
-    _, program_data, cache_directory = parent.receive()
+    _, program_data, cache_directory, stack_bytes, cache_bytes = parent.receive()
     program = decode_program(program_data)
+    # A worker nests no calls: its guest's go to the parent. So there is one look, for all that it will ever run.
+    room = StackRoom(stack_bytes)
+    limits = (stack_bytes, cache_bytes)
+    room.run(CallContext(program.entry_id, ""), lambda: _serve(parent, program, Path(cache_directory), limits))
+
+
+def _serve(parent: Parent, program: LuaProgram | WasmProgram, cache: Path, limits: tuple[int, int]) -> None:
     log = guest_logger(program.entry_id)
     log.addHandler(_LogHandler(parent))
     log.setLevel(logging.DEBUG)  # of start-up code; each call says what the parent listens to
     log.propagate = False
     try:
-        function, form = _prepare(program, parent, Path(cache_directory))
+        function, form = _prepare(program, parent, cache, limits)
     except PolycallError as error:
         parent.send(parent.encode(error))
         return
@@ -143,7 +155,9 @@ def _end_with_parent(descriptor: int) -> None:
     os._exit(0)
 
 
-def _prepare(program: LuaProgram | WasmProgram, parent: Parent, cache: Path) -> tuple[Function, PayloadForm]:
+def _prepare(
+    program: LuaProgram | WasmProgram, parent: Parent, cache: Path, limits: tuple[int, int]
+) -> tuple[Function, PayloadForm]:
     # Imported here: a worker needs one of the two engines.
     if isinstance(program, LuaProgram):
         from polycall.lua_runtime.runtime import LuaRuntime  # noqa: PLC0415
@@ -152,7 +166,7 @@ def _prepare(program: LuaProgram | WasmProgram, parent: Parent, cache: Path) -> 
         return LuaRuntime(parent, GuestYaml(), services).prepare(program), PayloadForm.WHOLE
     from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
 
-    function = WasmRuntime(parent, cache).prepare(program)
+    function = WasmRuntime(parent, cache, *limits).prepare(program)
     return function, function.signature.payload_form
 
 
@@ -192,15 +206,16 @@ class _Server:
         function = self._function
         context = CallContext(function.entry_id, function.language, deadline=deadline, values=values)
         context.depth = depth  # the frames above are the parent's to know
-        if self._instance is None:
+        instance = self._instance
+        if instance is None:
             raise InternalError("a worker was to call without an instance", entry_id=function.entry_id)
         try:
-            result = self._instance.call(arguments, context)
+            result = instance.call(arguments, context)
         finally:
-            if self._instance.poisoned:  # the guest is in an unknown state, the process is not
-                self._instance.close()
+            if instance.poisoned:  # the guest is in an unknown state, or its memory has grown: the process is good
+                instance.close()
                 self._instance = None
-        return pack("result", result, "$.result", direction="lift")
+        return pack("result", result, "$.result", *([True] if instance.poisoned else []), direction="lift")
 
 
 if __name__ == "__main__":

@@ -52,6 +52,9 @@ class _NoCalls:
     def call(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
         raise AssertionError("nothing here calls out")
 
+    def call_linked(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
+        return self.call(target, arguments, caller)
+
     def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
         raise AssertionError("nothing here calls out")
 

@@ -19,7 +19,7 @@ PLACES = {
     "dotenv": "polycall.registry.services.dotenv._unescaped",
     "messages": "polycall.registry.isolation.error_data._frames",
     "lua": "polycall.lua_runtime.instance.lower_scalars",
-    "components": "polycall.wasm_runtime.component.component_api.ComponentInstance._invoke",
+    "components": "polycall.wasm_runtime.component.instance.ComponentInstance.call",
 }
 
 

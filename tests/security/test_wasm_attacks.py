@@ -17,6 +17,7 @@ from attacks import Attack, attacks, outcome
 from polycall.interop.errors import (
     DeadlineError,
     ImportDeniedError,
+    LimitError,
     MemoryLimitError,
     MissingExportError,
     PolycallError,
@@ -409,7 +410,7 @@ COMPONENTS = {
         resources(
             "rep", "(param i32) (result i32)", "(loop $l (drop (call $new (i32.const 7))) (br $l)) (i32.const 1)"
         ),
-        TrapError,
+        LimitError,
         resources("rep", "(param i32) (result i32)", "(call $x (call $new (i32.const 7)))"),
         7,
     ),

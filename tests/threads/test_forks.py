@@ -195,7 +195,7 @@ def test_a_child_prepares_for_itself_what_its_parent_is_preparing(tmp_path: Path
     script = """
     assert registry.call("app:wat", 1) == 1
     programs, compiling, go_on = registry._dispatcher._runtimes._wasm._programs, threading.Event(), threading.Event()
-    compiled = programs._compile
+    compiled = programs._made
 
     def compile_slowly(*about):
         compiling.set()
@@ -203,11 +203,11 @@ def test_a_child_prepares_for_itself_what_its_parent_is_preparing(tmp_path: Path
         return compiled(*about)
 
     def child():
-        programs._compile = compiled
+        programs._made = compiled
         assert registry.call("app:later", timeout=20) == 7
 
     results = []
-    programs._compile = compile_slowly
+    programs._made = compile_slowly
     threads = [threading.Thread(target=lambda: results.append(registry.call("app:later", timeout=60))) for _ in "ab"]
     for thread in threads:
         thread.start()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from contextlib import suppress
@@ -79,10 +80,35 @@ def test_a_long_key_costs_no_more_for_having_many_values_below_it() -> None:
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("text", ["[" * 200 + "]" * 200, "[" * 100_000])
-def test_deep_nesting_is_refused(text: str) -> None:
-    with pytest.raises(ConversionError):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 129 + "]" * 129,
+        "[" * 100_000,
+        '{"a":' * 129,
+        '["\\\\", "\\"", ' + "[" * 128,
+        "[1,{}]," * 9 + '[{"a":' * 65,
+    ],
+    ids=["lists", "lists without an end", "objects", "behind escapes", "both, behind others"],
+)
+def test_deep_nesting_is_refused_before_the_recursive_reader_sees_it(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loads(*_arguments: object, **_named: object) -> None:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr("json.loads", loads)
+    with pytest.raises(ConversionError, match="at most 128 levels of nesting"):
         decode_json(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 128 + "]" * 128, "[" + "[]," * 1_000 + "1]", '"' + "[" * 1_000 + '"', '["' + '\\"[' * 1_000 + '"]'],
+    ids=["as deep as may be", "side by side", "in a text", "behind escapes in a text"],
+)
+def test_brackets_that_do_not_nest_too_deep_are_read(text: str) -> None:
+    assert decode_json(text) == json.loads(text)
 
 
 def test_deep_values_are_refused_on_the_way_out() -> None:

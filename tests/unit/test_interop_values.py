@@ -85,6 +85,65 @@ def test_a_subclass_is_not_asked_for_its_content() -> None:
     assert [type(item) for item in result] == [str, int, float, bytes, bytes]
 
 
+_ODD_ITEMS = [(1, 2), _Text("x"), _Level.HIGH, True, bytearray(b"x"), OrderedDict(a=1), {_Text("k"): 1}, [[]], {}, None]
+
+
+@pytest.mark.parametrize("odd", _ODD_ITEMS)
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("row", [1, [1, "x"], {"a": 1, "b": None}])
+def test_among_values_that_are_flat_one_that_is_not_becomes_plain(row: Value, at: int, odd: object) -> None:
+    rows: list[object] = [row] * 2
+    rows.insert(at, odd)
+    walked = [plain(each) for each in rows]
+    assert _types(plain(rows)) == _types(plain(tuple(rows))) == _types(walked)
+    assert _types(plain({"k": rows})) == _types({"k": walked})
+    assert _types(plain([rows] * 2)) == _types([walked] * 2)
+    assert _types(plain([{"a": rows}] * 2)) == _types([{"a": walked}] * 2)
+    inside, plain_odd = plain([[row, odd], [odd, row], {"a": odd, "b": row}]), plain(odd)
+    assert _types(inside) == _types([[row, plain_odd], [plain_odd, row], {"a": plain_odd, "b": row}])
+
+
+def _types(value: Value) -> object:
+    """Returns a value with the types of all that is in it: 1, True and an enumeration's member are equal to Python."""
+    if isinstance(value, list):
+        return (list, [_types(each) for each in value])
+    if isinstance(value, dict):
+        return (dict, [(type(key), key, _types(each)) for key, each in value.items()])
+    return (type(value), value)
+
+
+@pytest.mark.parametrize("bad", [object(), Decimal(1), {1: 2}, {None: 2}, {"a": {(): 1}}])
+@pytest.mark.parametrize("row", [1, [1], {"a": 1}])
+def test_among_values_that_are_flat_one_that_cannot_travel_is_refused_with_its_path(row: Value, bad: object) -> None:
+    for value, path in [
+        ([row, row, bad], "$[2]"),
+        ([[1], [1, bad]], "$[1][1]"),
+        ([{"a": 1}, {"a": 1, "b": bad}], "$[1].b"),
+        ({"a": [row], "b": bad}, "$.b"),
+        ({"a": bad, 1: 2}, "$.a"),
+    ]:
+        with pytest.raises(ConversionError) as caught:
+            plain(value)
+        inner = ".a" if isinstance(bad, dict) and "a" in bad else ""
+        assert str(caught.value).startswith(f"{path}{inner}: expected ")
+
+
+def test_rows_of_scalars_are_not_kept_and_bound_the_nesting_as_all_do() -> None:
+    row: dict[str, Value] = {"a": 1}
+    items: list[Value] = [1]
+    results = plain([row, row]), plain([items, items]), plain({"a": items, "b": 2})
+    row["b"] = 2
+    items.append(2)
+    assert results == ([{"a": 1}] * 2, [[1]] * 2, {"a": [1], "b": 2})
+    for innermost in ([1], {"a": 1}):
+        deep: object = [innermost, innermost]
+        for _ in range(MAX_NESTING - 2):
+            deep = [deep]
+        assert plain(deep) == deep
+        with pytest.raises(ConversionError, match=f"at most {MAX_NESTING} levels of nesting, got more"):
+            plain([deep])
+
+
 def test_nothing_of_the_callers_containers_is_kept() -> None:
     inner: list[Value] = [1]
     outer: list[Value] = [inner]

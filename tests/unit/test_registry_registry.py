@@ -196,6 +196,31 @@ def test_an_async_call_that_gets_no_thread_ends_at_its_deadline(registry: polyca
         assert asyncio.run(late()) < 5
 
 
+def test_an_async_call_that_is_cancelled_while_it_has_no_thread_is_cancelled_whatever_its_deadline(
+    registry: polycall.Registry,
+) -> None:
+    free, ran = threading.Event(), threading.Event()
+    registry.function("py:wait")(lambda: free.wait(30))
+    registry.function("py:ran")(ran.set)
+
+    async def cancelled(timeout: float) -> None:
+        busy = [asyncio.create_task(registry.call_async("py:wait")) for _ in range(64)]
+        await asyncio.sleep(0)
+        task = asyncio.create_task(registry.call_async("py:ran", timeout=timeout))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait((task,))
+        assert task.cancelled()
+        free.set()
+        await asyncio.gather(*busy)
+
+    with registry:
+        for timeout in (0, 60):
+            free.clear()
+            asyncio.run(cancelled(timeout))
+    assert not ran.is_set()
+
+
 def test_async_calls_that_python_functions_make_never_queue_behind_their_own_callers(
     registry: polycall.Registry,
 ) -> None:

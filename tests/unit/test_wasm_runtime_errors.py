@@ -11,7 +11,8 @@ import wasmtime
 from polycall.interop.errors import LimitError, MemoryLimitError, PolycallError, TrapError
 from polycall.interop.limits import LimitsSpec
 from polycall.wasm_runtime.engine.engine_errors import EngineError
-from polycall.wasm_runtime.engine.traps import MAX_WASM_STACK_BYTES, TooManyMemoriesError, engine_error
+from polycall.wasm_runtime.engine.pace import MAX_LIFTED_BYTES
+from polycall.wasm_runtime.engine.traps import TooManyMemoriesError, engine_error
 from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import call, core_in_component, open_runtime, prepare
 
@@ -98,8 +99,8 @@ def test_a_trap_shows_the_functions_of_the_guest_innermost_first(
 
 def test_memory_is_capped_and_growth_beyond_it_fails(runtime: WasmRuntime, guest: tuple[str, str | None]) -> None:
     limits = LimitsSpec(max_memory_bytes=4 * 65536)
-    instance = prepare(runtime, guest[0], "grow", guest[1], limits=limits).instantiate()
-    assert [call(instance, 3), call(instance, 1)] == [1, -1]
+    function = prepare(runtime, guest[0], "grow", guest[1], limits=limits)
+    assert [call(function.instantiate(), pages) for pages in (3, 4)] == [1, -1]
 
 
 HOARDER = """
@@ -160,12 +161,10 @@ def test_a_trap_that_no_lack_of_memory_caused_says_nothing_of_memory(
     assert (type(error), error.hint) == (TrapError, None)
 
 
-@pytest.mark.parametrize("form", ["component", "core module that hides its memory"])
-def test_a_trap_in_code_without_names_or_visible_memory_says_what_cannot_be_seen(
-    runtime: WasmRuntime, form: str
-) -> None:
-    assert end_of(runtime, form, "nameless").hint == UNSEEN
+def test_a_trap_in_code_without_names_or_visible_memory_says_what_cannot_be_seen(runtime: WasmRuntime) -> None:
+    assert end_of(runtime, "core module that hides its memory", "nameless").hint == UNSEEN
     assert end_of(runtime, "core module", "nameless").hint is None
+    assert end_of(runtime, "component", "nameless").hint is None
 
 
 def test_a_guest_that_needs_more_memory_to_start_than_it_may_have_is_told(
@@ -213,8 +212,10 @@ def test_the_gc_heap_says_itself_that_it_is_full(runtime: WasmRuntime) -> None:
 def test_an_exhausted_stack_names_its_bound(runtime: WasmRuntime, guest: tuple[str, str | None]) -> None:
     with pytest.raises(TrapError) as caught:
         call(prepare(runtime, guest[0], "deep", guest[1]).instantiate())
-    assert f"a call may use {MAX_WASM_STACK_BYTES // 1024} KiB" in caught.value.message
-    assert caught.value.hint == "no limit of an entry raises it; a recursion without end is the usual cause"
+    assert "a call may use 524288 bytes of stack" in caught.value.message
+    assert caught.value.hint == (
+        "raise max_stack_bytes in polycall.yaml, which is 524288, unless this is a recursion without end"
+    )
 
 
 def test_a_mangled_name_is_shown_readable(runtime: WasmRuntime) -> None:
@@ -252,15 +253,22 @@ def test_a_trap_in_the_start_code_is_the_guests_error(runtime: WasmRuntime) -> N
         assert "start" in (caught.value.guest_traceback or "")
 
 
-def test_a_result_larger_than_the_engine_copies_is_a_limit(runtime: WasmRuntime) -> None:
-    core = """(memory (export "memory") 1000)
-      (func (export "much") (result i32) (i32.store (i32.const 12) (i32.const 60000000)) (i32.const 8))"""
-    with pytest.raises(LimitError, match="more data than the engine copies"):
-        call(prepare(runtime, core_in_component(core, "much (result (list u8))"), "much").instantiate())
+@pytest.mark.parametrize(("size", "fits"), [(60_000_000, True), (MAX_LIFTED_BYTES + 1, False)])
+def test_a_result_has_a_size_at_most(runtime: WasmRuntime, size: int, fits: bool) -> None:
+    core = f"""(memory (export "memory") 3000)
+      (func (export "much") (result i32) (i32.store (i32.const 12) (i32.const {size})) (i32.const 8))"""
+    instance = prepare(runtime, core_in_component(core, "much (result (list u8))"), "much").instantiate()
+    if fits:
+        result = call(instance)
+        assert isinstance(result, bytes)
+        assert len(result) == size
+        return
+    with pytest.raises(LimitError, match=f"the guest's result is larger than {MAX_LIFTED_BYTES} bytes"):
+        call(instance)
 
 
 def test_words_of_the_engine_count_only_where_no_guest_can_put_them() -> None:
     words = "resource limit exceeded: memory count too high at 1001"
-    assert isinstance(engine_error(EngineError(words), None), TooManyMemoriesError)
+    assert isinstance(engine_error(EngineError(words), None, 1), TooManyMemoriesError)
     for failure in (EngineError(words, traceback="m!f"), EngineError(f"m!f: {words}"), EngineError(words, code=9)):
-        assert type(engine_error(failure, None)) is TrapError
+        assert type(engine_error(failure, None, 1)) is TrapError

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polycall.interop.errors import MemoryLimitError
-from polycall.wasm_runtime.engine.footprint import Footprint, Table, footprint_of
+from polycall.wasm_runtime.component.binary import decode
+from polycall.wasm_runtime.component.core_module import read_core_module
+from polycall.wasm_runtime.component.planner import make_plan
+from polycall.wasm_runtime.engine.footprint import Footprint, Table, together
 from polycall.wasm_runtime.engine.memory_shares import ELEMENT_BYTES, FREE_TABLE_BYTES, shares
 
 PAGE = 65536
@@ -81,7 +84,7 @@ def test_what_is_left_is_for_all(footprint: Footprint, running: int) -> None:
         ("(type $f (func)) (table 0 (ref null $f))", Footprint((), (Table(0, None),), is_exact=True)),
         (
             "(func $f) (table 7 (ref func) (ref.func $f)) (table 9 9 funcref)",
-            Footprint((), (Table(0, None), Table(0, None)), is_exact=True),
+            Footprint((), (Table(7, None), Table(9, 9)), is_exact=True),
         ),
         ("(type (array i8))", Footprint(has_gc=True, is_exact=True)),
         ("(type (struct))", Footprint(has_gc=True, is_exact=True)),
@@ -94,10 +97,11 @@ def test_what_is_left_is_for_all(footprint: Footprint, running: int) -> None:
     ],
 )
 def test_a_footprint_is_read_from_the_binary(fields: str, footprint: Footprint) -> None:
-    assert footprint_of(bytes(wasmtime.wat2wasm(f"(module {fields})"))) == footprint
+    assert read_core_module(bytes(wasmtime.wat2wasm(f"(module {fields})"))).footprint == footprint
 
 
 def test_the_modules_of_a_component_count_once_each() -> None:
     module = "(core module (memory 1) (table 2 2 funcref))"
-    text = f"(component {module} (component {module} (component {module})))"
-    assert footprint_of(bytes(wasmtime.wat2wasm(text))) == Footprint((PAGE,) * 3, (Table(2, 2),) * 3)
+    binary = bytes(wasmtime.wat2wasm(f"(component {module} (component {module} (component {module})))"))
+    footprint = together(make_plan(decode(binary), binary).footprints)
+    assert footprint == Footprint((PAGE,) * 3, (Table(2, 2),) * 3)

@@ -1,89 +1,76 @@
-"""A core module's memory. Every pointer and length comes from the guest and is checked before it is used."""
+"""A guest's linear memory: the one place where pointers and lengths of a guest's are checked before they are used.
+
+What relies on it: a memory never shrinks and, as the engine is configured, never moves. So a view of it may be too
+short, never wrong.
+"""
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable
-
-from polycall.interop.errors import InternalError, TrapError
-from polycall.wasm_runtime.engine.native import memory_data, memory_size
-from polycall.wasm_runtime.engine.pace import Pace
-from polycall.wasm_runtime.engine.stores import GuestStore
+from polycall.interop.errors import TrapError
+from polycall.wasm_runtime.engine.native import memory_data, memory_size, view
 
 __all__ = ["GuestMemory"]
 
 
 class GuestMemory:
-    """The linear memory of an instance, and its allocator."""
+    """One linear memory of a store.
 
-    __slots__ = ("_allocator", "_context", "_memory", "_store", "pace")
+    Attributes:
+        view: Its bytes, as many as it had when somebody last looked.
+        size: How many those are.
+    """
 
-    def __init__(self, store: GuestStore, memory: int, allocator: Callable[[int, int], int], pace: Pace) -> None:
+    __slots__ = ("_before", "_context", "_memory", "size", "view")
+
+    def __init__(self, context: int, memory: int) -> None:
         """Wraps a memory.
 
         Args:
-            store: Where it lives.
-            memory: The address of its ``wasmtime_memory_t``.
-            allocator: Takes size and alignment, returns where the guest put it.
-            pace: The clock of the running call.
+            context: The ``wasmtime_context_t`` of its store.
+            memory: The address of its ``wasmtime_memory_t``, which lives as long as this.
         """
-        self.pace = pace
-        self._store = store
-        self._context = store.context
+        self._context = context
         self._memory = memory
-        self._allocator = allocator
+        self._before, self.view = memoryview(b""), memoryview(b"")
+        self.size = 0
 
-    def close(self) -> None:
-        """Lets go of the allocator, which is the instance's, so that both go at once."""
-        self._allocator = _closed
-
-    def read(self, at: int, size: int, what: str, boundary: int = 1, elements: int = 0) -> bytes:
-        """Returns bytes of the guest's.
+    def fence(self, at: int, size: int, what: str, boundary: int = 1) -> memoryview:
+        """Returns the memory as it is now, if a region lies in it.
 
         Args:
-            at: Offset, as the guest gave it.
-            size: How many bytes.
+            at: Offset, as the guest gave it: an unsigned number.
+            size: How many bytes, of any size.
             what: What lies there, for the message.
             boundary: The alignment it must have.
-            elements: How many Python values it will become: a guest can let many pointers share one region.
 
         Raises:
-            TrapError: Outside the memory, or not aligned.
-            LimitError: One result takes more than the host is willing to copy.
+            TrapError: It is outside of the memory, or not aligned.
         """
-        self._check(at, size, what, boundary)
-        self.pace.take(elements, size)
-        return ctypes.string_at(memory_data(self._context, self._memory) + at, size)
-
-    def write(self, at: int, data: bytes | bytearray) -> None:
-        """Copies bytes to where the allocator made room; they fit."""
-        target = memory_data(self._context, self._memory) + at
-        ctypes.memmove(target, bytes(data), len(data))
-
-    def allocate(self, size: int, boundary: int) -> int:
-        """Lets the guest make room.
-
-        Returns:
-            The offset; `boundary` for nothing, which is no one's memory but not null either.
-
-        Raises:
-            MemoryLimitError: The guest had no room, and its memory is limited.
-            TrapError: It had none without a limit, or what it answered is outside of its memory or not aligned.
-        """
-        if not size:
-            return boundary
-        at = self._allocator(size, boundary)
-        if not at:
-            raise self._store.refused_allocation(f"the guest's allocator has no room for {size} bytes")
-        self._check(at, size, "what the guest's allocator returned", boundary)
-        return at
-
-    def _check(self, at: int, size: int, what: str, boundary: int) -> None:
-        if at + size > memory_size(self._context, self._memory):
+        if self.ends_before(at + size):
             raise TrapError(f"{what} is outside of the guest's memory: {size} bytes at {at:#x}")
         if at % boundary:
             raise TrapError(f"{what} is not aligned: {at:#x} is no multiple of {boundary}")
+        return self.view
 
+    def ends_before(self, end: int) -> bool:
+        """Says whether it has fewer bytes."""
+        if end > self.size:
+            self._look()
+        return end > self.size
 
-def _closed(_size: int, _alignment: int) -> int:
-    raise InternalError("memory of an instance was asked for after its end")
+    def close(self) -> None:
+        """Lets go of the memory; to be called before its store is deleted."""
+        self._before.release()
+        self.view.release()
+        self._before, self.view = memoryview(b""), memoryview(b"")
+        self.size = self._memory = 0
+
+    def _look(self) -> None:
+        size = memory_size(self._context, self._memory) if self._memory else 0
+        if size == self.size:
+            return
+        # Whoever reads a list while one of its items is found to lie further out goes on in the view that it has. There
+        # is one such view at most: no guest runs while a value is read, so the memory is seen to have grown but once.
+        self._before.release()
+        self._before, self.view = self.view, view(memory_data(self._context, self._memory), size)
+        self.size = size

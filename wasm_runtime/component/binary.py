@@ -72,7 +72,7 @@ def _section(reader: BinaryReader) -> list[Definition]:
     number = reader.byte()
     length = reader.u32()
     if number == 0:  # custom: names, producers and the like
-        reader.skip(length, "a custom section")
+        reader.within(length, "a custom section", lambda: _custom(reader))
         return []
     if number == 1:
         return [_core_module(reader, length)]
@@ -85,6 +85,11 @@ def _section(reader: BinaryReader) -> list[Definition]:
     if read is None:
         raise reader.error(f"there is no section {number}", at)
     return reader.within(length, f"section {number}", lambda: reader.vector(partial(read, reader)))
+
+
+def _custom(reader: BinaryReader) -> None:
+    reader.name()
+    reader.offset = reader.end
 
 
 def _core_module(reader: BinaryReader, length: int) -> CoreModule:
@@ -177,6 +182,9 @@ def _canon(reader: BinaryReader) -> Canon:
         return Lower(reader.u32(), _options(reader))
     if kind in _RESOURCES:
         return ResourceBuiltin(_RESOURCES[kind], reader.u32())
+    if kind == _TASK_RETURN:
+        result, _ = result_list(reader), _options(reader)
+        return AsyncBuiltin("task.return", (), result)
     if kind in _THREADS:
         raise reader.error(f"threads are not supported ({_THREADS[kind]})", at)
     if kind not in _ASYNC:
@@ -198,11 +206,6 @@ def _dropped_options(reader: BinaryReader) -> int:
     return 0
 
 
-def _dropped_results(reader: BinaryReader) -> int:
-    result_list(reader)
-    return 0
-
-
 def _slot_type(reader: BinaryReader) -> int:
     at = reader.offset
     name = core_value_type(reader)
@@ -211,6 +214,7 @@ def _slot_type(reader: BinaryReader) -> int:
     return 4 if name == "i32" else 8
 
 
+_TASK_RETURN = 0x09
 _RESOURCES = {0x02: "resource.new", 0x03: "resource.drop", 0x04: "resource.rep"}
 _THREADS = {
     0x26: "thread.index",
@@ -229,7 +233,6 @@ _Immediates = tuple[Callable[[BinaryReader], int], ...]
 _ASYNC: dict[int, tuple[str, _Immediates]] = {
     0x05: ("task.cancel", ()),
     0x06: ("subtask.cancel", (_switch,)),
-    0x09: ("task.return", (_dropped_results, _dropped_options)),
     0x0A: ("context.get", (_slot_type, _index)),
     0x0B: ("context.set", (_slot_type, _index)),
     0x0C: ("thread.yield", (_switch,)),

@@ -1,4 +1,4 @@
-"""Passes over core types in a component's binary: the engine reads them, we must only know where they end.
+"""Reads core types: the functions among them are known by what they take and give, of others only where they end.
 
 Specification: core WebAssembly 3.0, binary format of types, and ``core:moduletype`` of the Component Model.
 """
@@ -6,9 +6,13 @@ Specification: core WebAssembly 3.0, binary format of types, and ``core:modulety
 from __future__ import annotations
 
 from polycall.wasm_runtime.component.definitions import CoreType
+from polycall.wasm_runtime.component.plan import CoreFunctionType
 from polycall.wasm_runtime.component.reader import BinaryReader
 
-__all__ = ["core_type", "core_value_type", "skip_core_type"]
+__all__ = ["Limits", "core_type", "core_value_type", "limits", "recursive_types"]
+
+Limits = tuple[int, int, int | None, int | None]
+"""Flags, minimum, maximum, and the binary logarithm of the page size; None where nothing is said."""
 
 _NUMBERS = {0x7F: "i32", 0x7E: "i64", 0x7D: "f32", 0x7C: "f64", 0x7B: "v128"}
 _HEAPS = frozenset(range(0x68, 0x75))  # the short forms of reference types: exn, array, struct, i31, eq, any, ...
@@ -17,14 +21,13 @@ _MODULE, _SUB, _SUB_FINAL, _REC, _FUNC, _STRUCT, _ARRAY = 0x50, 0x50, 0x4F, 0x4E
 
 
 def core_type(reader: BinaryReader) -> CoreType:
-    """Reads the definition of a core type."""
+    """Reads the definition of a core type in a component."""
     start = reader.offset
-    skip_core_type(reader)
+    _definition(reader)
     return CoreType(start, reader.offset)
 
 
-def skip_core_type(reader: BinaryReader) -> None:
-    """Passes over the definition of a core type: of a module, or of anything that core WebAssembly has."""
+def _definition(reader: BinaryReader) -> None:
     kind = reader.peek()
     if kind == _MODULE:
         reader.byte()
@@ -32,32 +35,41 @@ def skip_core_type(reader: BinaryReader) -> None:
     elif kind == 0x00:  # what a sub type has before it here, for 0x50 alone means a module
         reader.byte()
         _sub_type(reader)
-    elif kind == _REC:
-        reader.byte()
-        reader.vector(lambda: _sub_type(reader))
     else:
-        _sub_type(reader)
+        recursive_types(reader)
 
 
-def _sub_type(reader: BinaryReader) -> None:
+def recursive_types(reader: BinaryReader) -> list[CoreFunctionType | None]:
+    """Reads one entry of a type section; returns its types, None for one that is no function."""
+    if reader.peek() == _REC:
+        reader.byte()
+        return reader.vector(lambda: _sub_type(reader))
+    return [_sub_type(reader)]
+
+
+def _sub_type(reader: BinaryReader) -> CoreFunctionType | None:
     if reader.peek() in (_SUB, _SUB_FINAL):
         reader.byte()
         reader.vector(reader.u32)
-    _composite_type(reader)
+    return _composite_type(reader)
 
 
-def _composite_type(reader: BinaryReader) -> None:
+def _composite_type(reader: BinaryReader) -> CoreFunctionType | None:
     at = reader.offset
     kind = reader.byte()
     if kind == _FUNC:
-        reader.vector(lambda: core_value_type(reader))
-        reader.vector(lambda: core_value_type(reader))
-    elif kind == _STRUCT:
+        return _value_types(reader), _value_types(reader)
+    if kind == _STRUCT:
         reader.vector(lambda: _field_type(reader))
     elif kind == _ARRAY:
         _field_type(reader)
     else:
         raise reader.error(f"{kind:#04x} is no core type", at)
+    return None
+
+
+def _value_types(reader: BinaryReader) -> tuple[str, ...]:
+    return tuple(reader.vector(lambda: core_value_type(reader)))
 
 
 def _field_type(reader: BinaryReader) -> None:
@@ -90,7 +102,7 @@ def _module_declaration(reader: BinaryReader) -> None:
         reader.name()
         _extern_type(reader)
     elif kind == 0x01:
-        skip_core_type(reader)
+        _definition(reader)
     elif kind == 0x02:
         reader.expect(0x10, "the sort of an alias in a module type")
         reader.expect(0x01, "the target of an alias in a module type")
@@ -110,9 +122,9 @@ def _extern_type(reader: BinaryReader) -> None:
         reader.u32()
     elif kind == 0x01:
         core_value_type(reader)
-        _limits(reader)
+        limits(reader)
     elif kind == 0x02:
-        _limits(reader)
+        limits(reader)
     elif kind == 0x03:
         core_value_type(reader)
         reader.byte()  # mutable, shared
@@ -123,18 +135,9 @@ def _extern_type(reader: BinaryReader) -> None:
         raise reader.error(f"{kind:#04x} is no core import or export", at)
 
 
-def _limits(reader: BinaryReader) -> None:
+def limits(reader: BinaryReader) -> Limits:
+    """Reads the limits of a memory or table."""
     flags = reader.byte()
-    _u64(reader)
-    if flags & 1:
-        _u64(reader)
-    if flags & 8:
-        reader.u32()  # the page size
-
-
-def _u64(reader: BinaryReader) -> None:
-    at = reader.offset
-    for _ in range(10):
-        if reader.byte() < 0x80:
-            return
-    raise reader.error("a number has more than 64 bits", at)
+    least = reader.u64()
+    most = reader.u64() if flags & 1 else None
+    return flags, least, most, reader.u32() if flags & 8 else None

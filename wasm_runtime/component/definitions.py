@@ -54,6 +54,7 @@ __all__ = [
     "TypeDeclaration",
     "ValueType",
     "Variant",
+    "weight",
 ]
 
 ValueType: TypeAlias = str | int
@@ -380,10 +381,14 @@ class ResourceBuiltin:
 
 @dataclass(frozen=True, slots=True)
 class AsyncBuiltin:
-    """A built-in of WASI 0.3 as a core function; toolchains define them also for guests that never call them."""
+    """A built-in of WASI 0.3 as a core function; toolchains define them also for guests that never call them.
+
+    `result` is the type that ``task.return`` takes.
+    """
 
     name: str
     immediates: tuple[int, ...] = ()
+    result: ValueType | None = None
 
 
 Canon: TypeAlias = Lift | Lower | ResourceBuiltin | AsyncBuiltin
@@ -424,3 +429,21 @@ Definition: TypeAlias = (
     | Import
     | Export
 )
+
+
+def weight(definition: Definition | TypeDeclaration) -> int:
+    """Returns how many things a definition has in it, itself included: what it costs to go through it."""
+    match definition:
+        case Record(fields=found) | FuncType(parameters=found):
+            return 1 + len(found)
+        case Variant(cases=cases):
+            return 1 + len(cases)
+        case Flags(labels=labels) | Enum(labels=labels):
+            return 1 + len(labels)
+        case Tuple(elements=elements):
+            return 1 + len(elements)
+        case InlineExports(exports=items) | CoreInlineExports(exports=items):
+            return 1 + len(items)
+        case Instantiate(arguments=given) | CoreInstantiate(arguments=given):
+            return 1 + len(given)
+    return 1

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from polycall.wasm_runtime.engine.footprint import Footprint
 from polycall.wasm_runtime.wit.signature import Signature
 from polycall.wasm_runtime.wit.wit_types import WitType
 
@@ -20,6 +21,7 @@ __all__ = [
     "AsyncFunction",
     "ComponentFunction",
     "CoreExport",
+    "CoreFunctionType",
     "CoreHost",
     "CoreRef",
     "DefineResource",
@@ -27,16 +29,21 @@ __all__ = [
     "HostCoreFunction",
     "ImportedFunction",
     "ImportedInterface",
+    "Initialize",
     "Instantiate",
     "LiftedFunction",
     "LoweredFunction",
     "Options",
     "Plan",
+    "RefusedFunction",
     "RefusedImport",
     "ResourceFunction",
     "ResourceSlot",
     "Step",
 ]
+
+CoreFunctionType: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
+"""What a core function takes and gives: ``i32``, ``i64``, ``f32``, ``f64``, ``v128`` or ``reference``."""
 
 # What modules are given ---------------------------------------------------------------------------------------------
 
@@ -67,6 +74,8 @@ class Options:
         encoding: ``utf8``, ``utf16`` or ``latin1+utf16``.
         memory: Where values lie that do not fit into core values.
         realloc: What makes room there.
+        realloc_parameters: What it takes: 4 as the Canonical ABI has it (old address, old size, alignment, size); core
+            modules may have one that takes size and alignment (2), or the size alone (1).
         post_return: What is called with the core results when they were read.
     """
 
@@ -74,6 +83,7 @@ class Options:
     memory: CoreExport | None = None
     realloc: CoreRef | None = None
     post_return: CoreRef | None = None
+    realloc_parameters: int = 4
 
 
 # Functions of components --------------------------------------------------------------------------------------------
@@ -97,7 +107,7 @@ class ImportedFunction:
         interface: The import's name, version included; of a function that is imported on its own, that function's.
         name: The function's name inside of the interface; empty for one imported on its own.
         signature: As the component declares it; None where it has a type that cannot cross (async, streams, futures).
-        refusal: What is then wrong with it, for the message of a call.
+        refusal: What is then wrong with it, for the message of a call: what follows the function's name.
     """
 
     interface: str
@@ -106,7 +116,18 @@ class ImportedFunction:
     refusal: str | None = None
 
 
-ComponentFunction: TypeAlias = LiftedFunction | ImportedFunction
+@dataclass(frozen=True, slots=True)
+class RefusedFunction:
+    """A function of the component's own that cannot be called.
+
+    Attributes:
+        refusal: Why: what follows the function's name in a message.
+    """
+
+    refusal: str
+
+
+ComponentFunction: TypeAlias = LiftedFunction | ImportedFunction | RefusedFunction
 
 # Core functions of the host -----------------------------------------------------------------------------------------
 
@@ -118,6 +139,7 @@ class LoweredFunction:
     function: ComponentFunction
     options: Options
     instance: int
+    core_type: CoreFunctionType
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +158,7 @@ class AsyncFunction:
     name: str
     immediates: tuple[int, ...]
     instance: int
+    core_type: CoreFunctionType
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +202,14 @@ class DefineResource:
     destructor: CoreRef | None
 
 
-Step: TypeAlias = Instantiate | DefineResource
+@dataclass(frozen=True, slots=True)
+class Initialize:
+    """Calls what a core module's toolchain wants called once, before any other export (WASI, "reactors")."""
+
+    core: CoreExport
+
+
+Step: TypeAlias = Instantiate | DefineResource | Initialize
 
 # The outside --------------------------------------------------------------------------------------------------------
 
@@ -236,7 +266,9 @@ class Plan:
     """Everything that an instance does and is.
 
     Attributes:
-        modules: Where the core modules are in the binary, each once: (start, end).
+        modules: Where the core modules are in the binary, each once: (start, end). Those without instances come last;
+            they must be valid all the same.
+        footprints: What an instance of each module takes.
         steps: In order.
         host_functions: The core functions that modules are given.
         slots: Resource types.
@@ -246,6 +278,7 @@ class Plan:
     """
 
     modules: tuple[tuple[int, int], ...]
+    footprints: tuple[Footprint, ...]
     steps: tuple[Step, ...]
     host_functions: tuple[HostCoreFunction, ...]
     slots: tuple[ResourceSlot, ...]

@@ -32,10 +32,10 @@ class BinaryReader:
 
     __slots__ = ("_budget", "_nesting", "data", "end", "offset")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, start: int = 0, end: int | None = None) -> None:
         self.data = data
-        self.offset = 0
-        self.end = len(data)
+        self.offset = start
+        self.end = len(data) if end is None else end
         self._budget = MAX_DEFINITIONS
         self._nesting = 0
 
@@ -78,16 +78,23 @@ class BinaryReader:
 
     def u32(self) -> int:
         """Reads an unsigned LEB128 number of 32 bits."""
+        return self._unsigned(32)
+
+    def u64(self) -> int:
+        """Reads an unsigned LEB128 number of 64 bits."""
+        return self._unsigned(64)
+
+    def _unsigned(self, bits: int) -> int:
         at = self.offset
         value = 0
-        for shift in range(0, 35, 7):
+        for shift in range(0, bits + 3, 7):
             byte = self.byte()
             value |= (byte & 0x7F) << shift
             if byte < 0x80:
-                if value >= 1 << 32:
+                if value >= 1 << bits:
                     break
                 return value
-        raise self.error("a number has more than 32 bits", at)
+        raise self.error(f"a number has more than {bits} bits", at)
 
     def s33(self) -> int:
         """Reads a signed LEB128 number of 33 bits: an index, or below zero the code of a type."""

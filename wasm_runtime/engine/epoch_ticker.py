@@ -34,7 +34,8 @@ class EpochTicker:
                 self._start()
 
     def _start(self) -> None:
-        self._needed.set()
+        if not self._needed.is_set():  # the ticks of calls that follow each other soon have not ended: setting it costs
+            self._needed.set()
         if self._thread is not None and self._thread.is_alive():
             return
         self._thread = threading.Thread(target=self._run, name="polycall-epoch", daemon=True)

@@ -8,23 +8,36 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from ctypes import c_bool, c_char, c_char_p, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    c_bool,
+    c_char,
+    c_char_p,
+    c_int,
+    c_int64,
+    c_size_t,
+    c_ssize_t,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+    py_object,
+)
+from functools import partial
 from typing import Any
 
 from wasmtime._ffi import dll
 
 __all__ = [
-    "COMPONENT_CALLBACK",
     "CORE_CALLBACK",
     "EPOCH_CALLBACK",
+    "SLOT_BYTES",
     "Buffer",
     "address_of",
+    "bare",
     "function_address",
+    "memory_meter",
     "prototype",
 ]
-
-COMPONENT_CALLBACK = ctypes.CFUNCTYPE(c_void_p, c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_size_t)
-"""A host function of components: (data, context, type, arguments, count, results, count) -> error or None."""
 
 CORE_CALLBACK = ctypes.CFUNCTYPE(c_void_p, c_void_p, c_void_p, c_void_p, c_size_t)
 """A host function of core modules: (data, caller, values, count) -> trap or None."""
@@ -41,6 +54,22 @@ def prototype(name: str, result: Any, *parameters: Any) -> Callable[..., Any]:
     return function
 
 
+def bare(name: str) -> Callable[..., Any]:
+    """Returns a C function that takes ctypes objects alone, made beforehand: ctypes then converts nothing.
+
+    A plain number would be passed as an ``int`` of C, and cut.
+    """
+    function = dll[name]
+    function.restype = c_void_p
+    return function
+
+
+call_unchecked = bare("wasmtime_func_call_unchecked")
+"""(context, function, slots, number of slots, trap) -> error or None."""
+
+function_new = prototype("wasmtime_func_new_unchecked", None, *(c_void_p,) * 6)
+instance_new = prototype("wasmtime_instance_new", c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p)
+instance_export = prototype("wasmtime_instance_export_get", c_bool, c_void_p, c_void_p, c_char_p, c_size_t, c_void_p)
 store_new = prototype("wasmtime_store_new", c_void_p, c_void_p, c_void_p, c_void_p)
 store_delete = prototype("wasmtime_store_delete", None, c_void_p)
 store_context = prototype("wasmtime_store_context", c_void_p, c_void_p)
@@ -50,6 +79,8 @@ set_epoch_deadline = prototype("wasmtime_context_set_epoch_deadline", None, c_vo
 increment_epoch = prototype("wasmtime_engine_increment_epoch", None, c_void_p)
 context_data = prototype("wasmtime_context_get_data", c_void_p, c_void_p)
 memory_data = prototype("wasmtime_memory_data", c_void_p, c_void_p, c_void_p)
+_untyped_memory_size = dll["wasmtime_memory_data_size"]  # argument types cost more than the function itself
+_untyped_memory_size.restype = c_size_t
 memory_size = prototype("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
 caller_context = prototype("wasmtime_caller_context", c_void_p, c_void_p)
 
@@ -69,7 +100,46 @@ frame_module = prototype("wasmtime_frame_module_name", c_void_p, c_void_p)
 frame_index = prototype("wasm_frame_func_index", c_uint32, c_void_p)
 frame_offset = prototype("wasm_frame_module_offset", c_size_t, c_void_p)
 
+config_memory_may_move = prototype("wasmtime_config_memory_may_move_set", None, c_void_p, c_bool)
+config_async_stack_size = prototype("wasmtime_config_async_stack_size_set", None, c_void_p, c_uint64)
 config_concurrency = prototype("wasmtime_config_concurrency_support_set", None, c_void_p, c_bool)
+config_component_features = tuple(
+    prototype(f"wasmtime_config_wasm_component_model_{feature}_set", None, c_void_p, c_bool)
+    for feature in ("async", "more_async_builtins", "async_stackful", "map", "implements", "canonical_names")
+)
+component_new = prototype("wasmtime_component_new", c_void_p, c_void_p, c_char_p, c_size_t, c_void_p)
+component_delete = prototype("wasmtime_component_delete", None, c_void_p)
+
+SLOT_BYTES = 16
+"""The size of a ``wasmtime_val_raw_t``: a parameter or a result of a core function."""
+
+_WRITABLE = 0x200
+_view_of = ctypes.PYFUNCTYPE(py_object, c_void_p, c_ssize_t, c_int)(("PyMemoryView_FromMemory", ctypes.pythonapi))
+
+
+def view(address: int, size: int) -> memoryview:
+    """Returns a view of memory that is not Python's: valid only as long as whoever calls knows it to be."""
+    made: memoryview = _view_of(address, size, _WRITABLE)
+    return made
+
+
+def byte_at(address: int) -> int:
+    """Returns a byte of memory that is not Python's."""
+    return c_uint8.from_address(address).value
+
+
+copy = ctypes.memmove
+"""(target address, source address, size)."""
+
+
+def memory_meter(context: int, memory: int) -> Callable[[], int]:
+    """Returns what tells, as cheaply as can be, how many bytes a memory holds.
+
+    Args:
+        context: The store's ``wasmtime_context_t``, as an address.
+        memory: The address of a ``wasmtime_memory_t``, which must live as long as the result.
+    """
+    return partial(_untyped_memory_size, c_void_p(context), c_void_p(memory))
 
 
 def address_of(pointer: Any) -> int:

@@ -11,6 +11,7 @@ import _signal  # type: ignore[import-not-found]  # no stub; `signal` itself tak
 import signal
 from collections import deque
 from collections.abc import Callable
+from operator import is_
 from threading import get_ident
 from types import FrameType
 
@@ -35,13 +36,15 @@ class SignalShield:
             come in between.
     """
 
-    __slots__ = ("__weakref__", "_depth", "_handlers", "_held", "_here", "_thread", "holding")
+    __slots__ = ("__weakref__", "_depth", "_guarding", "_handlers", "_held", "_here", "_seen", "_thread", "holding")
 
     def __init__(self) -> None:
         self.holding = False
         self._here = self._arrived  # one object, to be told from handlers of others
         self._depth = 0
         self._thread = 0
+        self._seen: list[object] = [self] * len(_GUARDED)  # their handlers, as they were last found
+        self._guarding: tuple[int, ...] = ()  # those of them that are written in Python
         self._handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
         self._held: deque[tuple[int, FrameType | None]] = deque()
         watch_forks(self)
@@ -78,18 +81,26 @@ class SignalShield:
             self._give_back()
 
     def _stand_in(self) -> None:
+        # Looked at each time: a program may set a handler between any two calls, and nothing tells of it.
+        if not all(map(is_, map(_signal.getsignal, _GUARDED), self._seen)):
+            self._look()
         # A signal between two of these lines is passed on at once: nothing is held back yet.
-        for number in _GUARDED:
-            handler = _signal.getsignal(number)
-            if callable(handler) and handler is not self._here:
-                self._handlers[number] = handler
-                _signal.signal(number, self._here)
+        for number in self._guarding:
+            _signal.signal(number, self._here)
+
+    def _look(self) -> None:
+        found = [_signal.getsignal(number) for number in _GUARDED]
+        handlers = {number: handler for number, handler in zip(_GUARDED, found, strict=True) if callable(handler)}
+        # Ours is found where it stayed behind: what it stands for is known.
+        self._handlers |= {number: handler for number, handler in handlers.items() if handler is not self._here}
+        self._guarding = tuple(handlers)
+        self._seen = found
 
     def _give_back(self) -> None:
         # A handler given back may raise here. The others then stay behind ours, which passes on, until the next call.
-        for number, handler in self._handlers.items():
+        for number in self._guarding:
             if _signal.getsignal(number) is self._here:  # else a host function has set another one
-                _signal.signal(number, handler)
+                _signal.signal(number, self._handlers[number])
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         if self.holding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import get_ident, main_thread
 from typing import Any
 
@@ -12,29 +12,49 @@ import wasmtime
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import ImportDeniedError, InternalError, MemoryLimitError, PolycallError, TrapError
+from polycall.interop.stack import DEFAULT_STACK_BYTES, MOST_STACK_BYTES
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import EngineError
 from polycall.wasm_runtime.engine.epoch_ticker import EpochTicker
 from polycall.wasm_runtime.engine.memory_shares import Shares
-from polycall.wasm_runtime.engine.native import EPOCH_CALLBACK, address_of
+from polycall.wasm_runtime.engine.memory_wear import Wear
+from polycall.wasm_runtime.engine.native import CORE_CALLBACK, EPOCH_CALLBACK, SLOT_BYTES, address_of
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
-from polycall.wasm_runtime.engine.traps import MAX_WASM_STACK_BYTES, MemoryState, engine_error
+from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
 
-__all__ = ["ENGINE_SETTINGS", "MAX_WASM_STACK_BYTES", "GuestStore", "WasmEngine", "lone_engine"]
+__all__ = ["ENGINE_SETTINGS", "GuestStore", "WasmEngine", "lone_engine"]
 
-ENGINE_SETTINGS = f"epochs, no threads, no shared memory, no concurrency, stack {MAX_WASM_STACK_BYTES}"
+ENGINE_SETTINGS = "epochs, no threads, no shared memory, no concurrency, memories stay where they are"
 """What compiled code depends on beside wasmtime's version: part of the key of the compile cache."""
 
 _NEVER = 2**62
 _INSTANCES = 1_000
+_FUNCTION_BITS = 20
+_FUNCTIONS = (1 << _FUNCTION_BITS) - 1
+_HOST_FAILED = b"a host function failed"
+
+Handler = Callable[[int, memoryview], None]
+"""Serves a core function of the host: takes the ``wasmtime_caller_t`` and the slots of parameters and results."""
 
 
-def _configure() -> wasmtime.Config:
+CoreType = tuple[tuple[str, ...], tuple[str, ...]]
+_VALUE_TYPES = {
+    "i32": wasmtime.ValType.i32,
+    "i64": wasmtime.ValType.i64,
+    "f32": wasmtime.ValType.f32,
+    "f64": wasmtime.ValType.f64,
+}
+_NO_SLOTS = memoryview(b"")
+
+
+def _configure(stack_bytes: int = DEFAULT_STACK_BYTES) -> wasmtime.Config:
     config = wasmtime.Config()
     config.epoch_interruption = True
-    config.max_wasm_stack = MAX_WASM_STACK_BYTES
+    native.config_async_stack_size(config.ptr(), MOST_STACK_BYTES)  # it must not be less, though nothing uses it
+    config.max_wasm_stack = stack_bytes
     config.wasm_threads = False  # a shared memory would be outside of every limit of its store
     config.shared_memory = False
+    native.config_memory_may_move(config.ptr(), False)  # views of memories rely on it
     native.config_concurrency(config.ptr(), False)  # streams and futures; without them a call is a fifth faster
     return config
 
@@ -52,11 +72,14 @@ class GuestStore:
     Attributes:
         context: wasmtime's ``wasmtime_context_t``, as an address.
         call: The context of the running call, or None between calls.
+        enters_host: Whether the guest has functions to call that Python answers.
         failed_call: The last call of the guest to another entry that failed, during the running call.
         failure: What went wrong in a callback of the engine's, kept until the engine has returned.
         shield: What callbacks must open, and close before they return; None outside of the main thread.
+        handlers: Gives what serves a core function of the host, by its number; set by who instantiates.
         starting: Whether the guest's start code runs, and not a call.
-        memories: The addresses of the ``wasmtime_memory_t`` that are exported; set if memory is limited.
+        memories: The addresses of the ``wasmtime_memory_t`` that are known; see `watch`.
+        wanted_bytes: What the guest's allocator is being asked for by the host, while it is; else 0.
     """
 
     __slots__ = (
@@ -64,30 +87,46 @@ class GuestStore:
         "_address",
         "_engine",
         "_guarded",
+        "_key",
         "_memory_limit",
         "_shares",
+        "_wear",
         "call",
         "context",
+        "enters_host",
         "failed_call",
         "failure",
+        "handlers",
         "memories",
         "shield",
         "starting",
+        "wanted_bytes",
     )
 
-    def __init__(self, engine: WasmEngine, address: int, memory_limit: int | None, shares: Shares) -> None:
+    def __init__(  # the engine alone makes stores
+        self, engine: WasmEngine, key: int, address: int, memory_limit: int | None, shares: Shares
+    ) -> None:
         self._engine = engine
+        self._key = key
+        self.handlers: Callable[[int], Handler] | None = None
         self._address: int | None = address
         self._guarded = False
         self.context: int = native.store_context(address)
         self._memory_limit = memory_limit
         self._shares = shares
         self.memories: Sequence[int] = ()
+        self._wear = Wear(memory_limit, shares.running_bytes)
+        self.wanted_bytes = 0
         self.starting = False
+        self.enters_host = True
         self.call: CallContext | None = None
         self.failed_call: PolycallError | None = None
         self.failure: BaseException | None = None
         self.shield: SignalShield | None = None
+
+    def environment(self, function: int) -> int:
+        """Returns what a core function of the host is made with: by it the engine's callback finds its handler."""
+        return self._key << _FUNCTION_BITS | function
 
     def cap_memory(self, each_bytes: int) -> None:
         """Caps each memory, and the GC heap, at so many bytes from now on; -1 for no cap."""
@@ -99,13 +138,29 @@ class GuestStore:
         if self._shares.running_bytes != self._shares.starting_bytes:
             self.cap_memory(self._shares.running_bytes)
 
+    def watch(self, memories: Sequence[int]) -> None:
+        """Says which memories the instance has, once it has started.
+
+        Args:
+            memories: The addresses of their ``wasmtime_memory_t``, which must live as long as the instance.
+        """
+        self.memories = memories
+        self._wear.watch([native.memory_meter(self.context, memory) for memory in memories])
+
+    @property
+    def worn(self) -> bool:
+        """Whether the memories have grown so far that a fresh instance should take the place of this one."""
+        return self._wear.worn
+
     def begin(self, call: CallContext, *, starting: bool = False) -> None:
         """Makes ready for a call, or for the guest's start code; `end` must follow."""
-        if get_ident() == main_thread().ident:  # the only one that runs signal handlers
+        guarded = call.deadline is not None or call.cancellation is not None
+        # Without a deadline no epoch passes: then only an import leads from the engine to Python. And only the main
+        # thread runs signal handlers.
+        if (guarded or self.enters_host) and get_ident() == main_thread().ident:
             self.shield = self._engine.shield
             self.shield.begin()
         try:
-            guarded = call.guarded
             if guarded is not self._guarded:
                 native.set_epoch_deadline(self.context, 1 if guarded else _NEVER)
                 self._guarded = guarded
@@ -158,7 +213,7 @@ class GuestStore:
             internal = InternalError(f"a host function failed: {failure!r}")
             internal.__cause__ = failure
             return internal
-        return self._with_failed_call(engine_error(found, self._memory_now()))
+        return self._with_failed_call(engine_error(found, self._memory_now(), self._engine.stack_bytes))
 
     def refused_allocation(self, message: str) -> PolycallError:
         """Returns the error of a guest that was asked to make room and said that there is none."""
@@ -166,11 +221,16 @@ class GuestStore:
             return TrapError(message)
         return MemoryLimitError(message, hint=f"raise limits.max_memory_bytes, which is {self._memory_limit}")
 
+    def lacks(self, size: int) -> bool:
+        """Says whether a memory that is limited has no room for so many bytes more, as far as can be seen."""
+        memory = self._memory_now()
+        return memory is not None and memory._replace(wanted_bytes=size).full
+
     def _memory_now(self) -> MemoryState | None:
         if self._memory_limit is None:
             return None
         held = tuple(native.memory_size(self.context, memory) for memory in self.memories)
-        return MemoryState(self._memory_limit, self._shares.running_bytes, held)
+        return MemoryState(self._memory_limit, self._shares.running_bytes, held, self.wanted_bytes)
 
     def _with_failed_call(self, error: PolycallError) -> PolycallError:
         failed = self.failed_call
@@ -185,8 +245,10 @@ class GuestStore:
     def close(self) -> None:
         """Frees the store and everything in it; harmless when repeated."""
         address, self._address = self._address, None
+        self.handlers = None
         if address is not None:
             native.store_delete(address)
+            self._engine.forget(self._key)
 
     def __del__(self) -> None:
         """Frees a store that nobody closed."""
@@ -200,16 +262,21 @@ class WasmEngine:
         engine: wasmtime-py's object, for what happens once per entry.
         ticker: What makes the epoch pass while a guarded call runs.
         shield: What keeps signal handlers of the main thread from raising into the engine.
+        stack_bytes: What a guest may use of the native stack in one call, from where the engine is entered.
     """
 
-    def __init__(self) -> None:
-        self.engine = wasmtime.Engine(_configure())
+    def __init__(self, stack_bytes: int = DEFAULT_STACK_BYTES) -> None:
+        self.stack_bytes = stack_bytes
+        self.engine = wasmtime.Engine(_configure(stack_bytes))
         self._address = address_of(self.engine.ptr())
         self.ticker = EpochTicker(lambda: native.increment_epoch(self._address))
         self.shield = SignalShield()
         self._keys = itertools.count(1)
-        self._stores: weakref.WeakValueDictionary[int, GuestStore] = weakref.WeakValueDictionary()
+        self._stores: dict[int, weakref.ref[GuestStore]] = {}
+        self._types: dict[CoreType, wasmtime.FuncType] = {}
         self._on_epoch = EPOCH_CALLBACK(self._epoch_passed)
+        self._on_call = CORE_CALLBACK(self._called)
+        self.core_callback = address_of(self._on_call)
 
     def new_store(self, memory_limit: int | None, shares: Shares) -> GuestStore:
         """Makes a store.
@@ -220,22 +287,60 @@ class WasmEngine:
         """
         key = next(self._keys)
         address = native.store_new(self._address, key, None)
-        store = GuestStore(self, address, memory_limit, shares)
+        store = GuestStore(self, key, address, memory_limit, shares)
         store.cap_memory(shares.starting_bytes)
         native.store_on_epoch(address, self._on_epoch, None, None)
         native.set_epoch_deadline(store.context, _NEVER)
-        self._stores[key] = store
+        self._stores[key] = weakref.ref(store)
         return store
 
-    def store_of(self, context: int) -> GuestStore:
-        """Returns the store that a callback's context belongs to."""
-        return self._stores[native.context_data(context)]
+    def forget(self, key: int) -> None:
+        """Forgets a store that is no more."""
+        self._stores.pop(key, None)
+
+    def function_type(self, core_type: CoreType) -> wasmtime.FuncType:
+        """Returns the engine's object for the type of a core function."""
+        found = self._types.get(core_type)
+        if found is None:
+            parameters, results = ([_VALUE_TYPES[name]() for name in names] for names in core_type)
+            found = self._types[core_type] = wasmtime.FuncType(parameters, results)
+        return found
+
+    def _store(self, key: int) -> GuestStore:
+        store = self._stores[key]()
+        if store is None:
+            raise InternalError("a guest ran in a store that is no more")
+        return store
+
+    def _called(self, environment: int, caller: int, slots: int | None, count: int) -> int | None:
+        """Serves every call of a guest to a core function of the host."""
+        shield: SignalShield | None = None
+        store: GuestStore | None = None
+        try:
+            store = self._store(environment >> _FUNCTION_BITS)
+            shield = store.shield
+            if shield is not None:
+                shield.open()
+            if store.handlers is None:
+                raise InternalError("a guest ran in a store that was closed")
+            raw = native.view(slots, count * SLOT_BYTES) if slots else _NO_SLOTS
+            store.handlers(environment & _FUNCTIONS)(caller, raw)
+        except BaseException as failure:  # noqa: BLE001 - Ctrl-C lands here too; nothing may unwind through the engine
+            if shield is not None:
+                shield.holding = True
+            if store is not None:
+                store.failure = failure
+            trap: int = native.trap_new(_HOST_FAILED, len(_HOST_FAILED))
+            return trap
+        if shield is not None:
+            shield.holding = True
+        return None
 
     def _epoch_passed(self, context: int, _data: int | None, delta: Any, _kind: int) -> int | None:
         shield: SignalShield | None = None
         try:
             delta[0] = 1
-            store = self.store_of(context)
+            store = self._store(native.context_data(context))
             shield = store.shield
             if shield is not None:
                 shield.open()
@@ -246,8 +351,4 @@ class WasmEngine:
         except BaseException as failure:  # noqa: BLE001 - Ctrl-C lands here too; nothing may unwind through the engine
             if shield is not None:
                 shield.holding = True
-            return self.keep(context, failure)
-
-    def keep(self, context: int, failure: BaseException) -> int:
-        """Keeps a callback's failure with the call it belongs to; see `GuestStore.keep`."""
-        return self.store_of(context).keep(failure)
+            return self._store(native.context_data(context)).keep(failure)

@@ -8,15 +8,7 @@ from typing import NamedTuple
 from polycall.interop.errors import LimitError, MemoryLimitError, PolycallError, TrapError
 from polycall.wasm_runtime.engine.engine_errors import EngineError
 
-__all__ = ["MAX_WASM_STACK_BYTES", "MemoryState", "TooManyMemoriesError", "engine_error"]
-
-MAX_WASM_STACK_BYTES = 192 * 1024
-"""Native stack that one entry into a guest may use.
-
-A chain of calls runs in one thread, and each hop enters another store, which counts from where it was entered. 32 hops
-(the deepest chain allowed), each with a guest that recursed to this limit before it called out, take 6 of the 8 MiB
-that a thread has; the rest is for the host's own frames, about 10 KiB a hop.
-"""
+__all__ = ["MemoryState", "TooManyMemoriesError", "engine_error"]
 
 # Codes of wasmtime/trap.h.
 _STACK_EXHAUSTED = 0
@@ -28,9 +20,6 @@ _ALLOCATION_TOO_LARGE = 15
 _OVER_MEMORY_LIMIT = re.compile(r"(?:memory|table) minimum size of \d+ \w+ exceeds (?:memory|table) limits")
 _TOO_MANY = re.compile(r"resource limit exceeded: (?:memory|table) count too high at \d+")
 _GC_HEAP_FULL = re.compile(r"GC heap out of memory: no capacity for allocation of \d+ bytes")
-_TOO_MUCH_DATA = re.compile(
-    r"too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted"
-)
 _PAGE_BYTES = 65536
 _NAMELESS = re.compile(r"[^!]*!<wasm function \d+>(?: \(at 0x[0-9a-f]+\))?")
 _ALLOCATION_FAILED = re.compile(
@@ -54,27 +43,31 @@ class MemoryState(NamedTuple):
         limit_bytes: The guest's ``limits.max_memory_bytes``.
         share_bytes: What each of its memories may grow to.
         held_bytes: What those hold that can be seen: the exported ones of a core module, none of a component.
+        wanted_bytes: What the host was asking the guest's allocator for, or 0.
     """
 
     limit_bytes: int
     share_bytes: int
     held_bytes: tuple[int, ...] = ()
+    wanted_bytes: int = 0
 
     @property
     def full(self) -> bool:
-        """Whether a memory that can be seen has no room for one page more."""
-        return any(held + _PAGE_BYTES > self.share_bytes for held in self.held_bytes)
+        """Whether a memory that can be seen has no room for one page more, or for what is wanted."""
+        wanted = max(_PAGE_BYTES, self.wanted_bytes)
+        return any(held + wanted > self.share_bytes for held in self.held_bytes)
 
 
-def engine_error(failure: EngineError, memory: MemoryState | None) -> PolycallError:
+def engine_error(failure: EngineError, memory: MemoryState | None, stack_bytes: int) -> PolycallError:
     """Turns what the engine says of a failed call or start into an error.
 
     Args:
         failure: What wasmtime said.
         memory: What is known of the guest's memories, if they are limited.
+        stack_bytes: What a call may use of the stack.
     """
     if failure.code == _STACK_EXHAUSTED:
-        return _stack_exhausted(failure)
+        return _stack_exhausted(failure, stack_bytes)
     if failure.code is None:
         return _without_code(failure, memory)
     if memory is None or failure.code not in (_UNREACHABLE, _OUT_OF_BOUNDS, _ALLOCATION_TOO_LARGE):
@@ -82,9 +75,9 @@ def engine_error(failure: EngineError, memory: MemoryState | None) -> PolycallEr
     return _under_memory_limit(failure, memory)
 
 
-def _stack_exhausted(failure: EngineError) -> TrapError:
-    hint = "no limit of an entry raises it; a recursion without end is the usual cause"
-    message = f"{failure.cause}: a call may use {MAX_WASM_STACK_BYTES // 1024} KiB"
+def _stack_exhausted(failure: EngineError, stack_bytes: int) -> TrapError:
+    hint = f"raise max_stack_bytes in polycall.yaml, which is {stack_bytes}, unless this is a recursion without end"
+    message = f"{failure.cause}: a call may use {stack_bytes} bytes of stack"
     return TrapError(message, hint=hint, guest_traceback=failure.traceback)
 
 
@@ -92,9 +85,6 @@ def _without_code(failure: EngineError, memory: MemoryState | None) -> PolycallE
     cause = failure.cause
     if _GC_HEAP_FULL.fullmatch(cause):
         return _out_of_memory(failure, memory)
-    if _TOO_MUCH_DATA.fullmatch(cause):
-        advice = "pass less at once: 128 MiB, of which each element of a list takes 48 bytes, also of list<u8>"
-        return LimitError("the guest passed more data than the engine copies in one call", hint=advice)
     if failure.traceback is None and _OVER_MEMORY_LIMIT.fullmatch(cause):
         return _over_memory_limit(cause, memory)
     if failure.traceback is None and _TOO_MANY.fullmatch(cause):

@@ -9,6 +9,7 @@ lowering code may rely on it without looking again:
 * ``list<u8>`` is bytes, every other list and every tuple is a list;
 * a record is a dict with every field, in declared order; a variant or result is a dict of exactly one key;
 * an enum is its name, flags are a list of names in declared order;
+* a fixed list is like a list; a map is a list of [key, value], for a key may be there twice;
 * an option is None or its payload, which is wrapped as ``{"some": payload}`` only where it could be mistaken: see
   `_option`.
 """
@@ -27,8 +28,11 @@ from polycall.wasm_runtime.engine.pace import AT_ONCE, Pace
 from polycall.wasm_runtime.wit.wit_types import (
     INTEGER_RANGES,
     EnumType,
+    FixedListType,
     FlagsType,
+    HandleType,
     ListType,
+    MapType,
     OptionType,
     Primitive,
     RecordType,
@@ -38,7 +42,10 @@ from polycall.wasm_runtime.wit.wit_types import (
     WitType,
 )
 
-__all__ = ["Check", "Mismatch", "compile_check", "unwrap_some", "wrap_some"]
+__all__ = ["PLAIN_TYPES", "Check", "Mismatch", "compile_check", "unwrap_some", "wrap_some"]
+
+PLAIN_TYPES = frozenset((type(None), bool, int, float, str, bytes, list, dict))
+"""The types of plain values; a resource is of any other."""
 
 Check = Callable[[Any, Pace], Any]
 """Takes a plain value and the call's clock, returns the value's normal form; raises `Mismatch`."""
@@ -91,6 +98,12 @@ def _compile(wit_type: WitType) -> Check:
             return _flags(wit_type)
         case OptionType():
             return _option(wit_type)
+        case FixedListType(element=element):
+            return _fixed(_compile(ListType(element)), wit_type)
+        case MapType():
+            return _map(wit_type)
+        case HandleType():
+            return _handle(wit_type)
     raise TypeError(f"{wit_type} has no plain form")
 
 
@@ -233,6 +246,43 @@ def _tuple(wit_type: TupleType) -> Check:
     return check
 
 
+def _fixed(check: Check, wit_type: FixedListType) -> Check:
+    def check_length(value: Any, pace: Pace) -> Any:
+        items = check(value, pace)
+        if len(items) != wit_type.length:
+            raise Mismatch(wit_type, describe(value))
+        return items
+
+    return check_length
+
+
+def _map(wit_type: MapType) -> Check:
+    """Pairs, in the order in which they are given; a guest may give a key twice. A dict is accepted for them."""
+    entry = TupleType((wit_type.key, wit_type.value))
+    check_entry, check_key, check_value = _tuple(entry), _compile(wit_type.key), _compile(wit_type.value)
+
+    def check(value: Any, pace: Pace) -> list[Any]:
+        if type(value) is not dict:
+            return _each(check_entry, _items(value, wit_type), pace)
+        entries: list[Any] = []
+        for key, item in value.items():
+            pace.step(1)
+            entries.append([_at(f".{key}", check_key, key, pace), _at(f".{key}", check_value, item, pace)])
+        return entries
+
+    return check
+
+
+def _handle(wit_type: HandleType) -> Check:
+    def check(value: Any, _pace: Pace) -> Any:
+        # What it is a handle of, and whether it may be used here, says the table that it enters.
+        if type(value) in PLAIN_TYPES:
+            raise Mismatch(wit_type, describe(value))
+        return value
+
+    return check
+
+
 # --- records, variants and results ------------------------------------------------------------------------------------
 
 
@@ -329,7 +379,7 @@ def _takes_empty(wit_type: WitType) -> bool:
     match wit_type:
         case OptionType(payload=payload):
             return _takes_empty(payload)
-        case ListType() | FlagsType():
+        case ListType() | FlagsType() | MapType():
             return True
         case TupleType(elements=elements):
             return all(isinstance(element, OptionType) for element in elements)

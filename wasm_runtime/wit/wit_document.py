@@ -17,6 +17,7 @@ from polycall.wasm_runtime.wit.wit_types import (
     PRIMITIVES,
     EnumType,
     FlagsType,
+    HandleType,
     ListType,
     OptionType,
     Primitive,
@@ -87,12 +88,17 @@ class Function(NamedTuple):
 
 @dataclass(slots=True)
 class Scope:
-    """An interface, a world, or what stands outside of both (without a name)."""
+    """An interface, a world, or what stands outside of both (without a name).
+
+    Attributes:
+        members: The functions of its resources, by the names that they have in a component: ``[method]cart.add``.
+    """
 
     name: str
     is_interface: bool = False
     types: dict[str, Definition | Use] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
+    members: dict[str, Function] = field(default_factory=dict)
 
 
 class Document:
@@ -101,13 +107,21 @@ class Document:
     Attributes:
         scopes: All scopes; the first is what stands outside of interfaces and worlds.
         exported: The names of the interfaces that a world exports.
+        has_resources: Whether handles can cross; those of a core module cannot.
     """
 
     def __init__(self, complain: Complain) -> None:
         self.scopes = [Scope("")]
         self.exported: set[str] = set()
+        self.has_resources = False
         self._complain = complain
         self._parts = 0
+
+    def interface(self, name: str) -> dict[str, Signature]:
+        """Returns every function of an interface, those of its resources by their names in a component."""
+        scope = next(scope for scope in self.scopes if scope.is_interface and scope.name == name)
+        functions = scope.functions | scope.members
+        return {function: self._signature(written, scope) for function, written in functions.items()}
 
     def signatures(self) -> dict[str, Signature]:
         """Returns every function: by its name, or ``interface#name``."""
@@ -174,6 +188,8 @@ class Document:
         parts = [None if each is None else self._type(each, scope, depth + 1) for each in written.arguments]
         whole = [part for part in parts if part is not None]
         match word.text:
+            case "own" | "borrow" if self.has_resources and len(whole) == 1 and isinstance(whole[0], HandleType):
+                return HandleType(word.text, whole[0].resource, whole[0].name)
             case "list":
                 return ListType(*whole)
             case "option":
@@ -191,9 +207,11 @@ class Document:
             raise self._complain(f"the types have more than {_MAX_PARTS} parts", word.offset, None)
 
     def _defined(self, word: Token, scope: Scope, depth: int) -> WitType:
-        found, scope = self._look_up(word.name, scope)
+        found, scope, name = self._look_up(word.name, scope)
         if found is None:
             raise self._unknown(word, scope)
+        if found.kind == "resource" and self.has_resources:
+            return HandleType("own", 0, name)
         for name, _ in found.items:
             self._take(parts_of_name(name), word)
         items = [(name, None if part is None else self._type(part, scope, depth + 1)) for name, part in found.items]
@@ -213,21 +231,23 @@ class Document:
                 ((_, part),) = items
                 if part is not None:
                     return part
-        raise self._complain(f'"{shown(word.name)}" is a resource: those are not supported yet', word.offset, None)
+        message = f'"{shown(word.name)}" is a resource, which only components have'
+        raise self._complain(message, word.offset, None)
 
-    def _look_up(self, name: str, scope: Scope) -> tuple[Definition | None, Scope]:
+    def _look_up(self, name: str, scope: Scope) -> tuple[Definition | None, Scope, str]:
+        """Returns what a name stands for, where that is declared, and by which name."""
         found = scope.types.get(name) or self.scopes[0].types.get(name)
         for _ in self.scopes:  # each use leads to another scope, or around in a circle
             if not isinstance(found, Use):
-                return found, scope
-            use = found
+                return found, scope, name
+            use, name = found, found.name
             scope = next((each for each in self.scopes if each.is_interface and each.name == use.interface), scope)
             found = scope.types.get(use.name)
-        return None, scope
+        return None, scope, name
 
     def _unknown(self, word: Token, scope: Scope) -> PreparationError:
         if word.text in ("own", "borrow"):
-            return self._complain(f"{word.text}<...>: resources are not supported yet", word.offset, None)
+            return self._complain(f"{word.text}<...>: only components have resources", word.offset, None)
         known = (*sorted(PRIMITIVES), "list", "tuple", "option", "result", *scope.types)
         if isinstance(scope.types.get(word.name), Use):
             hint: str | None = "it is used from an interface that does not stand in this text: write that here, too"

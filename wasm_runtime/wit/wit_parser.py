@@ -24,7 +24,7 @@ from polycall.wasm_runtime.wit.wit_document import (
 )
 from polycall.wasm_runtime.wit.wit_types import PRIMITIVES
 
-__all__ = ["EXAMPLE", "find_signature", "parse_wit"]
+__all__ = ["EXAMPLE", "find_signature", "interface_signatures", "parse_wit"]
 
 EXAMPLE = 'wit: "name: func(a: s32, b: string) -> u32"'
 """How a signature is written, for hints."""
@@ -54,6 +54,17 @@ def parse_wit(source: str) -> dict[str, Signature]:
 def find_signature(source: str, method: str) -> Signature:
     """Returns the signature of the function that an entry's method names; see `Document.signature`."""
     return _Parser(source).declarations().signature(method)
+
+
+def interface_signatures(source: str, interface: str) -> dict[str, Signature]:
+    """Returns the functions of an interface that a WIT text declares, in order.
+
+    Those of resources have the names that they have in a component: ``[constructor]cart``, ``[method]cart.add``,
+    ``[static]cart.merge``. Handles bear the resource's name; which resource type that is, only a component knows.
+    """
+    document = _Parser(source).declarations()
+    document.has_resources = True
+    return document.interface(interface)
 
 
 class _Parser:
@@ -255,7 +266,7 @@ class _Parser:
             self._expect(";")
         elif kind == "resource":
             scope.types[name.name] = Definition(kind, ())
-            self._resource()
+            self._resource(name, scope)
         else:
             scope.types[name.name] = Definition(kind, tuple(self._members(kind)))
 
@@ -282,17 +293,33 @@ class _Parser:
             return payload
         return None
 
-    def _resource(self) -> None:
+    def _resource(self, resource: Token, scope: Scope) -> None:
         if self._accept(";"):
             return
-        depth = 0
-        while True:
-            token = self._take()
-            depth += (token.text == "{") - (token.text == "}")
-            if not token.text:
-                raise self._unexpected('"}"')
-            if not depth:
-                return
+        self._expect("{")
+        while not self._accept("}"):
+            while self._accept("@"):
+                self._gate()
+            name, function = self._member(resource, scope)
+            if name in scope.members:
+                raise self._error(f'"{shown(function.name.name)}" is declared twice', function.name.offset)
+            scope.members[name] = function
+
+    def _member(self, resource: Token, scope: Scope) -> tuple[str, Function]:
+        """Reads a function of a resource; a method's first parameter is the resource."""
+        own, name = Expression(resource), self._word('a function of the resource or "}"')
+        if name.text == "constructor" and self._peek().text == "(":
+            parameters, results = tuple(self._parameters(scope)), self._results() or (own,)
+            self._expect(";")
+            return f"[constructor]{resource.name}", Function(name, parameters, results, is_async=False)
+        self._expect(":")
+        is_static = self._accept("static")
+        is_async = self._accept("async")
+        self._expect("func")
+        this = () if is_static else (("self", Expression(Token("borrow", name.offset, is_word=True), (own,))),)
+        function = Function(name, (*this, *self._parameters(scope)), self._results(), is_async)
+        self._expect(";")
+        return f"[{'static' if is_static else 'method'}]{resource.name}.{name.name}", function
 
     def _comma(self, end: str) -> None:
         if self._peek().text != end and not self._accept(","):

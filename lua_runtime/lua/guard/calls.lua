@@ -49,10 +49,12 @@ local function raised(value)
   return failed({ message = tostring(value), kind = "Internal" }, trace)
 end
 
+local function as_returned(_, ...) return "returned", ... end
+
 local function returned_error(err)
   local own = parts[err]
-  if own then return failed(own, own.trace or own.frames and render(own.frames)) end
-  return failed({ message = err, kind = "Internal" })
+  if own then return as_returned(failed(own, own.trace or own.frames and render(own.frames))) end
+  return as_returned(failed({ message = err, kind = "Internal" }))
 end
 
 local function result(value)

@@ -1,0 +1,201 @@
+"""The native stack of a thread: what is left of it, and a hop that goes on in another thread when too little is.
+
+A chain of calls nests guests of several engines on one native stack, which nobody but the operating system watches: at
+its end the process dies. Each hop uses a bounded part of it. So before a hop is entered, that much must be left.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import DepthError
+from polycall.interop.forks import new_lock
+
+__all__ = ["DEFAULT_STACK_BYTES", "LEAST_STACK_BYTES", "MOST_STACK_BYTES", "StackRoom", "start_thread"]
+
+T = TypeVar("T")
+
+DEFAULT_STACK_BYTES = 512 * 1024
+"""What the WebAssembly of one call may use where nothing else is declared: as much as wasmtime gives by itself."""
+
+LEAST_STACK_BYTES, MOST_STACK_BYTES = 64 * 1024, 8 * 1024 * 1024
+
+_HOST_BYTES = 192 * 1024
+"""What else a hop may use. Lua's own limits of nesting end a hop at 144 KiB, whatever its guest nests; below a guest of
+WebAssembly the host takes less than 16 KiB. Lua and WebAssembly are never both in one hop."""
+
+_MOST_HOPS = 34
+"""How many hops a thread of ours has room for: a whole chain, its end, and what each call of Python's needs."""
+
+_PAGE_BYTES = 64 * 1024  # or less
+
+_WORK_BYTES = 8 * 1024 * 1024
+"""The stack of a thread for other work: what threads have on most systems."""
+
+
+class StackRoom:
+    """Says whether the running thread has room for a hop, and lets the hop go on elsewhere if not. Shared by threads.
+
+    To look costs a system call. So the first hops of a chain go without: as many as fit into half of the thread's
+    stack, whatever they do. The other half is for who called from outside.
+
+    Attributes:
+        here: Of the running thread; a hop at most `_Here.free_hops` deep need not ask `lacks`.
+    """
+
+    __slots__ = ("_hop_bytes", "here")
+
+    def __init__(self, stack_bytes: int = DEFAULT_STACK_BYTES) -> None:
+        """Makes one.
+
+        Args:
+            stack_bytes: What a guest may use of the stack in one hop.
+        """
+        self._hop_bytes = -(-stack_bytes // _PAGE_BYTES) * _PAGE_BYTES + _HOST_BYTES
+        self.here = _Here(self._hop_bytes)
+
+    def lacks(self, depth: int) -> bool:
+        """Says whether a hop so deep in its chain must not be entered in this thread."""
+        return depth > self.here.free_hops and self.here.left_bytes() < self._hop_bytes
+
+    def run(self, context: CallContext, work: Callable[[], T]) -> T:
+        """Returns what work gives, from this thread if there is room; see `elsewhere`."""
+        return self.elsewhere(context, work) if self.lacks(context.depth) else work()
+
+    def elsewhere(self, context: CallContext, work: Callable[[], T]) -> T:
+        """Returns what work gives in a thread of its own, which has room for a whole chain; this one waits for it.
+
+        Context variables have their values there, and what is set there stays there. An exception that a signal's
+        handler raises here cancels the work, and is raised when it has ended: nothing of a call outlives it.
+
+        Args:
+            context: The frame that does the work; nobody else may use it yet.
+            work: What to do.
+
+        Raises:
+            DepthError: There can be no such thread.
+            BaseException: What `work` raised.
+        """
+        stop = Cancellation()
+        forget: Callable[[], None] | None = None
+        if context.cancellation is None:
+            context.cancellation = stop
+        else:
+            context.cancellation, forget = context.cancellation.joined(stop)
+        hop = _Hop(contextvars.copy_context(), work)
+        try:
+            hop.start(_MOST_HOPS * self._hop_bytes)
+            hop.wait()
+        except BaseException:
+            stop.cancel()
+            hop.abandon()
+            raise
+        finally:
+            if forget is not None:
+                forget()
+        return hop.result()
+
+
+def start_thread(thread: threading.Thread, stack_bytes: int = _WORK_BYTES) -> None:
+    """Starts a thread that has so much stack, whatever `threading.stack_size` says at the moment.
+
+    Raises:
+        RuntimeError: The system gives no thread more.
+    """
+    with _STARTING:
+        usual = threading.stack_size(stack_bytes)
+        try:
+            thread.start()
+        finally:
+            threading.stack_size(usual)
+
+
+_STARTING = new_lock()
+"""The size is the process's, so one thread is started at a time. One that others start meanwhile only has more."""
+
+
+class _Hop(Generic[T]):
+    """Work in another thread, once."""
+
+    def __init__(self, variables: contextvars.Context, work: Callable[[], T]) -> None:
+        self._variables = variables
+        self._work = [work]  # who takes it first decides: the thread to begin, or the caller that it must not
+        self._results: list[T] = []
+        self._failures: list[BaseException] = []
+        self._ended = False
+        self._wakes: SimpleQueue[None] = SimpleQueue()
+
+    def start(self, stack_bytes: int) -> None:
+        thread = threading.Thread(target=self._run, name="polycall hop", daemon=True)
+        try:
+            start_thread(thread, stack_bytes)
+        except RuntimeError as error:
+            hint = "give the thread more stack (threading.stack_size, ulimit -s), or the process more threads or memory"
+            raise DepthError(f"the thread has no stack left for this call, and {error}", hint=hint) from error
+
+    def _run(self) -> None:
+        try:
+            for work in self._taken():
+                self._results.append(self._variables.run(work))
+        except BaseException as error:  # noqa: BLE001  # raised where it is waited for
+            self._failures.append(error)
+        finally:
+            self._ended = True
+            self._wakes.put(None)
+
+    def _taken(self) -> list[Callable[[], T]]:
+        with suppress(IndexError):
+            return [self._work.pop()]
+        return []
+
+    def wait(self) -> None:
+        # A handler may raise just after the queue gave what it has. So that only wakes; the mark says if it is over.
+        while not self._ended:
+            self._wakes.get()
+
+    def abandon(self) -> None:
+        """Returns when the work has ended, or will never begin."""
+        if self._taken():
+            return
+        while not self._ended:
+            with suppress(BaseException):  # one more Ctrl-C: the first one is on its way already
+                self.wait()
+
+    def result(self) -> T:
+        if self._failures:
+            raise self._failures.pop()
+        return self._results[0]
+
+
+class _Here(threading.local):
+    """The stack of the running thread; looked at when the thread first asks.
+
+    Attributes:
+        free_hops: So many hops fit in any case.
+    """
+
+    def __init__(self, hop_bytes: int) -> None:
+        self._hop_bytes = hop_bytes
+
+    def __getattr__(self, name: str) -> int:
+        if name != "free_hops":
+            raise AttributeError(name)
+        from polycall.interop.native_stack import StackPointer, stack_of_this_thread  # noqa: PLC0415  # loads ctypes
+
+        lowest, size = stack_of_this_thread()
+        pointer = StackPointer()
+        self._left = (lambda: pointer.now() - lowest) if lowest < pointer.now() <= lowest + size else None
+        # Where nobody can look, more is left to trust: elsewhere is dear, and the first hop should not need it.
+        part = size // 2 if self._left else size * 3 // 4
+        self.free_hops: int = part // self._hop_bytes
+        return self.free_hops
+
+    def left_bytes(self) -> int:
+        """Returns how much of the stack is left; 0 where that is not known. Only after `free_hops`."""
+        return self._left() if self._left else 0

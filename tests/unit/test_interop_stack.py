@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import contextvars
+import ctypes
+import gc
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cmp_to_key
+from types import SimpleNamespace
+from typing import TypeVar
+
+import pytest
+
+from polycall.interop import native_stack, stack
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import CancelledError, DepthError, raise_if
+from polycall.interop.native_stack import StackPointer, stack_of_this_thread
+from polycall.interop.stack import DEFAULT_STACK_BYTES, MOST_STACK_BYTES, StackRoom, start_thread
+from polycall.interop.waiting import Wakeup
+
+T = TypeVar("T")
+
+KIB = 1024
+SMALL = 128 * KIB  # the C library may hand out the stack of a thread that ended, if it is at most four times as large
+
+
+def frame(depth: int = 1, cancellation: Cancellation | None = None) -> CallContext:
+    made = CallContext("app:f", "lua", cancellation=cancellation)
+    made.depth = depth
+    return made
+
+
+def in_thread(work: Callable[[], T], stack_bytes: int = 8 * KIB * KIB) -> T:
+    """Returns what work gives in a thread with a stack of this size."""
+    results: list[T] = []
+    thread = threading.Thread(target=lambda: results.append(work()))
+    start_thread(thread, stack_bytes)
+    thread.join()
+    return results[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not tell where it has got to")
+def test_the_system_tells_where_a_stack_is_and_where_it_has_got_to() -> None:
+    def measure() -> tuple[int, int, int]:
+        return (*stack_of_this_thread(), StackPointer().now())
+
+    for size in (SMALL, 8 * KIB * KIB, 64 * KIB * KIB):
+        lowest, found, pointer = in_thread(measure, size)
+        assert size <= found <= 4 * size
+        assert lowest + found - 64 * KIB < pointer < lowest + found  # of a new thread hardly any is used
+    lowest, size, pointer = measure()
+    assert lowest < pointer < lowest + size
+
+
+def test_the_stack_pointer_moves_as_native_frames_come_and_go() -> None:
+    pointer = StackPointer()
+    seen: list[int] = []
+
+    def compare(_a: int, _b: int) -> int:
+        seen.append(pointer.now())
+        return 0
+
+    before = pointer.now()
+    sorted([1, 2], key=cmp_to_key(compare))
+    assert seen[0] < before == pointer.now()
+
+
+def test_the_first_hops_fit_into_a_large_stack_without_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = StackRoom()
+
+    def look() -> list[bool]:
+        free = room.here.free_hops
+        monkeypatch.setattr(type(room.here), "left_bytes", lambda _: 0)
+        return [room.lacks(free), room.lacks(free + 1)]
+
+    assert in_thread(look) == [False, True]
+    assert in_thread(lambda: room.here.free_hops) >= 5
+
+
+@pytest.mark.parametrize(("size", "stays"), [(8 * KIB * KIB, 8), (1024 * KIB, 1), (SMALL, 0)])
+def test_where_nobody_can_look_the_hops_stay_that_fit_into_three_quarters(
+    monkeypatch: pytest.MonkeyPatch, size: int, stays: int
+) -> None:
+    monkeypatch.setattr(native_stack, "_STACK_POINTER", {})  # as on a machine that is not known
+    monkeypatch.setattr(native_stack, "stack_of_this_thread", lambda: (1, size))
+    room = StackRoom()
+    assert in_thread(lambda: [room.lacks(depth) for depth in (stays, stays + 1)]) == [False, True]
+
+
+def test_the_stack_of_macos_is_told_by_its_upper_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = SimpleNamespace(
+        pthread_self=lambda: 7,
+        pthread_get_stackaddr_np=lambda thread: 9_000_000 if thread.value == 7 else 0,
+        pthread_get_stacksize_np=lambda thread: 8_000_000 if thread.value == 7 else 0,
+    )
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr(native_stack, "ctypes", SimpleNamespace(**{**vars(ctypes), "PyDLL": lambda _name: library}))
+    assert native_stack.stack_of_this_thread() == (1_000_000, 8_000_000)
+
+
+@pytest.mark.parametrize(
+    ("stack_bytes", "lacking"), [(DEFAULT_STACK_BYTES, [True, False, False]), (4 * KIB * KIB, [True, True, False])]
+)
+def test_a_hop_needs_what_a_guest_may_use_of_the_stack(stack_bytes: int, lacking: list[bool]) -> None:
+    room = StackRoom(stack_bytes)
+    sizes = (SMALL, 1024 * KIB, 8 * KIB * KIB)
+    assert [in_thread(lambda: room.lacks(1), size) for size in sizes] == lacking
+
+
+def test_a_thread_of_ours_has_room_for_a_whole_chain_as_deep_as_it_may_be() -> None:
+    for stack_bytes in (DEFAULT_STACK_BYTES, MOST_STACK_BYTES):
+        room = StackRoom(stack_bytes)
+
+        def look(room: StackRoom = room) -> tuple[int, int]:
+            return room.here.free_hops, room.here.left_bytes()
+
+        free, left = room.elsewhere(frame(), look)
+        assert free >= 16
+        assert left > 33 * stack_bytes
+
+
+def test_work_elsewhere_gives_its_result_its_error_and_sees_the_callers_variables() -> None:
+    variable = contextvars.ContextVar("variable", default="nothing")
+    room = StackRoom()
+
+    def work() -> tuple[str, int]:
+        seen = variable.get()
+        variable.set("theirs")
+        return seen, threading.get_ident()
+
+    variable.set("ours")
+    seen, ident = room.elsewhere(frame(), work)
+    assert (seen, variable.get()) == ("ours", "ours")
+    assert ident != threading.get_ident()
+    error = KeyError("own")
+    with pytest.raises(KeyError) as caught:
+        room.elsewhere(frame(), lambda: raise_if(error))
+    assert caught.value is error
+
+
+def test_work_elsewhere_leaves_nothing_to_the_garbage_collector() -> None:
+    room = StackRoom()
+
+    def fail() -> None:
+        raise KeyError
+
+    def go() -> None:
+        room.elsewhere(frame(cancellation=Cancellation()), int)
+        with suppress(KeyError):
+            room.elsewhere(frame(), fail)
+
+    go()
+    gc.collect()
+    gc.disable()
+    try:
+        go()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_work_that_was_given_up_before_it_began_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def interrupt(thread: threading.Thread, _stack_bytes: int) -> None:
+        threads.append(thread)
+        raise KeyboardInterrupt
+
+    began: list[bool] = []
+    monkeypatch.setattr(stack, "start_thread", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        StackRoom().elsewhere(frame(), lambda: began.append(True))
+    threads[0].start()
+    threads[0].join()
+    assert not began
+
+
+def test_work_stays_where_there_is_room_and_goes_where_there_is_none() -> None:
+    room = StackRoom()
+
+    def goes() -> bool:
+        return room.run(frame(), threading.get_ident) != threading.get_ident()
+
+    assert [in_thread(goes, size) for size in (8 * KIB * KIB, SMALL)] == [False, True]
+
+
+@pytest.mark.parametrize("own", [None, Cancellation()], ids=["a call that nobody can cancel", "a cancellable call"])
+def test_an_exception_of_a_signal_handler_ends_the_work_and_is_raised_after_it(own: Cancellation | None) -> None:
+    class Stop(Exception):  # noqa: N818 - what a handler raises is no error
+        pass
+
+    def stop(_number: int, _frame: object) -> None:
+        raise Stop
+
+    ended: list[type[BaseException] | None] = []
+    context = frame(cancellation=own)
+
+    def work() -> None:
+        main = threading.main_thread().ident or 0
+        try:
+            signal.pthread_kill(main, signal.SIGUSR1)
+            Wakeup().wait(context, "nothing")
+        finally:
+            signal.pthread_kill(main, signal.SIGUSR1)  # one more, while the caller waits for the end
+            ended.append(sys.exc_info()[0])
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with pytest.raises(Stop):
+            StackRoom().elsewhere(context, work)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert ended == [CancelledError]
+    assert own is None or not own.cancelled  # that is for who gave it to say
+
+
+def test_a_cancellation_given_from_outside_reaches_the_work() -> None:
+    own = Cancellation()
+    context = frame(cancellation=own)
+
+    def work() -> None:
+        own.cancel()
+        Wakeup().wait(context, "nothing")
+
+    with pytest.raises(CancelledError):
+        StackRoom().elsewhere(context, work)
+    assert own._wakers == []
+
+
+def test_a_system_that_gives_no_thread_more_ends_the_call_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(DepthError, match="no stack left for this call, and can't start new thread") as caught:
+        StackRoom().elsewhere(frame(), lambda: None)
+    assert "ulimit -s" in (caught.value.hint or "")
+
+
+def test_starting_a_thread_leaves_the_stack_size_of_others_alone() -> None:
+    before = threading.stack_size(512 * KIB)
+    try:
+        in_thread(int)
+        assert threading.stack_size() == 512 * KIB
+    finally:
+        threading.stack_size(before)

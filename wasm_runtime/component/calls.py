@@ -1,0 +1,319 @@
+"""Calls across the border: of a function that a guest exports, and of one that the host gives to a guest.
+
+Specification: Canonical ABI, ``canon lift`` and ``canon lower``. Functions of guests are called without the engine's
+check of types, so nothing here is reached unless the core types are those that the types of the component ask for
+(`polycall.wasm_runtime.component.planner` and `LinkedPlan` see to that).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from ctypes import c_size_t, c_void_p
+from typing import TYPE_CHECKING, Any
+
+from polycall.interop.errors import LimitError, TrapError
+from polycall.interop.resources import ResourceHandle
+from polycall.interop.values import Value
+from polycall.wasm_runtime.canonical.codec import Codec
+from polycall.wasm_runtime.canonical.handles import Handle, Task, checked
+from polycall.wasm_runtime.canonical.memory import GuestMemory
+from polycall.wasm_runtime.canonical.pieces import Pieces
+from polycall.wasm_runtime.engine.native import SLOT_BYTES, Buffer, call_unchecked
+from polycall.wasm_runtime.engine.pace import Pace
+from polycall.wasm_runtime.wit.wit_types import HandleType
+
+if TYPE_CHECKING:
+    from polycall.wasm_runtime.component.instance import ComponentInstance
+    from polycall.wasm_runtime.component.plan import LiftedFunction, LoweredFunction, Options
+
+__all__ = ["Border", "CoreCall", "LiftedCall", "LoweredCall"]
+
+MAX_CHAIN = 64
+"""How many component instances of one component may call each other in a row: each costs native stack."""
+
+_MAX_BYTES = 2**28 - 1
+_POINTER = struct.Struct("<I")
+_TWO = struct.Struct("<I12xI12x")
+_NO_TRAP = bytes(8)
+
+
+class CoreCall:
+    """A core function of an instance, ready to be called with the values in its slots.
+
+    Attributes:
+        raw: The slots.
+    """
+
+    __slots__ = ("_arguments", "_instance", "_trap", "raw")
+
+    def __init__(self, instance: ComponentInstance, function: int, slots: int) -> None:
+        """Prepares calls.
+
+        Args:
+            instance: Where it lives.
+            function: The address of its ``wasmtime_func_t``.
+            slots: How many its parameters, or results if there are more of them, take.
+        """
+        self._instance = instance
+        buffer, self._trap = Buffer(SLOT_BYTES * max(1, slots)), Buffer(len(_NO_TRAP))
+        self.raw = buffer.data
+        # Made once: converting five numbers to C would take longer than the call does.
+        self._arguments = (
+            c_void_p(instance.store.context),
+            c_void_p(function),
+            c_void_p(buffer.address),
+            c_size_t(slots),
+            c_void_p(self._trap.address),
+            buffer,
+        )
+
+    def __call__(self) -> None:
+        """Calls the function: it reads the slots, and its results lie there then.
+
+        Raises:
+            PolycallError: It trapped, was interrupted, or a host function that it called failed.
+        """
+        context, function, raw, slots, trap, _ = self._arguments
+        error = call_unchecked(context, function, raw, slots, trap)
+        if error or self._trap.data != _NO_TRAP:
+            self._instance.failed(error, self._trap)
+
+
+class Border:
+    """What a lifted or lowered function needs to move values: memory, allocator, table. See `Crossing`.
+
+    Attributes:
+        memory: Where the guest's values lie.
+        pace: The clock and the budget of the call.
+        short: See `Crossing`.
+        number: The component instance on the guest's side.
+    """
+
+    __slots__ = (
+        "_allocation",
+        "_instance",
+        "_lenders",
+        "_lent",
+        "_options",
+        "_realloc",
+        "_task",
+        "memory",
+        "number",
+        "pace",
+        "short",
+    )
+
+    def __init__(self, instance: ComponentInstance, options: Options, number: int) -> None:
+        self._instance = instance
+        self._options = options
+        self._realloc: CoreCall | None = None
+        self._task: Task | None = None
+        self._allocation = Task()  # each call of the allocator is a task of its own
+        self._lenders: list[Handle | ResourceHandle] = []
+        self._lent: list[ResourceHandle] = []
+        self.memory: GuestMemory = instance.memory(options.memory)
+        self.pace = Pace()
+        self.short = 0
+        self.number = number
+
+    @property
+    def has_lent(self) -> bool:
+        """Whether there is something for `end` to do."""
+        return bool(self._lenders or self._lent)
+
+    def begin(self, task: Task | None = None) -> None:
+        """Begins a call; borrows that are lowered belong to `task`."""
+        self.pace.begin(self._instance.store.call)
+        self.short = 0
+        self._task = task
+
+    def end(self) -> None:
+        """Gives back what was lent for the call."""
+        for lender in self._lenders:
+            lender.lends -= 1
+        self._lenders.clear()
+        for handle in self._lent:
+            handle.gone = True
+        self._lent.clear()
+
+    def allocate(self, wanted: Sequence[tuple[int, int]]) -> list[int]:
+        """Has the guest make room; see `Crossing.allocate`."""
+        instance, number = self._instance, self.number
+        outer, instance.task = instance.task, self._allocation
+        instance.may_leave[number] = False
+        addresses = [self._allocated(size, boundary) for size, boundary in wanted]
+        instance.may_leave[number] = True
+        instance.task = outer
+        return addresses
+
+    def _allocated(self, size: int, boundary: int) -> int:
+        if size > _MAX_BYTES:
+            raise LimitError(f"a string or list of {size} bytes: at most {_MAX_BYTES} can be passed")
+        parameters = self._options.realloc_parameters
+        if not size and parameters != 4:
+            return boundary  # no one's memory, but not null either; what such allocators do with nothing, nobody says
+        if self._realloc is None:
+            self._realloc = self._instance.core_call(self._options.realloc, parameters)
+        raw = self._realloc.raw
+        if parameters == 4:
+            raw[:] = bytes(2 * SLOT_BYTES) + _TWO.pack(boundary, size)
+        elif parameters == 2:
+            _TWO.pack_into(raw, 0, size, boundary)
+        else:
+            _POINTER.pack_into(raw, 0, size)
+        store = self._instance.store
+        self._allocation.slots = None
+        store.wanted_bytes = size
+        self._realloc()
+        store.wanted_bytes = 0  # if it failed, the instance is not used again
+        (address,) = _POINTER.unpack_from(raw)
+        if size and (not address or (self.memory.ends_before(address + size) and store.lacks(size))):
+            raise store.refused_allocation(f"the guest's allocator has no room for {size} bytes")
+        self.memory.fence(address, size, "what the guest's allocator returned", boundary)
+        return int(address)
+
+    def lower_handles(self, handles: Sequence[tuple[HandleType, object]]) -> list[int]:
+        """Puts handles into the guest's table; see `Crossing.lower_handles`."""
+        types = self._instance.types
+        for wit_type, value in handles:
+            checked(value, types[wit_type.resource], own=wit_type.mode == "own")
+        return [self._lowered(wit_type, value) for wit_type, value in handles]
+
+    def _lowered(self, wit_type: HandleType, value: Any) -> int:
+        instance = self._instance
+        resource_type = instance.types[wit_type.resource]
+        is_guests = resource_type.owner is not None
+        rep = value.rep if is_guests else value
+        if wit_type.mode == "own":
+            if is_guests:
+                checked(value, resource_type, own=True)  # once more: the same handle may stand in two places
+                value.gone = True
+            return instance.tables[self.number].add(Handle(resource_type, rep))
+        if is_guests:
+            value.lends += 1
+            self._lenders.append(value)
+        if resource_type.owner == self.number:
+            return int(rep)
+        task = self._task
+        if task is None:
+            raise TrapError("a borrowed resource cannot be a result")
+        task.borrows += 1
+        return instance.tables[self.number].add(Handle(resource_type, rep, task))
+
+    def lift_handle(self, wit_type: HandleType, number: int) -> object:
+        """Takes or lends a handle of the guest's; see `Crossing.lift_handle`."""
+        instance = self._instance
+        table, resource_type = instance.tables[self.number], instance.types[wit_type.resource]
+        if wit_type.mode == "own":
+            return table.lift_own(number, resource_type)
+        lent: list[Handle] = []
+        value = table.lend(number, resource_type, lent)
+        self._lenders += lent
+        if isinstance(value, ResourceHandle):
+            self._lent.append(value)
+        return value
+
+
+class LiftedCall:
+    """A function that a component instance exports."""
+
+    __slots__ = ("_border", "_codec", "_core", "_entering", "_instance", "_number", "_pieces", "_post_return", "_task")
+
+    def __init__(self, instance: ComponentInstance, function: LiftedFunction, codec: Codec) -> None:
+        parameters, results = codec.lifted_core_type
+        self._instance = instance
+        self._codec = codec
+        self._number = function.instance
+        self._border = Border(instance, function.options, function.instance)
+        self._core = instance.core_call(function.core, max(len(parameters), len(results)))
+        post_return = function.options.post_return
+        self._post_return = None if post_return is None else instance.core_call(post_return, len(results))
+        # One of each for all calls: an instance cannot be entered while it runs, nor is it used after a failure.
+        self._task = Task()
+        self._pieces = Pieces()
+        self._entering: dict[int | None, tuple[int, ...]] = {}
+
+    def __call__(self, values: Sequence[Value], caller: int | None = None) -> Value:
+        """Calls it.
+
+        Args:
+            values: Plain values, and handles.
+            caller: The component instance that calls; None for the host.
+
+        Raises:
+            ConversionError: The values do not fit; nothing of the guest was touched.
+            PolycallError: The guest trapped, was interrupted, or gave what is no value.
+        """
+        instance, border, codec, task = self._instance, self._border, self._codec, self._task
+        core, pieces = self._core, self._pieces
+        task.slots = None
+        border.begin(task)
+        codec.lower_parameters(values, core.raw, pieces, border)
+        entering = self._entering.get(caller)
+        if entering is None:
+            entering = self._entering[caller] = instance.entering(self._number, caller)
+        instance.enter(entering)
+        outer, instance.task = instance.task, task
+        if pieces.pieces or pieces.handles:
+            pieces.place(border)
+        core()
+        result = codec.lift_result(core.raw, border)
+        if task.borrows:
+            raise TrapError("borrow handles still remain at the end of the call")
+        if border.has_lent:
+            border.end()
+        if self._post_return is not None:
+            self._run_post_return(self._post_return)
+        instance.task = outer
+        instance.leave(entering)
+        return result
+
+    def _run_post_return(self, post_return: CoreCall) -> None:
+        may_leave = self._instance.may_leave
+        post_return.raw[:SLOT_BYTES] = self._core.raw[:SLOT_BYTES]
+        may_leave[self._number] = False
+        post_return()
+        may_leave[self._number] = True
+
+
+class LoweredCall:
+    """A component function as core code of a component instance calls it."""
+
+    __slots__ = ("_border", "_call", "_codec", "_instance", "_number")
+
+    def __init__(
+        self, instance: ComponentInstance, function: LoweredFunction, codec: Codec, call: Callable[..., Any]
+    ) -> None:
+        """Prepares calls.
+
+        Args:
+            instance: Whose code calls.
+            function: What it calls.
+            codec: Of the function.
+            call: Takes the calling component instance and the values; returns the result.
+        """
+        self._instance = instance
+        self._codec = codec
+        self._number = function.instance
+        self._border = Border(instance, function.options, function.instance)
+        self._call = call
+
+    def __call__(self, raw: memoryview) -> None:
+        """Serves a call: its parameters lie in the slots, and its result is written there.
+
+        Raises:
+            PolycallError: Whatever must end the guest's call.
+        """
+        instance, border, codec = self._instance, self._border, self._codec
+        if not instance.may_leave[self._number]:
+            raise TrapError("cannot leave component instance")
+        border.begin()
+        values = codec.lift_parameters(raw, border)
+        result = self._call(self._number, values)
+        border.begin()  # what the call was given and what it answers are counted apart
+        pieces = Pieces()
+        write = codec.lower_result(result, raw, pieces, border)
+        pieces.place(border)
+        write()
+        border.end()

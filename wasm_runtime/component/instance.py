@@ -1,0 +1,493 @@
+"""Instances of components: a plan, linked with its host once for each entry, and run in a store for each instance."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import wasmtime
+
+from polycall.interop.errors import PreparationError, TrapError
+from polycall.interop.resources import ResourceHandle
+from polycall.interop.values import Value
+from polycall.wasm_runtime.canonical.codec import Codec, codec
+from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task, checked
+from polycall.wasm_runtime.canonical.memory import GuestMemory
+from polycall.wasm_runtime.component.abort_import import abort_error
+from polycall.wasm_runtime.component.calls import MAX_CHAIN, CoreCall, LiftedCall, LoweredCall
+from polycall.wasm_runtime.component.host import Host
+from polycall.wasm_runtime.component.plan import (
+    AbortImport,
+    AsyncFunction,
+    CoreExport,
+    CoreFunctionType,
+    CoreHost,
+    CoreRef,
+    DefineResource,
+    HostCoreFunction,
+    Initialize,
+    Instantiate,
+    LiftedFunction,
+    LoweredFunction,
+    Plan,
+    RefusedFunction,
+    RefusedImport,
+    ResourceFunction,
+)
+from polycall.wasm_runtime.engine import native
+from polycall.wasm_runtime.engine.engine_errors import take_error
+from polycall.wasm_runtime.engine.native import Buffer, address_of
+from polycall.wasm_runtime.engine.stores import GuestStore, Handler, WasmEngine
+from polycall.wasm_runtime.wit.signature import Signature
+
+__all__ = ["ComponentInstance", "LinkedPlan"]
+
+_EXTERN_BYTES = 32
+_EXTERN_CONTENT = 8
+_INSTANCE_BYTES = 16
+_MEMORY = struct.Struct("<QI4xI4x")
+"""A ``wasmtime_memory_t``."""
+_IS_FUNCTION, _IS_MEMORY = 0, 3
+_NUMBER = struct.Struct("<I")
+_WIDE = struct.Struct("<Q")
+_RESOURCE_TYPES: Mapping[str, CoreFunctionType] = {
+    "resource.new": (("i32",), ("i32",)),
+    "resource.rep": (("i32",), ("i32",)),
+    "resource.drop": (("i32",), ()),
+}
+
+
+def _memory_names(module: wasmtime.Module) -> tuple[str, ...]:
+    return tuple(each.name for each in module.exports if isinstance(each.type, wasmtime.MemoryType))
+
+
+def _core_type(function: HostCoreFunction) -> CoreFunctionType:
+    if isinstance(function, (LoweredFunction, AsyncFunction)):
+        return function.core_type
+    if isinstance(function, ResourceFunction):
+        return _RESOURCE_TYPES[function.operation]
+    raise TypeError("only the engine knows the type of what a core module imports")
+
+
+class _Import(NamedTuple):
+    """One import of a core module: an export of another instance, or a core function of the host."""
+
+    ref: CoreRef
+    name: bytes
+
+
+class _Module(NamedTuple):
+    """An instantiation of a plan, with what it needs at hand: where its module is, what it imports, its memories."""
+
+    address: int
+    imports: tuple[_Import, ...]
+    memories: tuple[str, ...]
+
+
+class LinkedPlan:
+    """A plan with the host functions of one entry. Shared by threads.
+
+    Attributes:
+        plan: The plan.
+        functions: What stands behind each function that the component imports.
+        enters_host: Whether code of its guests may call into Python: a host's function, a built-in of resources, or
+            another component instance.
+    """
+
+    def __init__(self, engine: WasmEngine, plan: Plan, modules: Sequence[wasmtime.Module], host: Host) -> None:
+        """Links a plan.
+
+        Args:
+            engine: Where its instances run.
+            plan: What they do.
+            modules: Its core modules, compiled.
+            host: What stands behind its imports.
+
+        Raises:
+            PreparationError: It imports a function with another signature than the host's.
+        """
+        self.engine = engine
+        self.plan = plan
+        self.enters_host = bool(plan.host_functions)
+        self._modules = modules  # they live as long as this does
+        self.functions = {
+            wanted: host.function(wanted)
+            for interface in plan.imports
+            for wanted in interface.functions.values()
+            if wanted.signature is not None or wanted.refusal is not None  # else a core module imports it
+        }
+        self._implementations = [
+            None if slot.interface is None else host.resource(slot.interface, slot.name) for slot in plan.slots
+        ]
+        self._memory_names = [_memory_names(module) for module in modules]  # once: a module may have many instances
+        self._steps = [self._linked(step) for step in plan.steps]
+        self._types = self._core_types(plan.host_functions)
+        self.refuse_import = host.refuse_import
+        self._codecs: dict[int, Codec] = {}  # by the identity of the plan's functions: their hash takes long
+
+    def _linked(self, step: object) -> _Module | DefineResource | Initialize:
+        if isinstance(step, (DefineResource, Initialize)):
+            return step
+        if not isinstance(step, Instantiate):
+            raise TypeError(f"{step} is no step")
+        imports = tuple(_Import(ref, ref.name.encode() if isinstance(ref, CoreExport) else b"") for ref in step.imports)
+        return _Module(address_of(self._modules[step.module].ptr()), imports, self._memory_names[step.module])
+
+    def _core_types(self, functions: Sequence[HostCoreFunction]) -> list[wasmtime.FuncType]:
+        if any(isinstance(each, (RefusedImport, AbortImport)) for each in functions):
+            # The imports of the one module that there is, in its order: whatever their types, they only fail.
+            return [each.type for each in self._modules[0].imports if isinstance(each.type, wasmtime.FuncType)]
+        return [self.engine.function_type(_core_type(each)) for each in functions]
+
+    def instantiate(self, store: GuestStore) -> ComponentInstance:
+        """Makes an instance in a store; `GuestStore.begin` has been called.
+
+        Raises:
+            PolycallError: The guest's start code trapped or was interrupted.
+        """
+        instance = ComponentInstance(self, store)
+        try:
+            for step in self._steps:
+                if isinstance(step, _Module):
+                    instance.instantiate(step)
+                elif isinstance(step, DefineResource):
+                    instance.define(step)
+                else:
+                    store.complete()
+                    instance.core_call(step.core, 0)()
+        except BaseException:
+            instance.close()
+            raise
+        store.complete()
+        store.watch(instance.memories)
+        return instance
+
+    def codec(self, function: LiftedFunction | LoweredFunction, signature: Signature) -> Codec:
+        """Returns how the values of a function of the plan cross; looked up once for all instances."""
+        found = self._codecs.get(id(function))
+        if found is None:
+            found = self._codecs[id(function)] = codec(signature, function.options.encoding)
+        return found
+
+    def resource_types(self) -> list[ResourceType]:
+        """Returns fresh resource types for the slots."""
+        slots = zip(self.plan.slots, self._implementations, strict=True)
+        return [ResourceType(slot.name, slot.owner, implementation) for slot, implementation in slots]
+
+    def functype(self, index: int) -> int:
+        """Returns the address of the ``wasm_functype_t`` of a core function of the host."""
+        return address_of(self._types[index].ptr())
+
+
+class ComponentInstance:
+    """A component in a store. Used by one call at a time.
+
+    Attributes:
+        store: Where it lives.
+        types: The resource types by slot.
+        tables: The handles of each component instance.
+        may_leave: Whether each component instance may call out at the moment.
+        task: The call that runs, or None.
+        entered: Whether a call has reached the guest since `call` was entered last.
+        memories: The addresses of the ``wasmtime_memory_t`` that its core instances export.
+    """
+
+    def __init__(self, linked: LinkedPlan, store: GuestStore) -> None:
+        plan = linked.plan
+        count = HandleCount()
+        self.store = store
+        self.types = linked.resource_types()
+        self.tables = [HandleTable(count) for _ in plan.parents]
+        self.may_leave = [True] * len(plan.parents)
+        self.task: Task | None = None
+        self.entered = False
+        self.memories: list[int] = []
+        self._known: set[tuple[int, ...]] = set()
+        self._linked = linked
+        self._may_enter = [True] * len(plan.parents)
+        self._chain = 0
+        self._cores: list[Buffer] = []
+        self._externs: dict[CoreRef, Buffer] = {}
+        self._memories: dict[CoreExport, GuestMemory] = {}
+        self._calls: dict[int, LiftedCall] = {}  # by the identity of the plan's functions: their hash takes long
+        self._handlers: dict[int, Handler] = {}
+        store.handlers = self._handler
+        store.memories = self.memories
+
+    # --- making it ---
+
+    def instantiate(self, module: _Module) -> None:
+        """Makes a core instance."""
+        imports = Buffer(_EXTERN_BYTES * len(module.imports))
+        address = imports.address
+        for wanted in module.imports:
+            ref = wanted.ref
+            if isinstance(ref, CoreExport):
+                self._look_up(ref.instance, wanted.name, address)
+            else:
+                # Copied whole: kind and content.
+                native.copy(address, self._host_function(ref.index), _EXTERN_BYTES)
+            address += _EXTERN_BYTES
+        made, trap = Buffer(_INSTANCE_BYTES), Buffer(8)
+        error = native.instance_new(
+            self.store.context, module.address, imports.address, len(module.imports), made.address, trap.address
+        )
+        self._cores.append(made)
+        if error or trap.data != bytes(8):
+            self.failed(error, trap)
+        core = len(self._cores) - 1
+        for name in module.memories:
+            self._add_memory(self._content(CoreExport(core, name), _IS_MEMORY))
+
+    def _add_memory(self, address: int) -> None:
+        handle = _MEMORY.unpack(native.view(address, _MEMORY.size))
+        if handle not in self._known:  # instances hand the memories that they were given on
+            self._known.add(handle)
+            self.memories.append(address)
+
+    def define(self, step: DefineResource) -> None:
+        """Gives a resource type its destructor."""
+        resource_type = self.types[step.slot]
+        if step.destructor is not None and resource_type.owner is not None:
+            call = self.core_call(step.destructor, 1)
+            resource_type.destructor = partial(self._destroy, call)
+
+    def _look_up(self, core: int, name: bytes, address: int) -> None:
+        if not native.instance_export(self.store.context, self._cores[core].address, name, len(name), address):
+            raise PreparationError(f"a core module has no export {name!r}")
+
+    def _extern(self, ref: CoreRef) -> int:
+        """Returns the address of a ``wasmtime_extern_t``; it is valid as long as this lives."""
+        if isinstance(ref, CoreHost):
+            return self._host_function(ref.index)
+        found = self._externs.get(ref)
+        if found is None:
+            found = Buffer(_EXTERN_BYTES)
+            self._look_up(ref.instance, ref.name.encode(), found.address)
+            self._externs[ref] = found
+        return found.address
+
+    def _host_function(self, index: int) -> int:
+        ref = CoreHost(index)
+        found = self._externs.get(ref)
+        if found is None:
+            found = self._externs[ref] = Buffer(_EXTERN_BYTES)
+            found.data[0] = _IS_FUNCTION
+            store, linked = self.store, self._linked
+            native.function_new(
+                store.context,
+                linked.functype(index),
+                linked.engine.core_callback,
+                store.environment(index),
+                None,
+                found.address + _EXTERN_CONTENT,
+            )
+        return found.address
+
+    def memory(self, ref: CoreExport | None) -> GuestMemory:
+        """Returns a memory; one that has nothing in it for None."""
+        if ref is None:
+            return GuestMemory(0, 0)
+        found = self._memories.get(ref)
+        if found is None:
+            found = self._memories[ref] = GuestMemory(self.store.context, self._content(ref, _IS_MEMORY))
+        return found
+
+    def core_call(self, ref: CoreRef | None, slots: int) -> CoreCall:
+        """Returns a core function, ready to be called."""
+        if ref is None:
+            raise TypeError("the plan names no function")
+        return CoreCall(self, self._content(ref, _IS_FUNCTION), slots)
+
+    def _content(self, ref: CoreRef, kind: int) -> int:
+        address = self._extern(ref)
+        if native.byte_at(address) != kind:
+            raise PreparationError(f"a core export is not of the kind that its component says: {ref}")
+        return address + _EXTERN_CONTENT
+
+    # --- calls from the host ---
+
+    def call(self, function: LiftedFunction, values: Sequence[Value]) -> Value:
+        """Calls a function of the root component or of another component instance, from outside.
+
+        Raises:
+            ConversionError: The values do not fit; if `entered` is False, nothing of the guest was touched.
+            PolycallError: The call failed.
+        """
+        self.entered = False
+        return (self._calls.get(id(function)) or self._lifted(function))(values)
+
+    def drop(self, handle: ResourceHandle) -> None:
+        """Drops a resource that this instance gave away.
+
+        Raises:
+            ConversionError: It is not one of this instance, or is gone.
+            PolycallError: Its destructor failed.
+        """
+        checked(handle, handle.type, own=True)
+        handle.gone = True
+        self._destruct(handle.type, handle.rep, None)
+
+    def _lifted(self, function: LiftedFunction) -> LiftedCall:
+        call = self._calls[id(function)] = LiftedCall(self, function, self._linked.codec(function, function.signature))
+        return call
+
+    def entering(self, number: int, caller: int | None) -> tuple[int, ...]:
+        """Returns the component instances that a call enters: the callee and those around it, without the caller's."""
+        outside = () if caller is None else self._with_ancestors(caller)
+        return tuple(each for each in self._with_ancestors(number) if each not in outside)
+
+    def _with_ancestors(self, number: int | None) -> tuple[int, ...]:
+        found: list[int] = []
+        while number is not None:
+            found.append(number)
+            number = self._linked.plan.parents[number]
+        return tuple(found)
+
+    def enter(self, entering: tuple[int, ...]) -> None:
+        """Enters component instances.
+
+        Raises:
+            TrapError: One of them runs already, or too many are on the way.
+        """
+        may_enter = self._may_enter
+        for number in entering:
+            if not may_enter[number]:
+                raise TrapError("cannot enter component instance")
+        if self._chain >= MAX_CHAIN:
+            raise TrapError(f"more than {MAX_CHAIN} component instances call each other in a row")
+        self.entered = True
+        self._chain += 1
+        for number in entering:
+            may_enter[number] = False
+
+    def leave(self, entering: tuple[int, ...]) -> None:
+        """Leaves what `enter` entered; not called after a failure, which is the end of the instance."""
+        self._chain -= 1
+        for number in entering:
+            self._may_enter[number] = True
+
+    def failed(self, error: int | None, trap: Buffer) -> None:
+        """Raises what the engine says of a call or an instantiation that failed."""
+        raise self.store.error(take_error(error or int.from_bytes(trap.data, sys.byteorder)))
+
+    # --- calls from the guest ---
+
+    def _handler(self, index: int) -> Handler:
+        found = self._handlers.get(index)
+        if found is None:
+            found = self._handlers[index] = self._made_handler(self._linked.plan.host_functions[index])
+        return found
+
+    def _made_handler(self, function: HostCoreFunction) -> Handler:
+        match function:
+            case LoweredFunction():
+                return self._lowered(function)
+            case ResourceFunction(operation=operation, slot=slot, instance=number):
+                serve = {"resource.new": self._new, "resource.drop": self._drop, "resource.rep": self._rep}[operation]
+                return partial(_without_caller, partial(serve, self.types[slot], number))
+            case AsyncFunction(name="context.get", immediates=(width, slot)):
+                return partial(_without_caller, partial(self._context_get, width, slot))
+            case AsyncFunction(name="context.set", immediates=(width, slot)):
+                return partial(_without_caller, partial(self._context_set, width, slot))
+            case AsyncFunction(name=name):
+                return partial(_fail, lambda: TrapError(f"the guest called {name}, which belongs to WASI 0.3"))
+            case AbortImport():
+                return _abort
+            case RefusedImport(module=module, name=name):
+                return partial(_fail, partial(self._linked.refuse_import, module, name))
+
+    def _lowered(self, function: LoweredFunction) -> Handler:
+        callee = function.function
+        if isinstance(callee, RefusedFunction):
+            return partial(_fail, lambda: TrapError(f"the guest called a function that {callee.refusal}"))
+        if isinstance(callee, LiftedFunction):
+            inner, how = callee, self._linked.codec(function, callee.signature)
+            return _served(
+                LoweredCall(self, function, how, lambda caller, values: self._call_inner(inner, values, caller))
+            )
+        host = self._linked.functions[callee]
+        implementation, store = host.implementation, self.store
+        if callee.signature is None or host.signature is None:
+            return lambda _caller, _raw: implementation(store)
+        how = self._linked.codec(function, callee.signature)
+        return _served(LoweredCall(self, function, how, lambda _caller, values: implementation(store, *values)))
+
+    def _call_inner(self, function: LiftedFunction, values: Sequence[Value], caller: int) -> Value:
+        return (self._calls.get(id(function)) or self._lifted(function))(values, caller)
+
+    # --- built-in functions ---
+
+    def _new(self, resource_type: ResourceType, number: int, raw: memoryview) -> None:
+        self._check_leave(number)
+        (rep,) = _NUMBER.unpack_from(raw)
+        _NUMBER.pack_into(raw, 0, self.tables[number].add(Handle(resource_type, rep)))
+
+    def _rep(self, resource_type: ResourceType, number: int, raw: memoryview) -> None:
+        handle = self.tables[number].get(_NUMBER.unpack_from(raw)[0], resource_type)
+        _NUMBER.pack_into(raw, 0, handle.rep)
+
+    def _drop(self, resource_type: ResourceType, number: int, raw: memoryview) -> None:
+        self._check_leave(number)
+        handle = self.tables[number].take(_NUMBER.unpack_from(raw)[0], resource_type)
+        if handle.scope is not None:
+            handle.scope.borrows -= 1
+        else:
+            self._destruct(resource_type, handle.rep, number)
+
+    def _destruct(self, resource_type: ResourceType, rep: Any, caller: int | None) -> None:
+        if resource_type.owner is None:
+            drop = getattr(rep, "drop", None)
+            if drop is not None:
+                drop()
+            return
+        entering = self.entering(resource_type.owner, caller)
+        self.enter(entering)
+        if resource_type.destructor is not None:
+            outer, self.task = self.task, Task()
+            resource_type.destructor(rep)
+            self.task = outer
+        self.leave(entering)
+
+    def _destroy(self, call: CoreCall, rep: object) -> None:
+        _NUMBER.pack_into(call.raw, 0, rep)
+        call()
+
+    def _check_leave(self, number: int) -> None:
+        if not self.may_leave[number]:
+            raise TrapError("cannot leave component instance")
+
+    def _context_get(self, width: int, slot: int, raw: memoryview) -> None:
+        value = 0 if self.task is None or self.task.slots is None else self.task.slots[slot]
+        (_NUMBER if width == 4 else _WIDE).pack_into(raw, 0, value)
+
+    def _context_set(self, width: int, slot: int, raw: memoryview) -> None:
+        if self.task is not None:
+            self.task.slots = self.task.slots or [0, 0]
+            (self.task.slots[slot],) = (_NUMBER if width == 4 else _WIDE).unpack_from(raw)
+
+    def close(self) -> None:
+        """Lets go of the store's memory, before the store is deleted; harmless when repeated."""
+        for memory in self._memories.values():
+            memory.close()
+        self._calls.clear()
+        self._handlers.clear()
+
+
+def _served(call: LoweredCall) -> Handler:
+    return lambda _caller, raw: call(raw)
+
+
+def _without_caller(serve: Callable[[memoryview], None], _caller: int, raw: memoryview) -> None:
+    serve(raw)
+
+
+def _fail(error: Callable[[], Exception], _caller: int, _raw: memoryview) -> None:
+    raise error()
+
+
+def _abort(caller: int, raw: memoryview) -> None:
+    raise abort_error(caller, raw)

@@ -1,1 +1,0 @@
-"""Core modules with a ``wit`` signature."""

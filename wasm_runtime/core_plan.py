@@ -1,0 +1,236 @@
+"""A core module with a ``wit`` signature as a plan: it alone, with one export lifted (specification: system facts 2.6).
+
+What it must have for that is checked here, when its entry is prepared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ctypes import c_void_p
+from typing import NamedTuple
+
+import wasmtime
+
+from polycall.interop.errors import PreparationError
+from polycall.wasm_runtime.canonical.layout import MAX_FLAT_PARAMETERS, flat
+from polycall.wasm_runtime.component.abort_import import is_abort
+from polycall.wasm_runtime.component.plan import (
+    AbortImport,
+    CoreExport,
+    CoreHost,
+    ExportedInstance,
+    HostCoreFunction,
+    ImportedFunction,
+    ImportedInterface,
+    Initialize,
+    Instantiate,
+    LiftedFunction,
+    Options,
+    Plan,
+    RefusedImport,
+    Step,
+)
+from polycall.wasm_runtime.engine.guest_text import listed, shown
+from polycall.wasm_runtime.engine.native import Buffer, address_of, prototype
+from polycall.wasm_runtime.exports import the_export
+from polycall.wasm_runtime.wit.signature import Signature
+from polycall.wasm_runtime.wit.wit_parser import EXAMPLE, find_signature
+from polycall.wasm_runtime.wit.wit_types import ListType, MapType, Primitive, WitType, parts
+
+__all__ = ["core_type_of", "declared_signature", "plan_core_module"]
+
+_INITIALIZE = "_initialize"
+"""The export that a library's toolchain wants called once per instance, after ``start``."""
+
+_MEMORY = "memory"
+_ALLOCATORS = ("cabi_realloc", "canonical_abi_realloc", "alloc", "malloc")
+_ALLOCATOR_PARAMETERS = (1, 2, 4)
+"""(size), (size, alignment), (old address, old size, alignment, size)."""
+
+_CORE_TYPES = ("i32", "i64", "f32", "f64", "v128", "a reference")
+_VALTYPE_BYTES = 64
+_LONGEST_SIGNATURE = 1_000
+
+_describe_type = prototype("wasmtime_valtype_new", None, c_void_p, c_void_p)
+_forget_type = prototype("wasmtime_valtype_delete", None, c_void_p)
+
+
+class _CoreType(NamedTuple):
+    """A core function's type, and what it needs of the module."""
+
+    parameters: tuple[str, ...]
+    results: tuple[str, ...]
+    allocates: bool
+    uses_memory: bool
+
+
+def declared_signature(method: str, wit: str | None) -> Signature:
+    """Returns the signature that the entry's ``wit`` declares for its ``method``.
+
+    Raises:
+        PreparationError: There is no ``wit``, it is wrong, or it does not declare the method.
+    """
+    if not wit:
+        hint = f'write the signature of "{method}" into the entry, for example {EXAMPLE.replace("name", method, 1)}'
+        raise PreparationError("a core module does not tell its types", hint=hint).at("wit")
+    return find_signature(wit, method)
+
+
+def plan_core_module(method: str, signature: Signature, module: wasmtime.Module) -> Plan:
+    """Returns what an instance of a core module does.
+
+    Args:
+        method: The export to lift.
+        signature: What the entry says of it.
+        module: The module.
+
+    Raises:
+        MissingExportError: There is no such export.
+        PreparationError: The export has another core type, memory or an allocator is missing, or the module imports
+            something that is no function.
+    """
+    exports = {export.name: export.type for export in module.exports}
+    functions = {name: found for name, found in exports.items() if isinstance(found, wasmtime.FuncType)}
+    the_export(method, functions)
+    wanted = _core_type(signature)
+    _check_type(method, functions[method], wanted.parameters, wanted.results)
+    if wanted.uses_memory:
+        _check_memory(exports.get(_MEMORY), signature)
+    realloc, realloc_parameters = _allocator(functions, signature) if wanted.allocates else (None, 4)
+    options = Options(
+        memory=CoreExport(0, _MEMORY) if wanted.uses_memory else None,
+        realloc=realloc,
+        realloc_parameters=realloc_parameters,
+        post_return=_post_return(functions, method, wanted),
+    )
+    imports = tuple(_imports(module))
+    start: tuple[Step, ...] = (Initialize(CoreExport(0, _INITIALIZE)),) if _initializes(functions) else ()
+    return Plan(
+        modules=((0, 0),),  # the whole binary, which the footprint is of as well
+        footprints=(),
+        steps=(Instantiate(0, tuple(map(CoreHost, range(len(imports)))), 0), *start),
+        host_functions=imports,
+        slots=(),
+        parents=(None,),
+        imports=tuple(_interfaces(imports)),
+        exports=ExportedInstance({method: LiftedFunction(CoreExport(0, method), options, signature, 0)}),
+    )
+
+
+def _core_type(signature: Signature) -> _CoreType:
+    parameters = tuple(core for _, wit_type in signature.params for core in flat(wit_type))
+    results = () if signature.result is None else flat(signature.result)
+    spilled, returns_pointer = len(parameters) > MAX_FLAT_PARAMETERS, len(results) > 1
+    allocates = spilled or any(_has_content(wit_type) for _, wit_type in signature.params)
+    return _CoreType(
+        parameters=("i32",) if spilled else parameters,
+        results=("i32",) if returns_pointer else results,
+        allocates=allocates,
+        uses_memory=allocates or returns_pointer,
+    )
+
+
+def _imports(module: wasmtime.Module) -> Iterator[HostCoreFunction]:
+    """Yields what stands behind a module's imports: there are no hosts for core modules yet."""
+    others: list[str] = []
+    for item in module.imports:
+        name = item.name or ""
+        if not isinstance(item.type, wasmtime.FuncType):
+            others.append(f"the {type(item.type).__name__.removesuffix('Type').lower()} {item.module}#{name}")
+        elif is_abort(item.module, name, core_type_of(item.type)):
+            yield AbortImport()
+        else:
+            yield RefusedImport(item.module, name)
+    if others:
+        raise PreparationError(f"the module imports {listed(others)}, which nobody gives it")
+
+
+def _interfaces(imports: tuple[HostCoreFunction, ...]) -> Iterator[ImportedInterface]:
+    refused = [each for each in imports if isinstance(each, RefusedImport)]
+    for module in dict.fromkeys(each.module for each in refused):
+        names = [each.name for each in refused if each.module == module]
+        yield ImportedInterface(module, {name: ImportedFunction(module, name, None) for name in names})
+
+
+def _initializes(functions: Mapping[str, wasmtime.FuncType]) -> bool:
+    found = functions.get(_INITIALIZE)
+    if found is None:
+        return False
+    found_type = core_type_of(found)
+    if found_type != ((), ()):
+        raise PreparationError(
+            f'the export "{_INITIALIZE}" is {_core_text(*found_type)}: what has this name is called once before the '
+            "first call, so it must take nothing and return nothing",
+            hint="give the function another name",
+        )
+    return True
+
+
+def _post_return(functions: Mapping[str, wasmtime.FuncType], method: str, wanted: _CoreType) -> CoreExport | None:
+    name = f"cabi_post_{method}"
+    if name not in functions:
+        return None
+    _check_type(name, functions[name], wanted.results, ())
+    return CoreExport(0, name)
+
+
+def _check_type(name: str, found: wasmtime.FuncType, parameters: tuple[str, ...], results: tuple[str, ...]) -> None:
+    actual = core_type_of(found)
+    if actual != (parameters, results):
+        raise PreparationError(
+            f'the export "{name}" does not fit its wit: expected {_core_text(parameters, results)}, '
+            f"got {_core_text(*actual)}"
+        ).at("wit")
+
+
+def core_type_of(found: wasmtime.FuncType) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Returns the core types of a function's parameters and results."""
+    return _core_names(found.params), _core_names(found.results)
+
+
+def _core_names(types: list[wasmtime.ValType]) -> tuple[str, ...]:
+    return tuple(map(_core_name, types))
+
+
+def _core_name(core: wasmtime.ValType) -> str:
+    # Not by wasmtime-py's own comparison: that asks an older interface, which aborts the process at a v128.
+    described = Buffer(_VALTYPE_BYTES)
+    _describe_type(address_of(core.ptr()), described.address)
+    kind = described.data[0]
+    _forget_type(described.address)
+    return _CORE_TYPES[kind]
+
+
+def _text(signature: Signature) -> str:
+    return shown(str(signature), _LONGEST_SIGNATURE)
+
+
+def _core_text(parameters: tuple[str, ...], results: tuple[str, ...]) -> str:
+    parts = [f" ({word} {' '.join(types)})" for word, types in (("param", parameters), ("result", results)) if types]
+    return f"(func{''.join(parts)})"
+
+
+def _has_content(wit_type: WitType) -> bool:
+    """Whether values of a type point to memory that must be made in the guest."""
+    if isinstance(wit_type, (ListType, MapType)) or wit_type == Primitive("string"):
+        return True
+    return any(_has_content(part) for part in parts(wit_type) if part is not None)
+
+
+def _check_memory(memory: object, signature: Signature) -> None:
+    if not isinstance(memory, wasmtime.MemoryType):
+        raise PreparationError(f'{_text(signature)} needs memory, and the module exports none named "{_MEMORY}"')
+    if memory.is_64:
+        raise PreparationError("the module's memory has 64-bit addresses; the Canonical ABI knows 32-bit ones only")
+
+
+def _allocator(functions: Mapping[str, wasmtime.FuncType], signature: Signature) -> tuple[CoreExport, int]:
+    for name in _ALLOCATORS:
+        found = functions.get(name)
+        if found is not None and (count := len(found.params)) in _ALLOCATOR_PARAMETERS:
+            _check_type(name, found, ("i32",) * count, ("i32",))
+            return CoreExport(0, name), count
+    raise PreparationError(
+        f"{_text(signature)} needs room in the guest's memory, and the module exports no allocator",
+        hint=f"export one of {', '.join(_ALLOCATORS)}",
+    )

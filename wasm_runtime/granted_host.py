@@ -1,0 +1,135 @@
+"""What an entry's grants let stand behind its imports, and what becomes of the others (differences 3 and 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NoReturn
+
+from polycall.interop.errors import ImportDeniedError, PreparationError
+from polycall.interop.ids import suggestion
+from polycall.interop.protocols import ImportNeed
+from polycall.wasm_runtime.component.host import HostFunction, Interfaces
+from polycall.wasm_runtime.component.plan import ImportedFunction, ImportedInterface
+from polycall.wasm_runtime.engine.guest_text import listed, shown
+from polycall.wasm_runtime.imports import GROUPS, group_of_interface
+from polycall.wasm_runtime.links import Links
+
+__all__ = ["GrantedHost", "refuse_strictly"]
+
+_TELLS_OF_EXCEPTIONS = ("wasi:cli/environment", "wasi:cli/stderr", "wasi:cli/exit")
+_EXCEPTION_HINT = (
+    "a guest whose toolchain reports an uncaught exception this way has failed: "
+    "let its export return a result to see the message"
+)
+
+
+class GrantedHost:
+    """The host of one entry: its links, the interfaces that its grants open, and a refusal for everything else."""
+
+    def __init__(self, interfaces: Interfaces, grants: frozenset[str], links: Links) -> None:
+        self._interfaces = interfaces
+        self._grants = grants
+        self._links = links
+
+    def function(self, wanted: ImportedFunction) -> HostFunction:
+        """Returns what to call; see `polycall.wasm_runtime.component.host.Host`."""
+        linked = self._links.function(wanted)
+        if linked is not None:
+            return linked
+        if not self._granted(wanted.interface) or self._interfaces.find(wanted.interface) is None:
+            return self._refused(wanted)
+        if wanted.refusal is not None:
+            raise PreparationError(f"the import {shown(f'{wanted.interface}#{wanted.name}')}: {wanted.refusal}")
+        return self._interfaces.function(wanted) or self._refused(wanted)
+
+    def resource(self, interface: str, name: str) -> type | None:
+        """Returns the class of an imported resource type that is granted, or None."""
+        return self._interfaces.resource(interface, name) if self._granted(interface) else None
+
+    def refuse_import(self, module: str, name: str) -> ImportDeniedError:
+        """Returns the error of a core module that called an import: nothing stands behind those."""
+        return _core_refusal(module, name, self._grants)
+
+    def needs(self, imports: Iterable[ImportedInterface], *, is_component: bool) -> tuple[ImportNeed, ...]:
+        """Returns what a guest needs of its host, and what of it is granted and there.
+
+        An import of types alone needs nothing.
+
+        Args:
+            imports: The guest's.
+            is_component: Whether it is one; there are no hosts for core modules.
+        """
+        return tuple(
+            ImportNeed(
+                name=shown(interface.name),
+                group=group_of_interface(interface.name),
+                granted=self._granted(interface.name),
+                available=is_component and self._interfaces.find(interface.name) is not None,
+            )
+            for interface in imports
+            if (interface.functions or interface.resources) and not self._links.serve_all(interface)
+        )
+
+    def _granted(self, interface: str) -> bool:
+        return group_of_interface(interface) in self._grants
+
+    def _refused(self, wanted: ImportedFunction) -> HostFunction:
+        def refuse(*_arguments: object) -> NoReturn:
+            raise self._refusal(wanted)
+
+        return HostFunction(refuse)
+
+    def _refusal(self, wanted: ImportedFunction) -> ImportDeniedError:
+        name = _called(wanted.interface, wanted.name)
+        group = group_of_interface(wanted.interface)
+        if group is None:
+            return _unknown(wanted.interface, name)
+        offered = self._interfaces.offered(wanted.interface)
+        if offered is None:
+            return _without_host(wanted.interface, name, group)
+        if group not in self._grants:
+            message = f"the guest called {name}, which its entry does not grant"
+            return ImportDeniedError(message, hint=f'add "{group}" to its imports')
+        return ImportDeniedError(f"the guest called {name}; this version of polycall offers {offered}")
+
+
+def _core_refusal(module: str, function: str, grants: frozenset[str]) -> ImportDeniedError:
+    name = _called(module, function)
+    group = group_of_interface(module)
+    if group is None:
+        return _unknown(module, name)
+    if group != "funcs":
+        return _without_host(module, name, group)
+    if group not in grants:
+        message = f"the guest called {name}, which its entry does not grant"
+        return ImportDeniedError(message, hint=f'add "{group}" to its imports')
+    hint = "make it a component to let it call other functions"
+    return ImportDeniedError(f"the guest called {name}, which is for components; this is a core module", hint=hint)
+
+
+def _called(interface: str, function: str) -> str:
+    return shown(f"{interface}#{function}" if function else interface)
+
+
+def _unknown(interface: str, name: str) -> ImportDeniedError:
+    known = (each for interfaces in GROUPS.values() for each in interfaces)
+    hint = suggestion(interface.partition("@")[0], known)
+    return ImportDeniedError(f"the guest called {name}, which polycall does not offer", hint=hint)
+
+
+def _without_host(interface: str, name: str, group: str) -> ImportDeniedError:
+    hint = _EXCEPTION_HINT if interface.partition("@")[0] in _TELLS_OF_EXCEPTIONS else None
+    return ImportDeniedError(f"the guest called {name}; this version of polycall has no host for {group}", hint=hint)
+
+
+def refuse_strictly(needs: Iterable[ImportNeed]) -> ImportDeniedError | None:
+    """Returns the error of an entry with ``strict_imports`` whose guest needs more than is granted, or None."""
+    denied = [need for need in needs if not need.granted]
+    if not denied:
+        return None
+    groups = sorted({need.group for need in denied if need.group})
+    hints = [f"add {', '.join(groups)} to its imports"] if groups else []
+    if any(need.group is None for need in denied):
+        hints.append("polycall does not offer " + listed(need.name for need in denied if need.group is None))
+    message = "the guest imports what its entry does not grant: " + listed(need.name for need in denied)
+    return ImportDeniedError(message, hint="; ".join(hints))

@@ -1,0 +1,1 @@
+"""The interfaces that polycall offers to components, a file for each."""
