@@ -116,12 +116,14 @@ class _GuestCalls:
         self._invoker = invoker
         granted = program.grants if isinstance(program, WasmProgram) else modules_of(program)
         self._funcs = "funcs" in granted
-        self._links = frozenset(program.links.values() if isinstance(program, WasmProgram) else ())
+        links = program.links.values() if isinstance(program, WasmProgram) else ()
+        self._links = frozenset(each if ":" in each else f"{each}:" for each in links)
 
     def allows(self, way: str, what: Any, target: str) -> bool:
         """Whether a message is a call that the entry may make."""
         if way == "call_linked":
-            return type(what) is list and not self._links.isdisjoint((target, target.partition(":")[0]))
+            namespace, colon, _ = target.partition(":")
+            return type(what) is list and not self._links.isdisjoint((target, namespace + colon))
         return self._funcs and (type(what) is list if way == "call" else way == "call_payload" and _is_text(what))
 
     def call(self, way: str, target: str, what: Any, caller: CallContext) -> Value:
