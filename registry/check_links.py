@@ -54,6 +54,8 @@ def _check_link(
 
 def _fits(imported: str, served: str) -> bool:
     """Whether types are the same, whatever the parameters are called; a plain result may be the ok of a result."""
+    if imported.endswith("..."):  # cut: nobody can tell
+        return True
     (wants, result), (takes, gives) = _types(imported), _types(served)
     return wants == takes and gives in (result, _ok_of(result))
 

@@ -23,6 +23,7 @@ from polycall.wasm_runtime.wit.wit_types import Primitive, ResultType, WitType, 
 __all__ = ["Links", "import_name"]
 
 _LONGEST_SIGNATURE = 1_000
+_LONGEST_COMPARED = 10_000
 
 
 def import_name(wanted: ImportedFunction) -> str:
@@ -81,10 +82,10 @@ class Links:
     def of(self, wanted: ImportedFunction) -> Link | None:
         """Returns the link of an imported function as others see it, or None."""
         found = self.find(wanted)
-        if found is None:
+        if found is None or _refusal(wanted) is not None:
             return None
         link, target = found
-        return Link(link, shown(target), str(wanted.signature))
+        return Link(link, shown(target), cut(str(wanted.signature), _LONGEST_COMPARED))
 
     def function(self, wanted: ImportedFunction) -> HostFunction | None:
         """Returns what to call for an imported function that is linked, or None.
