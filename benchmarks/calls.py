@@ -18,6 +18,7 @@ __all__ = ["measure"]
 
 TEXT = "sixteen bytes...".ljust(16)
 DATA = bytes(range(256)) * 4096
+NUMBERS = list(range(1_000))
 ROWS = [{"name": f"row {number}", "value": number} for number in range(100)]
 _LOOP = 100
 _LONG_ROUNDS = 3  # wasmtime-py takes seconds for one
@@ -52,16 +53,29 @@ def _wasm(registry: polycall.Registry) -> list[Case]:
         Case("polycall: two integers, core module", partial(registry.call, "bench:add_core", 1, 2), module),
         Case(fresh, plain.fresh_component_call("add.wat", "add", 1, 2)),
         Case("polycall: a fresh component each call", partial(registry.call, "bench:add_fresh", 1, 2), fresh),
+        *_fresh_guest(registry, "C", "caller.wasm", "bench:c_fresh"),
+        *_fresh_guest(registry, "JavaScript", "js-caller.wasm", "bench:js_fresh"),
+    ]
+
+
+def _fresh_guest(registry: polycall.Registry, language: str, guest: str, target: str) -> list[Case]:
+    alone = f"wasmtime-py: a fresh {language} guest each call"
+    return [
+        Case(alone, plain.fresh_guest_call(guest, "test:caller/math@1.0.0", "add", 1, 2)),
+        Case(f"polycall: a fresh {language} guest each call", partial(registry.call, target, 1, 2), alone),
     ]
 
 
 def _echoes(registry: polycall.Registry) -> list[Case]:
     text, rows = "wasmtime-py: echo of 16 bytes of text", "wasmtime-py: echo of 100 records"
+    numbers = "wasmtime-py: echo of 1,000 integers"
     records = [_Row(name=f"row {number}", value=number) for number in range(100)]
     return [
         Case(text, partial(plain.component_call("echo.wat", "echo-text"), TEXT)),
         *extism_cases({"noop": ("noop", b""), "echo of 16 bytes of text": ("echo", TEXT)}, text),
         Case("polycall: echo of 16 bytes of text", partial(registry.call, "bench:echo_text", TEXT), text),
+        Case(numbers, partial(plain.component_call("echo.wat", "echo-numbers"), NUMBERS)),
+        Case("polycall: echo of 1,000 integers", partial(registry.call, "bench:echo_numbers", NUMBERS), numbers),
         Case(rows, partial(plain.component_call("echo.wat", "echo-rows"), records)),
         Case("polycall: echo of 100 records", partial(registry.call, "bench:echo_rows", ROWS), rows),
     ]
@@ -91,6 +105,7 @@ def _crossing(registry: polycall.Registry) -> list[Case]:
         Case("polycall: Lua -> Lua", partial(loop, "bench:same", _LOOP, 1), calls=_LOOP),
         Case("polycall: the loop around it", partial(registry.call, "bench:empty", "", _LOOP), calls=_LOOP),
         Case("polycall: Lua -> WASM", partial(loop, "bench:add", _LOOP, 1, 2), calls=_LOOP),
+        Case("polycall: WASM -> Lua and back", partial(registry.call, "bench:hops", _LOOP), calls=_LOOP),
         Case("polycall: WASM -> Lua -> WASM", partial(registry.call, "bench:relay", TEXT)),
     ]
 

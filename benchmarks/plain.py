@@ -10,9 +10,17 @@ import wasmtime
 from lupa.lua54 import LuaRuntime
 from wasmtime import component
 
-from benchmarks.project import GUESTS
+from benchmarks.project import BUILT, GUESTS
 
-__all__ = ["component_call", "fresh_component_call", "fresh_lua_call", "lua_same", "lua_spin", "module_call"]
+__all__ = [
+    "component_call",
+    "fresh_component_call",
+    "fresh_guest_call",
+    "fresh_lua_call",
+    "lua_same",
+    "lua_spin",
+    "module_call",
+]
 
 
 def component_call(guest: str, export: str) -> Callable[..., Any]:
@@ -35,6 +43,24 @@ def fresh_component_call(guest: str, export: str, *arguments: Any) -> Callable[[
     def call() -> Any:
         store = wasmtime.Store(engine)
         function = linker.instantiate(store, compiled).get_func(store, export)
+        return None if function is None else function(store, *arguments)
+
+    return call
+
+
+def fresh_guest_call(guest: str, interface: str, export: str, *arguments: Any) -> Callable[[], Any]:
+    """Returns the same for a built guest, whose imports trap."""
+    engine = wasmtime.Engine()
+    compiled = component.Component(engine, (BUILT / guest).read_bytes())
+    linker = component.Linker(engine)
+    linker.define_unknown_imports_as_traps(compiled)
+    index = compiled.get_export_index(export, compiled.get_export_index(interface))
+    if index is None:
+        raise LookupError(f"{guest} has no export {interface}#{export}")
+
+    def call() -> Any:
+        store = wasmtime.Store(engine)
+        function = linker.instantiate(store, compiled).get_func(store, index)
         return None if function is None else function(store, *arguments)
 
     return call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import polycall
 
-__all__ = ["GUESTS", "opened"]
+__all__ = ["BUILT", "GUESTS", "opened"]
 
 GUESTS = Path(__file__).parent / "guests"
 
@@ -49,6 +50,8 @@ entries:
       local call = require("funcs").call
       return { bounce = function(text) return call("bench:echo_text", text) end }
     method: bounce
+  - {name: answer, kind: function.lua, method: answer, source: "return { answer = function(text) return text end }"}
+  - {name: hops, kind: function.wat, source: file://hops.wat, method: hops, imports: [funcs]}
   - {name: relay, kind: function.wat, source: file://relay.wat, method: relay, imports: [funcs]}
   - {name: add, kind: function.wat, source: file://add.wat, method: add}
   - {name: add_fresh, kind: function.wat, source: file://add.wat, method: add, pool: {type: inline}}
@@ -57,6 +60,7 @@ entries:
      wit: "add: func(a: s32, b: s32) -> s32"}
   - {name: echo_text, kind: function.wat, source: file://echo.wat, method: echo-text}
   - {name: echo_bytes, kind: function.wat, source: file://echo.wat, method: echo-bytes}
+  - {name: echo_numbers, kind: function.wat, source: file://echo.wat, method: echo-numbers}
   - {name: echo_rows, kind: function.wat, source: file://echo.wat, method: echo-rows}
   - {name: echo_core, kind: function.wat, source: file://echo_core.wat, method: echo,
      wit: "echo: func(bytes: list<u8>) -> list<u8>"}
@@ -66,7 +70,14 @@ entries:
   - {name: spaces, kind: function.lua, source: file://words.lua, method: spaces}
   - {name: pairs, kind: function.lua, source: file://words.lua, method: pairs}
   - {name: sorted, kind: function.lua, source: file://words.lua, method: sorted}
+  - {name: guests, kind: fs.directory, directory: guests}
+  - {name: c_fresh, kind: function.wasm, fs: guests, path: caller.wasm, hash: "HASH OF caller.wasm",
+     method: "test:caller/math@1.0.0#add", pool: {type: inline}}
+  - {name: js_fresh, kind: function.wasm, fs: guests, path: js-caller.wasm, hash: "HASH OF js-caller.wasm",
+     method: "test:caller/math@1.0.0#add", pool: {type: inline}}
 """
+BUILT = Path(__file__).parents[1] / "tests" / "guests" / "bin"
+_BUILT = ("caller.wasm", "js-caller.wasm")
 
 
 @contextmanager
@@ -76,10 +87,16 @@ def opened() -> Iterator[tuple[polycall.Registry, Path]]:
     Yields:
         The registry, and the folder.
     """
-    with TemporaryDirectory() as name:
-        folder = Path(name)
+    with TemporaryDirectory() as place:
+        folder = Path(place)
         for guest in GUESTS.iterdir():
             (folder / guest.name).write_bytes(guest.read_bytes())
-        (folder / "_index.yaml").write_text(_INDEX, encoding="utf-8")
+        index = _INDEX
+        (folder / "guests").mkdir()
+        for name in _BUILT:
+            binary = (BUILT / name).read_bytes()
+            (folder / "guests" / name).write_bytes(binary)
+            index = index.replace(f"HASH OF {name}", f"sha256:{hashlib.sha256(binary).hexdigest()}")
+        (folder / "_index.yaml").write_text(index, encoding="utf-8")
         with polycall.load(folder, cache_directory=folder / ".cache") as registry:
             yield registry, folder

@@ -89,6 +89,9 @@ class Results:
         return [
             Aim("dispatch adds to a plain lupa call, from Python", 3.0, _times(ours.added_to(alone), 1e6), "us"),
             Aim("dispatch adds to a plain lupa call, from Lua", 3.0, _times(from_lua.added_to(alone), 1e6), "us"),
+            Aim("a Lua call from Python takes", 10.0, _ratio(ours), "times plain lupa's"),
+            Aim("Lua -> Lua takes", 13.0, _between(from_lua, alone), "times plain lupa's"),
+            *_component_aims(named),
             Aim(f"{largest.entries:,} entries load in", 3.0, Spread.of(largest.seconds), "s"),
             Aim(f"{largest.entries:,} entries need", 200.0, _times(Spread.of(largest.peak_bytes), 1e-6), "MB"),
             Aim("cold `polycall call` of a Lua function", 250.0, _times(cold["polycall call, Lua"].time, 1e3), "ms"),
@@ -138,6 +141,38 @@ def _noise(effort: Effort) -> Spread:
     work = partial(hashlib.pbkdf2_hmac, "sha256", b"key", b"salt", 1_000)
     (measured,) = compare([Case("C", work)], effort)
     return _times(measured.time, 1 / measured.time.median)
+
+
+def _component_aims(named: Mapping[str, Measurement]) -> list[Aim]:
+    """Returns the aims of components; their ratios are to wasmtime-py's component API."""
+    faster = {
+        "two integers": 4.0,
+        "echo of 16 bytes of text": 3.0,
+        "echo of 1,000 integers": 25.0,
+        "echo of 100 records": 12.0,
+        "echo of 1 MiB of bytes": 10_000.0,
+    }
+    fresh = {"component": 2.0, "C guest": 2.0, "JavaScript guest": 4.0}
+    adding, hop = named["wasmtime-py: two integers"], named["polycall: WASM -> Lua and back"]
+    ours, core = named["polycall: echo of 1 MiB of bytes"], named["polycall: echo of 1 MiB, core module"]
+    theirs = "wasmtime-py's component API"
+    return [
+        *(
+            Aim(name, limit, _gain(named[f"polycall: {name}"]), f"times faster than {theirs}", at_least=True)
+            for name, limit in faster.items()
+        ),
+        Aim("1 MiB of bytes through a component takes", 1.5, _between(ours, core), "times a core module's"),
+        Aim("WASM -> Lua and back takes", 0.4, _between(hop, adding), f"times two integers by {theirs}"),
+        *(
+            Aim(f"a fresh {name} takes", limit, _ratio(named[f"polycall: a fresh {name} each call"]), f"times {theirs}")
+            for name, limit in fresh.items()
+        ),
+    ]
+
+
+def _between(one: Measurement, other: Measurement) -> Spread:
+    """Returns how many times as long one took as another, round by round."""
+    return Spread.of([mine / theirs for mine, theirs in zip(one.seconds, other.seconds, strict=True)])
 
 
 def _times(spread: Spread, factor: float) -> Spread:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import addressof
+from typing import Any
 
 import wasmtime
 
 from polycall.interop.errors import ConversionError, TrapError
-from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.codec import Codec, codec
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.canonical.pieces import Pieces
@@ -131,14 +131,14 @@ class FakeGuest:
 
     # --- there and back ---
 
-    def lower(self, how: Codec, values: Sequence[Value]) -> bytearray:
+    def lower(self, how: Codec, values: Sequence[Any]) -> bytearray:
         """Lowers the arguments of a call of the guest; returns the slots that its core function is called with."""
         raw, pieces = bytearray(_DIRT * SLOT_BYTES * _SLOTS), Pieces()
         how.lower_parameters(values, raw, pieces, self)
         pieces.place(self)
         return raw
 
-    def lower_result(self, how: Codec, value: Value, pointer: int | None = None) -> bytearray:
+    def lower_result(self, how: Codec, value: Any, pointer: int | None = None) -> bytearray:
         """Lowers the result of a call that the guest makes; `pointer` is its last core parameter."""
         raw, pieces = bytearray(_DIRT * SLOT_BYTES * _SLOTS), Pieces()
         at = SLOT_BYTES * (len(how.lowered_core_type[0]) - 1)
@@ -149,14 +149,14 @@ class FakeGuest:
         write()
         return raw
 
-    def through_parameters(self, wit_type: WitType, value: Value, encoding: str) -> object:
+    def through_parameters(self, wit_type: WitType, value: Any, encoding: str) -> object:
         """Lowers a parameter and lifts it again."""
         how = codec(signature(wit_type), encoding)
         self.fresh()
         (lifted,) = how.lift_parameters(self.lower(how, [value]), self)
         return lifted
 
-    def through_result(self, wit_type: WitType, value: Value, encoding: str) -> object:
+    def through_result(self, wit_type: WitType, value: Any, encoding: str) -> object:
         """Lowers a result and lifts it again."""
         how = codec(signature(result=wit_type), encoding)
         self.fresh()

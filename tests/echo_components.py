@@ -8,6 +8,8 @@ tested.
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import strategies as st
 
 from polycall.interop.values import Value
@@ -16,8 +18,11 @@ from polycall.wasm_runtime.wit.wit_types import (
     INTEGER_RANGES,
     PRIMITIVES,
     EnumType,
+    FixedListType,
     FlagsType,
+    HandleType,
     ListType,
+    MapType,
     OptionType,
     Primitive,
     RecordType,
@@ -30,6 +35,7 @@ from polycall.wasm_runtime.wit.wit_types import (
 __all__ = [
     "PADDING",
     "TypeNames",
+    "all_types",
     "core_echo_wat",
     "core_echo_wit",
     "echo_component_wat",
@@ -236,6 +242,26 @@ def wit_types() -> st.SearchStrategy[WitType]:
     return st.recursive(leaves, lambda inner: st.one_of(_inline_around(inner), _named_around(inner)), max_leaves=6)
 
 
+def all_types(*, with_handles: bool = True) -> st.SearchStrategy[WitType]:
+    """Every type that can cross: `wit_types`, and fixed lists, maps and handles."""
+    handles = st.builds(HandleType, st.sampled_from(["own", "borrow"]), st.integers(0, 2), st.just("thing"))
+    leaves = st.one_of(_PRIMITIVE_TYPES, _MANY_NAMES.map(EnumType), _MANY_NAMES.map(FlagsType))
+    keys = st.sampled_from(["string", "u8", "s32", "u64", "char", "bool"]).map(Primitive)
+    return st.recursive(
+        leaves | handles if with_handles else leaves,
+        lambda inner: st.one_of(
+            _inline_around(inner),
+            _named_around(inner),
+            st.builds(FixedListType, inner, st.sampled_from([1, 2, 3, 16, 17, 20])),
+            st.builds(MapType, keys, inner),
+            # Long ones and wide ones are handled by other code.
+            inner.map(lambda one: TupleType((one,) * 20)),
+            inner.map(lambda one: VariantType(tuple((f"c{n}", one if n % 3 else None) for n in range(18)))),
+        ),
+        max_leaves=6,
+    )
+
+
 def _inline_around(inner: st.SearchStrategy[WitType]) -> st.SearchStrategy[WitType]:
     arm = st.none() | inner
     return st.one_of(
@@ -278,6 +304,21 @@ def values_of(wit_type: WitType) -> st.SearchStrategy[Value]:
         case OptionType(payload=payload):
             some = values_of(payload)
             return st.none() | (some.map(wrap_some) if isinstance(payload, OptionType) else some)
+    return _newer_values(wit_type)
+
+
+def _newer_values(wit_type: WitType) -> st.SearchStrategy[Any]:
+    match wit_type:
+        case FixedListType(element=Primitive("u8"), length=length):
+            return st.binary(min_size=length, max_size=length)
+        case FixedListType(element=element, length=length):
+            return st.lists(values_of(element), min_size=length, max_size=length)
+        case MapType(key=Primitive("string"), value=value):
+            return st.dictionaries(st.text(_TEXT, max_size=4), values_of(value), max_size=4)
+        case MapType(key=key, value=value):
+            return st.lists(st.tuples(values_of(key), values_of(value)).map(list), max_size=4)
+        case HandleType():
+            return st.builds(object)  # no plain value: it stands for a resource
     raise TypeError(wit_type)
 
 

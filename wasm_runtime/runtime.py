@@ -10,7 +10,9 @@ from polycall.interop.protocols import Invoker
 from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.wasm_runtime.component.host import Interfaces
 from polycall.wasm_runtime.core_plan import declared_signature, plan_core_module
-from polycall.wasm_runtime.engine.compile_cache import CompileCache, default_cache_directory
+from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
+from polycall.wasm_runtime.engine.cache_folder import default_cache_directory
+from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.stores import WasmEngine
 from polycall.wasm_runtime.exports import exported_function
 from polycall.wasm_runtime.function import WasmFunction
@@ -27,7 +29,11 @@ class WasmRuntime:
     """One engine, its compiled programs and its interruption clock. Shared by threads."""
 
     def __init__(
-        self, invoker: Invoker, cache_directory: Path | None = None, stack_bytes: int = DEFAULT_STACK_BYTES
+        self,
+        invoker: Invoker,
+        cache_directory: Path | None = None,
+        stack_bytes: int = DEFAULT_STACK_BYTES,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
     ) -> None:
         """Starts the engine.
 
@@ -35,9 +41,11 @@ class WasmRuntime:
             invoker: Where the guests' calls to other entries go.
             cache_directory: Where compiled code is kept between runs; None for the user's cache directory.
             stack_bytes: What a guest may use of the native stack in one call.
+            cache_bytes: How much is kept there.
         """
         self._engine = WasmEngine(stack_bytes)
-        self._programs = Programs(self._engine.engine, CompileCache(cache_directory or default_cache_directory()))
+        cache = CompileCache(cache_directory or default_cache_directory(), cache_bytes)
+        self._programs = Programs(self._engine.engine, cache)
         self._invoker = invoker
         self._interfaces = Interfaces([Funcs(invoker)])
 

@@ -1,6 +1,6 @@
 ;; A component that gives back the text, the bytes or the list it was given, without looking at it.
 ;;
-;; All three arrive and leave as an address and a length, so one core function serves them. What a call allocated is
+;; All of them arrive and leave as an address and a length, so one core function serves them. What a call allocated is
 ;; overwritten by the next one: its result has been read by then.
 (component
   (core module $guest
@@ -24,6 +24,8 @@
   (func (export "echo-text") (param "text" string) (result string)
     (canon lift (core func $guest "echo") (memory $memory) (realloc $realloc)))
   (func (export "echo-bytes") (param "bytes" (list u8)) (result (list u8))
+    (canon lift (core func $guest "echo") (memory $memory) (realloc $realloc)))
+  (func (export "echo-numbers") (param "numbers" (list s32)) (result (list s32))
     (canon lift (core func $guest "echo") (memory $memory) (realloc $realloc)))
   (func (export "echo-rows") (param "rows" (list $row)) (result (list $row))
     (canon lift (core func $guest "echo") (memory $memory) (realloc $realloc))))

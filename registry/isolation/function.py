@@ -14,6 +14,7 @@ from polycall.interop.guest_log import guest_logger
 from polycall.interop.payload import PayloadForm
 from polycall.interop.protocols import ImportNeed, Invoker, Link, Signature
 from polycall.interop.services import Services
+from polycall.interop.slow_work import told_if_slow
 from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.interop.start_up import start_frame, start_interruption
 from polycall.interop.values import Value
@@ -23,6 +24,7 @@ from polycall.registry.isolation.messages import MessageError, pack
 from polycall.registry.isolation.process import WORKER_COMMAND, TimeIsUp, WorkerProcess
 from polycall.registry.isolation.program_data import encode_program
 from polycall.registry.isolation.services import ServiceDesk, modules_of
+from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
 from polycall.wasm_runtime.spec import WasmProgram
 
 __all__ = ["IsolatedFunction", "IsolatedInstance", "IsolationRuntime"]
@@ -51,6 +53,7 @@ class IsolationRuntime:
         command: Sequence[str] = WORKER_COMMAND,
         *,
         stack_bytes: int = DEFAULT_STACK_BYTES,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
     ) -> None:
         """Makes a runtime.
 
@@ -60,8 +63,10 @@ class IsolationRuntime:
             cache_directory: Where compiled WebAssembly is kept; None for the user's cache folder.
             command: What to start as a worker.
             stack_bytes: What a guest of WebAssembly may use of the native stack in one call.
+            cache_bytes: How much compiled WebAssembly is kept.
         """
         self._stack_bytes = stack_bytes
+        self._cache_bytes = cache_bytes
         self._invoker = invoker
         self._services = services
         self._cache_directory = cache_directory
@@ -82,15 +87,16 @@ class IsolationRuntime:
             WorkerError: The worker died.
         """
         # The folder is named here: a worker does not know the user's environment.
-        from polycall.wasm_runtime.engine.compile_cache import default_cache_directory  # noqa: PLC0415  # only needed here
+        from polycall.wasm_runtime.engine.cache_folder import default_cache_directory  # noqa: PLC0415  # only needed here
 
         directory = (self._cache_directory or default_cache_directory()).absolute()
-        start = pack("start", encode_program(program), "$", str(directory), self._stack_bytes)
+        start = pack("start", encode_program(program), "$", str(directory), self._stack_bytes, self._cache_bytes)
         desk = ServiceDesk(program, self._services)
 
         def begin(call: CallContext | None) -> tuple[WorkerProcess, list[Any]]:
             worker = WorkerProcess(program.entry_id, desk, program.limits.output_bytes, self._command)
-            return worker, _asked(worker, start, call)
+            with told_if_slow(f"the worker of {program.entry_id} is starting: what it runs is compiled once"):
+                return worker, _asked(worker, start, call)
 
         function = IsolatedFunction(program, begin, self._invoker, context=context)
         with self._lock:

@@ -44,10 +44,10 @@ MORE: list[tuple[WitType, Any, Any]] = [
     (FixedListType(BOOL, 40), [True, False] * 20, [True, False] * 20),
     (FixedListType(STRING, 40), ["ü"] * 40, ["ü"] * 40),
     (FixedListType(FixedListType(U8, 2), 2), [b"ab", b"cd"], [b"ab", b"cd"]),
-    (MapType(STRING, U32), {"a": 1, "b": 2}, {"a": 1, "b": 2}),
-    (MapType(STRING, U32), {}, {}),
-    (MapType(STRING, OptionType(STRING)), {"": None, "x": "y"}, {"": None, "x": "y"}),
-    (MapType(STRING, U32), [["a", 1]], {"a": 1}),
+    (MapType(STRING, U32), {"a": 1, "b": 2}, [["a", 1], ["b", 2]]),
+    (MapType(STRING, U32), [["a", 1], ["a", 2]], [["a", 1], ["a", 2]]),
+    (MapType(STRING, U32), {}, []),
+    (MapType(STRING, OptionType(STRING)), {"": None, "x": "y"}, [["", None], ["x", "y"]]),
     (MapType(U32, STRING), [[1, "a"], [1, "b"]], [[1, "a"], [1, "b"]]),
     (MapType(CHAR, U8), [], []),
     (ListType(BOOL), [True, False], [True, False]),
@@ -313,7 +313,7 @@ def _deep(wrap: Any, value: Any, levels: int) -> tuple[WitType, Any]:
             if inner == STRING
             else (ListType(inner), [value])
         ),
-        lambda inner, value: (MapType(STRING, inner), {"k": value}),
+        lambda inner, value: (MapType(STRING, inner), [["k", value]]),
         lambda inner, value: (RecordType((("a", inner), ("b", U8))), {"a": value, "b": 1}),
         lambda inner, value: (
             VariantType(tuple((f"c{n}", inner if n == 5 else None) for n in range(20))),

@@ -13,9 +13,11 @@ from polycall.wasm_runtime.wit.signature import ArgumentCheck, Signature
 from polycall.wasm_runtime.wit.wit_types import (
     INTEGER_RANGES,
     EnumType,
+    FixedListType,
     FlagsType,
     HandleType,
     ListType,
+    MapType,
     OptionType,
     Primitive,
     RecordType,
@@ -32,6 +34,9 @@ COLOR = EnumType(("red", "green"))
 ACCESS = FlagsType(("read", "write", "execute"))
 NESTED = OptionType(OptionType(U32))
 DEEPER = OptionType(NESTED)
+TRIPLE, FOUR_BYTES = FixedListType(U32, 3), FixedListType(Primitive("u8"), 4)
+PRICES, NUMBERED = MapType(STRING, U32), MapType(U32, STRING)
+CART, THING = HandleType("own", 0, "cart"), object()
 SOME_RECORD = OptionType(OptionType(RecordType((("some", OptionType(U32)),))))
 
 
@@ -78,6 +83,18 @@ SOME_RECORD = OptionType(OptionType(RecordType((("some", OptionType(U32)),))))
         (SOME_RECORD, {"some": {"some": None}}, {"some": {"some": None}}),
         (SOME_RECORD, {"some": {"some": 1}}, {"some": {"some": 1}}),
         (SOME_RECORD, {"some": None}, {"some": None}),
+        (TRIPLE, [1, 2.0, 3], [1, 2, 3]),
+        (FOUR_BYTES, b"abcd", b"abcd"),
+        (FOUR_BYTES, [1, 2, 3, 4.0], b"\1\2\3\4"),
+        (FOUR_BYTES, "abcd", b"abcd"),
+        (PRICES, {"b": 1.0, "a": 2}, {"b": 1, "a": 2}),
+        (PRICES, [["a", 1]], {"a": 1}),
+        (PRICES, [], {}),
+        (NUMBERED, [[1.0, b"x"]], [[1, "x"]]),
+        (NUMBERED, {}, []),
+        (ResultType(OptionType(PRICES), None), {"ok": []}, {"ok": {}}),
+        (CART, THING, THING),
+        (OptionType(CART), None, None),
     ],
 )
 def test_a_value_that_fits_gets_its_normal_form(wit_type: WitType, value: Any, normal: Any) -> None:
@@ -101,6 +118,16 @@ def test_an_integer_is_held_to_the_range_of_its_type(name: str) -> None:
 @pytest.mark.parametrize(
     ("wit_type", "value", "message"),
     [
+        (TRIPLE, [1, 2], "$: expected list<u32, 3>, got a list of 2"),
+        (TRIPLE, [1, 2, "x"], '$[2]: expected u32, got "x"'),
+        (FOUR_BYTES, b"abc", "$: expected list<u8, 4>, got 3 bytes"),
+        (PRICES, {"a": -1}, "$.a: expected u32, got -1"),
+        (PRICES, [["a"]], "$[0]: expected tuple<string, u32>, got a list of 1"),
+        (PRICES, "x", '$: expected map<string, u32>, got "x"'),
+        (NUMBERED, [[1, 2]], "$[0][1]: expected string, got 2"),
+        (NUMBERED, {"1": "x"}, "$: expected map<u32, string>, got a record with the keys 1"),
+        (CART, "cart", '$: expected own<cart>, got "cart"'),
+        (CART, None, "$: expected own<cart>, got nothing (None)"),
         (U32, "x", '$: expected u32, got "x"'),
         (U32, 2.5, "$: expected u32, got 2.5"),
         (U32, True, "$: expected u32, got true"),

@@ -19,7 +19,7 @@ from polycall.wasm_runtime.canonical.layout import (
 )
 from polycall.wasm_runtime.canonical.lifting import Lifting
 from polycall.wasm_runtime.canonical.lowering import MISFITS, Lowering
-from polycall.wasm_runtime.canonical.pieces import Image, Pieces
+from polycall.wasm_runtime.canonical.pieces import MAX_BYTES, Image, Pieces, too_large
 from polycall.wasm_runtime.canonical.strings import no_text
 from polycall.wasm_runtime.engine.native import SLOT_BYTES
 from polycall.wasm_runtime.engine.pace import AT_ONCE
@@ -61,6 +61,7 @@ class Codec:
         pointer = ("i32",) if self.returns_pointer else ()
         self.lowered_core_type = (*parameters, *pointer), () if self.returns_pointer else results
         self._pointer_at = SLOT_BYTES * len(parameters)
+        self._result_size, self._result_alignment = (size(self._result), alignment(self._result)) if results else (0, 1)
         self._shared: dict[Any, Callable[..., Any]] = {}
 
     # --- what the host gives ---
@@ -78,11 +79,15 @@ class Codec:
             ConversionError: They are too many or too few, or one does not fit its type.
         """
         try:
-            self._lower_parameters(values, raw, 0, pieces.pieces, pieces.handles, crossing.pace)
-        except MISFITS:
+            try:
+                self._lower_parameters(values, raw, 0, pieces.pieces, pieces.handles, crossing.pace)
+            except MISFITS:
+                pieces.clear()
+                exact = self._check_parameters(values, crossing.pace)
+                self._lower_parameters(exact, raw, 0, pieces.pieces, pieces.handles, crossing.pace)
+        except BaseException:
             pieces.clear()
-            exact = self._check_parameters(values, crossing.pace)
-            self._lower_parameters(exact, raw, 0, pieces.pieces, pieces.handles, crossing.pace)
+            raise
 
     def lower_result(self, value: Value, raw: Image, pieces: Pieces, crossing: Crossing) -> Callable[[], None]:
         """Packs the result of a host function, like `lower_parameters`.
@@ -94,14 +99,15 @@ class Codec:
             ConversionError: It does not fit.
             TrapError: The guest wants it where it has no memory.
         """
-        result = self.signature.result
-        if result is None:
+        if self.signature.result is None:
             return _nothing
         if not self.returns_pointer:
             self._lower(value, raw, pieces, crossing)
             return _nothing
+        length, boundary = self._result_size, self._result_alignment
+        if length > MAX_BYTES:
+            raise too_large(length)
         at = int.from_bytes(raw[self._pointer_at : self._pointer_at + 4], "little")
-        length, boundary = size(result), alignment(result)
         crossing.memory.fence(at, length, "the place of the result", boundary)
         image = bytearray(length)
         self._lower(value, image, pieces, crossing)
@@ -113,14 +119,17 @@ class Codec:
 
     def _lower(self, value: Value, image: Image, pieces: Pieces, crossing: Crossing) -> None:
         try:
-            self._lower_result(value, image, 0, pieces.pieces, pieces.handles, crossing.pace)
-        except MISFITS:
-            pieces.clear()
             try:
+                self._lower_result(value, image, 0, pieces.pieces, pieces.handles, crossing.pace)
+            except MISFITS:
+                pieces.clear()
                 exact = self._check_result(value, crossing.pace)
-            except Mismatch as mismatch:
-                raise mismatch.error("$.result", "lower") from None
-            self._lower_result(exact, image, 0, pieces.pieces, pieces.handles, crossing.pace)
+                self._lower_result(exact, image, 0, pieces.pieces, pieces.handles, crossing.pace)
+        except Mismatch as mismatch:
+            raise mismatch.error("$.result", "lower") from None
+        except BaseException:
+            pieces.clear()
+            raise
 
     # --- what the guest gives ---
 
@@ -184,7 +193,7 @@ class Codec:
         lifting = Lifting(self.encoding, self._shared)
         if self.spills:
             together = TupleType(tuple(self._types))
-            image, at = _indirect(lifting, together, "the parameters")
+            image, at = _indirect(lifting, together, "the place of the parameters")
             lifting.source.line(f"return {lifting.value(IN_MEMORY, together, image, at)}")
         else:
             values = lifting.values(IN_SLOTS, self._types, "image", "at")

@@ -102,67 +102,74 @@ def flags_size(wit_type: FlagsType) -> int:
 
 def alignment(wit_type: WitType) -> int:
     """Returns the alignment of a type, in bytes."""
-    match wit_type:
-        case Primitive(name="string") | ListType() | MapType() | HandleType():
-            return _POINTER_BYTES
-        case FixedListType(element=element):
-            return alignment(element)
-        case Primitive(name=name):
-            return _SIZES[name]
-        case TupleType(elements=elements):
-            return max(map(alignment, elements))
-        case RecordType(fields=fields):
-            return max(alignment(field) for _, field in fields)
-        case FlagsType():
-            return flags_size(wit_type)
-        case OptionType() | ResultType() | VariantType() | EnumType():
-            return max(discriminant_size(wit_type), _payload_alignment(wit_type))
-    raise _unknown(wit_type)
+    return _extent(wit_type)[1]
 
 
 def size(wit_type: WitType) -> int:
     """Returns the size of a type, in bytes."""
+    return _extent(wit_type)[0]
+
+
+def _extent(wit_type: WitType) -> tuple[int, int]:
+    """Returns size and alignment, in one walk: types may be deep."""
     match wit_type:
-        case Primitive(name=name):
-            return _SIZES[name]
-        case ListType() | MapType():
-            return 2 * _POINTER_BYTES
+        case Primitive(name="string") | ListType() | MapType():
+            return 2 * _POINTER_BYTES, _POINTER_BYTES
         case HandleType():
-            return _POINTER_BYTES
+            return _POINTER_BYTES, _POINTER_BYTES
+        case Primitive(name=name):
+            return _SIZES[name], _SIZES[name]
         case FixedListType(element=element, length=length):
-            return length * size(element)
+            step, boundary = _extent(element)
+            return length * step, boundary
         case TupleType(elements=elements):
-            return tuple_offsets(elements)[-1]
+            return _tuple_extent(elements)
         case RecordType(fields=fields):
-            return tuple_offsets(field for _, field in fields)[-1]
+            return _tuple_extent(field for _, field in fields)
         case FlagsType():
-            return flags_size(wit_type)
+            return flags_size(wit_type), flags_size(wit_type)
         case OptionType() | ResultType() | VariantType() | EnumType():
-            largest = max((size(arm) for arm in arms(wit_type) if arm is not None), default=0)
-            return align_to(payload_offset(wit_type) + largest, alignment(wit_type))
+            return _case_extent(wit_type)
     raise _unknown(wit_type)
 
 
-def _payload_alignment(wit_type: CaseType) -> int:
-    return max((alignment(arm) for arm in arms(wit_type) if arm is not None), default=1)
+def _tuple_extent(elements: Iterable[WitType]) -> tuple[int, int]:
+    *_, whole, widest = _placed(elements)
+    return whole, widest
+
+
+def _case_extent(wit_type: CaseType) -> tuple[int, int]:
+    number = discriminant_size(wit_type)
+    largest, widest = _payload_extent(wit_type)
+    return align_to(align_to(number, widest) + largest, max(number, widest)), max(number, widest)
+
+
+def _payload_extent(wit_type: CaseType) -> tuple[int, int]:
+    """Returns the size of the largest payload and the alignment of the most demanding one."""
+    extents = [_extent(arm) for arm in arms(wit_type) if arm is not None]
+    return max((size for size, _ in extents), default=0), max((boundary for _, boundary in extents), default=1)
 
 
 def payload_offset(wit_type: CaseType) -> int:
     """Returns where the payload lies, behind the discriminant and its padding."""
-    return align_to(discriminant_size(wit_type), _payload_alignment(wit_type))
+    return align_to(discriminant_size(wit_type), _payload_extent(wit_type)[1])
 
 
 def tuple_offsets(elements: Iterable[WitType]) -> list[int]:
     """Returns where each element lies, and at the end the size of the whole."""
+    return _placed(elements)[:-1]
+
+
+def _placed(elements: Iterable[WitType]) -> list[int]:
+    """Returns where each element lies, the size of the whole, and its alignment."""
     offsets: list[int] = []
-    end = 0
-    widest = 1
+    end, widest = 0, 1
     for element in elements:
-        boundary = alignment(element)
-        widest = max(widest, boundary)
+        step, boundary = _extent(element)
         offsets.append(align_to(end, boundary))
-        end = offsets[-1] + size(element)
-    return [*offsets, align_to(end, widest)]
+        end = offsets[-1] + step
+        widest = max(widest, boundary)
+    return [*offsets, align_to(end, widest), widest]
 
 
 def flat(wit_type: WitType) -> tuple[str, ...]:
@@ -241,7 +248,7 @@ def values_of(wit_type: WitType) -> int:
         case FlagsType():
             return 3
         case FixedListType(element=element, length=length):
-            return length * values_of(element)
+            return 1 if element == Primitive("u8") else length * values_of(element)  # bytes are one value
         case OptionType(payload=payload):
             return values_of(payload) + 2 * isinstance(payload, OptionType)  # which may need its wrapper
         case ResultType() | VariantType():

@@ -143,8 +143,7 @@ class Lifting:
             case ListType(element=element):
                 return self._list(image.form, element, offset)
             case MapType(key=key, value=value):
-                entries = self._list(image.form, TupleType((key, value)), offset)
-                return (lambda: f"dict({entries()})") if key == Primitive("string") else entries
+                return self._list(image.form, TupleType((key, value)), offset)
             case TupleType(elements=elements):
                 return self._elements(image, elements, None, offset)
             case RecordType(fields=fields):

@@ -129,7 +129,7 @@ class Lowering:
             case ListType(element=element):
                 self._list(form, element, value, offset)
             case MapType(key=key, value=item):
-                self._map(form, TupleType((key, item)), value, offset, keyed=key == Primitive("string"))
+                self._list(form, TupleType((key, item)), value, offset)
             case TupleType(elements=elements):
                 self._unless(f"type({value}) is list and len({value}) == {len(elements)}")
                 self._elements(form, elements, value, range(len(elements)), offset)
@@ -255,14 +255,6 @@ class Lowering:
         # Before its items are packed: pieces stand in the order in which the Canonical ABI allocates.
         self._piece(form, image, alignment(element), f"len({value})", offset)
         self._items(element, value, image, "0")
-
-    def _map(self, form: Form, entry: TupleType, value: str, offset: int, *, keyed: bool) -> None:
-        if keyed:
-            entries = self.source.name()
-            self._unless(f"type({value}) is dict")
-            self.source.line(f"{entries} = [*map(list, {value}.items())]")
-            value = entries
-        self._list(form, entry, value, offset)
 
     def _fixed(self, form: Form, element: WitType, length: int, value: str, offset: int) -> None:
         is_bytes = element == Primitive("u8")

@@ -55,25 +55,31 @@ class Pieces:
         self.handles.clear()
 
     def place(self, crossing: Crossing) -> None:
-        """Puts everything into the guest.
+        """Puts everything into the guest, and is empty then.
 
         Raises:
             ConversionError: A handle is none, or cannot be used here; no handle has moved then.
             TrapError: The guest's allocator answered with what is outside of its memory or not aligned.
             PolycallError: The guest's allocator failed.
         """
-        if self.handles:
-            numbers = crossing.lower_handles([(wit_type, value) for wit_type, value, _, _ in self.handles])
-            for (_, _, image, at), number in zip(self.handles, numbers, strict=True):
-                _POINTER.pack_into(image, at, number)
-        pieces = self.pieces
-        if not pieces:
+        try:
+            if self.handles:
+                self._place_handles(crossing)
+            if self.pieces:
+                self._place_pieces(crossing)
+        finally:
             self.clear()
-            return
+
+    def _place_handles(self, crossing: Crossing) -> None:
+        numbers = crossing.lower_handles([(wit_type, value) for wit_type, value, _, _ in self.handles])
+        for (_, _, image, at), number in zip(self.handles, numbers, strict=True):
+            _POINTER.pack_into(image, at, number)
+
+    def _place_pieces(self, crossing: Crossing) -> None:
+        pieces = self.pieces
         addresses = crossing.allocate([(len(data), boundary) for data, boundary, _, _ in pieces])
         view = crossing.memory.view  # `allocate` has looked whether all of them lie in it
         # From the last to the first: a piece is complete when all that it points to has told it its address.
         for (data, _, image, at), address in zip(reversed(pieces), reversed(addresses), strict=True):
             _POINTER.pack_into(image, at, address)
             view[address : address + len(data)] = data
-        self.clear()

@@ -60,6 +60,18 @@ _RESOURCE_TYPES: Mapping[str, CoreFunctionType] = {
 }
 
 
+def _memory_names(module: wasmtime.Module) -> tuple[str, ...]:
+    return tuple(each.name for each in module.exports if isinstance(each.type, wasmtime.MemoryType))
+
+
+def _core_type(function: HostCoreFunction) -> CoreFunctionType:
+    if isinstance(function, (LoweredFunction, AsyncFunction)):
+        return function.core_type
+    if isinstance(function, ResourceFunction):
+        return _RESOURCE_TYPES[function.operation]
+    raise TypeError("only the engine knows the type of what a core module imports")
+
+
 class _Import(NamedTuple):
     """One import of a core module: an export of another instance, or a core function of the host."""
 
@@ -110,8 +122,9 @@ class LinkedPlan:
         self._implementations = [
             None if slot.interface is None else host.resource(slot.interface, slot.name) for slot in plan.slots
         ]
+        self._memory_names = [_memory_names(module) for module in modules]  # once: a module may have many instances
         self._steps = [self._linked(step) for step in plan.steps]
-        self._types = [self._core_type(index, each) for index, each in enumerate(plan.host_functions)]
+        self._types = self._core_types(plan.host_functions)
         self.refuse_import = host.refuse_import
         self._codecs: dict[int, Codec] = {}  # by the identity of the plan's functions: their hash takes long
 
@@ -121,20 +134,13 @@ class LinkedPlan:
         if not isinstance(step, Instantiate):
             raise TypeError(f"{step} is no step")
         imports = tuple(_Import(ref, ref.name.encode() if isinstance(ref, CoreExport) else b"") for ref in step.imports)
-        module = self._modules[step.module]
-        memories = tuple(each.name for each in module.exports if isinstance(each.type, wasmtime.MemoryType))
-        return _Module(address_of(module.ptr()), imports, memories)
+        return _Module(address_of(self._modules[step.module].ptr()), imports, self._memory_names[step.module])
 
-    def _core_type(self, index: int, function: HostCoreFunction) -> wasmtime.FuncType:
-        if isinstance(function, (LoweredFunction, AsyncFunction)):
-            return self.engine.function_type(function.core_type)
-        if isinstance(function, ResourceFunction):
-            return self.engine.function_type(_RESOURCE_TYPES[function.operation])
-        # An import of the one module that there is: whatever its type, it only fails.
-        found = self._modules[0].imports[index].type
-        if not isinstance(found, wasmtime.FuncType):
-            raise TypeError("only functions can be linked")
-        return found
+    def _core_types(self, functions: Sequence[HostCoreFunction]) -> list[wasmtime.FuncType]:
+        if any(isinstance(each, (RefusedImport, AbortImport)) for each in functions):
+            # The imports of the one module that there is, in its order: whatever their types, they only fail.
+            return [each.type for each in self._modules[0].imports if isinstance(each.type, wasmtime.FuncType)]
+        return [self.engine.function_type(_core_type(each)) for each in functions]
 
     def instantiate(self, store: GuestStore) -> ComponentInstance:
         """Makes an instance in a store; `GuestStore.begin` has been called.

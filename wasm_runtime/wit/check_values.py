@@ -9,7 +9,7 @@ lowering code may rely on it without looking again:
 * ``list<u8>`` is bytes, every other list and every tuple is a list;
 * a record is a dict with every field, in declared order; a variant or result is a dict of exactly one key;
 * an enum is its name, flags are a list of names in declared order;
-* a fixed list is like a list; a map is a dict if its keys are strings, else a list of [key, value];
+* a fixed list is like a list; a map is a list of [key, value], for a key may be there twice;
 * an option is None or its payload, which is wrapped as ``{"some": payload}`` only where it could be mistaken: see
   `_option`.
 """
@@ -258,19 +258,18 @@ def _fixed(check: Check, wit_type: FixedListType) -> Check:
 
 def _map(wit_type: MapType) -> Check:
     entry = TupleType((wit_type.key, wit_type.value))
-    check_entries = _list(_tuple(entry), ListType(entry))
-    if wit_type.key != Primitive("string"):
-        return check_entries
-    check_key, check_item = _string, _compile(wit_type.value)
+    check_entry, check_value = _tuple(entry), _compile(wit_type.value)
+    keyed = wit_type.key == Primitive("string")
 
-    def check(value: Any, pace: Pace) -> dict[str, Any]:
-        if type(value) is not dict:
-            return dict(check_entries(value, pace))
-        items: dict[str, Any] = {}
+    def check(value: Any, pace: Pace) -> Any:
+        if not keyed or type(value) is not dict:
+            entries = _each(check_entry, _items(value, wit_type), pace)
+            return dict(entries) if keyed else entries
+        checked: dict[str, Any] = {}
         for key, item in value.items():
             pace.step(1)
-            items[_at(f".{key}", check_key, key, pace)] = _at(f".{key}", check_item, item, pace)
-        return items
+            checked[_at(f".{key}", _string, key, pace)] = _at(f".{key}", check_value, item, pace)
+        return checked
 
     return check
 
