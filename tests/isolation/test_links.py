@@ -55,6 +55,12 @@ SERVERS = {
         'if ... == "PT" then return 23 end\nreturn require("funcs").call("app.rules:other", ...)', modules="[funcs]"
     )
     + lua('return nil, "no rate for " .. ...', "other"),
+    "lua in a worker that returns what was raised below": lua(
+        'if ... == "PT" then return 23 end\nreturn require("funcs").call("app.rules:other", ...)',
+        modules="[funcs]",
+        isolation="process",
+    )
+    + lua('error("no rate for " .. ..., 0)', "other"),
     "lua in a worker that passes an error on": lua(
         'if ... == "PT" then return 23 end\nreturn require("funcs").call("app.rules:other", ...)',
         modules="[funcs]",
