@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
-from polycall.interop.ids import cut
+from polycall.interop.ids import NAMESPACE, cut
 from polycall.wasm_runtime.component.names import parse_function, parse_interface
 
 __all__ = ["is_namespace", "key_of_link", "link_problem"]
 
-_NAMESPACE = re.compile(r"[^\s.:]+(?:\.[^\s.:]+)*")
 _A_LINK = (
     'an interface ("shop:rules/tax@1.0.0"), a function of one ("shop:rules/tax#rate") '
     'or a function that is imported on its own ("rate")'
@@ -33,7 +30,7 @@ def link_problem(link: str, target: str) -> str | None:
 
 def is_namespace(target: str) -> bool:
     """Whether a link leads to a namespace, not to an entry."""
-    return _NAMESPACE.fullmatch(target) is not None
+    return NAMESPACE.fullmatch(target) is not None
 
 
 def key_of_link(link: str) -> str:

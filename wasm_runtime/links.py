@@ -174,10 +174,7 @@ class _Call:
         return answer
 
     def _err_of(self, error: PolycallError, wit_type: WitType | None, caller: CallContext) -> Value:
-        """Returns an error as an err: its message where that is a string; else its details if they fit, or its message.
-
-        An enum's case is its message, a record comes by details.
-        """
+        """Returns an error as an err: its message where that is a string, else its details; or its message, without any."""
         if self._err is None:
             return True
         message = error.message.encode("utf-8", "replace").decode()

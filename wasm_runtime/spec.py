@@ -14,7 +14,6 @@ from polycall.interop.limits import LimitsSpec
 from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime.imports import check_import
-from polycall.wasm_runtime.link_names import link_problem
 
 __all__ = [
     "KINDS",
@@ -101,6 +100,10 @@ class _FunctionSpec:
 
     def problems(self) -> Iterable[tuple[tuple[str, ...], str]]:
         """Yields links that cannot be any by their form."""
+        if not self.links:
+            return
+        from polycall.wasm_runtime.link_names import link_problem  # noqa: PLC0415  # most projects have none
+
         for link, target in self.links.items():
             problem = link_problem(link, target)
             if problem is not None:
