@@ -313,8 +313,6 @@ def _newer_values(wit_type: WitType) -> st.SearchStrategy[Any]:
             return st.binary(min_size=length, max_size=length)
         case FixedListType(element=element, length=length):
             return st.lists(values_of(element), min_size=length, max_size=length)
-        case MapType(key=Primitive("string"), value=value):
-            return st.dictionaries(st.text(_TEXT, max_size=4), values_of(value), max_size=4)
         case MapType(key=key, value=value):
             return st.lists(st.tuples(values_of(key), values_of(value)).map(list), max_size=4)
         case HandleType():

@@ -526,7 +526,7 @@ def test_a_worker_that_may_have_discarded_its_instance_makes_another_before_the_
     worker = """
     start()
     texts = dict.fromkeys(["entry_id", "hint", "guest_traceback", "retryable", "details", "key", "cause", "conversion"])
-    send("error", {**texts, "code": "deadline", "message": "late", "kind": "Timeout", "frames": []})
+    send("error", {**texts, "returned": False, "code": "deadline", "message": "late", "kind": "Timeout", "frames": []})
     asked = receive()[0]
     send("instantiated", None)
     assert receive()[0] == "run"
