@@ -174,7 +174,7 @@ class _Call:
         return answer
 
     def _err_of(self, error: PolycallError, wit_type: WitType | None, caller: CallContext) -> Value:
-        """Returns an error as an err: its message where that is a string, else its details; or its message, without any."""
+        """Returns an error as an err: its message where that is a string, else its details, or its message without."""
         if self._err is None:
             return True
         message = error.message.encode("utf-8", "replace").decode()
