@@ -414,7 +414,9 @@ class ComponentInstance:
         if callee.signature is None or host.signature is None:
             return lambda _caller, _raw: implementation(store)
         how = self._linked.codec(function, callee.signature)
-        return _served(LoweredCall(self, function, how, lambda _caller, values: implementation(store, *values)))
+        return _served(
+            LoweredCall(self, function, how, lambda _caller, values: implementation(store, *values), host.misfit)
+        )
 
     def _call_inner(self, function: LiftedFunction, values: Sequence[Value], caller: int) -> Value:
         return (self._calls.get(id(function)) or self._lifted(function))(values, caller)
