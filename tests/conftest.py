@@ -22,7 +22,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# What these say they say by doing it many times, and under the tracer of coverage that takes two to three times as long.
+# What these say they say by doing it many times; the tracer of coverage makes that two to three times as long.
 # What is reached is for the others to show; single tests of this kind among them have the mark themselves.
 REPEATING = ("leaks", "property", "threads")
 
