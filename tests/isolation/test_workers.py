@@ -491,12 +491,23 @@ def test_a_worker_knows_next_to_nothing_of_its_parents_environment(
     make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")
-    command = fake_worker('print(sorted(os.environ), os.getcwd(), flush=True); start(); send("result", None)')
+    look = """
+    import contextlib
+    held = set()
+    for descriptor in range(100):
+        with contextlib.suppress(OSError):
+            held.add(os.fstat(descriptor).st_ino)
+    print(sorted(os.environ), os.getcwd(), len(held), flush=True)
+    start()
+    send("result", None)
+    """
+    command = fake_worker(look)
     with caplog.at_level(logging.WARNING, "polycall.worker"):
         make("", command=command).call([], frame())
     assert "PYTHONPATH" in caplog.text
     assert "SECRET_TOKEN" not in caplog.text
     assert "HOME" not in caplog.text.replace("PYTHONHOME", "")
+    assert "] / 2" in caplog.text, "a socket, and the pipe of both its outputs"
 
 
 def test_the_time_to_replace_a_worker_is_none_of_the_call_that_finds_it_dead(

@@ -321,3 +321,14 @@ def test_an_overflow_in_code_of_ours_has_the_guests_place() -> None:
     error = failure("\nlocal results = table.pack(pcall(table.unpack, {}, 1, 900000)) return results.n")
     assert error.message.startswith("lua/main.lua:3: ")
     assert "calling itself without end" in str(error)
+
+
+def test_what_an_error_carries_is_bounded() -> None:
+    whole = failure("return nil, errors.new({ message = ('x'):rep(65536), kind = ('k'):rep(100) })")
+    assert (whole.message, whole.kind) == ("x" * 65536, "k" * 100)
+    cut = failure("return nil, errors.new({ message = ('x'):rep(65537), kind = ('k'):rep(101) })")
+    assert (cut.message.count("x"), cut.kind) == (65536, "k" * 100)
+    assert len(cut.message) < 65536 + 50, "and how much is missing"
+    details = "return nil, errors.new({ message = 'x', details = { text = ('x'):rep(n) } })"
+    assert failure("local n = 1000000 " + details).details == {"text": "x" * 1_000_000}
+    assert failure("local n = 1048577 " + details).details is None
