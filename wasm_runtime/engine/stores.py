@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Sequence
+from ctypes import c_void_p
 from threading import get_ident, main_thread
 from typing import Any
 
@@ -279,7 +280,7 @@ class WasmEngine:
         self._own_modules: dict[str, wasmtime.Module] = {}
         self._on_epoch = EPOCH_CALLBACK(self._epoch_passed)
         self._on_call = CORE_CALLBACK(self._called)
-        self.core_callback = address_of(self._on_call)
+        self.core_callback = c_void_p(address_of(self._on_call))
 
     def new_store(self, memory_limit: int | None, shares: Shares) -> GuestStore:
         """Makes a store.
@@ -314,7 +315,7 @@ class WasmEngine:
         found = self._own_modules.get(text)
         if found is None:
             # In this thread: the engine's own ones are gone in a forked child.
-            compiled = wasmtime.Module(lone_engine(), wasmtime.wat2wasm(text)).serialize()
+            compiled = wasmtime.Module(lone_engine(), bytes(wasmtime.wat2wasm(text))).serialize()
             found = self._own_modules[text] = wasmtime.Module.deserialize(self.engine, compiled)
         return found
 
