@@ -4,9 +4,10 @@
 -- Once a call is stopped, nothing of the guest runs: `pcall`, `xpcall` and the coroutine functions raise again, to-be-closed
 -- handlers are passed over (see metatables.lua), and a coroutine's are abandoned with it.
 local kernel, ask, restore_limit = ...
+local located = kernel.located
 local collectgarbage, error, select, setmetatable, type = collectgarbage, error, select, setmetatable, type
 local pcall, xpcall, sethook, min, max, clock = pcall, xpcall, debug.sethook, math.min, math.max, os.clock
-local create, resume, close = coroutine.create, coroutine.resume, coroutine.close
+local create, resume, close, status = coroutine.create, coroutine.resume, coroutine.close, coroutine.status
 
 local STOPPED, NO_MEMORY = "the call was stopped", "not enough memory"
 -- Instructions between two looks at the clock. One may take long, in proportion to what the state holds: it joins or compares
@@ -191,9 +192,10 @@ local function wrapped(thread, before, paced, ok, ...)
   if ok and not state.stopping and paced == interval then return ... end
   resumed(before, paced, ok, ...)
   if ok then return ... end
+  if status(thread) ~= "dead" then error((...), 2) end -- one that resumes itself
   -- Not before `caught`: a coroutine that a hook stopped would run its __close handlers with hooks off.
   local closed, other = caught(before, close(thread))
-  error(closed and (...) or other, 0)
+  error(closed and (...) or other, 2) -- as Lua does, with the place of the call in front of a text
 end
 
 kernel.stop, kernel.state, kernel.work, kernel.is_over = stop, state, work, is_over
@@ -288,16 +290,25 @@ function kernel.with_room(plain)
   end
 end
 
+-- An error's handler runs where it was raised: in a hook, that is with hooks off.
+local function located_error(problem)
+  if type(problem) ~= "string" or is_over(problem) then return problem end
+  return (located(problem, 2)) -- no tail call, for the count of levels
+end
+
+local function relayed(body, ...) return xpcall(body, located_error, ...) end
+
 function kernel.pcall(...)
   if state.stopping then stop() end
-  return caught(nested, pcall(...))
+  if (...) == nil then return caught(nested, pcall(...)) end
+  return caught(nested, relayed(...))
 end
 
 function kernel.xpcall(body, handler, ...)
-  if type(handler) ~= "function" then error("bad argument #2 to 'xpcall' (function expected)", 2) end
-  -- A handler runs where the error was raised: in a hook, that is with hooks off.
+  if type(handler) ~= "function" then return xpcall(body, handler) end -- which says so
   local function checked(value)
     if is_over(value) then return value end
+    if type(value) == "string" then value = located(value, 2) end
     return handler(value)
   end
   if state.stopping then stop() end
@@ -306,7 +317,7 @@ end
 
 kernel.coroutine = {
   create = create,
-  status = coroutine.status,
+  status = status,
   yield = coroutine.yield,
   running = coroutine.running,
   isyieldable = coroutine.isyieldable,

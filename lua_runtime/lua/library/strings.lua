@@ -100,7 +100,7 @@ end
 
 function strings.format(...)
   local layout = ...
-  if type(layout) ~= "string" then return format(...) end
+  if type(layout) ~= "string" then return (format(...)) end
   if state.armed then
     local size = size_of("format", ...)
     work(size)
@@ -108,9 +108,9 @@ function strings.format(...)
       error("string.format: more than 1 MiB with %q under a deadline", 2)
     end
   end
-  if not any_object(...) and not real_find(layout, "p", 1, true) then return format_plain(...) end
+  if not any_object(...) and not real_find(layout, "p", 1, true) then return (format_plain(...)) end
   make_room(SOME_ROOM)
-  return without_addresses(...)
+  return (without_addresses(...)) -- no tail call: messages say what the guest called
 end
 
 -- "c" and "!" make what they say, without a value for it.

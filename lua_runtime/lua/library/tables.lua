@@ -74,7 +74,8 @@ function tables.insert(list, ...)
   end
   local position, value = ...
   local at = index(position)
-  if not at or at < 1 or at > length + 1 then error("bad argument #2 to 'insert' (position out of bounds)", 2) end
+  if not at then return real_insert(list, position, value) end -- which says what is wrong
+  if at < 1 or at > length + 1 then error("bad argument #2 to 'insert' (position out of bounds)", 2) end
   if at <= length then move(list, at, length, at + 1, list) end
   list[at] = value
 end
@@ -83,7 +84,8 @@ function tables.remove(list, ...)
   if is_plain(list) then return real_remove(list, ...) end
   local length = length_of(list, "remove")
   local at = index((...), length)
-  if not at or at ~= length and (at < 1 or at > length + 1) then
+  if not at then return real_remove(list, ...) end
+  if at ~= length and (at < 1 or at > length + 1) then
     error("bad argument #2 to 'remove' (position out of bounds)", 2)
   end
   local removed = list[at]
