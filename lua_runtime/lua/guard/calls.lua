@@ -128,9 +128,7 @@ local function started(ok, exports, found)
   return "started"
 end
 
--- most_bytes: what the guest may hold, or nil.
-function kernel.start(id, name, most_bytes)
-  kernel.begin(most_bytes)
+function kernel.start(id, name)
   arm()
   return disarm(started(xpcall(run_chunk, on_error, id, name)))
 end

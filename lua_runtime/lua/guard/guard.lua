@@ -17,7 +17,7 @@ local MOST_INSTRUCTIONS, LEAST_INSTRUCTIONS = 4096, 128 -- some 30 microseconds,
 local HOLDS_LITTLE = 1024 -- KiB of a state that is looked at least often
 local ASK_SECONDS = 0.002
 -- A state that has grown by so many KiB, and by a quarter, starts anew with few instructions, and so does one whose last ones took long: each time
--- that they were quick there are twice as many.
+-- that they were quick there are eight times as many.
 local GROWN, FIRST_INSTRUCTIONS, SLOW_SECONDS = 512, 8, 0.005
 local LAST_INSTRUCTIONS = 1 << 20 -- of a call that is stopped
 -- Hooks do not fire inside C functions: so what these go through counts as well, in bytes.
@@ -36,7 +36,6 @@ local worked = 0 -- bytes that C functions went through since the host was last 
 local interval = MOST_INSTRUCTIONS
 local asked_at, seen_at = 0, 0 -- when the host was last asked and the clock looked at, in seconds of the processor's time
 local grown_from, most = 0, MOST_INSTRUCTIONS -- KiB in use when growth was last seen, and the interval that is allowed
-local room_end -- what the state may hold, in bytes, if that is limited
 local hooked = setmetatable({}, { __mode = "k" }) -- coroutine -> the interval of its hook
 
 -- Tells Lua's own "not enough memory" from a guest's, which is the very same text: Lua runs the collector before it gives up,
@@ -141,7 +140,7 @@ function hook()
   if now - seen_at > SLOW_SECONDS then
     set_interval(max(interval // 16, 1))
   elseif interval < most then
-    set_interval(2 * interval)
+    set_interval(min(8 * interval, most)) -- not one by one: on a deep stack each costs a millisecond
   end
   seen_at = clock() -- what it took to set a hook on a deep stack is not the guest's
 end
@@ -253,11 +252,6 @@ end
 
 function kernel.unwound() nested = 0 end
 
--- Begins to count what the state holds; `limit` is what it may hold more, in bytes.
-function kernel.begin(limit)
-  if limit then room_end = collectgarbage("count") * 1024 + limit end
-end
-
 local function made(...)
   buffering = false
   return ...
@@ -272,12 +266,8 @@ function kernel.buffered(plain)
   end
 end
 
--- C's buffers, unlike all else, make no room for themselves: these do. They grow by half, and the old one is there meanwhile.
-function kernel.make_room(bytes)
-  if room_end and collectgarbage("count") * 1024 + 3 * bytes > room_end then collectgarbage() end
-end
-
--- The same where nobody knows beforehand how many bytes: a second chance. For `buffered` functions of one or two results.
+-- C's buffers, unlike all else, make no room for themselves: these have a second chance after a collection. For `buffered`
+-- functions of one or two results.
 function kernel.with_room(plain)
   if not restore_limit then return plain end
   return function(...)

@@ -7,7 +7,7 @@ local getinfo = debug.getinfo
 local state, work, check = kernel.state, kernel.work, kernel.check
 local real_insert, real_remove, real_sort, real_move = table.insert, table.remove, table.sort, table.move
 local real_unpack = table.unpack
-local real_concat = kernel.with_room(kernel.limit_nesting("table.concat", table.concat))
+local real_concat = kernel.with_room(table.concat) -- of lists whose elements run no code
 
 local MOST_MOVED = 10 * 1000 * 1000 -- elements that one library call goes through
 local MOST_JOINED = 64 * 1024 * 1024 -- bytes of one table.concat under a deadline
@@ -112,9 +112,8 @@ end
 
 function tables.concat(list, separator, from, to)
   local kind = type(separator)
-  if is_plain(list) or (kind ~= "nil" and kind ~= "string" and kind ~= "number") then
-    return real_concat(list, separator, from, to)
-  end
+  if is_plain(list) then return real_concat(list, separator, from, to) end
+  if kind ~= "nil" and kind ~= "string" and kind ~= "number" then return real_concat({}, separator) end
   separator = separator == nil and "" or separator .. ""
   local first, last = index(from, 1), to == nil and length_of(list, "concat") or index(to)
   if not first or not last then return real_concat({}, separator, from, to) end -- which says what is wrong
