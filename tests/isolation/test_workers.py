@@ -26,7 +26,7 @@ from projects import REPOSITORY, write_project
 from worker_scripts import fake_worker
 
 SPIN = "if (...) == 'spin' then print('spinning') while true do end end return ..."
-# Nothing is asked while a table grows, and for keys that fall on one place that takes the square of their number: minutes.
+# Nothing is asked while a table grows: for keys that fall on one place that takes the square of their number, minutes.
 HANG = "local t, step = {}, (1 << 20) - 1 for i = 1, (1 << 19) + 1 do t[i * step] = 1 end"
 
 Make = Callable[..., IsolatedInstance]

@@ -121,7 +121,8 @@ LAZY = "local n, p = 1111111111111111111, ('1-'):rep(40) .. 'x' "
 CASES |= {
     "table.sort of long strings and one table": Case(
         "local a, b, t = ('a'):rep(1 << 20), ('a'):rep(1 << 20), {} "
-        "for i = 1, 60000 do t[i] = i % 2 == 0 and a or b end t[30000] = setmetatable({}, { __lt = function() return false end })",
+        "for i = 1, 60000 do t[i] = i % 2 == 0 and a or b end "
+        "t[30000] = setmetatable({}, { __lt = function() return false end })",
         "table.sort(t)",
         "local o = setmetatable({}, { __lt = function(l) return l == 'a' end }) local t = { o, 'a' } table.sort(t) "
         "return t[1]",
