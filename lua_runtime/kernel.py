@@ -134,7 +134,7 @@ class Kernel:
         session.starting = start_frame(session.entry_id, "lua", self.start_seconds, context)
         if session.cap is not None:
             session.cap.begin()
-        return self._start(session.entry_id.encode(), method.encode(), session.cap and session.cap.limit_bytes)
+        return self._start(session.entry_id.encode(), method.encode())
 
     def make_room(self, run: Iterable[Any]) -> None:
         """Lets a run in, whatever the state holds already, unless the run alone is more than it may hold.

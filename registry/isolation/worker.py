@@ -86,9 +86,9 @@ class Parent:
             PolycallError: The answer is an error.
         """
         self.send(data)
-        word, answer = self.receive()
+        word, answer, *returned = self.receive()
         if word != "result":
-            raise decode_error(answer)
+            raise decode_error(answer, returned=bool(returned))
         value: Value = answer
         return value
 
@@ -132,7 +132,7 @@ def _serve(parent: Parent, program: LuaProgram | WasmProgram, cache: Path, limit
     except PolycallError as error:
         parent.send(parent.encode(error))
         return
-    needs = [list(need) for need in function.imports]
+    needs = [[*need[:-1], *(need.link or ())] for need in function.imports]
     signature = None if function.signature is None else str(function.signature)
     parent.send(pack("ready", signature, "$", needs, str(form)))
     _Server(parent, function).serve()

@@ -14,9 +14,8 @@ local last_trace
 
 local function on_error(value)
   if is_over(value) then return value end
-  local found = frames(2)
-  last_trace = render(found)
-  return type(value) == "string" and located(value, 2, found) or value
+  last_trace = render(frames(2))
+  return type(value) == "string" and located(value, 2) or value
 end
 
 -- For what is no answer of the guest. Two values, because a single one would be a result.
@@ -49,7 +48,7 @@ local function raised(value)
   return failed({ message = tostring(value), kind = "Internal" }, trace)
 end
 
-local function as_returned(_, ...) return "returned", ... end
+local function as_returned(word, ...) return word == "failed" and "returned" or word, ... end
 
 local function returned_error(err)
   local own = parts[err]
@@ -131,9 +130,7 @@ local function started(ok, exports, found)
   return "started"
 end
 
--- most_bytes: what the guest may hold, or nil.
-function kernel.start(id, name, most_bytes)
-  kernel.begin(most_bytes)
+function kernel.start(id, name)
   arm()
   return disarm(started(xpcall(run_chunk, on_error, id, name)))
 end
