@@ -20,7 +20,7 @@ from polycall.interop.resources import ResourceHandle, wrong_with
 from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
 from polycall.interop.waiting import WaitGraph
-from polycall.registry.dispatch.holds import HeldCall, Hold, end_chain
+from polycall.registry.dispatch.holds import HeldCall, Hold, Watch, end_chain
 from polycall.registry.dispatch.janitor import Janitor
 from polycall.registry.dispatch.preparation import Preparation
 from polycall.registry.dispatch.python_functions import PYTHON_KIND, PythonFunction, current_context
@@ -58,6 +58,7 @@ class Dispatcher:
 
     Attributes:
         index: The entries at the moment.
+        watch: Looks after holds that may be forgotten.
     """
 
     def __init__(
@@ -81,7 +82,8 @@ class Dispatcher:
             cache_bytes=index.settings.max_cache_bytes,
         )
         self._waits = WaitGraph()
-        self._janitor = Janitor()
+        self.watch = Watch()
+        self._janitor = Janitor(lost=self.watch.found)
         self._python: dict[str, PythonFunction] = {}
         self._routes: dict[str, Route] = {}
         self._preparations: dict[str, Preparation] = {}
@@ -199,9 +201,10 @@ class Dispatcher:
         """Has everything ready for `soon`."""
         self._janitor.ready()
 
-    def soon(self, work: Callable[[], object]) -> None:
-        """Has something done in another thread; takes no lock."""
-        self._janitor.soon(work)
+    @property
+    def soon(self) -> Callable[[Callable[[], object]], None]:
+        """Has something done in another thread; see `Janitor.soon`."""
+        return self._janitor.soon
 
     def _first_route(self, call: CallContext) -> Route:
         """Prepares the entry that `call` is about to run; its language is not known before."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
+import weakref
 from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from polycall.registry.dispatch.dispatcher import Dispatcher
     from polycall.registry.dispatch.routes import ResourceRoute
 
-__all__ = ["HeldCall", "Hold", "KeptCall", "end_chain"]
+__all__ = ["HeldCall", "Hold", "KeptCall", "Watch", "end_chain"]
 
 _log = logging.getLogger("polycall.resources")
 
@@ -64,28 +65,22 @@ class Hold:
         """Makes one that is in use, by the call that took the instance from its pool."""
         self.instance = instance
         self.route = route
+        self.maker = user
         self.root: CallContext | None = None
         self._dispatcher = dispatcher
         self._lock = new_lock()
         self._states: dict[ResourceState, None] = {}
         self._user: CallContext | None = user  # the call that is in it
-        self._holders: tuple[CallContext, ...] = (user,)  # the frame by which the pool knows it now, and the one before
         self._ended = ""  # why, once it cannot be used any more
-        self.maker = user
         self._returned = False
         self._is_pythons = False
         self._abandoned: list[ResourceState] = []
         self._outside = Outside(route.entry_id, 0)
         dispatcher.ready()
-
-    def __del__(self) -> None:
-        """Gives the instance up that Ctrl-C has made everybody forget."""
-        if not self._returned:
-            give_up = functools.partial(_give_up, self.route.pool, self.instance, self._holders)
-            self._dispatcher.soon(give_up)
+        self._watched, self._place = dispatcher.watch.add(self, dispatcher.soon)
 
     @property
-    def home(self) -> object:
+    def home(self) -> Dispatcher:
         """The dispatcher whose entry the instance is of."""
         return self._dispatcher
 
@@ -115,8 +110,9 @@ class Hold:
             self._hold_by(context)
 
     def _hold_by(self, frame: CallContext) -> None:
-        if frame is not self._holders[0]:
-            self._holders = (frame, self._holders[0])
+        holders = self._place.holders
+        if frame is not holders[0]:
+            self._place.holders = (frame, holders[0])
             self.route.pool.hold(cast("Instance", self.instance), frame)
 
     def adopt(self, value: Value, context: CallContext) -> None:
@@ -179,8 +175,9 @@ class Hold:
         if self.root is not None and self.root.holds is not None:
             self.root.holds.pop(self, None)
         if not self._returned:
-            self.route.pool.release(cast("Instance", self.instance), self._holders)
+            self.route.pool.release(cast("Instance", self.instance), self._place.holders)
             self._returned = True
+            self._dispatcher.watch.discard(self._watched)
 
     # What handles ask for ------------------------------------------------------------------------------------------
 
@@ -313,7 +310,7 @@ class Hold:
         if user is not None and self._user is user:
             self._ended = self._ended or _FAILED
             _mark(self._states, self._ended)
-            _give_up(self.route.pool, self.instance, self._holders)
+            self._place.give_up()
             self.vacate(user)
 
     def close(self) -> None:
@@ -339,6 +336,52 @@ class Hold:
             _mark(self._states, _FORKED)
             return None
         return self._outside
+
+
+class _Place:
+    """Where the instance of a hold is, for who looks after it.
+
+    Attributes:
+        holders: The frame by which the pool knows it now, and the one before.
+    """
+
+    __slots__ = ("_instance", "_pool", "holders")
+
+    def __init__(self, hold: Hold) -> None:
+        self._pool: Pool[Instance] = hold.route.pool
+        self._instance = hold.instance
+        self.holders: tuple[CallContext, ...] = (hold.maker,)
+
+    def give_up(self) -> None:
+        """Has the instance closed, if it is still held."""
+        self._pool.release(cast("Instance", self._instance), self.holders, broken=True)
+
+
+class Watch:
+    """Looks after holds that Ctrl-C makes everybody forget: their instances are closed.
+
+    What tells of them is a weak reference whose callback is a queue's own `put`: no handler of a signal can break that
+    off, as it can a finalizer that is Python's. The thread at the queue's other end calls `found`.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[weakref.ref[Hold], _Place] = {}
+
+    def add(self, hold: Hold, tell: Callable[[Any], object]) -> tuple[weakref.ref[Hold], _Place]:
+        """Begins to look after a hold."""
+        watched, place = weakref.ref(hold, tell), _Place(hold)
+        self._places[watched] = place
+        return watched, place
+
+    def discard(self, watched: weakref.ref[Hold]) -> None:
+        """Ends it: its instance is back."""
+        self._places.pop(watched, None)
+
+    def found(self, watched: weakref.ref[Hold]) -> None:
+        """Is told of a hold that is no more."""
+        place = self._places.pop(watched, None)
+        if place is not None:
+            place.give_up()
 
 
 class HeldCall:
@@ -452,10 +495,6 @@ class KeptCall:
 
     def close(self) -> None:
         """Does nothing: the instance is its pool's."""
-
-
-def _give_up(pool: Pool[Instance], instance: ResourceInstance, holders: tuple[CallContext, ...]) -> None:
-    pool.release(cast("Instance", instance), holders, broken=True)
 
 
 def end_chain(root: CallContext, value: Value) -> None:

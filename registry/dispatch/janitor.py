@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -24,8 +25,17 @@ _TICK_SECONDS = 15.0
 class Janitor:
     """Looks after the pools of one registry, from a daemon thread that starts with the first pool that can shrink."""
 
-    def __init__(self, tick_seconds: float = _TICK_SECONDS) -> None:
+    def __init__(
+        self, tick_seconds: float = _TICK_SECONDS, lost: Callable[[weakref.ref[Any]], object] = lambda _: None
+    ) -> None:
+        """Makes one, without a thread yet.
+
+        Args:
+            tick_seconds: Between two looks.
+            lost: Is told of weak references whose callback `soon` was.
+        """
         self._tick_seconds = tick_seconds
+        self._lost = lost
         self._pools: list[Pool[Any]] = []
         self._lock = new_lock()
         self._closed = False
@@ -47,9 +57,13 @@ class Janitor:
             if not self._closed:
                 self._ready()
 
-    def soon(self, work: Callable[[], object]) -> None:
-        """Has the thread do something, if it was started; takes no lock, so that it can be called from anywhere."""
-        self._work.put(work)  # reentrant: the collector may call this at any moment, in any thread
+    @property
+    def soon(self) -> Callable[[Callable[[], object]], None]:
+        """Has the thread do something, if it was started.
+
+        It takes no lock and is no Python code: the collector may call it at any moment, in any thread.
+        """
+        return self._work.put
 
     def _ready(self) -> None:
         if self._thread is None:
@@ -93,7 +107,10 @@ class Janitor:
                 self.sweep(time.monotonic())
                 continue
             try:
-                work()
+                if isinstance(work, weakref.ref):
+                    self._lost(work)
+                else:
+                    work()
             except Exception:  # noqa: BLE001  # as in `sweep`
                 _log.exception("an abandoned resource could not be dropped")
             finally:
