@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from polycall.interop.context import CallContext
 from polycall.interop.values import Value
 
-__all__ = ["Function", "ImportNeed", "Instance", "Invoker", "Signature", "YamlText"]
+__all__ = ["Function", "ImportNeed", "Instance", "Invoker", "Link", "Signature", "YamlText"]
 
 
 class Invoker(Protocol):
@@ -66,20 +66,36 @@ class YamlText(Protocol):
         ...
 
 
-class ImportNeed(NamedTuple):
-    """An interface that a guest imports.
+class Link(NamedTuple):
+    """What serves a function that a guest imports.
 
     Attributes:
-        name: As the guest writes it, version included.
+        declared: The key of ``links``.
+        target: The id of the entry; ``-`` and ``_`` in its name are alike.
+        signature: What the guest takes the function for, as WIT writes it.
+    """
+
+    declared: str
+    target: str
+    signature: str
+
+
+class ImportNeed(NamedTuple):
+    """An interface that a guest imports, or a single function of one that is linked in part.
+
+    Attributes:
+        name: As the guest writes it, version included; ``interface#function`` for a function.
         group: The capability group that grants it, or None if polycall offers it in no group.
         granted: Whether the entry grants that group.
         available: Whether there is a host behind it.
+        link: What serves a function that is linked; it is granted and available.
     """
 
     name: str
     group: str | None
     granted: bool
     available: bool
+    link: Link | None = None
 
 
 class Signature(Protocol):

@@ -14,7 +14,8 @@ from typing import Literal, NamedTuple
 import polycall
 from polycall.interop.errors import PolycallError
 from polycall.registry.registry import load
-from polycall.wasm_runtime.engine.compile_cache import CompileCache, default_cache_directory
+from polycall.wasm_runtime.engine.cache_bound import cache_usage
+from polycall.wasm_runtime.engine.cache_folder import CacheFolder, default_cache_directory
 
 __all__ = ["Diagnosis", "examine"]
 
@@ -96,12 +97,10 @@ def _tried(name: str, run: Callable[[], object], expected: object) -> Diagnosis:
 
 
 def _cache(folder: Path) -> Diagnosis:
-    files = list(folder.glob("*.compiled")) if folder.is_dir() else []
-    size_bytes = sum(file.stat().st_size for file in files)
-    what = f"{folder}, {len(files)} compiled, {size_bytes / 2**20:.1f} MiB"
-    obstacle = CompileCache(folder).obstacle()
+    obstacle = CacheFolder(folder).obstacle()
     if obstacle is None:
-        return Diagnosis("cache", "ok", what)
+        usage = cache_usage(folder)
+        return Diagnosis("cache", "ok", f"{folder}, {usage.files} files, {usage.size_bytes / 2**20:.1f} MiB")
     hint = f"without it every start compiles anew; {obstacle.remedy}"
     return Diagnosis("cache", "warning", f"{folder} cannot be used: {obstacle.problem}", hint)
 

@@ -155,8 +155,7 @@ class Oracle:
             case ListType(element=element) | FixedListType(element=element):
                 return [self._given(element, each) for each in value]
             case MapType(key=key, value=item):
-                entries = value.items() if isinstance(value, dict) else value
-                return [{"0": self._given(key, one), "1": self._given(item, other)} for one, other in entries]
+                return [{"0": self._given(key, one), "1": self._given(item, other)} for one, other in value]
             case TupleType(elements=elements):
                 return {str(n): self._given(each, value[n]) for n, each in enumerate(elements)}
             case RecordType(fields=fields):
@@ -195,8 +194,7 @@ class Oracle:
                 items = [self._plain(element, each) for each in value]
                 return bytes(items) if element == Primitive("u8") else items
             case MapType(key=key, value=item):
-                entries = [[self._plain(key, each["0"]), self._plain(item, each["1"])] for each in value]
-                return dict(entries) if key == Primitive("string") else entries
+                return [[self._plain(key, each["0"]), self._plain(item, each["1"])] for each in value]
             case TupleType(elements=elements):
                 return [self._plain(each, value[str(n)]) for n, each in enumerate(elements)]
             case RecordType(fields=fields):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import os
-import platform
 import re
 import weakref
 
@@ -15,18 +13,17 @@ from polycall.interop.aside import Asides
 from polycall.interop.confined import ConfinedFolder
 from polycall.interop.context import CallContext
 from polycall.interop.errors import HashError, NotFoundError, PolycallError, PreparationError
-from polycall.interop.forks import new_lock, watch_forks
+from polycall.interop.locks import Locks
+from polycall.interop.slow_work import told_if_slow
 from polycall.interop.source import SourceText
-from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, CORE_HEADER, decode
+from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, CORE_HEADER
 from polycall.wasm_runtime.component.core_module import read_core_module
-from polycall.wasm_runtime.component.definitions import Component
 from polycall.wasm_runtime.component.plan import Plan
-from polycall.wasm_runtime.component.planner import make_plan
-from polycall.wasm_runtime.component.validation import one_line, validate
+from polycall.wasm_runtime.component.plans import Plans
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
+from polycall.wasm_runtime.engine.compiler import Compiler
 from polycall.wasm_runtime.engine.footprint import Footprint, together
 from polycall.wasm_runtime.engine.guest_text import shown
-from polycall.wasm_runtime.engine.stores import ENGINE_SETTINGS, lone_engine
 from polycall.wasm_runtime.spec import BinaryFile
 
 __all__ = ["CompiledProgram", "Programs"]
@@ -54,22 +51,15 @@ class CompiledProgram:
 
 
 class Programs:
-    """Every program of a runtime. Shared by threads; it compiles one at a time, in parallel inside."""
+    """Every program of a runtime. Shared by threads: each program is made by one, and only who wants it waits."""
 
     def __init__(self, engine: wasmtime.Engine, cache: CompileCache) -> None:
-        self._engine = engine
-        self._compiler: wasmtime.Engine | None = engine
-        self._cache = cache
-        self._version = importlib.metadata.version("wasmtime")
-        self._lock = new_lock()
+        self._compiler = Compiler(engine, cache)
+        self._plans = Plans(cache)
+        self._locks: Locks[str | BinaryFile] = Locks()
         self._aside: Asides[BinaryFile | SourceText, CompiledProgram] = Asides()
         self._digests: dict[_FileIdentity, str] = {}
         self._compiled: weakref.WeakValueDictionary[str, CompiledProgram] = weakref.WeakValueDictionary()
-        watch_forks(self)
-
-    def after_fork(self) -> None:
-        """Has forked children compile alone: the engine would wait for threads of its own that are not there."""
-        self._compiler = None
 
     def load(self, code: BinaryFile | SourceText, context: CallContext) -> CompiledProgram:
         """Returns the compiled program of a binary or a text.
@@ -89,10 +79,10 @@ class Programs:
         return self._aside.done(code, lambda: self._load(code), context, f"{code.name} to be compiled")
 
     def _load(self, code: BinaryFile | SourceText) -> CompiledProgram:
-        with self._lock:
-            if isinstance(code, SourceText):
-                binary = _assemble(code)
-                return self._program(hashlib.sha256(binary).hexdigest(), binary, code.name)
+        if isinstance(code, SourceText):
+            binary = _assemble(code)
+            return self._program(hashlib.sha256(binary).hexdigest(), binary, code.name)
+        with self._locks.of(code):  # of many entries that name a file, one reads it
             return self._from_file(code)
 
     def _from_file(self, file: BinaryFile) -> CompiledProgram:
@@ -116,55 +106,27 @@ class Programs:
         return program or self._program(digest, binary, file.name)
 
     def _program(self, digest: str, binary: bytes, name: str) -> CompiledProgram:
-        program = self._compiled.get(digest)
-        if program is None:
-            try:
-                program = self._made(digest, binary, name)
-            except PreparationError as error:
-                raise PreparationError(f"{name} {error.message}", hint=error.hint) from error
-            self._compiled[digest] = program
-        return program
+        with self._locks.of(digest):
+            program = self._compiled.get(digest)
+            if program is None:
+                program = self._compiled[digest] = self._told(digest, binary, name)
+            return program
 
-    def _made(self, digest: str, binary: bytes, name: str) -> CompiledProgram:
-        if not _is_component(binary):
-            return CompiledProgram((self._module(binary, digest),), None, read_core_module(binary).footprint)
-        component = decode(binary)
-        plan = make_plan(component, binary)
-        self._validate(digest, component, binary)
-        modules = tuple(self._module(binary[start:end]) for start, end in plan.modules)
-        return CompiledProgram(modules, plan, together(plan.footprints))
-
-    def _validate(self, digest: str, component: Component, binary: bytes) -> None:
-        """Has the engine's validator judge a component, once for each binary."""
-        key = self._key(f"valid {digest}")
-        if self._cache.load(key) is None:
-            validate(component, binary)
-            self._cache.store(key, b"valid")
-
-    def _module(self, binary: bytes, digest: str = "") -> wasmtime.Module:
-        key = self._key(digest or hashlib.sha256(binary).hexdigest())
-        compiled = self._cache.load(key)
-        if compiled is not None:
-            try:
-                return wasmtime.Module.deserialize(self._engine, compiled)
-            except wasmtime.WasmtimeError as error:
-                self._cache.reject(key, one_line(str(error)))
+    def _told(self, digest: str, binary: bytes, name: str) -> CompiledProgram:
         try:
-            engine = self._compiling()
-            module = wasmtime.Module(engine, binary)
-            compiled = bytes(module.serialize())
-        except wasmtime.WasmtimeError as error:
-            raise PreparationError(f"does not compile: {one_line(str(error))}") from error
-        self._cache.store(key, compiled)
-        return module if engine is self._engine else wasmtime.Module.deserialize(self._engine, compiled)
+            with told_if_slow(f"{shown(name)} is being compiled: this takes a while, once"):
+                return self._made(digest, binary)
+        except PreparationError as error:
+            raise PreparationError(f"{name} {error.message}", hint=error.hint) from error
 
-    def _compiling(self) -> wasmtime.Engine:
-        self._compiler = self._compiler or lone_engine()
-        return self._compiler
-
-    def _key(self, digest: str) -> str:
-        parts = (digest, self._version, ENGINE_SETTINGS, platform.system(), platform.machine())
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    def _made(self, digest: str, binary: bytes) -> CompiledProgram:
+        if not _is_component(binary):
+            module = self._compiler.module(digest, binary)
+            return CompiledProgram((module,), None, read_core_module(binary).footprint)
+        plan, digests = self._plans.of(digest, binary)
+        parts = (memoryview(binary)[start:end] for start, end in plan.modules)
+        modules = tuple(map(self._compiler.module, digests, parts))
+        return CompiledProgram(modules, plan, together(plan.footprints))
 
 
 def _identity(status: os.stat_result) -> _FileIdentity:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import PolycallError
+from polycall.interop.errors import PolycallError, PreparationError
 from polycall.interop.protocols import Invoker
 from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.wasm_runtime.component.host import Interfaces
 from polycall.wasm_runtime.core_plan import declared_signature, plan_core_module
-from polycall.wasm_runtime.engine.compile_cache import CompileCache, default_cache_directory
+from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
+from polycall.wasm_runtime.engine.cache_folder import default_cache_directory
+from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.stores import WasmEngine
 from polycall.wasm_runtime.exports import exported_function
 from polycall.wasm_runtime.function import WasmFunction
@@ -27,7 +29,11 @@ class WasmRuntime:
     """One engine, its compiled programs and its interruption clock. Shared by threads."""
 
     def __init__(
-        self, invoker: Invoker, cache_directory: Path | None = None, stack_bytes: int = DEFAULT_STACK_BYTES
+        self,
+        invoker: Invoker,
+        cache_directory: Path | None = None,
+        stack_bytes: int = DEFAULT_STACK_BYTES,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
     ) -> None:
         """Starts the engine.
 
@@ -35,9 +41,11 @@ class WasmRuntime:
             invoker: Where the guests' calls to other entries go.
             cache_directory: Where compiled code is kept between runs; None for the user's cache directory.
             stack_bytes: What a guest may use of the native stack in one call.
+            cache_bytes: How much is kept there.
         """
         self._engine = WasmEngine(stack_bytes)
-        self._programs = Programs(self._engine.engine, CompileCache(cache_directory or default_cache_directory()))
+        cache = CompileCache(cache_directory or default_cache_directory(), cache_bytes)
+        self._programs = Programs(self._engine.engine, cache)
         self._invoker = invoker
         self._interfaces = Interfaces([Funcs(invoker)])
 
@@ -58,12 +66,15 @@ class WasmRuntime:
         """
         try:
             compiled = self._programs.load(program.code, context or CallContext(program.entry_id, "wasm"))
-            plan = compiled.plan
+            plan, links = compiled.plan, Links(program.links, self._invoker)
             if plan is None:
+                if links:
+                    raise PreparationError("only a component can have links; this is a core module").at("links")
                 signature = declared_signature(program.method, program.wit)
                 plan = plan_core_module(program.method, signature, compiled.modules[0])
             export = exported_function(program.method, plan.exports)
-            host = GrantedHost(self._interfaces, program.grants, Links(program.links, self._invoker))
+            links.check(plan.imports)
+            host = GrantedHost(self._interfaces, program.grants, links)
             return WasmFunction(self._engine, program, compiled, plan=plan, export=export, host=host)
         except PolycallError as error:
             error.entry_id = error.entry_id or program.entry_id

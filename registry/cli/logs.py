@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 
+from polycall.interop.slow_work import SLOW_LOG
 from polycall.registry.cli.printable import indented
 from polycall.registry.cli.stderr import say
 
@@ -18,6 +20,11 @@ class _EchoHandler(logging.Handler):
         say(indented(self.format(record)))
 
 
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return record.getMessage() if record.name == SLOW_LOG else super().format(record)
+
+
 def configure_logging(verbosity: int) -> None:
     """Sends the log to stderr.
 
@@ -25,10 +32,13 @@ def configure_logging(verbosity: int) -> None:
         verbosity: 0 shows warnings, 1 also all that guests print and log, 2 everything.
     """
     handler = _EchoHandler()
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Formatter("%(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger("polycall")
     root.handlers = [handler]
     root.setLevel(logging.DEBUG if verbosity > 1 else logging.WARNING)
+    # To who waits at a terminal it is said what takes long; a script has nothing from it.
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    logging.getLogger(SLOW_LOG).setLevel(logging.INFO if on_terminal or verbosity > 1 else logging.WARNING)
     logging.getLogger("polycall.entry").setLevel(logging.DEBUG if verbosity else logging.WARNING)
 
 

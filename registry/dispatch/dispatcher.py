@@ -71,7 +71,11 @@ class Dispatcher:
         stack_bytes = index.settings.max_stack_bytes
         self._stack = StackRoom(stack_bytes)
         self._runtimes = Runtimes(
-            self, GuestServices(lambda: self.index, cache_directory), cache_directory, stack_bytes
+            self,
+            GuestServices(lambda: self.index, cache_directory),
+            cache_directory,
+            stack_bytes=stack_bytes,
+            cache_bytes=index.settings.max_cache_bytes,
         )
         self._waits = WaitGraph()
         self._janitor = Janitor()

@@ -134,6 +134,8 @@ class Route:
 
     def _failed(self, error: PolycallError, context: CallContext, *, asked: bool) -> PolycallError:
         self._count(error.code, asked)
+        # An error that a guest passes on may have been returned further down. Only Lua has a way to return one.
+        error.returned = error.returned and self.language == "lua"
         if not error.frames:
             error.frames = context.frames()
             error.entry_id = error.entry_id or self.entry_id

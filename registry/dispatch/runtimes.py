@@ -33,7 +33,15 @@ FUNCTION_KINDS: Mapping[str, str] = MappingProxyType(
 class Runtimes:
     """Makes functions of entries. Shared by threads."""
 
-    def __init__(self, invoker: Invoker, services: Services, cache_directory: Path | None, stack_bytes: int) -> None:
+    def __init__(
+        self,
+        invoker: Invoker,
+        services: Services,
+        cache_directory: Path | None,
+        *,
+        stack_bytes: int,
+        cache_bytes: int,
+    ) -> None:
         """Loads nothing yet: listing a project must not pay for an engine.
 
         Args:
@@ -41,8 +49,10 @@ class Runtimes:
             services: What else they may ask of the registry.
             cache_directory: Where compiled WebAssembly is kept; None for the user's cache folder.
             stack_bytes: What a guest of WebAssembly may use of the native stack in one call.
+            cache_bytes: How much compiled WebAssembly is kept.
         """
         self._stack_bytes = stack_bytes
+        self._cache_bytes = cache_bytes
         self._invoker = invoker
         self._services = services
         self._cache_directory = cache_directory
@@ -104,7 +114,9 @@ class Runtimes:
         from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415  # as above
 
         with self._lock:
-            self._wasm = self._wasm or WasmRuntime(self._invoker, self._cache_directory, self._stack_bytes)
+            self._wasm = self._wasm or WasmRuntime(
+                self._invoker, self._cache_directory, self._stack_bytes, self._cache_bytes
+            )
             return self._wasm
 
     def _isolation_runtime(self) -> IsolationRuntime:
@@ -112,7 +124,11 @@ class Runtimes:
 
         with self._lock:
             self._isolation = self._isolation or IsolationRuntime(
-                self._invoker, self._services, self._cache_directory, stack_bytes=self._stack_bytes
+                self._invoker,
+                self._services,
+                self._cache_directory,
+                stack_bytes=self._stack_bytes,
+                cache_bytes=self._cache_bytes,
             )
             return self._isolation
 

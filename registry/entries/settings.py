@@ -9,7 +9,7 @@ from typing import Any
 
 from polycall.interop.context import DEFAULT_MAX_DEPTH
 from polycall.interop.errors import DeclarationError
-from polycall.interop.fields import key, one_of
+from polycall.interop.fields import at_least, key, one_of
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.stack import DEFAULT_STACK_BYTES, LEAST_STACK_BYTES, MOST_STACK_BYTES
@@ -19,6 +19,7 @@ from polycall.registry.documents.problems import Report
 from polycall.registry.documents.text_files import UnreadableError, read_text
 from polycall.registry.documents.yaml_document import read_yaml
 from polycall.registry.entries.decode import INVALID, Decoder
+from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
 
 __all__ = ["SETTINGS_FILE", "Settings", "read_settings"]
 
@@ -44,6 +45,11 @@ class Settings:
         "How much native stack a guest of WebAssembly may use in one call, in bytes.",
         default=DEFAULT_STACK_BYTES,
         check=_check_stack,
+    )
+    max_cache_bytes: int = key(
+        "How much compiled WebAssembly is kept on disk, in bytes; what was not used for the longest time goes first.",
+        default=DEFAULT_CACHE_BYTES,
+        check=at_least(0),
     )
     pool: PoolSpec = key("The pool of every function that declares none.", default=PoolSpec())
     isolation: str = key(

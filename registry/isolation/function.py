@@ -12,8 +12,9 @@ from polycall.interop.errors import CancelledError, DeadlineError, InternalError
 from polycall.interop.forks import new_lock
 from polycall.interop.guest_log import guest_logger
 from polycall.interop.payload import PayloadForm
-from polycall.interop.protocols import ImportNeed, Invoker, Signature
+from polycall.interop.protocols import ImportNeed, Invoker, Link, Signature
 from polycall.interop.services import Services
+from polycall.interop.slow_work import told_if_slow
 from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.interop.start_up import start_frame, start_interruption
 from polycall.interop.values import Value
@@ -23,6 +24,7 @@ from polycall.registry.isolation.messages import MessageError, pack
 from polycall.registry.isolation.process import WORKER_COMMAND, TimeIsUp, WorkerProcess
 from polycall.registry.isolation.program_data import encode_program
 from polycall.registry.isolation.services import ServiceDesk, modules_of
+from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
 from polycall.wasm_runtime.spec import WasmProgram
 
 __all__ = ["IsolatedFunction", "IsolatedInstance", "IsolationRuntime"]
@@ -51,6 +53,7 @@ class IsolationRuntime:
         command: Sequence[str] = WORKER_COMMAND,
         *,
         stack_bytes: int = DEFAULT_STACK_BYTES,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
     ) -> None:
         """Makes a runtime.
 
@@ -60,8 +63,10 @@ class IsolationRuntime:
             cache_directory: Where compiled WebAssembly is kept; None for the user's cache folder.
             command: What to start as a worker.
             stack_bytes: What a guest of WebAssembly may use of the native stack in one call.
+            cache_bytes: How much compiled WebAssembly is kept.
         """
         self._stack_bytes = stack_bytes
+        self._cache_bytes = cache_bytes
         self._invoker = invoker
         self._services = services
         self._cache_directory = cache_directory
@@ -82,15 +87,16 @@ class IsolationRuntime:
             WorkerError: The worker died.
         """
         # The folder is named here: a worker does not know the user's environment.
-        from polycall.wasm_runtime.engine.compile_cache import default_cache_directory  # noqa: PLC0415  # only needed here
+        from polycall.wasm_runtime.engine.cache_folder import default_cache_directory  # noqa: PLC0415  # only needed here
 
         directory = (self._cache_directory or default_cache_directory()).absolute()
-        start = pack("start", encode_program(program), "$", str(directory), self._stack_bytes)
+        start = pack("start", encode_program(program), "$", str(directory), self._stack_bytes, self._cache_bytes)
         desk = ServiceDesk(program, self._services)
 
         def begin(call: CallContext | None) -> tuple[WorkerProcess, list[Any]]:
             worker = WorkerProcess(program.entry_id, desk, program.limits.output_bytes, self._command)
-            return worker, _asked(worker, start, call)
+            with told_if_slow(f"the worker of {program.entry_id} is starting: what it runs is compiled once"):
+                return worker, _asked(worker, start, call)
 
         function = IsolatedFunction(program, begin, self._invoker, context=context)
         with self._lock:
@@ -116,12 +122,14 @@ class _GuestCalls:
         self._invoker = invoker
         granted = program.grants if isinstance(program, WasmProgram) else modules_of(program)
         self._funcs = "funcs" in granted
-        self._links = frozenset(program.links.values() if isinstance(program, WasmProgram) else ())
+        links = program.links.values() if isinstance(program, WasmProgram) else ()
+        self._links = frozenset(each if ":" in each else f"{each}:" for each in links)
 
     def allows(self, way: str, what: Any, target: str) -> bool:
         """Whether a message is a call that the entry may make."""
         if way == "call_linked":
-            return type(what) is list and not self._links.isdisjoint((target, target.rpartition(":")[0]))
+            namespace, colon, _ = target.partition(":")
+            return type(what) is list and not self._links.isdisjoint((target, namespace + colon))
         return self._funcs and (type(what) is list if way == "call" else way == "call_payload" and _is_text(what))
 
     def call(self, way: str, target: str, what: Any, caller: CallContext) -> Value:
@@ -313,8 +321,8 @@ class _Call:
                     self.answered, self.discarded = True, bool(discarded)
                     result: Value = value
                     return result
-                case ["error", data]:
-                    raise self._failure(data)
+                case ["error", data, *returned] if returned in ([], [True]):
+                    raise self._failure(data, returned=bool(returned))
                 case [str(way), what, str(target)] if self._invoker.allows(way, what, target):
                     self._worker.send(self._answer(way, target, what), self._until)
                 case [str(word), *_]:
@@ -342,9 +350,9 @@ class _Call:
             interruption.__cause__ = cause
         return interruption
 
-    def _failure(self, data: Any) -> PolycallError:
+    def _failure(self, data: Any, *, returned: bool) -> PolycallError:
         try:
-            error = decode_error(data, self._told)
+            error = decode_error(data, self._told, returned=returned)
         except MessageError as broken:
             error = self._worker.broken(str(broken))
         self.answered = not self._worker.ended
@@ -403,7 +411,7 @@ def _description(
 
 
 def _import_needs(needs: Iterable[Any]) -> Iterable[ImportNeed]:
-    for name, group, granted, available in needs:
-        if not isinstance(name, str) or not isinstance(group, (str, type(None))):
+    for name, group, granted, available, *link in needs:
+        if not all(isinstance(text, str) for text in (name, group or "", *link)):
             raise TypeError("a name is no text")
-        yield ImportNeed(name, group, granted is True, available is True)
+        yield ImportNeed(name, group, granted is True, available is True, Link(*link) if link else None)

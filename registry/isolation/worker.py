@@ -86,9 +86,9 @@ class Parent:
             PolycallError: The answer is an error.
         """
         self.send(data)
-        word, answer = self.receive()
+        word, answer, *returned = self.receive()
         if word != "result":
-            raise decode_error(answer)
+            raise decode_error(answer, returned=bool(returned))
         value: Value = answer
         return value
 
@@ -114,24 +114,25 @@ def main() -> None:
     connection = _take_stdin()
     threading.Thread(target=_end_with_parent, args=(connection.fileno(),), daemon=True).start()
     parent = Parent(connection)
-    _, program_data, cache_directory, stack_bytes = parent.receive()
+    _, program_data, cache_directory, stack_bytes, cache_bytes = parent.receive()
     program = decode_program(program_data)
     # A worker nests no calls: its guest's go to the parent. So there is one look, for all that it will ever run.
     room = StackRoom(stack_bytes)
-    room.run(CallContext(program.entry_id, ""), lambda: _serve(parent, program, Path(cache_directory), stack_bytes))
+    limits = (stack_bytes, cache_bytes)
+    room.run(CallContext(program.entry_id, ""), lambda: _serve(parent, program, Path(cache_directory), limits))
 
 
-def _serve(parent: Parent, program: LuaProgram | WasmProgram, cache: Path, stack_bytes: int) -> None:
+def _serve(parent: Parent, program: LuaProgram | WasmProgram, cache: Path, limits: tuple[int, int]) -> None:
     log = guest_logger(program.entry_id)
     log.addHandler(_LogHandler(parent))
     log.setLevel(logging.DEBUG)  # of start-up code; each call says what the parent listens to
     log.propagate = False
     try:
-        function, form = _prepare(program, parent, cache, stack_bytes)
+        function, form = _prepare(program, parent, cache, limits)
     except PolycallError as error:
         parent.send(parent.encode(error))
         return
-    needs = [list(need) for need in function.imports]
+    needs = [[*need[:-1], *(need.link or ())] for need in function.imports]
     signature = None if function.signature is None else str(function.signature)
     parent.send(pack("ready", signature, "$", needs, str(form)))
     _Server(parent, function).serve()
@@ -155,7 +156,7 @@ def _end_with_parent(descriptor: int) -> None:
 
 
 def _prepare(
-    program: LuaProgram | WasmProgram, parent: Parent, cache: Path, stack_bytes: int
+    program: LuaProgram | WasmProgram, parent: Parent, cache: Path, limits: tuple[int, int]
 ) -> tuple[Function, PayloadForm]:
     # Imported here: a worker needs one of the two engines.
     if isinstance(program, LuaProgram):
@@ -165,7 +166,7 @@ def _prepare(
         return LuaRuntime(parent, GuestYaml(), services).prepare(program), PayloadForm.WHOLE
     from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
 
-    function = WasmRuntime(parent, cache, stack_bytes).prepare(program)
+    function = WasmRuntime(parent, cache, *limits).prepare(program)
     return function, function.signature.payload_form
 
 

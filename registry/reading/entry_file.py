@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from polycall.interop.errors import DeclarationError
-from polycall.interop.ids import near_names, suggestion
+from polycall.interop.ids import NAMESPACE, near_names, suggestion
 from polycall.registry.documents.json_document import read_json
 from polycall.registry.documents.node_builder import Document
 from polycall.registry.documents.nodes import ListNode, MapNode, Mark, Node, ScalarNode, describe_node
 from polycall.registry.documents.problems import Report
 from polycall.registry.documents.text_files import UnreadableError, read_beginning, read_text
 from polycall.registry.documents.yaml_document import read_yaml
-from polycall.registry.entries.kinds import FILE_KEYS, NAMESPACE
+from polycall.registry.entries.kinds import FILE_KEYS
 from polycall.registry.reading.discovery import SUFFIXES, SourceFile
 
 __all__ = ["EntryFile", "read_document", "read_entry_file", "seems_entry_file"]

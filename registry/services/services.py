@@ -53,7 +53,7 @@ class GuestServices:
     def file_systems(self) -> FileSystems:
         """The folders."""
         from polycall.registry.services.filesystems import FileSystems  # noqa: PLC0415  # see TYPE_CHECKING
-        from polycall.wasm_runtime.engine.compile_cache import default_cache_directory  # noqa: PLC0415  # the same
+        from polycall.wasm_runtime.engine.cache_folder import default_cache_directory  # noqa: PLC0415  # the same
 
         index, known = self._index(), self._file_systems
         if known is None or known.index is not index:

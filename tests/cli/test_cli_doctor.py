@@ -41,11 +41,11 @@ def test_the_plain_output_has_one_line_for_each_thing(capsys: pytest.CaptureFixt
 
 
 def test_the_cache_is_described_and_not_made(cache: Path) -> None:
-    assert found("cache").value == f"{cache}, 0 compiled, 0.0 MiB"
+    assert found("cache").value == f"{cache}, 0 files, 0.0 MiB"
     assert not cache.exists()
     cache.mkdir()
-    (cache / "x.compiled").write_bytes(bytes(3 * 2**20))
-    assert found("cache").value == f"{cache}, 1 compiled, 3.0 MiB"
+    (cache / f"{0:064x}.compiled").write_bytes(bytes(3 * 2**20))
+    assert found("cache").value == f"{cache}, 1 files, 3.0 MiB"
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -181,7 +181,7 @@ _DOTENV = b'A=1\nexport B = \'x\' # why\nA="a\\n\\"b" \nC=plain # text\x01new\nv
 _ERROR = {
     **{"code": "trap", "message": "m", "kind": "Internal", "entry_id": "a:b", "hint": None, "guest_traceback": None},
     **{"retryable": None, "details": {"a": [1, 2**63, b"x"]}, "frames": [["a:b", "lua"]], "cause": None},
-    **{"conversion": None, "key": None},
+    **{"conversion": None, "key": None, "returned": False},
 }
 _VALUES = (bytes(4), b"\x07\x03\x05\x03abc\x06\x02xy\x02\x05", b"\x08\x02\x02\x08\x01\x03\x01\x01\x04" + bytes(8))
 

@@ -21,7 +21,7 @@ from polycall.wasm_runtime.engine.native import SLOT_BYTES
 from polycall.wasm_runtime.wit.check_values import compile_check
 from polycall.wasm_runtime.wit.wit_types import WitType
 
-_CASES = int(os.environ.get("POLYCALL_CASES", "100"))
+_CASES = int(os.environ.get("POLYCALL_CASES", "30"))
 _SETTINGS = settings(deadline=None, max_examples=_CASES, suppress_health_check=list(HealthCheck))
 _ENCODING = st.sampled_from(ENCODINGS)
 _CORE_IMAGES = {"i32": "<I", "i64": "<Q", "f32": "<f", "f64": "<d"}

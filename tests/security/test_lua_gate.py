@@ -504,3 +504,19 @@ def test_a_first_line_for_the_shell_is_skipped() -> None:
 def prepare_and_call(text: str) -> Value:
     with closing(prepare(program(text)).instantiate()) as instance:
         return instance.call([], context())
+
+
+@pytest.mark.parametrize("how", ["mt.__gc = finalizer", "rawset(mt, '__gc', finalizer)"])
+def test_a_metatable_that_is_in_use_gets_no_finalizer(how: str) -> None:
+    """Finalizers run with hooks off: one without an end would never be stopped."""
+    text = f"""local ran, mt = false, {{}}
+        local function finalizer() ran = true end
+        setmetatable({{}}, mt)
+        local ok, problem = pcall(function() {how} end)
+        setmetatable({{}}, mt)
+        for i = 1, 1000000 do local t = {{}} end
+        return {{ ok, problem:match('__gc is not available'), ran }}"""
+    assert run(text) == [False, "__gc is not available", False]
+    assert (
+        run("local mt = {} setmetatable({}, mt) mt.__len = function() return 7 end return #setmetatable({}, mt)") == 7
+    )

@@ -349,3 +349,17 @@ def test_names_of_a_binary_are_constants_and_nothing_else(guest: FakeGuest) -> N
     assert guest.through_parameters(VariantType(((evil, U8),)), {evil: 1}, "utf8") == {evil: 1}
     table = VariantType(((evil, HandleType("own", 0, evil)), *((f"c{n}", None) for n in range(20))))
     assert guest.through_parameters(table, {evil: THING}, "utf8") == {evil: THING}
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize("around", [lambda inner: TupleType((inner,) * 16), lambda inner: FixedListType(inner, 16)])
+def test_the_source_of_a_function_does_not_grow_with_its_types(guest: FakeGuest, around: Any, levels: int) -> None:
+    wit_type: WitType = around(U16)
+    value: Any = [7] * 16
+    for _ in range(levels):
+        wit_type, value = around(wit_type), [value] * 16
+    how = codec(signature(wit_type, result=wit_type), "utf8")
+    guest.fresh()
+    assert how.lift_parameters(guest.lower(how, [value]), guest) == [value]
+    for function in (how._lower_parameters, how._lift_parameters, how._lower_result, how._lift_result):
+        assert len(function.__code__.co_code) < 10_000

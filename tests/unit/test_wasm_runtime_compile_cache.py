@@ -18,10 +18,16 @@ from typing import Any
 import pytest
 import wasmtime
 
+from polycall.interop import slow_work
 from polycall.interop.errors import HashError, NotFoundError, PreparationError
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime import BinaryFile, WasmProgram
-from polycall.wasm_runtime.engine.compile_cache import CompileCache, default_cache_directory
+from polycall.wasm_runtime.component import plans
+from polycall.wasm_runtime.component.plans import Plans
+from polycall.wasm_runtime.component.validation import validate
+from polycall.wasm_runtime.engine import compile_cache
+from polycall.wasm_runtime.engine.cache_folder import CacheFolder, default_cache_directory
+from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import call, open_runtime
 
@@ -30,19 +36,27 @@ TEXT = (
 (func (export "f") (result u32) (canon lift (core func $i "f"))))'
 )
 
+KEY = "0" * 64
+ROOT = Path(__file__).parent.parent.parent
+
 
 class Compilations:
     """Counts what is read and compiled."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.compiled = 0
+        self.validated = 0
         self.read = 0
         counter = self
 
         class Counting(wasmtime.Module):
-            def __init__(self, engine: wasmtime.Engine, wasm: bytes) -> None:
+            def __init__(self, engine: wasmtime.Engine, wasm: str | bytes) -> None:
                 counter.compiled += 1
                 super().__init__(engine, wasm)
+
+        def counting_validate(component: Any, binary: bytes) -> None:
+            counter.validated += 1
+            validate(component, binary)
 
         fdopen: Any = os.fdopen
 
@@ -55,6 +69,7 @@ class Compilations:
             return CountingFile(io.FileIO(descriptor)) if mode == "rb" else fdopen(descriptor, mode)
 
         monkeypatch.setattr(wasmtime, "Module", Counting)
+        monkeypatch.setattr(plans, "validate", counting_validate)
         monkeypatch.setattr(os, "fdopen", counting_open)
 
 
@@ -111,7 +126,7 @@ def test_a_second_start_compiles_nothing(tmp_path: Path, compilations: Compilati
         with open_runtime(tmp_path / "cache") as runtime:
             assert run(runtime, code) == 1
             assert run(runtime, SourceText(TEXT.format(1), "guest.wat")) == 1
-    assert compilations.compiled == 1
+    assert (compilations.compiled, compilations.validated) == (1, 1)
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
@@ -186,66 +201,374 @@ def test_text_that_assembles_and_does_not_validate_is_told(tmp_path: Path) -> No
         run(runtime, SourceText("(module (func (result i32)))", "m.wat"))
 
 
+# --- what modules have in common, and who waits ---------------------------------------------------------------------
+
+SHARED = (
+    '(component (core module $shared (func (export "g") (result i32) (i32.const 20))) '
+    '(core module $m (import "s" "g" (func $g (result i32))) '
+    '(func (export "f") (result i32) (i32.add (call $g) (i32.const {})))) '
+    '(core instance $s (instantiate $shared)) (core instance $i (instantiate $m (with "s" (instance $s)))) '
+    '(func (export "f") (result u32) (canon lift (core func $i "f"))))'
+)
+
+
+@pytest.mark.parametrize("starts", [1, 2])
+def test_a_core_module_in_two_components_is_compiled_once(
+    tmp_path: Path, compilations: Compilations, starts: int
+) -> None:
+    texts = [SourceText(SHARED.format(number), f"m{number}.wat") for number in (1, 2)]
+    if starts == 1:
+        with open_runtime(tmp_path) as runtime:
+            assert [run(runtime, text) for text in texts] == [21, 22]
+    else:
+        for number, text in enumerate(texts, 21):
+            with open_runtime(tmp_path) as runtime:
+                assert run(runtime, text) == number
+    assert compilations.compiled == 3
+
+
+def test_the_engine_of_a_language_is_the_same_module_in_all_its_guests(tmp_path: Path) -> None:
+    sizes: list[dict[str, int]] = []
+    for path in (ROOT / "tests/guests/bin/js-caller.wasm", ROOT / "examples/04-orchestration/assets/receipt.wasm"):
+        content = path.read_bytes()
+        plan, digests = Plans(CompileCache(tmp_path)).of(hashlib.sha256(content).hexdigest(), content)
+        sizes.append({digest: end - start for digest, (start, end) in zip(digests, plan.modules, strict=True)})
+    first, second = sizes
+    left_to_compile = sum(size for digest, size in second.items() if digest not in first)
+    assert left_to_compile < sum(second.values()) / 5
+
+
+def test_nobody_waits_for_what_another_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    class Slow(wasmtime.Module):
+        def __init__(self, engine: wasmtime.Engine, wasm: str | bytes) -> None:
+            if b"slow" in wasm:
+                begun.set()
+                assert may_end.wait(60)
+            super().__init__(engine, wasm)
+
+    monkeypatch.setattr(wasmtime, "Module", Slow)
+    slow = SourceText('(module (memory (export "slow") 1) (func (export "f")))', "slow.wat")
+    quick = SourceText('(module (func (export "f")))', "quick.wat")
+    with open_runtime(tmp_path) as runtime:
+
+        def prepare() -> None:
+            runtime.prepare(WasmProgram("app:slow", slow, "f", wit="f: func()"))
+
+        waiting = threading.Thread(target=prepare)
+        waiting.start()
+        assert begun.wait(60)
+        runtime.prepare(WasmProgram("app:quick", quick, "f", wit="f: func()"))
+        assert waiting.is_alive()
+        may_end.set()
+        waiting.join()
+
+
+def test_who_waits_for_a_compilation_is_told_of_it_once_it_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = threading.Event()
+    messages: list[str] = []
+
+    class Slow(wasmtime.Module):
+        def __init__(self, engine: wasmtime.Engine, wasm: str | bytes) -> None:
+            assert told.wait(60)
+            super().__init__(engine, wasm)
+
+    class Telling(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            messages.append(record.getMessage())
+            told.set()
+
+    monkeypatch.setattr(wasmtime, "Module", Slow)
+    monkeypatch.setattr(slow_work, "SLOW_SECONDS", 0.01)
+    log, handler = logging.getLogger(slow_work.SLOW_LOG), Telling()
+    log.addHandler(handler)
+    try:
+        with caplog.at_level(logging.INFO, slow_work.SLOW_LOG), open_runtime(tmp_path / "cache") as runtime:
+            assert run(runtime, binary(tmp_path)) == 1
+    finally:
+        log.removeHandler(handler)
+    assert messages == ["assets:/guest1.wasm is being compiled: this takes a while, once"]
+
+
 # --- the files --------------------------------------------------------------------------------------------------------
 
 
-def cached_file(folder: Path, but: Path | None = None) -> Path:
-    """Returns the file of machine code: the other one of a component says that it is valid."""
-    files = [file for file in folder.glob("*.compiled") if file != but]
-    return max(files, key=lambda file: file.stat().st_size)
+def cached_file(folder: Path, kind: str = "module") -> Path:
+    (file,) = [
+        file for file in folder.glob("*.compiled") if file.read_bytes().startswith(b"\x7fELF") == (kind == "module")
+    ]
+    return file
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "foreign"])
+def overwrite(file: Path, content: bytes) -> None:
+    """Writes into the file itself, and has it look as before but for what nobody can set: the time of its change."""
+    before = file.stat()
+    while file.stat().st_ctime_ns == before.st_ctime_ns:  # file systems count coarsely
+        file.write_bytes(content)
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has all files be mapped, and be old at once: what was found of them is noted at the next use."""
+    monkeypatch.setattr(compile_cache, "_LARGE_BYTES", 0)
+    monkeypatch.setattr(compile_cache, "_YOUNG_NS", -1)
+
+
+def flip(whole: bytes) -> bytes:
+    half = len(whole) // 2
+    return whole[:half] + bytes([whole[half] ^ 1]) + whole[half + 1 :]
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "truncated": lambda whole: whole[: len(whole) // 2],
+    "one byte less": lambda whole: whole[:-1],
+    "one byte more": lambda whole: whole + b"\0",
+    "flipped": flip,
+    "empty": lambda _: b"",
+    "foreign": lambda _: b"not ours at all" * 10,
+}
+
+
+@pytest.mark.parametrize("kind", ["module", "plan"])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_never_given_to_the_engine(
-    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture, compilations: Compilations
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, compilations: Compilations, damage: str, kind: str
 ) -> None:
     cache = tmp_path / "cache"
     code = binary(tmp_path)
     with open_runtime(cache) as runtime:
         run(runtime, code)
-    file = cached_file(cache)
-    whole = file.read_bytes()
-    half = len(whole) // 2
-    file.write_bytes(
-        {
-            "truncate": whole[:half],
-            "flip": whole[:half] + bytes([whole[half] ^ 1]) + whole[half + 1 :],
-            "empty": b"",
-            "foreign": b"not ours at all" * 10,
-        }[damage]
-    )
-    with open_runtime(cache) as runtime:
-        assert run(runtime, code) == 1
-    assert compilations.compiled == 2
+    file = cached_file(cache, kind)
+    overwrite(file, DAMAGES[damage](file.read_bytes()))
+    for _ in range(2):
+        with open_runtime(cache) as runtime:
+            assert run(runtime, code) == 1
+        made = compilations.compiled if kind == "module" else compilations.validated
+        assert made == 2
+    assert caplog.text.count("is damaged") == 1
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_file_that_is_damaged_after_it_was_seen_is_not_found(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    cache, path = CompileCache(tmp_path), tmp_path / f"{KEY}.compiled"
+    cache.store(KEY, b"code" * 1000)
+    assert cache.find(KEY) == path
+    assert (tmp_path / f"{KEY}.seen").exists()
+    overwrite(path, DAMAGES[damage](path.read_bytes()))
+    assert cache.find(KEY) is None
+    assert cache.load(KEY) is None
     assert "is damaged" in caplog.text
-    with open_runtime(cache) as runtime:
-        assert run(runtime, code) == 1
-    assert compilations.compiled == 2
+    cache.store(KEY, b"code")
+    assert cache.find(KEY) == path
 
 
-def test_the_file_of_another_program_is_not_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_was_found_of_a_file_is_noted_when_it_is_old_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compile_cache, "_LARGE_BYTES", 0)
+    cache = CompileCache(tmp_path)
+    cache.store(KEY, b"code")
+    assert cache.find(KEY) is not None
+    assert not list(tmp_path.glob("*.seen"))  # the next write may come so soon that the times do not tell of it
+    monkeypatch.setattr(compile_cache, "_YOUNG_NS", -1)
+    assert cache.find(KEY) is not None
+    assert list(tmp_path.glob("*.seen"))
+
+
+@pytest.mark.usefixtures("large")
+def test_a_file_that_was_seen_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = CompileCache(tmp_path)
+    cache.store(KEY, b"code")
+    assert cache.find(KEY) == tmp_path / f"{KEY}.compiled"
+    looked = looks(monkeypatch)
+    assert cache.find(KEY) == tmp_path / f"{KEY}.compiled"
+    assert not looked
+    (tmp_path / f"{KEY}.seen").unlink()
+    assert cache.find(KEY) == tmp_path / f"{KEY}.compiled"
+    assert looked == [KEY]
+
+
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Returns a list of the keys of those files whose digests are looked at from now on."""
+    looked: list[str] = []
+    is_whole = CompileCache._is_whole
+
+    def look(cache: CompileCache, key: str, content: bytes) -> bool:
+        looked.append(key)
+        return is_whole(cache, key, content)
+
+    monkeypatch.setattr(CompileCache, "_is_whole", look)
+    return looked
+
+
+def test_what_is_small_is_looked_at_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compile_cache, "_YOUNG_NS", -1)
+    cache = CompileCache(tmp_path)
+    cache.store(KEY, b"code")
+    looked = looks(monkeypatch)
+    assert [cache.find(KEY), cache.find(KEY)] == [b"code", b"code"]
+    assert looked == [KEY, KEY]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it says there what is mapped")
+@pytest.mark.usefixtures("large")
+def test_machine_code_runs_where_it_is_mapped(tmp_path: Path) -> None:
+    with open_runtime(tmp_path / "cache") as runtime:
+        assert run(runtime, binary(tmp_path)) == 1
+    with open_runtime(tmp_path / "cache") as runtime:
+        function = runtime.prepare(WasmProgram("app:f", binary(tmp_path), "f"))
+        maps = Path("/proc/self/maps").read_text(encoding="utf-8")
+        assert call(function.instantiate()) == 1
+    assert str(cached_file(tmp_path / "cache")) in maps
+
+
+def a_note_of_nonsense(note: Path) -> None:
+    note.write_bytes(b"nonsense")
+
+
+def an_endless_note(note: Path) -> None:
+    note.unlink()
+    note.symlink_to("/dev/zero")
+
+
+def a_pipe_as_note(note: Path) -> None:
+    note.unlink()
+    os.mkfifo(note)
+
+
+def a_note_of_others(note: Path) -> None:
+    note.chmod(0o666)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes, modes and /dev are not there")
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("spoil", [a_note_of_nonsense, an_endless_note, a_pipe_as_note, a_note_of_others])
+def test_a_note_that_is_no_good_costs_a_look_at_the_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None]
+) -> None:
+    cache = CompileCache(tmp_path)
+    cache.store(KEY, b"code")
+    cache.find(KEY)
+    spoil(tmp_path / f"{KEY}.seen")
+    looked = looks(monkeypatch)
+    assert cache.find(KEY) is not None
+    assert looked == [KEY]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes mean something else there")
+@pytest.mark.parametrize("kind", ["module", "plan"])
+def test_a_file_that_others_may_write_to_is_not_trusted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, compilations: Compilations, kind: str
+) -> None:
     cache = tmp_path / "cache"
     with open_runtime(cache) as runtime:
-        run(runtime, binary(tmp_path, 1))
-        first = cached_file(cache)
-        run(runtime, binary(tmp_path, 2))
-    second = cached_file(cache, but=first)
-    shutil.copy(first, second)
+        run(runtime, binary(tmp_path))
+    cached_file(cache, kind).chmod(0o602)
     with open_runtime(cache) as runtime:
+        assert run(runtime, binary(tmp_path)) == 1
+    assert (compilations.compiled, compilations.validated) == ((2, 1) if kind == "module" else (1, 2))
+    assert "may be written by other users; remove it" in caplog.text
+
+
+@pytest.mark.usefixtures("large")
+def test_a_folder_that_can_only_be_read_serves_what_is_in_it(
+    tmp_path: Path, compilations: Compilations, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_arguments: object, **_options: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with open_runtime(tmp_path / "cache") as runtime:
+        run(runtime, binary(tmp_path))
+    for function in ("tempfile.mkstemp", "os.utime", "os.fsync"):
+        monkeypatch.setattr(function, read_only)
+    monkeypatch.setattr(compile_cache, "_TOUCH_SECONDS", -1)
+    with open_runtime(tmp_path / "cache") as runtime:
+        assert run(runtime, BinaryFile(tmp_path, "guest1.wasm", "g", binary_hash(tmp_path))) == 1
+    assert compilations.compiled == 1
+    assert not caplog.records
+
+
+def binary_hash(folder: Path) -> str:
+    return "sha256:" + hashlib.sha256((folder / "guest1.wasm").read_bytes()).hexdigest()
+
+
+@pytest.mark.usefixtures("large")
+def test_where_nothing_may_run_that_is_mapped_it_is_read(
+    tmp_path: Path, compilations: Compilations, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_exec(_engine: wasmtime.Engine, _path: str) -> wasmtime.Module:
+        raise wasmtime.WasmtimeError("unable to make memory executable: Permission denied (os error 13)")
+
+    monkeypatch.setattr(wasmtime.Module, "deserialize_file", no_exec)
+    for _ in range(2):
+        with open_runtime(tmp_path / "cache") as runtime:
+            assert run(runtime, binary(tmp_path)) == 1
+    assert compilations.compiled == 1
+    assert not caplog.records
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere paths are Unicode")
+def test_the_folder_may_have_any_name(tmp_path: Path, compilations: Compilations) -> None:
+    cache = Path(os.fsdecode(os.fsencode(tmp_path) + b"/c\xff\xfe"))
+    for _ in range(2):
+        with open_runtime(cache) as runtime:
+            assert run(runtime, binary(tmp_path)) == 1
+    assert compilations.compiled == 1
+
+
+@pytest.mark.usefixtures("large")
+def test_code_that_is_removed_while_it_is_looked_at_is_compiled_anew(
+    tmp_path: Path, compilations: Compilations, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_runtime(tmp_path / "cache") as runtime:
+        run(runtime, binary(tmp_path))
+    find = CompileCache.find
+
+    def found_and_removed(cache: CompileCache, key: str) -> bytes | Path | None:
+        path = find(cache, key)
+        if isinstance(path, Path):
+            path.unlink()
+        return path
+
+    monkeypatch.setattr(CompileCache, "find", found_and_removed)
+    with open_runtime(tmp_path / "cache") as runtime:
+        assert run(runtime, binary(tmp_path)) == 1
+    assert compilations.compiled == 2
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("kind", ["module", "plan"])
+def test_the_file_of_another_program_is_not_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, number in ((first, 1), (second, 2)):
+        with open_runtime(folder) as runtime:
+            run(runtime, binary(tmp_path, number))
+    shutil.copy(cached_file(first, kind), cached_file(second, kind))
+    with open_runtime(second) as runtime:
         assert run(runtime, binary(tmp_path, 2)) == 2
     assert "is damaged" in caplog.text
 
 
+@pytest.mark.parametrize("kind", ["module", "plan"])
 def test_whole_files_that_the_engine_rejects_are_compiled_anew(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
 ) -> None:
     cache = tmp_path / "cache"
     code = binary(tmp_path)
     with open_runtime(cache) as runtime:
         run(runtime, code)
-    CompileCache(cache).store(cached_file(cache).stem, b"compiled by something else")
-    with open_runtime(cache) as runtime:
-        assert run(runtime, code) == 1
+    CompileCache(cache).store(cached_file(cache, kind).stem, b"compiled by something else")
+    for _ in range(2):
+        with open_runtime(cache) as runtime:
+            assert run(runtime, code) == 1
     assert caplog.text.count("compiled anew and replaced") == 1
 
 
@@ -269,7 +592,7 @@ def test_a_directory_that_others_may_write_to_is_not_trusted(
     with open_runtime(cache) as runtime:
         assert run(runtime, code) == 1
         assert run(runtime, binary(tmp_path, 2)) == 2
-    assert compilations.compiled == 3
+    assert (compilations.compiled, compilations.validated) == (3, 3)
     assert caplog.text.count("other users may write") == 1
 
 
@@ -316,6 +639,7 @@ def test_a_pipe_in_the_place_of_compiled_code_is_replaced_and_nobody_waits_for_i
     cache = CompileCache(tmp_path)
     os.mkfifo(tmp_path / "key.compiled")
     assert cache.load("key") is None
+    assert cache.find("key") is None
     assert "key.compiled is no regular file; remove it, or set POLYCALL_CACHE_DIR" in caplog.text
     cache.store("key", b"code")
     assert cache.load("key") == b"code"
@@ -361,7 +685,7 @@ def test_a_directory_that_cannot_be_used_is_told_with_what_mends_it(
 
 def _is_told(folder: Path, told: str, caplog: pytest.LogCaptureFixture) -> None:
     cache = CompileCache(folder)
-    assert str(cache.obstacle()) == told
+    assert str(CacheFolder(folder).obstacle()) == told
     assert cache.load("key") is None
     cache.store("key", b"code")
     assert [record.getMessage() for record in caplog.records] == [
@@ -375,7 +699,7 @@ def test_a_directory_of_another_user_is_no_matter_of_its_mode(
 ) -> None:
     monkeypatch.setenv("POLYCALL_CACHE_DIR", str(tmp_path))
     tmp_path.chmod(0o700)
-    assert CompileCache(tmp_path).obstacle() is None
+    assert CacheFolder(tmp_path).obstacle() is None
     monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
     _is_told(tmp_path, "it belongs to another user; set POLYCALL_CACHE_DIR to a folder of your own", caplog)
 
@@ -415,7 +739,7 @@ def test_who_has_no_home_is_told_and_nothing_else_fails(
 
 def test_the_directory_of_a_program_is_not_mended_by_the_variable_alone(tmp_path: Path) -> None:
     a_file(tmp_path / "file")
-    obstacle = CompileCache(tmp_path / "file").obstacle()
+    obstacle = CacheFolder(tmp_path / "file").obstacle()
     assert obstacle is not None
     assert "cache_directory" in obstacle.remedy
 

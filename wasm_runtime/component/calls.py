@@ -13,7 +13,7 @@ from ctypes import c_size_t, c_void_p
 from operator import add, mod
 from typing import TYPE_CHECKING, Any
 
-from polycall.interop.errors import LimitError, TrapError
+from polycall.interop.errors import ConversionError, LimitError, TrapError
 from polycall.interop.resources import ResourceHandle
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.codec import Codec
@@ -311,10 +311,15 @@ def _check_size(size: int) -> None:
 class LoweredCall:
     """A component function as core code of a component instance calls it."""
 
-    __slots__ = ("_border", "_call", "_codec", "_instance", "_number")
+    __slots__ = ("_border", "_call", "_codec", "_instance", "_misfit", "_number")
 
     def __init__(
-        self, instance: ComponentInstance, function: LoweredFunction, codec: Codec, call: Callable[..., Any]
+        self,
+        instance: ComponentInstance,
+        function: LoweredFunction,
+        codec: Codec,
+        call: Callable[..., Any],
+        misfit: Callable[[ConversionError], ConversionError] | None = None,
     ) -> None:
         """Prepares calls.
 
@@ -323,12 +328,14 @@ class LoweredCall:
             function: What it calls.
             codec: Of the function.
             call: Takes the calling component instance and the values; returns the result.
+            misfit: See `polycall.wasm_runtime.component.host.HostFunction`.
         """
         self._instance = instance
         self._codec = codec
         self._number = function.instance
         self._border = Border(instance, function.options, function.instance)
         self._call = call
+        self._misfit = misfit
 
     def __call__(self, raw: memoryview) -> None:
         """Serves a call: its parameters lie in the slots, and its result is written there.
@@ -344,7 +351,10 @@ class LoweredCall:
         result = self._call(self._number, values)
         border.begin()  # what the call was given and what it answers are counted apart
         pieces = Pieces()
-        write = codec.lower_result(result, raw, pieces, border)
+        try:
+            write = codec.lower_result(result, raw, pieces, border)
+        except ConversionError as error:
+            raise error if self._misfit is None else self._misfit(error)  # noqa: B904  # the same, with more to say
         pieces.place(border)
         write()
         border.end()

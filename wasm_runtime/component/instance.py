@@ -61,6 +61,18 @@ _RESOURCE_TYPES: Mapping[str, CoreFunctionType] = {
 }
 
 
+def _memory_names(module: wasmtime.Module) -> tuple[str, ...]:
+    return tuple(each.name for each in module.exports if isinstance(each.type, wasmtime.MemoryType))
+
+
+def _core_type(function: HostCoreFunction) -> CoreFunctionType:
+    if isinstance(function, (LoweredFunction, AsyncFunction)):
+        return function.core_type
+    if isinstance(function, ResourceFunction):
+        return _RESOURCE_TYPES[function.operation]
+    raise TypeError("only the engine knows the type of what a core module imports")
+
+
 class _Module(NamedTuple):
     """An instantiation of a plan, with what it needs at hand: its number, its module, what it imports, its memories."""
 
@@ -112,9 +124,10 @@ class LinkedPlan:
         self._implementations = [
             None if slot.interface is None else host.resource(slot.interface, slot.name) for slot in plan.slots
         ]
+        self._memory_names = [_memory_names(module) for module in modules]  # once: a module may have many instances
         self.frames = Frames(plan.steps)
         self._steps = self._linked(plan.steps)
-        self._types = [self._core_type(index, each) for index, each in enumerate(plan.host_functions)]
+        self._types = self._core_types(plan.host_functions)
         self.functypes = [c_void_p(address_of(each.ptr())) for each in self._types]
         self.refuse_import = host.refuse_import
         self._codecs: dict[int, Codec] = {}  # by the identity of the plan's functions: their hash takes long
@@ -124,20 +137,14 @@ class LinkedPlan:
         return [self._module(step, *next(given)) if isinstance(step, Instantiate) else step for step in steps]
 
     def _module(self, step: Instantiate, core: int, given: Given) -> _Module:
-        module = self._modules[step.module]
-        memories = tuple(each.name for each in module.exports if isinstance(each.type, wasmtime.MemoryType))
-        return _Module(core, c_void_p(address_of(module.ptr())), given, memories)
+        address = c_void_p(address_of(self._modules[step.module].ptr()))
+        return _Module(core, address, given, self._memory_names[step.module])
 
-    def _core_type(self, index: int, function: HostCoreFunction) -> wasmtime.FuncType:
-        if isinstance(function, (LoweredFunction, AsyncFunction)):
-            return self.engine.function_type(function.core_type)
-        if isinstance(function, ResourceFunction):
-            return self.engine.function_type(_RESOURCE_TYPES[function.operation])
-        # An import of the one module that there is: whatever its type, it only fails.
-        found = self._modules[0].imports[index].type
-        if not isinstance(found, wasmtime.FuncType):
-            raise TypeError("only functions can be linked")
-        return found
+    def _core_types(self, functions: Sequence[HostCoreFunction]) -> list[wasmtime.FuncType]:
+        if any(isinstance(each, (RefusedImport, AbortImport)) for each in functions):
+            # The imports of the one module that there is, in its order: whatever their types, they only fail.
+            return [each.type for each in self._modules[0].imports if isinstance(each.type, wasmtime.FuncType)]
+        return [self.engine.function_type(_core_type(each)) for each in functions]
 
     def instantiate(self, store: GuestStore) -> ComponentInstance:
         """Makes an instance in a store; `GuestStore.begin` has been called.
@@ -429,7 +436,9 @@ class ComponentInstance:
         if callee.signature is None or host.signature is None:
             return lambda _caller, _raw: implementation(store)
         how = self._linked.codec(function, callee.signature)
-        return _served(LoweredCall(self, function, how, lambda _caller, values: implementation(store, *values)))
+        return _served(
+            LoweredCall(self, function, how, lambda _caller, values: implementation(store, *values), host.misfit)
+        )
 
     def _call_back(self, function: LoweredFunction, callee: LiftedFunction, raw: memoryview) -> None:
         """Serves a call of a component instance to itself or to one around it, which runs already.

@@ -17,12 +17,9 @@ from polycall.wasm_runtime.component.definitions import Component
 from polycall.wasm_runtime.component.skeleton import skeleton
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import take_error
-from polycall.wasm_runtime.engine.guest_text import shown
 from polycall.wasm_runtime.engine.native import address_of
 
-__all__ = ["one_line", "validate"]
-
-_SHOWN_CHARACTERS = 1_000
+__all__ = ["validate"]
 
 _OFFSET = re.compile(r" \(at offset 0x[0-9a-f]+\)")  # in the skeleton, which nobody but the engine sees
 
@@ -61,9 +58,3 @@ def _engine() -> wasmtime.Engine:
     for switch_on in native.config_component_features:
         switch_on(address_of(config.ptr()), True)
     return wasmtime.Engine(config)
-
-
-def one_line(message: str) -> str:
-    """Returns what the engine says on one line, and not too long."""
-    lines = (line.strip() for line in message[:_SHOWN_CHARACTERS].splitlines())
-    return shown(": ".join(line for line in lines if line and line != "Caused by:"), _SHOWN_CHARACTERS)

@@ -1,174 +1,136 @@
-"""Compiled code on disk, so that a second start compiles nothing."""
+"""Compiled code, and what else was found out about binaries, on disk: a second start compiles nothing."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import logging
 import os
-import stat
-import sys
-import tempfile
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO
 
-__all__ = ["CompileCache", "Obstacle", "default_cache_directory"]
+from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES, prune
+from polycall.wasm_runtime.engine.cache_folder import CacheFolder, UnusableError
+
+__all__ = ["CompileCache"]
 
 _log = logging.getLogger(__name__)
 
-_MAGIC = b"polycall-wasm-1\n"
-_DIGEST_BYTES = hashlib.sha256().digest_size
-_HOMELESS = Path(os.devnull, "polycall")
-"""The cache directory of somebody who has no home: nothing can be made there."""
-_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
-_IN_THE_WAY = (FileExistsError, NotADirectoryError, FileNotFoundError)
-_PROBE_BYTES = 64 * 1024
-
-
-def default_cache_directory() -> Path:
-    """Returns ``$POLYCALL_CACHE_DIR``, else ``polycall`` in the user's cache directory (XDG base directories)."""
-    own = os.environ.get("POLYCALL_CACHE_DIR")
-    try:
-        if own:
-            return Path(own).expanduser()
-        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "polycall"
-    except RuntimeError:  # "~" leads nowhere: HOME is not set, and the system does not know the user
-        return _HOMELESS
-
-
-class Obstacle(NamedTuple):
-    """Why a cache directory cannot be used.
-
-    Attributes:
-        problem: What is wrong with it.
-        remedy: What really mends it.
-    """
-
-    problem: str
-    remedy: str
-
-    def __str__(self) -> str:
-        """Returns both."""
-        return f"{self.problem}; {self.remedy}"
+_MAGIC = b"polycall-wasm-2\n"
+_TRAILER_BYTES = len(_MAGIC) + hashlib.sha256().digest_size
+_YOUNG_NS = 2_000_000_000
+"""How old a file must be for its times to tell it from what is written to it later: file systems count coarsely."""
+_TOUCH_SECONDS = 3600
+_LARGE_BYTES = 1024 * 1024
+"""What is smaller is read, and its digest looked at, every time: mapping it would gain nothing, and who maps a file
+relies on nobody writing into it."""
+_IDENTITY = struct.Struct("<5Q")
+_U64 = 2**64 - 1
 
 
 class CompileCache:
-    """A directory of compiled programs by key.
+    """A directory of files by key. Shared by threads and processes.
 
-    The engine runs what it is given here as machine code, so a file counts only if it is whole (its digest is checked
-    before the engine sees it) and if nobody but the user could have written it. Whatever is wrong with the cache is
-    said once in the log and otherwise ignored: a program is then compiled anew.
+    The engine runs what it is given here as machine code, so a file counts only if it is whole and if nobody but the
+    user could have written it. Whatever is wrong with the cache is said once in the log and otherwise ignored: a
+    program is then compiled anew.
+
+    ``KEY.compiled`` is what is kept, and behind it a digest of the key and of all that. ``KEY.seen`` says of which
+    file, by its identity and times, the digest was found right. What is used has a file that is no older than an hour.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, max_bytes: int = DEFAULT_CACHE_BYTES) -> None:
+        """Makes nothing yet.
+
+        Args:
+            directory: Where the files are.
+            max_bytes: How much there may be of them; those that were not used for the longest time go first.
+        """
+        self._folder = CacheFolder(directory)
+        self._max_bytes = max_bytes
         self._warned = False
 
     def load(self, key: str) -> bytes | None:
-        """Returns the compiled program that was stored under `key`, or None."""
-        try:
-            if not self._is_ours():
-                return None
-            content = self._read(self._file(key))
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            self._warn_unusable(error)
-            return None
-        body = content[len(_MAGIC) + _DIGEST_BYTES :]
-        if content != _framed(key, body):
-            self._warn(f"compiled code is damaged, so it is compiled anew and replaced: {self._file(key)}")
-            return None
-        return body
-
-    def store(self, key: str, compiled: bytes) -> None:
-        """Keeps a compiled program; readers see the whole file or none, also when two processes store it at once."""
-        try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._is_ours():
-                self._replace(self._file(key), _framed(key, compiled))
-        except OSError as error:
-            self._warn_unusable(error)
-
-    def obstacle(self) -> Obstacle | None:
-        """Returns why nothing can be kept here, or None; whatever was made to find out is gone again."""
-        try:
-            # A link that leads nowhere is there as well: no folder can be made in its place.
-            existing = next(path for path in (self._directory, *self._directory.absolute().parents) if _is_there(path))
-            found = self._obstacle_in(existing.stat()) if existing == self._directory else None
-            if found is None:
-                # Only a write tells: to root, permissions say nothing, and they say nothing of a full disk.
-                with tempfile.TemporaryDirectory(prefix=".polycall-", dir=existing) as probe:
-                    Path(probe, "probe").write_bytes(bytes(_PROBE_BYTES))
-        except OSError as error:
-            return self._obstacle_of(error)
-        return found
-
-    def reject(self, key: str, reason: str) -> None:
-        """Says that the engine would not take what `load` returned."""
-        self._warn(f"compiled code is refused ({reason}), so it is compiled anew and replaced: {self._file(key)}")
-
-    def _file(self, key: str) -> Path:
-        return self._directory / f"{key}.compiled"
-
-    def _read(self, path: Path) -> bytes:
-        # Without O_NONBLOCK, opening a pipe that somebody put there would wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError(f"{path.name} is no regular file")
-            if sys.platform != "win32" and status.st_uid != os.getuid():
-                raise OSError(f"{path.name} belongs to another user")
-            return file.read()
-
-    def _replace(self, path: Path, content: bytes) -> None:
-        descriptor, temporary = tempfile.mkstemp(dir=self._directory, prefix=".writing-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink()
-            raise
-
-    def _is_ours(self) -> bool:
-        found = self._obstacle_in(self._directory.stat())
-        if found is not None:
-            self._warn_unusable(found)
-        return found is None
-
-    def _obstacle_in(self, status: os.stat_result) -> Obstacle | None:
-        if not stat.S_ISDIR(status.st_mode):
-            return Obstacle("it is no folder", f"remove it, or {self._elsewhere()}")
-        if sys.platform == "win32":  # a user's folders are private there, and st_uid says nothing
-            return None
-        if status.st_uid != os.getuid():
-            return Obstacle("it belongs to another user", self._elsewhere())
-        if status.st_mode & _OTHERS_MAY_WRITE:
-            return Obstacle("other users may write to it", f"set its mode to 0700, or {self._elsewhere()}")
+        """Returns what was stored under `key`, or None."""
+        with self._told(), self._folder.open(f"{key}.compiled") as (file, status):
+            return self._content(key, file, status)
         return None
 
-    def _obstacle_of(self, error: OSError) -> Obstacle:
-        if self._directory == _HOMELESS:
-            return Obstacle("there is no home directory to keep it in", self._elsewhere())
-        if isinstance(error, _IN_THE_WAY) and _is_there(self._directory):
-            return Obstacle("it is no folder", f"remove it, or {self._elsewhere()}")
-        if error.errno is None:  # ours, about one file
-            return Obstacle(str(error), f"remove it, or {self._elsewhere()}")
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return Obstacle(os.strerror(error.errno), f"make room there, or {self._elsewhere()}")
-        return Obstacle(error.strerror or str(error), self._elsewhere())
+    def find(self, key: str) -> bytes | Path | None:
+        """Returns what was stored under `key`; where that is large, the file that begins with it, to be mapped.
 
-    def _elsewhere(self) -> str:
-        if self._directory == default_cache_directory():
-            return "set POLYCALL_CACHE_DIR to a folder of your own"
-        # What a program says wins over the variable; a worker process knows neither.
-        return "set POLYCALL_CACHE_DIR, or what the program gives as cache_directory, to a folder of your own"
+        The digest of a large file is computed once, for that takes a hundred times as long as mapping it.
+        """
+        with self._told(), self._folder.open(f"{key}.compiled") as (file, status):
+            if status.st_size < _LARGE_BYTES:
+                return self._content(key, file, status)
+            if self._was_seen(key, status):
+                return self._path(key)
+            if self._content(key, file, status) is not None:
+                self._note(key, file, status)
+                return self._path(key)
+        return None
 
-    def _warn_unusable(self, problem: OSError | Obstacle) -> None:
-        found = problem if isinstance(problem, Obstacle) else self._obstacle_of(problem)
-        self._warn(f"WebAssembly is compiled without the cache in {self._directory}: {found}")
+    def store(self, key: str, content: bytes | bytearray) -> None:
+        """Keeps something."""
+        if len(content) > self._max_bytes:
+            return
+        with self._told():
+            self._folder.make()
+            self._folder.write(f"{key}.compiled", content, _trailer(key, content))
+            prune(self._folder.path, self._max_bytes)
+
+    def reject(self, key: str, reason: str) -> None:
+        """Says that what `load` returned is no good."""
+        self._warn(f"compiled code is refused ({reason}), so it is compiled anew and replaced: {self._path(key)}")
+
+    def _content(self, key: str, file: BinaryIO, status: os.stat_result) -> bytes | None:
+        content = file.read()
+        if not self._is_whole(key, content):
+            self._warn(f"compiled code is damaged, so it is compiled anew and replaced: {self._path(key)}")
+            return None
+        if status.st_size < _LARGE_BYTES:  # else its note says when it was used: its own times must not change
+            self._used(f"{key}.compiled", status)
+        return content[:-_TRAILER_BYTES]
+
+    def _is_whole(self, key: str, content: bytes) -> bool:
+        return content[-_TRAILER_BYTES:] == _trailer(key, memoryview(content)[:-_TRAILER_BYTES])
+
+    def _was_seen(self, key: str, status: os.stat_result) -> bool:
+        with suppress(OSError, UnusableError), self._folder.open(f"{key}.seen") as (file, seen):
+            if file.read(_IDENTITY.size + 1) == _identity(status):
+                self._used(f"{key}.seen", seen)
+                return True
+        return False
+
+    def _note(self, key: str, file: BinaryIO, status: os.stat_result) -> None:
+        """Notes that the digest of a file is right, if whatever is written to it from now on will change its times."""
+        is_old = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _YOUNG_NS
+        now = os.fstat(file.fileno())
+        if is_old and _identity(now) == _identity(status):
+            with suppress(OSError, UnusableError):  # a folder that can only be read serves as well, but slower
+                os.fsync(file.fileno())  # a power failure must not leave the note without what it is about
+                self._folder.write(f"{key}.seen", _identity(status))
+
+    def _used(self, name: str, status: os.stat_result) -> None:
+        if time.time() - status.st_mtime > _TOUCH_SECONDS:
+            with suppress(OSError):
+                os.utime(self._folder.path / name)
+
+    def _path(self, key: str) -> Path:
+        return self._folder.path / f"{key}.compiled"
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            pass
+        except UnusableError as error:
+            self._warn(f"WebAssembly is compiled without the cache in {self._folder.path}: {error.obstacle}")
 
     def _warn(self, problem: str) -> None:
         if not self._warned:
@@ -176,10 +138,12 @@ class CompileCache:
             _log.warning("%s", problem)
 
 
-def _is_there(path: Path) -> bool:
-    return os.path.lexists(path)
+def _trailer(key: str, content: bytes | bytearray | memoryview) -> bytes:
+    digest = hashlib.sha256(key.encode())  # one program's file is no other's
+    digest.update(content)
+    return _MAGIC + digest.digest()
 
 
-def _framed(key: str, body: bytes) -> bytes:
-    digest = hashlib.sha256(key.encode() + body).digest()  # with the key: one program's file is no other's
-    return _MAGIC + digest + body
+def _identity(status: os.stat_result) -> bytes:
+    found = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return _IDENTITY.pack(*(number & _U64 for number in found))

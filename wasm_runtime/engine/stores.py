@@ -12,7 +12,14 @@ from typing import Any
 import wasmtime
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import ImportDeniedError, InternalError, MemoryLimitError, PolycallError, TrapError
+from polycall.interop.errors import (
+    CallError,
+    ImportDeniedError,
+    InternalError,
+    MemoryLimitError,
+    PolycallError,
+    TrapError,
+)
 from polycall.interop.stack import DEFAULT_STACK_BYTES, MOST_STACK_BYTES
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import EngineError
@@ -189,6 +196,16 @@ class GuestStore:
         shield, self.shield = self.shield, None
         if shield is not None:
             shield.end()
+
+    def caller(self) -> CallContext:
+        """Returns the frame of the running call, for a call that its guest makes to another entry.
+
+        Raises:
+            CallError: The guest is only starting.
+        """
+        if self.call is None or self.starting:
+            raise CallError("the guest called another function while it was starting; only calls of it may do that")
+        return self.call
 
     def interruption(self) -> PolycallError | None:
         """Returns what must end the running call now, or None."""

@@ -257,19 +257,18 @@ def _fixed(check: Check, wit_type: FixedListType) -> Check:
 
 
 def _map(wit_type: MapType) -> Check:
+    """Pairs, in the order in which they are given; a guest may give a key twice. A dict is accepted for them."""
     entry = TupleType((wit_type.key, wit_type.value))
-    check_entry, check_value = _tuple(entry), _compile(wit_type.value)
-    keyed = wit_type.key == Primitive("string")
+    check_entry, check_key, check_value = _tuple(entry), _compile(wit_type.key), _compile(wit_type.value)
 
-    def check(value: Any, pace: Pace) -> Any:
-        if not keyed or type(value) is not dict:
-            entries = _each(check_entry, _items(value, wit_type), pace)
-            return dict(entries) if keyed else entries
-        checked: dict[str, Any] = {}
+    def check(value: Any, pace: Pace) -> list[Any]:
+        if type(value) is not dict:
+            return _each(check_entry, _items(value, wit_type), pace)
+        entries: list[Any] = []
         for key, item in value.items():
             pace.step(1)
-            checked[_at(f".{key}", _string, key, pace)] = _at(f".{key}", check_value, item, pace)
-        return checked
+            entries.append([_at(f".{key}", check_key, key, pace), _at(f".{key}", check_value, item, pace)])
+        return entries
 
     return check
 

@@ -49,7 +49,7 @@ local function raised(value)
   return failed({ message = tostring(value), kind = "Internal" }, trace)
 end
 
-local function as_returned(_, ...) return "returned", ... end
+local function as_returned(word, ...) return word == "failed" and "returned" or word, ... end
 
 local function returned_error(err)
   local own = parts[err]

@@ -99,6 +99,18 @@ for name in ("codepoint len offset"):gmatch("%a+") do
   end
 end
 
+-- One step goes over all continuation bytes that follow.
+function codes.codes(...)
+  local step, text, first = utf8.codes(...)
+  if not state.armed then return step, text, first end
+  local function counted(from, at)
+    local found, code = step(from, at)
+    if found then work(found - at) end
+    return found, code
+  end
+  return counted, text, first
+end
+
 codes.char = bounded("utf8.char", codes.char)
 
 local numbers = pick(math, [[abs acos asin atan ceil cos deg exp floor fmod huge log maxinteger mininteger modf pi rad

@@ -171,7 +171,7 @@ end
 -- C sorts pieces, and what is long is done here, where hooks fire: the pieces are merged, two by two.
 local function sort_long(list, length)
   local starts, spare = pieces_of(list, length), {}
-  if not starts then return real_sort(list, length * ELEMENT > MOST_SORTED and is_less or nil) end
+  if not starts then return real_sort(list, is_less) end -- there may be long strings among other things
   for at = 1, #starts - 1 do
     local first, behind = starts[at], starts[at + 1]
     local piece = #starts == 2 and list or real_move(list, first, behind - 1, 1, {})

@@ -2,7 +2,7 @@
 -- and so they are under one where the text is short or the pattern's worst case small. The code for all else is loaded when
 -- it is first needed: it would make each new state a quarter dearer.
 local kernel, patterns_code, windows_code, matching_code, replacing_code = ...
-local ipairs, load, select, tonumber, type = ipairs, load, select, tonumber, type
+local ipairs, load, select, tonumber, tostring, type = ipairs, load, select, tonumber, tostring, type
 local math_type, tointeger, setmetatable, unpack = math.type, math.tointeger, setmetatable, table.unpack
 local getmetatable = debug.getmetatable
 local parts, error_text, state, work = kernel.error_parts, kernel.error_text, kernel.state, kernel.work
@@ -13,9 +13,12 @@ local MOST_STEPS = 4 * 1000 * 1000 -- of C's matcher in one go: some 20 ms
 local FEW_STEPS = MOST_STEPS // 16 -- so few that the pattern need not be looked at
 local FIRST, PIECE = 256, 64 * 1024 -- bytes of text that C goes through at once, at first and at most
 local LEAST_WINDOW = 128 -- a pattern whose windows must be shorter has none
+local MOST_PATTERN = 16 * 1024 -- bytes
 local MOST_REMEMBERED = 100 -- patterns
 
-kernel.pattern_limits = { MOST_STEPS = MOST_STEPS, FIRST = FIRST, PIECE = PIECE, LEAST_WINDOW = LEAST_WINDOW }
+kernel.pattern_limits = {
+  MOST_STEPS = MOST_STEPS, FIRST = FIRST, PIECE = PIECE, LEAST_WINDOW = LEAST_WINDOW, MOST_PATTERN = MOST_PATTERN,
+}
 
 local patterns, matching, replacing
 
@@ -26,11 +29,17 @@ end
 
 local longest, longest_count = {}, 0 -- the longest such texts, by pattern
 
+-- C takes a number for its text: its digits are a text like any other.
+local function as_text(value)
+  if type(value) == "number" then return tostring(value) end
+  return value
+end
+
 -- Whether C searches the text in few steps, whatever the pattern means: the worst case of one with as many repetitions.
 local function is_short(subject, pattern)
   local length = longest[pattern]
   if not length then
-    if type(pattern) ~= "string" then return false end
+    if type(pattern) ~= "string" or #pattern > MOST_PATTERN then return false end
     local _, loops = real_gsub(real_gsub(pattern, "%%[b%d]", "*"), "[*+%-?]", "")
     length = FEW_STEPS ^ (1 / (loops + 1)) / (1 + #pattern // 16) - 1
     if longest_count == MOST_REMEMBERED then longest, longest_count = {}, 0 end
@@ -101,6 +110,7 @@ end
 function strings.find(text, pattern, init, plain)
   if type(text) == "table" and parts[text] then text = error_text(text) end
   if not state.armed then return real_find(text, pattern, init, plain) end
+  if type(text) ~= "string" or type(pattern) ~= "string" then text, pattern = as_text(text), as_text(pattern) end
   local items = not plain and quick[pattern]
   if items and math_type(init) == "integer" and type(text) == "string" and init > 0 and init <= #text then
     return find_quick(text, items, init)
@@ -121,13 +131,17 @@ end
 
 function strings.match(text, pattern, init)
   if type(text) == "table" and parts[text] then text = error_text(text) end
-  if not state.armed or is_short(text, pattern) or type(text) ~= "string" then return real_match(text, pattern, init) end
+  if not state.armed then return real_match(text, pattern, init) end
+  if type(text) ~= "string" or type(pattern) ~= "string" then text, pattern = as_text(text), as_text(pattern) end
+  if is_short(text, pattern) or type(text) ~= "string" then return real_match(text, pattern, init) end
   return matched(text, find_guarded(text, pattern, init))
 end
 
 function strings.gmatch(text, pattern, init)
   if type(text) == "table" and parts[text] then text = error_text(text) end
-  if not state.armed or is_short(text, pattern) then return real_gmatch(text, pattern, init) end
+  if not state.armed then return real_gmatch(text, pattern, init) end
+  if type(text) ~= "string" or type(pattern) ~= "string" then text, pattern = as_text(text), as_text(pattern) end
+  if is_short(text, pattern) then return real_gmatch(text, pattern, init) end
   local items, at = plan(text, pattern, init, true)
   if not items or patterns.is_cheap(items, #text - at + 1) then return real_gmatch(text, pattern, init) end
   return replacing.gmatch(text, items, at)
@@ -148,6 +162,7 @@ function strings.gsub(text, pattern, replacement, most)
   if kind == "table" and not getmetatable(replacement) then kind = "string" end -- it runs no code either
   local in_c = REPLACES[kind] or real_gsub
   if not state.armed then return in_c(text, pattern, replacement, most) end
+  if type(text) ~= "string" or type(pattern) ~= "string" then text, pattern = as_text(text), as_text(pattern) end
   local items, limit = nil, most == nil and 1 << 62 or tointeger(tonumber(most))
   local grows = grows(text, replacement)
   if limit and (grows or not is_short(text, pattern)) then items = plan(text, pattern, 1, false) end

@@ -1,0 +1,108 @@
+"""Core modules compiled: each once, for every component that holds it, and kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+import weakref
+from pathlib import Path
+
+import wasmtime
+
+from polycall.interop.errors import PreparationError
+from polycall.interop.forks import watch_forks
+from polycall.interop.locks import Locks
+from polycall.wasm_runtime.engine.compile_cache import CompileCache
+from polycall.wasm_runtime.engine.guest_text import shown
+from polycall.wasm_runtime.engine.stores import ENGINE_SETTINGS, lone_engine
+
+__all__ = ["Compiler"]
+
+_SHOWN_CHARACTERS = 1_000
+_SMALL_BYTES = 128 * 1024
+
+
+class Compiler:
+    """The machine code of core modules, by the digest of their bytes. Shared by threads.
+
+    Two threads that want the same module compile it once. Threads that want different ones do not wait for each other.
+    """
+
+    def __init__(self, engine: wasmtime.Engine, cache: CompileCache) -> None:
+        """Compiles nothing yet.
+
+        Args:
+            engine: What the modules are for.
+            cache: Where they are kept.
+        """
+        self._engine = engine
+        self._compiler: wasmtime.Engine | None = engine
+        self._lone: wasmtime.Engine | None = None
+        self._cache = cache
+        self._settings = (
+            importlib.metadata.version("wasmtime"),
+            ENGINE_SETTINGS,
+            platform.system(),
+            platform.machine(),
+        )
+        self._locks: Locks[str] = Locks()
+        self._modules: weakref.WeakValueDictionary[str, wasmtime.Module] = weakref.WeakValueDictionary()
+        watch_forks(self)
+
+    def after_fork(self) -> None:
+        """Has forked children compile alone: the engine would wait for threads of its own that are not there."""
+        self._compiler = None
+
+    def module(self, digest: str, binary: bytes | memoryview) -> wasmtime.Module:
+        """Returns a module.
+
+        Args:
+            digest: The sha256 of its bytes, in hexadecimal.
+            binary: Its bytes.
+
+        Raises:
+            PreparationError: It does not compile.
+        """
+        with self._locks.of(digest):
+            module = self._modules.get(digest)
+            if module is None:
+                key = hashlib.sha256("\n".join(("module", digest, *self._settings)).encode()).hexdigest()
+                module = self._modules[digest] = self._kept(key) or self._compiled(key, binary)
+            return module
+
+    def _kept(self, key: str) -> wasmtime.Module | None:
+        found = self._cache.find(key)
+        if isinstance(found, Path):
+            try:
+                return wasmtime.Module.deserialize_file(self._engine, str(found))
+            except (wasmtime.WasmtimeError, UnicodeEncodeError):
+                # A file system may forbid to run what is mapped from it ("noexec"), a path may be more than UTF-8; or
+                # the file is gone by now. What is read into memory has nothing to do with that.
+                found = self._cache.load(key)
+        try:
+            return None if found is None else wasmtime.Module.deserialize(self._engine, found)
+        except wasmtime.WasmtimeError as error:
+            self._cache.reject(key, _one_line(str(error)))
+            return None
+
+    def _compiled(self, key: str, binary: bytes | memoryview) -> wasmtime.Module:
+        # The engine's threads take one thing after the other: what is small would wait there for what is large, and
+        # is compiled at once in the thread that wants it.
+        compiler = (None if len(binary) < _SMALL_BYTES else self._compiler) or self._alone()
+        try:
+            module = wasmtime.Module(compiler, bytes(binary))
+            content = module.serialize()
+        except wasmtime.WasmtimeError as error:
+            raise PreparationError(f"does not compile: {_one_line(str(error))}") from error
+        self._cache.store(key, content)
+        return module if compiler is self._engine else wasmtime.Module.deserialize(self._engine, content)
+
+    def _alone(self) -> wasmtime.Engine:
+        lone = self._lone = self._lone or lone_engine()
+        return lone
+
+
+def _one_line(message: str) -> str:
+    lines = (line.strip() for line in message[:_SHOWN_CHARACTERS].splitlines())
+    return shown(": ".join(line for line in lines if line and line != "Caused by:"), _SHOWN_CHARACTERS)
