@@ -4,8 +4,8 @@ local error, next, pcall, type, tostring, xpcall = error, next, pcall, type, tos
 local sort, unpack, utf8_len = table.sort, table.unpack, utf8.len
 local frames, render, located = kernel.frames, kernel.render, kernel.located
 local arm, disarm, fatal, is_over, read_fed = kernel.arm, kernel.disarm, kernel.fatal, kernel.is_over, kernel.read_fed
-local flatten, flatten_error, leave, parts, IS_SCALAR =
-  kernel.flatten, kernel.flatten_error, kernel.leave, kernel.error_parts, kernel.IS_SCALAR
+local flatten_result, flatten_error, leave, parts, IS_SCALAR =
+  kernel.flatten_result, kernel.flatten_error, kernel.leave, kernel.error_parts, kernel.IS_SCALAR
 
 local state = kernel.state
 
@@ -57,7 +57,7 @@ local function returned_error(err)
 end
 
 local function result(value)
-  local ran, fits, run, length, got = pcall(flatten, "$.result", value)
+  local ran, fits, run, length, got = pcall(flatten_result, value)
   if not ran then return unwound(fits) end
   if not fits then return "unfit", run, length, got end
   return "value", leave(run, length)
