@@ -152,7 +152,7 @@ def _of_a_signal(error: Exception) -> bool:
 
 
 def _lifted(length: int, run: Sequence[Any], session: Session, more: Callable[[], Any]) -> Value:
-    return lift(run if len(run) == length else _whole(length, session, more), session.check)
+    return lift(run if len(run) == length else _whole(length, session, more), session.check, session.resources.handle)
 
 
 def _whole(length: int, session: Session, more: Callable[[], Any]) -> Sequence[Any]:

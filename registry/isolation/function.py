@@ -12,7 +12,7 @@ from polycall.interop.errors import CancelledError, DeadlineError, InternalError
 from polycall.interop.forks import new_lock
 from polycall.interop.guest_log import guest_logger
 from polycall.interop.payload import PayloadForm
-from polycall.interop.protocols import ImportNeed, Invoker, Link, Signature
+from polycall.interop.protocols import Function, ImportNeed, Invoker, Link, Signature
 from polycall.interop.services import Services
 from polycall.interop.slow_work import told_if_slow
 from polycall.interop.stack import DEFAULT_STACK_BYTES
@@ -153,7 +153,11 @@ class IsolatedFunction:
         language: ``lua`` or ``wasm``.
         signature: As the worker told it.
         imports: As the worker told them.
+        has_resources: False: they cannot leave a worker.
     """
+
+    has_resources = False
+    export = None
 
     def __init__(
         self,
@@ -194,6 +198,10 @@ class IsolatedFunction:
             worker, _ = self._start(context)
         _have_instance(worker, context)
         return worker
+
+    def shares_instances_with(self, _other: Function) -> bool:
+        """Says no: it has no resources."""
+        return False
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
         """Returns the arguments that a payload stands for; see `polycall.interop.payload`."""

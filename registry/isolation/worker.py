@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import InternalError, PolycallError
+from polycall.interop.errors import InternalError, PolycallError, PreparationError
 from polycall.interop.guest_log import guest_logger
 from polycall.interop.payload import PayloadForm
 from polycall.interop.protocols import Function, Instance
@@ -167,6 +167,9 @@ def _prepare(
     from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
 
     function = WasmRuntime(parent, cache, *limits).prepare(program)
+    if function.has_resources:
+        message = "it takes or gives resources, which cannot enter or leave the worker process that isolates it"
+        raise PreparationError(message, entry_id=program.entry_id, hint="declare isolation: none").at("isolation")
     return function, function.signature.payload_form
 
 

@@ -128,6 +128,14 @@ CASES |= {
         "return t[1]",
         "a",
     ),
+    "table.sort of what an order puts long strings into": Case(
+        "local a, b, t = ('a'):rep(1 << 20), ('a'):rep(1 << 20), {} local mt = { __lt = function() "
+        "for i = 1, 900 do t[i] = i % 2 == 0 and a or b end return false end }",
+        "for i = 1, 900 do t[i] = setmetatable({}, mt) end table.sort(t)",
+        "local mt = { __lt = function(l, r) return l.n < r.n end } "
+        "local t = { setmetatable({ n = 2 }, mt), setmetatable({ n = 1 }, mt) } table.sort(t) return t[1].n",
+        1,
+    ),
     "find in a number": Case(LAZY, "string.find(n, p)", "return string.find(123, '2-3')", 2),
     "match in a number": Case(LAZY, "string.match(n, p)", "return string.match(1.5, '%.%d')", ".5"),
     "gmatch in a number": Case(LAZY, "string.gmatch(n, p)()", "return string.gmatch(123, '2-3')()", "23"),
@@ -146,6 +154,12 @@ CASES |= {
     ),
     "a pattern of 24 MiB": Case(
         "local p = ('*'):rep(24 << 20)", "pcall(string.find, 'a', p)", "return ('a*'):find('*', 1, true)", 2
+    ),
+    "utf8.codes over continuation bytes up to the end": Case(
+        "local s = 'a' .. ('\\x80'):rep(24 << 20) local step = utf8.codes(s, true)",
+        "step(s, 1)",
+        "local step = utf8.codes('') return select('#', step('a', 1))",
+        0,
     ),
     "utf8.codes over continuation bytes": Case(
         "local s = 'a' .. ('\\x80'):rep(24 << 20) .. 'b' local step = utf8.codes(s)",

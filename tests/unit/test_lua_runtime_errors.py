@@ -112,6 +112,7 @@ def test_false_retryable_is_not_lost() -> None:
     assert failure("return nil, errors.new({ message = 'x', retryable = false })").retryable is False
 
 
+@pytest.mark.no_cover
 def test_an_endless_recursion_is_an_error_with_a_hint() -> None:
     error = failure("local function f() return 1 + f() end return f()")
     assert "calling itself without end" in str(error)

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import wasmtime
 
 from polycall.interop.errors import InternalError, PreparationError, TrapError
-from polycall.interop.resources import ResourceHandle
+from polycall.interop.resources import ResourceState
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.codec import Codec, codec
-from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task, checked
+from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.component.abort_import import abort_error
 from polycall.wasm_runtime.component.allocations import BATCH_SLOTS, batch_module
@@ -340,16 +340,18 @@ class ComponentInstance:
             raise _closed()
         return (self._calls.get(id(function)) or self._lifted(function))(values)
 
-    def drop(self, handle: ResourceHandle) -> None:
-        """Drops a resource that this instance gave away.
+    def drop(self, state: ResourceState) -> None:
+        """Drops a resource that this instance gave away, and that is not gone.
 
         Raises:
-            ConversionError: It is not one of this instance, or is gone.
             PolycallError: Its destructor failed.
         """
-        checked(handle, handle.type, own=True)
-        handle.gone = True
-        self._destruct(handle.type, handle.rep, None)
+        state.gone = "it was dropped"
+        self._destruct(state.type, state.rep, None)
+
+    def slot_of(self, state: ResourceState) -> int:
+        """Returns the slot of the type of a resource that this instance gave away."""
+        return self.types.index(state.type)
 
     def _lifted(self, function: LiftedFunction) -> LiftedCall:
         call = self._calls[id(function)] = LiftedCall(self, function, self._linked.codec(function, function.signature))
