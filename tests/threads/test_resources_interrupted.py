@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,12 @@ return { main = function()
     return cart:take(assert(cart:split_off(1)))
 end }
 """
+
+
+def take_use_and_drop(shop: Any) -> None:
+    with shop.call("shop:cart") as cart:
+        cart.split_off(1)
+    shop.call("shop:loop")
 
 
 class _InterruptedError(BaseException):
@@ -44,9 +51,7 @@ def test_instances_come_back_whenever_a_handler_raises(tmp_path: Path) -> None:
                 try:
                     armed.append(True)
                     signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-5, 1e-3))
-                    with shop.call("shop:cart") as cart:
-                        cart.split_off(1)
-                    shop.call("shop:loop")
+                    take_use_and_drop(shop)
                     armed.clear()
                 except _InterruptedError:
                     interrupted += 1
