@@ -11,7 +11,7 @@ from polycall.interop.confined import ConfinedFolder
 from polycall.interop.errors import NotFoundError, PolycallError, PreparationError
 from polycall.interop.forks import new_lock
 from polycall.interop.protocols import Function, ImportNeed
-from polycall.registry.check_links import check_links
+from polycall.registry.check_links import Checked, check_links
 from polycall.registry.documents.paths import is_folder, shown_path
 from polycall.registry.entries.data_kinds import FsDirectorySpec
 from polycall.registry.entries.entry import Entry
@@ -43,12 +43,13 @@ def check_index(
     """
     findings = [Finding("warning", "warning", warning) for warning in index.warnings]
     file_systems = FileSystems(index)
-    functions: dict[str, Function] = {}
+    functions: dict[str, Checked] = {}
 
     def prepared(entry: Entry) -> Function | None:
         function = prepare(entry)
         if function is not None:
-            functions[str(entry.id)] = function
+            signature = function.signature
+            functions[str(entry.id)] = Checked(function.imports, None if signature is None else str(signature))
         return function
 
     for entry in index:

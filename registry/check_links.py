@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from polycall.interop.errors import NotFoundError, PreparationError
 from polycall.interop.ids import cut
-from polycall.interop.protocols import Function, Link
+from polycall.interop.protocols import ImportNeed, Link
 from polycall.registry.dispatch.dispatcher import is_callable
 from polycall.registry.documents.nodes import join
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
 from polycall.registry.finding import Finding
 
-__all__ = ["check_links"]
+__all__ = ["Checked", "check_links"]
 
 _LONGEST = 300
 
 
-def check_links(index: Index, functions: Mapping[str, Function]) -> Iterator[Finding]:
+class Checked(NamedTuple):
+    """What is kept of a function that was prepared for a look at it: the function itself would keep its engine's code.
+
+    Attributes:
+        imports: The interfaces that the guest imports.
+        signature: What it takes and gives, as text; None if nothing is known.
+    """
+
+    imports: Sequence[ImportNeed]
+    signature: str | None
+
+
+def check_links(index: Index, functions: Mapping[str, Checked]) -> Iterator[Finding]:
     """Looks at what the linked imports of all functions lead to.
 
     Args:
@@ -32,7 +45,7 @@ def check_links(index: Index, functions: Mapping[str, Function]) -> Iterator[Fin
 
 
 def _check_link(
-    entry: Entry, name: str, link: Link, index: Index, functions: Mapping[str, Function]
+    entry: Entry, name: str, link: Link, index: Index, functions: Mapping[str, Checked]
 ) -> Iterator[Finding]:
     def wrong(code: str, message: str, hint: str | None = None) -> Finding:
         return Finding("error", code, entry.problem(join("links", link.declared), f"{entry.id}: {message}", hint))
@@ -47,8 +60,8 @@ def _check_link(
         return
     function = functions.get(str(target.id))
     signature = None if function is None else function.signature
-    if signature is not None and not _fits(link.signature, str(signature)):
-        imported, served = cut(link.signature, _LONGEST), cut(str(signature), _LONGEST)
+    if signature is not None and not _fits(link.signature, signature):
+        imported, served = cut(link.signature, _LONGEST), cut(signature, _LONGEST)
         yield wrong(PreparationError.code, f"{name} is imported as {imported}; {target.id} is {served}")
 
 

@@ -9,6 +9,7 @@ import wasmtime
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import ImportDeniedError
+from polycall.interop.resources import state_of
 from polycall.interop.values import Value
 from polycall.wasm_runtime.component.binary import decode
 from polycall.wasm_runtime.component.host import HostFunction
@@ -43,7 +44,7 @@ class Hosted:
 
     def drop(self, handle: Any) -> None:
         """Drops a resource that the instance gave away."""
-        self._within(lambda: self.guest.drop(handle))
+        self._within(lambda: self.guest.drop(state_of(handle)))
 
     def close(self) -> None:
         """Frees it."""

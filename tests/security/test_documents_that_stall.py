@@ -176,10 +176,10 @@ def test_a_foreign_file_does_not_hold_the_load_up(tmp_path: Path, name: str, tex
 )  # fmt: skip
 def test_thousands_of_misspelt_names_do_not_hold_the_load_up(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.yaml").write_text(text)
-    started = time.monotonic()
+    started = time.process_time()
     with contextlib.suppress(polycall.PolycallError):
         polycall.load(tmp_path).close()
-    assert time.monotonic() - started < 8
+    assert time.process_time() - started < 8
 
 
 @pytest.mark.parametrize(

@@ -37,12 +37,6 @@ end
 
 local longest, longest_count = {}, 0 -- the longest such texts, by pattern
 
--- C takes a number for its text: its digits are a text like any other.
-local function as_text(value)
-  if type(value) == "number" then return tostring(value) end
-  return value
-end
-
 -- Whether C searches the text in few steps, whatever the pattern means: the worst case of one with as many repetitions.
 local function is_short(subject, pattern)
   local length = longest[pattern]
