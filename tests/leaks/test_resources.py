@@ -97,7 +97,8 @@ def test_resources_leave_nothing_behind(shop: Any, way: str) -> None:
     eventually(lambda: counts() == {})  # the thread that drops what was collected may still be at it
     after = measure()
     assert after.rss_mib - figures.rss_mib < GROWTH_MIB
-    assert (after.threads, after.descriptors) == (figures.threads, figures.descriptors)
+    assert after.threads <= figures.threads
+    assert after.descriptors <= figures.descriptors
     tables = [each for each in gc.get_objects() if isinstance(each, HandleCount)]
     assert tables
     assert {table.left for table in tables} == {MAX_HANDLES}
