@@ -34,7 +34,7 @@ class _InterruptedError(BaseException):
 
 
 def test_instances_come_back_whenever_a_handler_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # What it raises in a finalizer is told there, with the frames that hold what was being collected; pytest keeps that.
+    # What it raises in a finalizer is told there, with frames that hold what was being collected; pytest keeps that.
     monkeypatch.setattr("sys.unraisablehook", lambda _: None)
     armed: list[bool] = []
 
