@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from ctypes import c_size_t, c_void_p
+from operator import add, mod
 from typing import TYPE_CHECKING, Any
 
 from polycall.interop.errors import LimitError, TrapError
@@ -19,6 +20,7 @@ from polycall.wasm_runtime.canonical.codec import Codec
 from polycall.wasm_runtime.canonical.handles import Handle, Task, checked
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.canonical.pieces import Pieces
+from polycall.wasm_runtime.component.allocations import FEWEST, run_batch
 from polycall.wasm_runtime.engine.native import SLOT_BYTES, Buffer, call_unchecked
 from polycall.wasm_runtime.engine.pace import Pace
 from polycall.wasm_runtime.wit.wit_types import HandleType
@@ -36,6 +38,8 @@ _MAX_BYTES = 2**28 - 1
 _POINTER = struct.Struct("<I")
 _TWO = struct.Struct("<I12xI12x")
 _NO_TRAP = bytes(8)
+_REALLOC, _SIZE_AND_ALIGNMENT = 4, 2
+"""How many parameters allocators take; see `Options`."""
 
 
 class CoreCall:
@@ -142,23 +146,40 @@ class Border:
         instance, number = self._instance, self.number
         outer, instance.task = instance.task, self._allocation
         instance.may_leave[number] = False
-        addresses = [self._allocated(size, boundary) for size, boundary in wanted]
+        if len(wanted) >= FEWEST and self._options.realloc_parameters == _REALLOC and instance.may_batch:
+            addresses = self._allocated_in_a_row(wanted)
+        else:
+            addresses = [self._allocated(size, boundary) for size, boundary in wanted]
         instance.may_leave[number] = True
         instance.task = outer
         return addresses
 
+    def _allocated_in_a_row(self, wanted: Sequence[tuple[int, int]]) -> list[int]:
+        sizes = [size for size, _ in wanted]
+        largest = max(sizes)
+        _check_size(largest)
+        store, memory = self._instance.store, self.memory
+        store.wanted_bytes = largest
+        addresses = run_batch(self._instance.batched(self._options.realloc), wanted)
+        store.wanted_bytes = 0
+        # Judged in C, and only what is wrong one by one.
+        misplaced = any(map(mod, addresses, (boundary for _, boundary in wanted)))
+        if misplaced or not all(addresses) or memory.ends_before(max(map(add, addresses, sizes))):
+            for (size, boundary), address in zip(wanted, addresses, strict=True):
+                self._check(address, size, boundary)
+        return addresses
+
     def _allocated(self, size: int, boundary: int) -> int:
-        if size > _MAX_BYTES:
-            raise LimitError(f"a string or list of {size} bytes: at most {_MAX_BYTES} can be passed")
+        _check_size(size)
         parameters = self._options.realloc_parameters
-        if not size and parameters != 4:
+        if not size and parameters != _REALLOC:
             return boundary  # no one's memory, but not null either; what such allocators do with nothing, nobody says
         if self._realloc is None:
             self._realloc = self._instance.core_call(self._options.realloc, parameters)
         raw = self._realloc.raw
-        if parameters == 4:
+        if parameters == _REALLOC:
             raw[:] = bytes(2 * SLOT_BYTES) + _TWO.pack(boundary, size)
-        elif parameters == 2:
+        elif parameters == _SIZE_AND_ALIGNMENT:
             _TWO.pack_into(raw, 0, size, boundary)
         else:
             _POINTER.pack_into(raw, 0, size)
@@ -168,10 +189,14 @@ class Border:
         self._realloc()
         store.wanted_bytes = 0  # if it failed, the instance is not used again
         (address,) = _POINTER.unpack_from(raw)
+        self._check(address, size, boundary)
+        return int(address)
+
+    def _check(self, address: int, size: int, boundary: int) -> None:
+        store = self._instance.store
         if size and (not address or (self.memory.ends_before(address + size) and store.lacks(size))):
             raise store.refused_allocation(f"the guest's allocator has no room for {size} bytes")
         self.memory.fence(address, size, "what the guest's allocator returned", boundary)
-        return int(address)
 
     def lower_handles(self, handles: Sequence[tuple[HandleType, object]]) -> list[int]:
         """Puts handles into the guest's table; see `Crossing.lower_handles`."""
@@ -229,7 +254,8 @@ class LiftedCall:
         self._core = instance.core_call(function.core, max(len(parameters), len(results)))
         post_return = function.options.post_return
         self._post_return = None if post_return is None else instance.core_call(post_return, len(results))
-        # One of each for all calls: an instance cannot be entered while it runs, nor is it used after a failure.
+        # One of each for all calls: an instance cannot be entered while it runs, nor is it used after a failure. (Calls
+        # back into one that runs have objects of their own; see `ComponentInstance`.)
         self._task = Task()
         self._pieces = Pieces()
         self._entering: dict[int | None, tuple[int, ...]] = {}
@@ -275,6 +301,11 @@ class LiftedCall:
         may_leave[self._number] = False
         post_return()
         may_leave[self._number] = True
+
+
+def _check_size(size: int) -> None:
+    if size > _MAX_BYTES:
+        raise LimitError(f"a string or list of {size} bytes: at most {_MAX_BYTES} can be passed")
 
 
 class LoweredCall:

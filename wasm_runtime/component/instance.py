@@ -17,6 +17,7 @@ from polycall.wasm_runtime.canonical.codec import Codec, codec
 from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task, checked
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.component.abort_import import abort_error
+from polycall.wasm_runtime.component.allocations import BATCH_SLOTS, batch_module
 from polycall.wasm_runtime.component.calls import MAX_CHAIN, CoreCall, LiftedCall, LoweredCall
 from polycall.wasm_runtime.component.host import Host
 from polycall.wasm_runtime.component.plan import (
@@ -95,6 +96,8 @@ class LinkedPlan:
         functions: What stands behind each function that the component imports.
         enters_host: Whether code of its guests may call into Python: a host's function, a built-in of resources, or
             another component instance.
+        may_batch: Whether calls of an allocator may follow each other without anything in between: each is a task of
+            its own, with its own context slots.
     """
 
     def __init__(self, engine: WasmEngine, plan: Plan, modules: Sequence[wasmtime.Module], host: Host) -> None:
@@ -112,6 +115,9 @@ class LinkedPlan:
         self.engine = engine
         self.plan = plan
         self.enters_host = bool(plan.host_functions)
+        self.may_batch = not any(
+            isinstance(each, AsyncFunction) and each.name == "context.set" for each in plan.host_functions
+        )
         self._modules = modules  # they live as long as this does
         self.functions = {
             wanted: host.function(wanted)
@@ -192,6 +198,7 @@ class ComponentInstance:
         may_leave: Whether each component instance may call out at the moment.
         task: The call that runs, or None.
         entered: Whether a call has reached the guest since `call` was entered last.
+        may_batch: Whether calls of its allocators may follow each other without anything in between.
         memories: The addresses of the ``wasmtime_memory_t`` that its core instances export.
     """
 
@@ -204,6 +211,7 @@ class ComponentInstance:
         self.may_leave = [True] * len(plan.parents)
         self.task: Task | None = None
         self.entered = False
+        self.may_batch = linked.may_batch
         self.memories: list[int] = []
         self._known: set[tuple[int, ...]] = set()
         self._linked = linked
@@ -213,6 +221,8 @@ class ComponentInstance:
         self._externs: dict[CoreRef, Buffer] = {}
         self._memories: dict[CoreExport, GuestMemory] = {}
         self._calls: dict[int, LiftedCall] = {}  # by the identity of the plan's functions: their hash takes long
+        self._batches: dict[CoreRef, CoreCall] = {}
+        self._batch_externs: dict[CoreRef, Buffer] = {}
         self._handlers: dict[int, Handler] = {}
         store.handlers = self._handler
         store.memories = self.memories
@@ -231,16 +241,17 @@ class ComponentInstance:
                 # Copied whole: kind and content.
                 native.copy(address, self._host_function(ref.index), _EXTERN_BYTES)
             address += _EXTERN_BYTES
-        made, trap = Buffer(_INSTANCE_BYTES), Buffer(8)
-        error = native.instance_new(
-            self.store.context, module.address, imports.address, len(module.imports), made.address, trap.address
-        )
-        self._cores.append(made)
-        if error or trap.data != bytes(8):
-            self.failed(error, trap)
+        self._cores.append(self._instantiated(module.address, imports.address, len(module.imports)))
         core = len(self._cores) - 1
         for name in module.memories:
             self._add_memory(self._content(CoreExport(core, name), _IS_MEMORY))
+
+    def _instantiated(self, module: int, imports: int, count: int) -> Buffer:
+        made, trap = Buffer(_INSTANCE_BYTES), Buffer(8)
+        error = native.instance_new(self.store.context, module, imports, count, made.address, trap.address)
+        if error or trap.data != bytes(8):
+            self.failed(error, trap)
+        return made
 
     def _add_memory(self, address: int) -> None:
         handle = _MEMORY.unpack(native.view(address, _MEMORY.size))
@@ -301,6 +312,22 @@ class ComponentInstance:
         if ref is None:
             raise TypeError("the plan names no function")
         return CoreCall(self, self._content(ref, _IS_FUNCTION), slots)
+
+    def batched(self, realloc: CoreRef | None) -> CoreCall:
+        """Returns what calls an allocator many times; see `polycall.wasm_runtime.component.allocations`."""
+        if realloc is None:
+            raise TypeError("the plan names no allocator")
+        found = self._batches.get(realloc)
+        if found is None:
+            module = self._linked.engine.own_module(batch_module())
+            # The engine checks here that it is given an allocator.
+            made = self._instantiated(address_of(module.ptr()), self._extern(realloc), 1)
+            function = self._batch_externs[realloc] = Buffer(_EXTERN_BYTES)
+            if not native.instance_export(self.store.context, made.address, b"", 0, function.address):
+                raise TypeError("a module of polycall's own has lost its export")
+            content = function.address + _EXTERN_CONTENT
+            found = self._batches[realloc] = CoreCall(self, content, BATCH_SLOTS)
+        return found
 
     def _content(self, ref: CoreRef, kind: int) -> int:
         address = self._extern(ref)
@@ -406,6 +433,8 @@ class ComponentInstance:
             return partial(_fail, lambda: TrapError(f"the guest called a function that {callee.refusal}"))
         if isinstance(callee, LiftedFunction):
             inner, how = callee, self._linked.codec(function, callee.signature)
+            if not self.entering(inner.instance, function.instance):
+                return lambda _caller, raw: self._call_back(function, inner, raw)
             return _served(
                 LoweredCall(self, function, how, lambda caller, values: self._call_inner(inner, values, caller))
             )
@@ -415,6 +444,16 @@ class ComponentInstance:
             return lambda _caller, _raw: implementation(store)
         how = self._linked.codec(function, callee.signature)
         return _served(LoweredCall(self, function, how, lambda _caller, values: implementation(store, *values)))
+
+    def _call_back(self, function: LoweredFunction, callee: LiftedFunction, raw: memoryview) -> None:
+        """Serves a call of a component instance to itself or to one around it, which runs already.
+
+        The same call may be on its way several times over, so nothing is kept from one to the next.
+        """
+        linked = self._linked
+        inner = LiftedCall(self, callee, linked.codec(callee, callee.signature))
+        how = linked.codec(function, callee.signature)
+        LoweredCall(self, function, how, lambda caller, values: inner(values, caller))(raw)
 
     def _call_inner(self, function: LiftedFunction, values: Sequence[Value], caller: int) -> Value:
         return (self._calls.get(id(function)) or self._lifted(function))(values, caller)

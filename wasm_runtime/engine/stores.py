@@ -28,7 +28,9 @@ ENGINE_SETTINGS = "epochs, no threads, no shared memory, no concurrency, memorie
 """What compiled code depends on beside wasmtime's version: part of the key of the compile cache."""
 
 _NEVER = 2**62
-_INSTANCES = 1_000
+_INSTANCES = 2_000
+"""Twice what one plan may make: each instance may get another one of ours, for its allocator."""
+
 _FUNCTION_BITS = 20
 _FUNCTIONS = (1 << _FUNCTION_BITS) - 1
 _HOST_FAILED = b"a host function failed"
@@ -274,6 +276,7 @@ class WasmEngine:
         self._keys = itertools.count(1)
         self._stores: dict[int, weakref.ref[GuestStore]] = {}
         self._types: dict[CoreType, wasmtime.FuncType] = {}
+        self._own_modules: dict[str, wasmtime.Module] = {}
         self._on_epoch = EPOCH_CALLBACK(self._epoch_passed)
         self._on_call = CORE_CALLBACK(self._called)
         self.core_callback = address_of(self._on_call)
@@ -304,6 +307,15 @@ class WasmEngine:
         if found is None:
             parameters, results = ([_VALUE_TYPES[name]() for name in names] for names in core_type)
             found = self._types[core_type] = wasmtime.FuncType(parameters, results)
+        return found
+
+    def own_module(self, text: str) -> wasmtime.Module:
+        """Returns a module of polycall's own, compiled once; the text must come from nobody else."""
+        found = self._own_modules.get(text)
+        if found is None:
+            # In this thread: the engine's own ones are gone in a forked child.
+            compiled = wasmtime.Module(lone_engine(), wasmtime.wat2wasm(text)).serialize()
+            found = self._own_modules[text] = wasmtime.Module.deserialize(self.engine, compiled)
         return found
 
     def _store(self, key: int) -> GuestStore:
