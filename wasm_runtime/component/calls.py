@@ -23,6 +23,7 @@ from polycall.wasm_runtime.canonical.pieces import Pieces
 from polycall.wasm_runtime.component.allocations import FEWEST, run_batch
 from polycall.wasm_runtime.engine.native import SLOT_BYTES, Buffer, call_unchecked
 from polycall.wasm_runtime.engine.pace import Pace
+from polycall.wasm_runtime.engine.recursion import reach, too_deep
 from polycall.wasm_runtime.wit.wit_types import HandleType
 
 if TYPE_CHECKING:
@@ -76,8 +77,13 @@ class CoreCall:
         """Calls the function: it reads the slots, and its results lie there then.
 
         Raises:
-            PolycallError: It trapped, was interrupted, or a host function that it called failed.
+            PolycallError: It trapped, was interrupted, or a host function that it called failed; or Python's recursion
+                limit is too near.
         """
+        try:
+            reach()
+        except RecursionError:
+            raise too_deep() from None
         context, function, raw, slots, trap, _ = self._arguments
         error = call_unchecked(context, function, raw, slots, trap)
         if error or self._trap.data != _NO_TRAP:

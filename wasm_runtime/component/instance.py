@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from ctypes import ArgumentError
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -41,6 +42,7 @@ from polycall.wasm_runtime.component.plan import (
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import take_error
 from polycall.wasm_runtime.engine.native import Buffer, address_of
+from polycall.wasm_runtime.engine.recursion import reach, too_deep
 from polycall.wasm_runtime.engine.stores import GuestStore, Handler, WasmEngine
 from polycall.wasm_runtime.wit.signature import Signature
 
@@ -247,6 +249,10 @@ class ComponentInstance:
             self._add_memory(self._content(CoreExport(core, name), _IS_MEMORY))
 
     def _instantiated(self, module: int, imports: int, count: int) -> Buffer:
+        try:
+            reach()
+        except RecursionError:
+            raise too_deep() from None
         made, trap = Buffer(_INSTANCE_BYTES), Buffer(8)
         error = native.instance_new(self.store.context, module, imports, count, made.address, trap.address)
         if error or trap.data != bytes(8):
@@ -399,7 +405,11 @@ class ComponentInstance:
 
     def failed(self, error: int | None, trap: Buffer) -> None:
         """Raises what the engine says of a call or an instantiation that failed."""
-        raise self.store.error(take_error(error or int.from_bytes(trap.data, sys.byteorder)))
+        try:
+            found = take_error(error or int.from_bytes(trap.data, sys.byteorder))
+        except ArgumentError:  # ctypes' word for Python's recursion limit, met while it converts a number
+            raise too_deep() from None
+        raise self.store.error(found)
 
     # --- calls from the guest ---
 

@@ -33,7 +33,6 @@ _INSTANCES = 2_000
 
 _FUNCTION_BITS = 20
 _FUNCTIONS = (1 << _FUNCTION_BITS) - 1
-_HOST_FAILED = b"a host function failed"
 
 Handler = Callable[[int, memoryview], None]
 """Serves a core function of the host: takes the ``wasmtime_caller_t`` and the slots of parameters and results."""
@@ -193,16 +192,6 @@ class GuestStore:
         """Returns what must end the running call now, or None."""
         return None if self.call is None else self.call.interruption()
 
-    def keep(self, failure: BaseException) -> int:
-        """Keeps what went wrong in a callback until the engine has returned: nothing may unwind through it.
-
-        Returns:
-            The engine's own error, for the callback to give back.
-        """
-        self.failure = failure
-        error: int = native.error_new(b"a host function failed")
-        return error
-
     def error(self, found: EngineError) -> BaseException:
         """Returns what to raise for a call or start that the engine says has failed."""
         failure = self.failure
@@ -342,25 +331,28 @@ class WasmEngine:
                 shield.holding = True
             if store is not None:
                 store.failure = failure
-            trap: int = native.trap_new(_HOST_FAILED, len(_HOST_FAILED))
-            return trap
+            return native.host_failed_trap()
         if shield is not None:
             shield.holding = True
         return None
 
     def _epoch_passed(self, context: int, _data: int | None, delta: Any, _kind: int) -> int | None:
         shield: SignalShield | None = None
+        store: GuestStore | None = None
+        failure: BaseException | None
         try:
             delta[0] = 1
             store = self._store(native.context_data(context))
             shield = store.shield
             if shield is not None:
                 shield.open()
-            interruption = store.interruption()
-            if shield is not None:
-                shield.holding = True
-            return None if interruption is None else store.keep(interruption)
-        except BaseException as failure:  # noqa: BLE001 - Ctrl-C lands here too; nothing may unwind through the engine
-            if shield is not None:
-                shield.holding = True
-            return self._store(native.context_data(context)).keep(failure)
+            failure = store.interruption()
+        except BaseException as error:  # noqa: BLE001 - Ctrl-C lands here too; nothing may unwind through the engine
+            failure = error
+        if shield is not None:
+            shield.holding = True
+        if failure is None:
+            return None
+        if store is not None:
+            store.failure = failure
+        return native.host_failed_error()
