@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 import wasmtime
@@ -36,14 +37,14 @@ class Hosted:
         self._exports = linked.plan.exports
         self.guest = self._within(lambda: linked.instantiate(self.store))
 
-    def call(self, name: str, *values: Any) -> Any:
+    def call(self, name: str, *values: Any, seconds: float | None = None) -> Any:
         """Calls an export; one of an exported instance as ``instance#function``."""
         function = self._function(name)
-        return self._within(lambda: self.guest.call(function, values))
+        return self._within(lambda: self.guest.call(function, values), seconds)
 
-    def drop(self, handle: Any) -> None:
+    def drop(self, handle: Any, *, seconds: float | None = None) -> None:
         """Drops a resource that the instance gave away."""
-        self._within(lambda: self.guest.drop(handle))
+        self._within(lambda: self.guest.drop(handle), seconds)
 
     def close(self) -> None:
         """Frees it."""
@@ -57,8 +58,9 @@ class Hosted:
         assert isinstance(found, LiftedFunction)
         return found
 
-    def _within(self, action: Callable[[], Any]) -> Any:
-        self.store.begin(CallContext("app:guest", "wasm", None))
+    def _within(self, action: Callable[[], Any], seconds: float | None = None) -> Any:
+        deadline = None if seconds is None else monotonic() + seconds
+        self.store.begin(CallContext("app:guest", "wasm", None, deadline=deadline))
         try:
             return action()
         finally:
