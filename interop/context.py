@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -12,14 +13,16 @@ from weakref import WeakSet
 
 from polycall.interop.errors import CancelledError, DeadlineError, DepthError, Frame, raise_if
 from polycall.interop.forks import new_lock
+from polycall.interop.values import describe
 
 if TYPE_CHECKING:
     from io import FileIO
 
     from polycall.interop.observer import Observer
+    from polycall.interop.resources import Keeper
     from polycall.interop.values import Value
 
-__all__ = ["DEFAULT_MAX_DEPTH", "NO_VALUES", "CallContext", "Cancellation"]
+__all__ = ["DEFAULT_MAX_DEPTH", "NO_VALUES", "CallContext", "Cancellation", "deadline_in"]
 
 DEFAULT_MAX_DEPTH = 32
 """Hops of one chain. About 100 nested guest-host-guest hops overflow the native stack, which kills the process."""
@@ -88,6 +91,8 @@ class CallContext:
             go on with its parent's (`Cancellation.joined`).
         values: What ``ctx.get`` sees: the caller's values, merged with the frame's own.
         observer: Who is told of this frame and those below it, or None; the dispatcher may set it before the call runs.
+        holds: Of the outermost frame alone: what keeps instances for the resources that the chain has got, in order;
+            None if it has got none.
     """
 
     __slots__ = (
@@ -97,6 +102,7 @@ class CallContext:
         "deadline",
         "depth",
         "entry_id",
+        "holds",
         "language",
         "observer",
         "parent",
@@ -121,6 +127,7 @@ class CallContext:
             self.cancellation = cancellation
             self.values = values or NO_VALUES
             self.observer: Observer | None = None
+            self.holds: dict[Keeper, None] | None = None
             return
         self.observer = parent.observer
         self.depth = parent.depth + 1
@@ -145,19 +152,20 @@ class CallContext:
     @property
     def call_id(self) -> str:
         """The id that all frames of the chain share: that of the outermost one."""
-        return self._outermost().frame_id
+        return self.outermost().frame_id
 
     @property
     def files(self) -> WeakSet[FileIO]:
         """What the guests of all frames of the chain have open; see `polycall.interop.open_files`."""
         if self.parent is not None:
-            return self._outermost().files
+            return self.outermost().files
         with _LAZILY:
             if not hasattr(self, "_files"):  # as for `frame_id`
                 self._files: WeakSet[FileIO] = WeakSet()
             return self._files
 
-    def _outermost(self) -> CallContext:
+    def outermost(self) -> CallContext:
+        """Returns the frame of the call from outside."""
         frame = self
         while frame.parent is not None:
             frame = frame.parent
@@ -211,3 +219,21 @@ class CallContext:
             )
         if self.deadline is not None or self.cancellation is not None:
             raise_if(self.interruption())
+
+
+def deadline_in(timeout: float) -> float:
+    """Returns when so many seconds will have passed, in seconds of `time.monotonic`.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is negative, infinite or not a number.
+    """
+    if not isinstance(timeout, (int, float)):
+        raise TypeError(f"timeout is {describe(timeout)}; it must be a number of seconds from 0 on, or None")
+    try:
+        seconds = float(timeout)
+    except OverflowError:  # a huge integer
+        seconds = math.inf
+    if not seconds >= 0 or math.isinf(seconds):
+        raise ValueError(f"timeout is {seconds}; it must be a number of seconds from 0 on, or None")
+    return time.monotonic() + seconds

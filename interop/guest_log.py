@@ -24,7 +24,7 @@ MOST_FIELD_VALUES = 1000
 """Values that the fields of one line may have in all; what they hold has at most `LINE_BYTES`."""
 
 _MOST_NAME = 256
-_UNFIT = re.compile(f"[{STEERING}{BREAKING}]")
+_UNFIT = f"[{STEERING}{BREAKING}]"  # compiled when a text first needs it: most have nothing of it
 _ENCODED = "surrogatepass"
 
 
@@ -171,7 +171,7 @@ def _shown(value: Value) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    return _UNFIT.sub(as_escape, text)
+    return text if text.isprintable() else re.sub(_UNFIT, as_escape, text)
 
 
 def _size(text: bytes | str) -> int:

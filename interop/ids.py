@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-__all__ = ["EntryId", "cut", "near_names", "suggestion"]
+__all__ = ["NAMESPACE", "EntryId", "cut", "near_names", "suggestion"]
+
+NAMESPACE = re.compile(r"[^\s.:]+(?:\.[^\s.:]+)*")
+"""Names joined by dots; in a form that ECMAScript reads alike."""
 
 _LONGEST_NAME = 100
 """Characters: longer text is no misspelt name, and comparing it would take time and memory without bound."""

@@ -14,8 +14,9 @@ from itertools import accumulate
 from polycall.interop.budget import Budget
 from polycall.interop.errors import ConversionError
 from polycall.interop.ids import cut
+from polycall.interop.resources import ResourceHandle
 from polycall.interop.value_path import Place, path_text
-from polycall.interop.values import MAX_NESTING, Value, describe
+from polycall.interop.values import KEPT, MAX_NESTING, Value, describe
 
 __all__ = ["decode_json", "encode_json"]
 
@@ -93,6 +94,8 @@ class _Writer:
             return [self.jsonable(item, (place, index), depth + 1) for index, item in enumerate(value)]
         if isinstance(value, dict):
             return {self._text(key, place): self.jsonable(item, (place, key), depth + 1) for key, item in value.items()}
+        if isinstance(value, ResourceHandle):
+            raise ConversionError(path_text(place), "lower", "a plain value", "a resource", hint=KEPT)
         if isinstance(value, int) and value.bit_length() > _WRITABLE_BITS:
             raise ConversionError(path_text(place), "lower", "an integer of some thousand digits", describe(value))
         return value

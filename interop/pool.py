@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
+from threading import get_ident
 from typing import Generic, NamedTuple, TypeVar
 
 from polycall.interop.context import CallContext
@@ -15,7 +16,7 @@ from polycall.interop.pool_spec import PoolPolicy
 from polycall.interop.protocols import Instance
 from polycall.interop.waiting import Waiter, WaitGraph
 
-__all__ = ["Pool", "PoolSnapshot", "PoolTraffic"]
+__all__ = ["Outside", "Pool", "PoolSnapshot", "PoolTraffic"]
 
 T = TypeVar("T", bound=Instance)
 
@@ -57,6 +58,20 @@ class PoolTraffic(NamedTuple):
     asked: int
     waited: int
     waited_seconds: float
+
+
+class Outside(CallContext):
+    """Stands for who holds an instance outside of calls.
+
+    Attributes:
+        thread: The thread that got it, which would wait for itself; 0 if another one may give it back.
+    """
+
+    __slots__ = ("thread",)
+
+    def __init__(self, entry_id: str, thread: int) -> None:
+        super().__init__(entry_id, "python")
+        self.thread = thread
 
 
 class _Turn(Waiter, Generic[T]):
@@ -220,6 +235,31 @@ class Pool(Generic[T]):
                     return
         self._discard(instance)
 
+    def hold(self, instance: T, holder: CallContext) -> None:
+        """Says which frame holds an instance from now on: it stays out when the call that took it ends.
+
+        For what is to be able to end waits, that is the frame at or below which nothing may be waiting: the outermost
+        one of a chain that has to end before the instance is given back.
+        """
+        with self._lock:
+            if instance in self._held:  # else Ctrl-C has taken it back
+                self._held[instance] = holder
+
+    def release(self, instance: T, holders: Collection[CallContext], *, broken: bool = False) -> None:
+        """Takes an instance back that one of some frames holds; one that Ctrl-C has taken back is closed already.
+
+        Args:
+            instance: The instance; it may be anybody's by now.
+            holders: The frames.
+            broken: Whether it must be closed.
+        """
+        with self._lock:
+            is_theirs = self._held.get(instance) in holders
+            if is_theirs and broken:
+                instance.poisoned = True
+        if is_theirs:
+            self.give_back(instance)
+
     def take_back(self, context: CallContext) -> None:
         """Closes what a frame still holds, if anything, after Python has broken off what ran in it.
 
@@ -310,6 +350,9 @@ class Pool(Generic[T]):
             self._grant_slot(turn)
             self._peak = max(self._peak, self._size())
             return
+        here = get_ident()
+        if all(type(holder) is Outside and holder.thread == here for holder in self._held.values()):
+            raise self._kept_error()
         circle = self._waits.enter(turn)
         if circle:
             raise self._deadlock_error(circle)
@@ -370,8 +413,7 @@ class Pool(Generic[T]):
         turn.notify()
 
     def _free(self, key: T | _Turn[T]) -> None:
-        del self._held[key]
-        if self._waiters:
+        if self._held.pop(key, None) is not None and self._waiters:  # None: Ctrl-C came, and it was freed already
             self._grant_slot(self._next_in_line())
 
     # What is closed: it keeps its slot until it is.
@@ -404,6 +446,14 @@ class Pool(Generic[T]):
     def _closed_error(self) -> PoolClosedError:
         hint = "its registry was closed before the call got an instance"
         return PoolClosedError(f'the pool of "{self.name}" is closed', entry_id=self.name, hint=hint)
+
+    def _kept_error(self) -> PoolDeadlockError:
+        return PoolDeadlockError(
+            f'no instance of "{self.name}" can come free: resources that this thread has got, and not dropped, '
+            f"keep all {self._limit} of them",
+            entry_id=self.name,
+            hint="use them in a with statement, or drop() them",
+        )
 
     def _deadlock_error(self, circle: Sequence[Waiter]) -> PoolDeadlockError:
         chains = [waiter.chain() for waiter in circle[:_CHAINS_SHOWN]]

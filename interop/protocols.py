@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from polycall.interop.context import CallContext
+from polycall.interop.resources import ResourceState
 from polycall.interop.values import Value
 
-__all__ = ["Function", "ImportNeed", "Instance", "Invoker", "Signature", "YamlText"]
+__all__ = ["Function", "ImportNeed", "Instance", "Invoker", "Link", "ResourceInstance", "Signature", "YamlText"]
 
 
 class Invoker(Protocol):
@@ -66,20 +67,36 @@ class YamlText(Protocol):
         ...
 
 
-class ImportNeed(NamedTuple):
-    """An interface that a guest imports.
+class Link(NamedTuple):
+    """What serves a function that a guest imports.
 
     Attributes:
-        name: As the guest writes it, version included.
+        declared: The key of ``links``.
+        target: The id of the entry; ``-`` and ``_`` in its name are alike.
+        signature: What the guest takes the function for, as WIT writes it.
+    """
+
+    declared: str
+    target: str
+    signature: str
+
+
+class ImportNeed(NamedTuple):
+    """An interface that a guest imports, or a single function of one that is linked in part.
+
+    Attributes:
+        name: As the guest writes it, version included; ``interface#function`` for a function.
         group: The capability group that grants it, or None if polycall offers it in no group.
         granted: Whether the entry grants that group.
         available: Whether there is a host behind it.
+        link: What serves a function that is linked; it is granted and available.
     """
 
     name: str
     group: str | None
     granted: bool
     available: bool
+    link: Link | None = None
 
 
 class Signature(Protocol):
@@ -115,6 +132,28 @@ class Instance(Protocol):
         ...
 
 
+class ResourceInstance(Protocol):
+    """An instance that hands out resources; see `Instance` for the rest of it."""
+
+    poisoned: bool
+
+    def call(self, arguments: Sequence[Value], context: CallContext, export: Any = None) -> Value:
+        """Runs a function: that of its entry, or another one of the same program."""
+        ...
+
+    def methods(self, state: ResourceState) -> dict[str, tuple[Any, bool]]:
+        """Returns what a resource can do: the export by its name, and whether it takes the resource itself first."""
+        ...
+
+    def drop(self, state: ResourceState, context: CallContext) -> None:
+        """Runs the destructor of a resource, which is gone from then on."""
+        ...
+
+    def close(self) -> None:
+        """Gives the engine's memory back; harmless when repeated."""
+        ...
+
+
 class Function(Protocol):
     """An entry made ready to call: compiled and checked, without an instance.
 
@@ -123,10 +162,21 @@ class Function(Protocol):
         language: ``lua``, ``wasm`` or ``python``.
         signature: What is known of parameters and result, or None (Lua has none).
         imports: The interfaces that the guest imports, ordered; empty where a language has none.
+        has_resources: Whether its types have resources of its own: its instances are `ResourceInstance` then.
     """
 
     entry_id: str
     language: str
+    has_resources: bool
+
+    def shares_instances_with(self, other: Function) -> bool:
+        """Says whether an instance of one may run the other's function: it is of the same program, granted the same."""
+        ...
+
+    @property
+    def export(self) -> object:
+        """What an instance of the same program is given to run this function; None where no other one may."""
+        ...
 
     @property
     def signature(self) -> Signature | None:

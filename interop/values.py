@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, TypeAlias
 
 from polycall.interop.errors import ConversionError
 from polycall.interop.ids import cut
+from polycall.interop.resources import ResourceHandle
 from polycall.interop.value_path import Place, path_text, steps_of
 
-__all__ = ["MAX_NESTING", "Value", "describe", "plain", "plain_all"]
+__all__ = ["KEPT", "MAX_NESTING", "Value", "describe", "plain", "plain_all"]
 
-Value: TypeAlias = "None | bool | int | float | str | bytes | list[Value] | dict[str, Value]"
-"""What a call takes and gives. `bytes` is text that is not UTF-8, or a ``list<u8>``."""
+Value: TypeAlias = "None | bool | int | float | str | bytes | list[Value] | dict[str, Value] | ResourceHandle"
+"""What a call takes and gives. `bytes` is text that is not UTF-8, or a ``list<u8>``; a handle is a resource."""
+
+Admits: TypeAlias = Callable[[ResourceHandle], "str | None"] | None
+"""Says what is wrong with a resource among values."""
+
+KEPT = (
+    "a resource can only be an argument or the result of a call in its own process: "
+    "write a function that uses it, and returns what its methods give"
+)
+"""What to do about a resource where there can be none."""
 
 MAX_NESTING = 128
 """How deep lists and dicts may nest: a cyclic or hostile value must not exhaust the host's stack."""
@@ -26,7 +36,7 @@ _SHOWN_CHARACTERS = 40
 _SHOWN_BITS = 128  # decimal digits of a huge integer take quadratic time, and Python refuses thousands of them
 
 
-def plain(value: object, path: str = "$") -> Value:
+def plain(value: object, path: str = "$", admits: Admits = None) -> Value:
     """Checks that a Python value can travel and returns it as plain types.
 
     Tuples become lists; bytearray and memoryview become bytes; subclasses become their plain base, so nothing of the
@@ -35,6 +45,7 @@ def plain(value: object, path: str = "$") -> Value:
     Args:
         value: What a Python caller passes or a Python function returns.
         path: Where it stands, for the message.
+        admits: Says what is wrong with a resource, or None: it may be among the values. Without, none may.
 
     Raises:
         ConversionError: A type that no guest language has, a key that is not a str, a value that contains itself, or
@@ -43,16 +54,16 @@ def plain(value: object, path: str = "$") -> Value:
     if type(value) in _SCALARS:
         return value  # type: ignore[return-value]  # narrowed by type()
     try:
-        return _plain(value, path, 0)
+        return _plain(value, path, 0, admits)
     except _TooDeepError as error:
         raise _too_deep(value, error.place) from None
 
 
-def plain_all(values: Sequence[object], path: str) -> Sequence[Value]:
+def plain_all(values: Sequence[object], path: str, admits: Admits = None) -> Sequence[Value]:
     """Like `plain`, for each of several values, such as the arguments of a call."""
     for value in values:
         if type(value) not in _SCALARS:
-            return [plain(each, f"{path}[{index}]") for index, each in enumerate(values)]
+            return [plain(each, f"{path}[{index}]", admits) for index, each in enumerate(values)]
     return values  # type: ignore[return-value]  # narrowed by type()
 
 
@@ -79,25 +90,25 @@ def _too_deep(value: Any, place: Place) -> ConversionError:
     return ConversionError(path_text(place), "lower", f"at most {MAX_NESTING} levels of nesting", "more")
 
 
-def _plain(value: object, place: Place, depth: int) -> Value:
+def _plain(value: object, place: Place, depth: int, admits: Admits) -> Value:
     if type(value) in _SCALARS:
         return value  # type: ignore[return-value]  # narrowed by type()
     if depth >= MAX_NESTING:
         raise _TooDeepError(place)
     if isinstance(value, (list, tuple)):
-        return _list(list(value), place, depth)
+        return _list(list(value), place, depth, admits)
     if type(value) is dict:
-        return _dict(value.copy(), place, depth)
+        return _dict(value.copy(), place, depth, admits)
     if isinstance(value, Mapping):
-        return _record(value, place, depth)
-    return _scalar(value, place)
+        return _record(value, place, depth, admits)
+    return _scalar(value, place, admits)
 
 
 # Most values are flat: they are judged and copied in C, in a fraction of the time that it takes to walk them. The copy
 # comes first, for another thread may change what was given.
 
 
-def _list(items: list[Any], place: Place, depth: int) -> list[Value]:
+def _list(items: list[Any], place: Place, depth: int, admits: Admits) -> list[Value]:
     if _all_of(_SCALAR_TYPES, items):
         return items
     rows = _flat_rows(items) if depth + 1 < MAX_NESTING else None
@@ -105,17 +116,17 @@ def _list(items: list[Any], place: Place, depth: int) -> list[Value]:
         return rows
     for index, item in enumerate(items):
         if type(item) not in _SCALARS:
-            items[index] = _plain(item, (place, index), depth + 1)
+            items[index] = _plain(item, (place, index), depth + 1, admits)
     return items
 
 
-def _dict(record: dict[Any, Any], place: Place, depth: int) -> dict[str, Value]:
+def _dict(record: dict[Any, Any], place: Place, depth: int, admits: Admits) -> dict[str, Value]:
     if not _all_of(_KEY_TYPES, record):
-        return _record(record, place, depth)
+        return _record(record, place, depth, admits)
     if not _all_of(_SCALAR_TYPES, record.values()):
         for name, item in record.items():
             if type(item) not in _SCALARS:
-                record[name] = _plain(item, (place, name), depth + 1)
+                record[name] = _plain(item, (place, name), depth + 1, admits)
     return record
 
 
@@ -136,17 +147,17 @@ def _all_of(types: frozenset[type], values: Iterable[object]) -> bool:
     return types.issuperset(map(type, values))
 
 
-def _record(value: Mapping[object, object], place: Place, depth: int) -> dict[str, Value]:
+def _record(value: Mapping[object, object], place: Place, depth: int, admits: Admits) -> dict[str, Value]:
     record: dict[str, Value] = {}
     for key, item in value.items():
         if not isinstance(key, str):
             raise ConversionError(path_text(place), "lower", "str keys", f"the key {describe(key)}")
         name = str.__str__(key)
-        record[name] = _plain(item, (place, name), depth + 1)
+        record[name] = _plain(item, (place, name), depth + 1, admits)
     return record
 
 
-def _scalar(value: object, place: Place) -> Value:
+def _scalar(value: object, place: Place, admits: Admits) -> Value:
     # The bases' own methods give the content: a subclass may say anything else of itself, as Enum does in __str__.
     if isinstance(value, str):
         return str.__str__(value)
@@ -158,8 +169,19 @@ def _scalar(value: object, place: Place) -> Value:
         return bytes.__bytes__(value)
     if isinstance(value, (bytearray, memoryview)):
         return memoryview(value).tobytes()
+    if isinstance(value, ResourceHandle):
+        return _resource(value, place, admits)
     expected = "None, bool, int, float, str, bytes, list or dict"
     raise ConversionError(path_text(place), "lower", expected, describe(value))
+
+
+def _resource(value: ResourceHandle, place: Place, admits: Admits) -> Value:
+    if admits is None:
+        raise ConversionError(path_text(place), "lower", "a plain value", "a resource", hint=KEPT)
+    wrong = admits(value)
+    if wrong is not None:
+        raise ConversionError(path_text(place), "lower", "a resource that can be used here", wrong)
+    return value
 
 
 def describe(value: object) -> str:
@@ -185,6 +207,8 @@ def describe(value: object) -> str:
         return f"a list of {len(value)}"
     if isinstance(value, Mapping):
         return _described_record(value) if value else "an empty record"
+    if isinstance(value, ResourceHandle):
+        return "a resource"
     return f"a {type(value).__name__}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Sequence
 from traceback import walk_tb
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from polycall.interop.errors import (
     ConversionError,
@@ -23,6 +23,8 @@ from polycall.lua_runtime.session import Session
 from polycall.lua_runtime.values import lift
 
 __all__ = ["POISONING", "conclude", "memory_error", "raise_stopped", "raise_unforeseen"]
+
+_E = TypeVar("_E", bound=BaseException | None)
 
 POISONING = frozenset({b"stopped", b"memory"})
 """Words after which a state must not be used again."""
@@ -58,7 +60,7 @@ def conclude(answer: tuple[Any, ...], session: Session, more: Callable[[], Any])
 
 def _raise_failed(answer: tuple[Any, ...], session: Session, more: Callable[[], Any]) -> NoReturn:
     word, text, kind, retryable, token, cause, trace, length, *details = answer
-    raise_if(_marked(session.original(token), word))
+    raise_if(_marked(session.original(token), returned=word == b"returned"))
     message = _text(text)
     raise GuestError(
         message,
@@ -72,10 +74,11 @@ def _raise_failed(answer: tuple[Any, ...], session: Session, more: Callable[[], 
     ) from session.original(cause)
 
 
-def _marked(original: PolycallError | None, word: bytes) -> PolycallError | None:
-    if original is not None:
-        original.returned = word == b"returned"
-    return original
+def _marked(error: _E, *, returned: bool) -> _E:
+    # An error keeps its mark while it passes from guest to guest: each says for itself.
+    if isinstance(error, PolycallError):
+        error.returned = returned
+    return error
 
 
 def _raise_table(answer: tuple[Any, ...], session: Session, more: Callable[[], Any]) -> NoReturn:
@@ -109,7 +112,7 @@ def memory_error(session: Session) -> MemoryLimitError:
 
 def raise_stopped(session: Session) -> NoReturn:
     """Raises what stopped the guest."""
-    raise _stop(session)
+    raise _marked(_stop(session), returned=False)
 
 
 def _stop(session: Session) -> BaseException:
@@ -149,7 +152,7 @@ def _of_a_signal(error: Exception) -> bool:
 
 
 def _lifted(length: int, run: Sequence[Any], session: Session, more: Callable[[], Any]) -> Value:
-    return lift(run if len(run) == length else _whole(length, session, more), session.check)
+    return lift(run if len(run) == length else _whole(length, session, more), session.check, session.resources.handle)
 
 
 def _whole(length: int, session: Session, more: Callable[[], Any]) -> Sequence[Any]:

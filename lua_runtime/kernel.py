@@ -15,15 +15,17 @@ from polycall.lua_runtime.engine import LuaFunctionHandle, MemoryCap, State
 from polycall.lua_runtime.failure import memory_error
 from polycall.lua_runtime.modules import MODULES
 from polycall.lua_runtime.modules.logger import line_writer
+from polycall.lua_runtime.resources import resource_functions
 from polycall.lua_runtime.scripts import bytecode
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import LIST, RECORD, Marks, lower
+from polycall.lua_runtime.values import LIST, RECORD, RESOURCE, Marks, lower
 
 __all__ = ["CompiledChunk", "Kernel"]
 
 _HAND_OUT = b"""
 local kernel = ...
-return kernel.IN_LIST, kernel.IN_RECORD, kernel.enter, kernel.enter_guarded, kernel.enter_fed, kernel.enter_fed_guarded,
+return kernel.IN_LIST, kernel.IN_RECORD, kernel.IN_RESOURCE, kernel.enter, kernel.enter_guarded,
+    kernel.enter_fed, kernel.enter_fed_guarded,
     kernel.feed, kernel.more, kernel.start, kernel.define
 """
 # What ``lua/patterns/searches.lua`` runs, in this order, when a guest first needs it.
@@ -74,7 +76,7 @@ class Kernel:
         if limits.max_memory_bytes is not None:
             self.session.cap = MemoryCap(self._state, limits.max_memory_bytes)
         handles = self._boot(modules)
-        self.session.marks = Marks(*handles[:2])
+        self.session.marks = Marks(handles[0], handles[1], handles[2], self.session.token)
         self.enter: LuaFunctionHandle
         (
             self.enter,
@@ -85,7 +87,7 @@ class Kernel:
             self.more,
             self._start,
             self._define,
-        ) = handles[2:]
+        ) = handles[3:]
 
     def _boot(self, modules: Iterable[str]) -> Any:
         """Runs the host's Lua code, each file building on the ones before; the order is that of their needs."""
@@ -99,7 +101,8 @@ class Kernel:
         install(bytecode("library/identities"), 0, *_seeds())
         install(bytecode("values/objects"), 0)
         install(bytecode("values/errors"), 0)
-        install(bytecode("values/values"), 2, LIST, RECORD, session.collect, session.more, restore)
+        install(bytecode("values/resources"), 0, *resource_functions(session))
+        install(bytecode("values/values"), 3, LIST, RECORD, RESOURCE, session.collect, session.more, restore)
         install(bytecode("values/arguments"), 0)
         install(bytecode("library/tables"), 0)
         install(bytecode("library/strings"), 0)
@@ -131,7 +134,7 @@ class Kernel:
         session.starting = start_frame(session.entry_id, "lua", self.start_seconds, context)
         if session.cap is not None:
             session.cap.begin()
-        return self._start(session.entry_id.encode(), method.encode(), session.cap and session.cap.limit_bytes)
+        return self._start(session.entry_id.encode(), method.encode())
 
     def make_room(self, run: Iterable[Any]) -> None:
         """Lets a run in, whatever the state holds already, unless the run alone is more than it may hold.

@@ -10,7 +10,7 @@ from polycall.interop.context import CallContext
 from polycall.interop.errors import MissingExportError, PolycallError, PreparationError
 from polycall.interop.ids import suggestion
 from polycall.interop.payload import PayloadForm
-from polycall.interop.protocols import ImportNeed, Invoker, Signature, YamlText
+from polycall.interop.protocols import Function, ImportNeed, Invoker, Signature, YamlText
 from polycall.interop.services import Services
 from polycall.interop.source import SourceText
 from polycall.interop.start_up import start_interruption
@@ -40,6 +40,8 @@ class LuaFunction:
     language = "lua"
     signature: Signature | None = None
     imports: Sequence[ImportNeed] = ()
+    has_resources = False
+    export = None
 
     def __init__(
         self,
@@ -74,6 +76,10 @@ class LuaFunction:
             return self._started.pop()  # the one that preparing made; list.pop is atomic
         except IndexError:
             return self._start(self._kernel(), context)
+
+    def shares_instances_with(self, _other: Function) -> bool:
+        """Says no: it has no resources."""
+        return False
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
         """Returns the payload as the only argument."""

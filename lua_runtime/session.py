@@ -14,9 +14,11 @@ from polycall.interop.errors import CancelledError, ConversionError, DeadlineErr
 from polycall.interop.guest_log import GuestLog
 from polycall.interop.kept_errors import KeptErrors
 from polycall.interop.protocols import Invoker, YamlText
+from polycall.interop.resources import ResourceHandle
 from polycall.interop.services import Services
 from polycall.interop.values import Value
 from polycall.lua_runtime.engine import MemoryCap
+from polycall.lua_runtime.resources import Resources
 from polycall.lua_runtime.values import AT_ONCE, LIST, Mark, Marks, lift_all, lower, lower_scalars
 
 __all__ = ["MOST_AT_ONCE_BYTES", "MOST_NAME_BYTES", "MOST_TEXT_BYTES", "PIECE", "RefusedError", "Session"]
@@ -58,6 +60,7 @@ class Session:
         yaml: Reads and writes YAML.
         services: The way to environment, folders and entries, or None.
         log: Where what the guest prints and logs goes.
+        resources: What the running call has got of components.
         files: What the running call has open, by handle.
         context: The frame of the running call; None outside calls, also while the chunk starts.
         starting: The frame that bounds start-up code; nested calls are not possible from it.
@@ -84,6 +87,7 @@ class Session:
         self.failure: BaseException | None = None
         self.stopped = False
         self.untidy = False
+        self.resources = Resources()
         self.marks: Marks | None = None
         self.cap: MemoryCap | None = None
         self.unread = False
@@ -101,6 +105,7 @@ class Session:
         """Does the rest of what `end_call` does, for a call that was `untidy`."""
         self.untidy = False
         self._kept.clear()
+        self.resources.clear()
         self._collected.clear()
         self._leaving = iter(())
         while self.files:
@@ -195,6 +200,11 @@ class Session:
             self.check()
             yield view[start : start + size]
 
+    def token(self, handle: ResourceHandle) -> int:
+        """Returns the number of a resource that is about to enter Lua."""
+        self.untidy = True
+        return self.resources.token(handle)
+
     def received(self, run: Sequence[Any]) -> Sequence[Value]:
         """Returns the values that a host function was called with."""
         for item in run:
@@ -204,7 +214,7 @@ class Session:
             return run  # numbers and the like are what they are
         if len(run) == 2 and run[0] is LIST and run[1] == -1:
             run, self._collected = self._collected, []
-        return lift_all(run, self.check)
+        return lift_all(run, self.check, self.resources.handle)
 
     def answer(self, value: Value) -> Any:
         """Returns what a host function returns to give a value.

@@ -13,14 +13,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from polycall.interop.budget import CROSSING_BYTES, Budget
 from polycall.interop.errors import ConversionError, InternalError
 from polycall.interop.ids import cut
+from polycall.interop.resources import ResourceHandle, wrong_with
 from polycall.interop.values import MAX_NESTING, Value, describe
 
-__all__ = ["AT_ONCE", "LIST", "RECORD", "Mark", "Marks", "lift", "lift_all", "lower", "lower_scalars", "text_of"]
+__all__ = [
+    "AT_ONCE",
+    "LIST",
+    "RECORD",
+    "RESOURCE",
+    "Mark",
+    "Marks",
+    "lift",
+    "lift_all",
+    "lower",
+    "lower_scalars",
+    "text_of",
+]
 
 AT_ONCE = 8000
 """Scalars of a run that cross together: Lua's stack is the bound."""
@@ -41,13 +54,26 @@ class Mark:
 
 LIST = Mark()
 RECORD = Mark()
+RESOURCE = Mark()
+
+
+_Resource: TypeAlias = Callable[[int], ResourceHandle] | None
 
 
 class Marks(NamedTuple):
-    """What stands before a table in a run that goes to Lua: tables of that state."""
+    """What stands before a table, or a resource, in a run that goes to Lua: tables of that state.
+
+    Attributes:
+        list: Before a list.
+        record: Before a record.
+        resource: Before the number and the text of a resource.
+        token: Gives a resource its number.
+    """
 
     list: object
     record: object
+    resource: object
+    token: Callable[[ResourceHandle], int]
 
 
 class _UnfitError(Exception):
@@ -120,10 +146,20 @@ def _lower_scalar(value: bool | int | float | str | bytes | None) -> Any:
     return value
 
 
+def _lower_resource(handle: ResourceHandle, marks: Marks) -> tuple[object, int, bytes]:
+    wrong = wrong_with(handle)
+    if wrong is not None:
+        raise _UnfitError("a resource that can be used here", wrong)
+    return marks.resource, marks.token(handle), cut(repr(handle)).encode(errors="backslashreplace")
+
+
 def _lower(value: Value, run: list[Any], marks: Marks, budget: Budget, depth: int) -> None:
     if not isinstance(value, (list, dict)):
         if isinstance(value, (str, bytes)):
             budget.take(len(value), values=0)
+        elif isinstance(value, ResourceHandle):
+            run += _lower_resource(value, marks)
+            return
         run.append(_lower_scalar(value))
         return
     if depth >= MAX_NESTING:
@@ -176,12 +212,15 @@ def _lower_pairs(pairs: dict[str, Value], run: list[Any], marks: Marks, budget: 
             raise
 
 
-def lift_all(run: Sequence[Any], check: Callable[[], None]) -> list[Value]:
+def lift_all(
+    run: Sequence[Any], check: Callable[[], None], resource: Callable[[int], ResourceHandle] | None = None
+) -> list[Value]:
     """Returns the values of a run that came from Lua; Lua's side has bounded it.
 
     Args:
         run: Marks and scalars.
         check: Called again and again; raises to end the work.
+        resource: Gives the resource of a number.
     """
     values: list[Value] = []
     for item in run:
@@ -189,24 +228,24 @@ def lift_all(run: Sequence[Any], check: Callable[[], None]) -> list[Value]:
         if kind is bytes:
             values.append(text_of(item))
         elif kind is Mark:
-            return _lift_deep(run, check)
+            return _lift_deep(run, check, resource)
         else:
             values.append(item)
     return values
 
 
-def _lift_deep(run: Sequence[Any], check: Callable[[], None]) -> list[Value]:
+def _lift_deep(run: Sequence[Any], check: Callable[[], None], resource: _Resource) -> list[Value]:
     values = []
     rest = _paced(run, check)
     for item in rest:
-        values.append(_lift(item, rest.__next__))
+        values.append(_lift(item, rest.__next__, resource))
     return values
 
 
-def lift(run: Sequence[Any], check: Callable[[], None]) -> Value:
+def lift(run: Sequence[Any], check: Callable[[], None], resource: _Resource = None) -> Value:
     """Returns the one value of a run that came from Lua; see `lift_all`."""
     take = _paced(run, check).__next__
-    return _lift(take(), take)
+    return _lift(take(), take, resource)
 
 
 def _paced(run: Sequence[Any], check: Callable[[], None]) -> Iterator[Any]:
@@ -219,13 +258,17 @@ def _with_checks(run: Sequence[Any], check: Callable[[], None]) -> Iterator[Any]
         yield from run[start : start + _AT_A_TIME]
 
 
-def _lift(item: Any, take: Callable[[], Any]) -> Value:
+def _lift(item: Any, take: Callable[[], Any], resource: _Resource) -> Value:
     if type(item) is bytes:
         return text_of(item)
     if item is LIST:
-        return [_lift(take(), take) for _ in range(take())]
+        return [_lift(take(), take, resource) for _ in range(take())]
     if item is RECORD:
-        return dict(_sorted([(take().decode(), _lift(take(), take)) for _ in range(take())]))
+        return dict(_sorted([(take().decode(), _lift(take(), take, resource)) for _ in range(take())]))
+    if item is RESOURCE:
+        if resource is None:
+            raise InternalError("a resource came from Lua where none may")
+        return resource(take())
     scalar: Value = item
     return scalar
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from polycall.interop.ids import EntryId
     from polycall.interop.observer import Ended, ObservedCall, Observer
+    from polycall.interop.resources import ResourceHandle
     from polycall.interop.values import Value
     from polycall.registry.dispatch.stats import EntryStats, Stats
     from polycall.registry.entries.changes import Changes
@@ -79,6 +80,7 @@ __all__ = [
     "PreparationError",
     "Problem",
     "Registry",
+    "ResourceHandle",
     "Stats",
     "TrapError",
     "Value",
@@ -117,6 +119,7 @@ _HOMES = {
     ),
     "polycall.interop.ids": ("EntryId",),
     "polycall.interop.observer": ("Ended", "ObservedCall", "Observer"),
+    "polycall.interop.resources": ("ResourceHandle",),
     "polycall.interop.values": ("Value",),
     "polycall.registry.dispatch.stats": ("EntryStats", "Stats"),
     "polycall.registry.entries.changes": ("Changes",),

@@ -6,18 +6,19 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 from polycall.interop.confined import ConfinedFolder
-from polycall.interop.errors import NotFoundError, PolycallError, PreparationError, Problem
+from polycall.interop.errors import NotFoundError, PolycallError, PreparationError
 from polycall.interop.forks import new_lock
 from polycall.interop.protocols import Function, ImportNeed
+from polycall.registry.check_links import check_links
 from polycall.registry.documents.paths import is_folder, shown_path
 from polycall.registry.entries.data_kinds import FsDirectorySpec
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.env_kinds import EnvFileSpec
 from polycall.registry.entries.folders import declared_folder
 from polycall.registry.entries.index import Index
+from polycall.registry.finding import Finding
 from polycall.registry.reading.entry_file import seems_entry_file
 from polycall.registry.services.filesystems import FileSystems
 from polycall.registry.services.storages import FileStorage
@@ -28,27 +29,6 @@ _MOST_LOOKED_AT = 1000
 """Files of a folder of data that are looked at: it may hold any number."""
 
 _MOST_UNREAD = 3
-
-
-class Finding(NamedTuple):
-    """One thing that `check` found.
-
-    Attributes:
-        severity: An error stops an entry from running; a warning does not.
-        code: The code of the error, or ``warning``.
-        problem: Where it is and what it is.
-    """
-
-    severity: Literal["error", "warning"]
-    code: str
-    problem: Problem
-
-    def __str__(self) -> str:
-        """Returns ``file:line:column: error: message (hint)``."""
-        found = self.problem
-        where = f"{found.file}:{found.line}:{found.column}: {self.severity}: "
-        path = f"{found.path}: " if found.path else ""
-        return where + path + found.message + (f" ({found.hint})" if found.hint else "")
 
 
 def check_index(
@@ -63,9 +43,18 @@ def check_index(
     """
     findings = [Finding("warning", "warning", warning) for warning in index.warnings]
     file_systems = FileSystems(index)
+    functions: dict[str, Function] = {}
+
+    def prepared(entry: Entry) -> Function | None:
+        function = prepare(entry)
+        if function is not None:
+            functions[str(entry.id)] = function
+        return function
+
     for entry in index:
         begin(str(entry.id))
-        findings += _check_entry(entry, index.root, file_systems, prepare)
+        findings += _check_entry(entry, index.root, file_systems, prepared)
+    findings += check_links(index, functions)
     return sorted(findings, key=lambda finding: finding.problem[:3])
 
 
@@ -127,7 +116,7 @@ def _denied(entry: Entry, imports: Sequence[ImportNeed]) -> Iterable[Finding]:
     if absent:
         message = f"polycall has no host for {', '.join(absent)} yet"
         yield _warning(entry, message, "a call to them fails")
-    unknown = [need.name for need in imports if need.group is None]
+    unknown = [need.name for need in imports if need.group is None and need.link is None]
     if unknown:
         yield _warning(entry, f"nobody offers the imports {', '.join(unknown)}", "a call to them fails")
 

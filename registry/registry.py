@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from polycall.interop.context import DEFAULT_MAX_DEPTH, Cancellation
+from polycall.interop.context import DEFAULT_MAX_DEPTH, Cancellation, deadline_in
 from polycall.interop.errors import Problem
 from polycall.interop.ids import EntryId
 from polycall.interop.observer import Observer
@@ -89,6 +87,7 @@ class Registry:
 
     def __init__(self, dispatcher: Dispatcher, latencies: Latencies | None = None) -> None:
         self._dispatcher = dispatcher
+        self._admits = dispatcher.admits
         self._latencies = latencies
         self._async_calls = AsyncCalls()
 
@@ -125,9 +124,9 @@ class Registry:
         """
         return self._dispatcher.call_from_outside(
             target if type(target) is str else _id_text(target),
-            plain_all(arguments, "$.args"),
+            plain_all(arguments, "$.args", self._admits),
             current_context(),
-            None if timeout is None else _deadline(timeout),
+            None if timeout is None else deadline_in(timeout),
             cancellation,
             None if values is None else _context_values(values),
             observer,
@@ -152,12 +151,12 @@ class Registry:
             ValueError, TypeError: As for `call`.
             asyncio.CancelledError: The task was cancelled.
         """
-        deadline = None if timeout is None else _deadline(timeout)
+        deadline = None if timeout is None else deadline_in(timeout)
         cancellation = Cancellation()
         text = _id_text(target)
 
         def work() -> Value:
-            given = plain_all(arguments, "$.args")
+            given = plain_all(arguments, "$.args", self._admits)
             inherited = None if values is None else _context_values(values)
             return self._dispatcher.call_from_outside(
                 text, given, current_context(), deadline, cancellation, inherited, observer
@@ -308,18 +307,6 @@ def _id_text(entry_id: object) -> str:
     if isinstance(entry_id, str):
         return str.__str__(entry_id)
     raise TypeError(f'an entry is named by the text "namespace:name" or an EntryId, not by {describe(entry_id)}')
-
-
-def _deadline(timeout: float) -> float:
-    if not isinstance(timeout, (int, float)):
-        raise TypeError(f"timeout is {describe(timeout)}; it must be a number of seconds from 0 on, or None")
-    try:
-        seconds = float(timeout)
-    except OverflowError:  # a huge integer
-        seconds = math.inf
-    if not seconds >= 0 or math.isinf(seconds):
-        raise ValueError(f"timeout is {seconds}; it must be a number of seconds from 0 on, or None")
-    return time.monotonic() + seconds
 
 
 def _context_values(values: Mapping[str, object]) -> dict[str, Value]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,10 +62,9 @@ def guest(text: str, *arguments: Any, limits: LimitsSpec | None = None) -> Calla
     return run
 
 
-def pair(  # the two differ in one place of the text
-    name: str, expected: str, text: str, wrong: str, right: str, value: object, *arguments: Any
-) -> Case:
-    """Returns a case: ``@`` in the text is what is wrong or right."""
+def pair(name: str, expected: str, text: str, *places: str, value: object, arguments: Sequence[Any] = ()) -> Case:
+    """Returns a case: ``@`` in the text is what is wrong or right, the two places."""
+    wrong, right = places
     return Case(
         name, expected, guest(text.replace("@", wrong), *arguments), guest(text.replace("@", right), *arguments), value
     )
@@ -93,12 +92,14 @@ DESTRUCTOR = """(component (core module $d (func (export "d") @)) (core instance
   (func (export "f") (result u32) (canon lift (core func $i "f"))))"""
 IMPORTED = """(component
   (component $c (core module $m (func (export "g") (param i32) (result i32) (local.get 0)))
-    (core instance $i (instantiate $m)) (func (export "g") (param "v" u32) (result u32) (canon lift (core func $i "g"))))
+    (core instance $i (instantiate $m))
+    (func (export "g") (param "v" u32) (result u32) (canon lift (core func $i "g"))))
   (instance $c (instantiate $c)) (core func $g (canon lower (func $c "g")))
   (core module $m @) (core instance $i (instantiate $m (with "" (instance (export "g" (func $g))))))
   (func (export "f") (result u32) (canon lift (core func $i "f"))))"""
 NO_FUNCTION = f"""(component
-  (core module $g {MEMORY} (func (export "g") (param i32) (result i32) (local.get 0))) (core instance $g (instantiate $g))
+  (core module $g {MEMORY} (func (export "g") (param i32) (result i32) (local.get 0)))
+  (core instance $g (instantiate $g))
   (core module $m (import "" "g" (func $g (param i32) (result i32)))
     (func (export "f") (result i32) (call $g (i32.const 7))))
   (core instance $i (instantiate $m (with "" (instance @))))
@@ -115,34 +116,50 @@ POST = '(func (export "post") (param i32))'
 def engine_cases() -> Iterator[Case]:
     """Yields violations of what the engine, called without its own checks, relies on."""
     name = "a component function lifted from a core function of another type, through an inline instance"
-    yield pair(name, "PreparationError", LIFTED, RETURNS.replace("(result", "(param i64) (result"), RETURNS, 7)
+    yield pair(name, "PreparationError", LIFTED, RETURNS.replace("(result", "(param i64) (result"), RETURNS, value=7)
     yield pair(
         "a component function lifted from a core function with another result",
         "PreparationError",
         LIFTED,
         '(func (export "f") (result i64) (i64.const 7))',
         RETURNS,
-        7,
+        value=7,
     )
     good = f"{REALLOC} {POST}"
     name = "an allocator of another type"
-    yield pair(name, "PreparationError", OPTIONS, good.replace("i32 i32 i32 i32", "i64 i32 i32 i32"), good, 3, "abc")
+    yield pair(
+        name,
+        "PreparationError",
+        OPTIONS,
+        good.replace("i32 i32 i32 i32", "i64 i32 i32 i32"),
+        good,
+        value=3,
+        arguments=["abc"],
+    )
     name = "a post-return of another type"
-    yield pair(name, "PreparationError", OPTIONS, good.replace("(param i32))", "(param f64))"), good, 3, "abc")
-    yield pair("a destructor of another type", "PreparationError", DESTRUCTOR, "(param i64)", "(param i32)", 1)
+    yield pair(
+        name,
+        "PreparationError",
+        OPTIONS,
+        good.replace("(param i32))", "(param f64))"),
+        good,
+        value=3,
+        arguments=["abc"],
+    )
+    yield pair("a destructor of another type", "PreparationError", DESTRUCTOR, "(param i64)", "(param i32)", value=1)
     wanted = f'(import "" "g" (func $g (param i32) (result i32))) {CALLS}'
     name = "a core module that imports a function of the host with another type"
-    yield pair(name, "PreparationError", IMPORTED, wanted.replace("(param i32)", "(param i32 i32)", 1), wanted, 7)
+    yield pair(name, "PreparationError", IMPORTED, wanted.replace("(param i32)", "(param i32 i32)", 1), wanted, value=7)
     right = '(export "g" (func $g "g"))'
-    yield pair("a core module without what it imports", "PreparationError", NO_FUNCTION, "", right, 7)
+    yield pair("a core module without what it imports", "PreparationError", NO_FUNCTION, "", right, value=7)
     name = "a core module that is given a memory for a function"
-    yield pair(name, "PreparationError", NO_FUNCTION, '(export "g" (memory $g "memory"))', right, 7)
+    yield pair(name, "PreparationError", NO_FUNCTION, '(export "g" (memory $g "memory"))', right, value=7)
     for name, memory in (
         ("a memory of 64-bit addresses", '(memory (export "memory") i64 1)'),
         ("a memory shared between threads", '(memory (export "memory") 1 1 shared)'),
         ("a memory whose pages are bytes", '(memory (export "memory") 1 (pagesize 1))'),
     ):
-        yield pair(f"{name} in a canonical definition", "PreparationError", WHICH_MEMORY, memory, MEMORY, [0, 0])
+        yield pair(f"{name} in a canonical definition", "PreparationError", WHICH_MEMORY, memory, MEMORY, value=[0, 0])
 
 
 # 5: pointers, lengths, alignment, and what allocators answer ---------------------------------------------------------
@@ -213,7 +230,7 @@ def memory_cases() -> Iterator[Case]:
         ("that is not aligned", right.replace("64", "66")),
         ("of nothing, outside of the memory", right.replace("64", "65540").replace("1)", "0)")),
     ):
-        yield pair(f"a list {name}", "TrapError", RESULT, wrong, right, [0])
+        yield pair(f"a list {name}", "TrapError", RESULT, wrong, right, value=[0])
     right = "(i32.const 1024) (i32.const 8)"
     for name, wrong in (
         ("parameters outside of the memory", right.replace("1024", "65500")),
@@ -221,7 +238,7 @@ def memory_cases() -> Iterator[Case]:
         ("a place for the result outside of the memory", right.replace("8", "65532")),
         ("a place for the result that is not aligned", right.replace("8", "9")),
     ):
-        yield pair(f"{name}, in a call from component to component", "TrapError", SPILLED, wrong, right, 7)
+        yield pair(f"{name}, in a call from component to component", "TrapError", SPILLED, wrong, right, value=7)
     for many, (wit_type, value) in VALUES.items():
         text = ALLOCATOR.replace("TYPE", wit_type)
         for name, (bad, expected) in ANSWERS.items():
@@ -233,7 +250,7 @@ def memory_cases() -> Iterator[Case]:
             yield Case(f"{answer}, but not at first", expected, late, control, len(value))
     empty = ALLOCATOR.replace("TYPE", "(list u32)")
     name = "an allocator that answers outside of the memory, asked for nothing"
-    yield pair(name, "TrapError", empty, "(i32.const 65540)", HONEST, 0, [])
+    yield pair(name, "TrapError", empty, "(i32.const 65540)", HONEST, value=0, arguments=[[]])
 
 
 # 6-7: views and budgets ---------------------------------------------------------------------------------------------
@@ -271,7 +288,7 @@ def call_after_close(runtime: WasmRuntime) -> object:
     return call(instance, "abc")
 
 
-OVERLAPPING = f"""(component (core module $m (memory (export "memory") 4)
+OVERLAPPING = """(component (core module $m (memory (export "memory") 4)
     (func (export "f") (result i32) (local $at i32)
       (loop $more
         (i32.store (i32.add (i32.const 64) (local.get $at)) (i32.const 65536))
@@ -284,9 +301,7 @@ OVERLAPPING = f"""(component (core module $m (memory (export "memory") 4)
 
 def wide(levels: int) -> str:
     """Returns a component whose `f` takes a tuple of tuples of ...: four times as much with each level."""
-    types = "".join(
-        f"(type $t{each + 1} (tuple {f'$t{each} ' * 4}))" for each in range(levels)
-    )
+    types = "".join(f"(type $t{each + 1} (tuple {f'$t{each} ' * 4}))" for each in range(levels))
     return f"""(component (type $t0 u8) {types} (core module $m {MEMORY} {REALLOC}
         (func (export "f") (param i32) (result i32) (i32.const 7)))
       (core instance $i (instantiate $m))
@@ -337,7 +352,8 @@ GIVES = """(component
   (core module $m (import "" "new" (func $new (param i32) (result i32)))
     (func (export "make") (result i32) (call $new (i32.const 7)))
     (func (export "f") (result i32) (call $new (i32.const 7)) @)
-    (func (export "take") (param i32) (result i32) (i32.const 1)) (func (export "look") (param i32) (result i32) (local.get 0)))
+    (func (export "take") (param i32) (result i32) (i32.const 1))
+    (func (export "look") (param i32) (result i32) (local.get 0)))
   (core instance $i (instantiate $m (with "" (instance (export "new" (func $new))))))
   (func (export "make") (result (own $r)) (canon lift (core func $i "make")))
   (func (export "f") (result (own $r)) (canon lift (core func $i "f")))
@@ -356,14 +372,19 @@ LENT = """(component
       (canon lift (core func $i "look"))))
   (instance $c (instantiate $c)) (alias export $c "r" (type $r))
   (core func $make (canon lower (func $c "make"))) (core func $look (canon lower (func $c "look")))
-  (core func $both (canon lower (func $c "both"))) (core func $lent (canon lower (func $c "lent"))) (core func $drop (canon resource.drop $r))
-  (core module $m (import "" "make" (func $make (result i32))) (import "" "look" (func $look (param i32 i32) (result i32)))
+  (core func $both (canon lower (func $c "both"))) (core func $lent (canon lower (func $c "lent")))
+  (core func $drop (canon resource.drop $r))
+  (core module $m
+    (import "" "make" (func $make (result i32))) (import "" "look" (func $look (param i32 i32) (result i32)))
     (import "" "both" (func $both (param i32 i32) (result i32))) (import "" "drop" (func $drop (param i32)))
     (import "" "lent" (func $lent (param i32 i32) (result i32)))
     (func (export "f") (result i32) (local $h i32) (local.set $h (call $make)) @))
   (core instance $i (instantiate $m (with "" (instance (export "make" (func $make)) (export "look" (func $look))
     (export "both" (func $both)) (export "lent" (func $lent)) (export "drop" (func $drop))))))
   (func (export "f") (result u32) (canon lift (core func $i "f"))))"""
+
+
+GIVEN = "(call $both (local.get $h) (call $make))"
 
 
 def of_two(second: bool, use: Callable[[Hosted, Any], object]) -> Callable[[WasmRuntime], object]:
@@ -383,10 +404,20 @@ def of_two(second: bool, use: Callable[[Hosted, Any], object]) -> Callable[[Wasm
     return run
 
 
+def take(instance: Hosted, resource: Any) -> object:
+    """Gives a resource away."""
+    return instance.call("take", resource)
+
+
+def look(instance: Hosted, resource: Any) -> object:
+    """Lends a resource."""
+    return instance.call("look", resource)
+
+
 def twice(instance: Hosted, resource: Any) -> object:
     """Gives the same resource away two times."""
-    instance.call("take", resource)
-    return instance.call("take", resource)
+    take(instance, resource)
+    return take(instance, resource)
 
 
 def handle_cases() -> Iterator[Case]:
@@ -401,7 +432,7 @@ def handle_cases() -> Iterator[Case]:
         ("a handle of another resource type", "(call $drop (call $other (i32.const 7)))"),
         ("the representation of another resource type", "(drop (call $rep (call $other (i32.const 7))))"),
     ):
-        yield pair(name, "TrapError", HANDLES, wrong, right, 1)
+        yield pair(name, "TrapError", HANDLES, wrong, right, value=1)
     for name, wrong in (("no handle", "drop (i32.const 0)"), ("a forged handle", "drop (i32.const 3)")):
         control = guest(LENT.replace("@", "(call $look (local.get $h) (local.get $h))"))
         yield Case(f"{name} as a result", "TrapError", guest(GIVES.replace("@", wrong)), control, 7)
@@ -410,15 +441,15 @@ def handle_cases() -> Iterator[Case]:
         ("lending a handle that is given away", "(call $both (local.get $h) (local.get $h))"),
         ("giving a handle away that is lent", "(call $lent (local.get $h) (local.get $h))"),
         ("lending a handle that was dropped", "(call $drop (local.get $h)) (call $look (local.get $h) (local.get $h))"),
-        ("giving a handle away twice", "(drop (call $both (local.get $h) (call $make))) (call $both (local.get $h) (call $make))"),
+        ("giving a handle away twice", f"(drop {GIVEN}) {GIVEN}"),
     ):
-        yield pair(name, "TrapError", LENT, wrong, right, 7)
-    for name, use in (("giving", lambda one, it: one.call("take", it)), ("lending", lambda one, it: one.call("look", it))):
-        value = 1 if name == "giving" else 7
+        yield pair(name, "TrapError", LENT, wrong, right, value=7)
+    for name, use, value in (("giving", take, 1), ("lending", look, 7)):
         attempt, control = of_two(True, use), of_two(False, use)
-        yield Case(f"{name} a resource to another instance of its component", "ConversionError", attempt, control, value)
+        where = "a resource to another instance of its component"
+        yield Case(f"{name} {where}", "ConversionError", attempt, control, value)
     name = "giving a resource away twice, from outside"
-    yield Case(name, "ConversionError", of_two(False, twice), of_two(False, lambda one, it: one.call("take", it)), 1)
+    yield Case(name, "ConversionError", of_two(False, twice), of_two(False, take), 1)
 
 
 # 9-12: names, failures, engines, entering ---------------------------------------------------------------------------
@@ -465,7 +496,8 @@ def raising(error: BaseException | None) -> Callable[[WasmRuntime], object]:
 def two_engines(runtime: WasmRuntime) -> object:
     """Runs one component in two engines that share the compile cache, at once."""
     with open_runtime(Path(sys.argv[1])) as other:
-        instances = [prepare(each, DESTRUCTOR.replace("@", "(param i32)"), "f").instantiate() for each in (runtime, other)]
+        text = DESTRUCTOR.replace("@", "(param i32)")
+        instances = [prepare(each, text, "f").instantiate() for each in (runtime, other)]
         return [call(each) for each in (*instances, *reversed(instances))]
 
 
@@ -503,7 +535,12 @@ def entering(name: str) -> Callable[[WasmRuntime], object]:
 
     def run(_runtime: WasmRuntime) -> object:
         inside: list[Hosted] = []
-        instance = Hosted(link(WasmEngine(), ENTERS, {"again": lambda: inside and inside[0].guest.call(inside[0]._function("g"), ())}))
+
+        def again() -> None:
+            for each in inside:
+                each.guest.call(each.function("g"), ())
+
+        instance = Hosted(link(WasmEngine(), ENTERS, {"again": again}))
         try:
             if name == "f":
                 inside.append(instance)
@@ -525,12 +562,11 @@ def other_cases() -> Iterator[Case]:
     """Yields hostile names, failing hosts, two engines, and calls where there may be none."""
     evil = '"]; raise SystemExit(3) #\n\\'
     yield Case("a name that is Python", "KeyError", named(evil), named("a"), [1, "x"])
-    for error in (KeyboardInterrupt(), SystemExit(3), GeneratorExit()):
+    errors: tuple[BaseException, ...] = (KeyboardInterrupt(), SystemExit(3), GeneratorExit(), RecursionError())
+    for error in (*errors, MemoryError(), ValueError("no")):
         name = type(error).__name__
-        yield Case(f"{name} in a host function", name, raising(error), raising(None), {"ok": "abc"})
-    for error in (RecursionError(), MemoryError(), ValueError("no")):
-        name = f"{type(error).__name__} in a host function"
-        yield Case(name, "InternalError", raising(error), raising(None), {"ok": "abc"})
+        expected = "InternalError" if isinstance(error, Exception) else name
+        yield Case(f"{name} in a host function", expected, raising(error), raising(None), {"ok": "abc"})
     yield Case("a module of another engine", "TrapError", foreign_module, two_engines, [1] * 4)
     for place in ("<allocator>", "<post-return>"):
         yield Case(f"calling out from its {place[1:-1]}", "TrapError", leaving(place), leaving("<body>"), 3)

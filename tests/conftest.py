@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,6 +20,19 @@ settings.load_profile("untimed")
 # What a shell runs in its background inherits that Ctrl-C is ignored: tests of Ctrl-C would hang.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# What these say they say by doing it many times; the tracer of coverage makes that two to three times as long.
+# What is reached is for the others to show; single tests of this kind among them have the mark themselves.
+REPEATING = ("leaks", "property", "threads")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Has coverage pass over the folders of tests that repeat."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] in REPEATING:
+            item.add_marker("no_cover")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

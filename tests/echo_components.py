@@ -34,6 +34,7 @@ from polycall.wasm_runtime.wit.wit_types import (
 
 __all__ = [
     "PADDING",
+    "TypeNames",
     "all_types",
     "core_echo_wat",
     "core_echo_wit",
@@ -62,7 +63,7 @@ _ALLOCATOR = """
 
 def echo_component_wat(wit_type: WitType) -> str:
     """Returns a component that exports `echo: func(v: T, p0: u32, ..., p15: u32) -> T`."""
-    names = _TypeNames()
+    names = TypeNames()
     reference = names.reference(wit_type)
     padding = " ".join(f'(param "p{index}" u32)' for index in range(16))
     return f"""(component
@@ -124,7 +125,7 @@ def _flat_load(wit_type: WitType) -> str | None:
     return None
 
 
-class _TypeNames:
+class TypeNames:
     """Defines types one after the other; a component must export those that have names in WIT."""
 
     def __init__(self) -> None:
@@ -162,8 +163,12 @@ class _TypeNames:
             case _:
                 raise TypeError(wit_type)
         defined = self._defined(body)
-        self._lines.append(f'(export {defined}x "type{defined[2:]}" (type {defined}))')
+        self._lines.append(self.named(defined, f"type{defined[2:]}"))
         return f"{defined}x"
+
+    def named(self, defined: str, name: str) -> str:
+        """Returns what gives a type its name, and makes it known as ``{defined}x``."""
+        return f'(export {defined}x "{name}" (type {defined}))'
 
     def _case(self, case: tuple[str, WitType | None]) -> str:
         name, payload = case

@@ -39,7 +39,7 @@ class Hosted:
 
     def call(self, name: str, *values: Any, seconds: float | None = None) -> Any:
         """Calls an export; one of an exported instance as ``instance#function``."""
-        function = self._function(name)
+        function = self.function(name)
         return self._within(lambda: self.guest.call(function, values), seconds)
 
     def drop(self, handle: Any, *, seconds: float | None = None) -> None:
@@ -51,7 +51,8 @@ class Hosted:
         self.guest.close()
         self.store.close()
 
-    def _function(self, name: str) -> LiftedFunction:
+    def function(self, name: str) -> LiftedFunction:
+        """Returns what is behind an export."""
         instance, _, function = name.rpartition("#")
         exports: ExportedInstance = self._exports
         found = (exports.instances[instance] if instance else exports).functions[function]

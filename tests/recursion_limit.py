@@ -135,7 +135,7 @@ def _call(instance: Hosted, way: Way) -> Any:
     deadline = monotonic() + _SECONDS if way.is_endless else None
     instance.store.begin(CallContext("app:guest", "wasm", None, deadline=deadline))
     try:
-        return instance.guest.call(instance._function("g"), way.arguments)
+        return instance.guest.call(instance.function("g"), way.arguments)
     finally:
         instance.store.end()
 

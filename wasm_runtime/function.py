@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import (
@@ -14,6 +15,8 @@ from polycall.interop.errors import (
     PolycallError,
     raise_if,
 )
+from polycall.interop.protocols import Function
+from polycall.interop.resources import ResourceState
 from polycall.interop.start_up import start_frame, start_interruption, start_seconds
 from polycall.interop.values import Value
 from polycall.wasm_runtime.component.instance import ComponentInstance, LinkedPlan
@@ -22,6 +25,7 @@ from polycall.wasm_runtime.engine.memory_shares import MOST_MEMORIES, Shares, sh
 from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
 from polycall.wasm_runtime.engine.traps import TooManyMemoriesError
 from polycall.wasm_runtime.granted_host import GrantedHost, refuse_strictly
+from polycall.wasm_runtime.methods import ResourceMethods, refuse_resources_of_hosts, takes_or_gives_resources
 from polycall.wasm_runtime.programs import CompiledProgram
 from polycall.wasm_runtime.spec import WasmProgram
 
@@ -36,6 +40,7 @@ class WasmFunction:
         language: ``wasm``.
         signature: Its parameters and result.
         imports: The interfaces (or core modules) that a host must stand behind.
+        has_resources: Whether it takes or gives resources.
     """
 
     language = "wasm"
@@ -71,6 +76,11 @@ class WasmFunction:
         self.limits = program.limits
         self.call_seconds = program.limits.execution_seconds
         self.export = export
+        self.has_resources = takes_or_gives_resources(export.signature)
+        if self.has_resources:
+            refuse_resources_of_hosts(export.signature, plan)
+        self._program = program
+        self._methods = ResourceMethods(plan)
         self._engine = engine
         self._compiled = compiled
         self._linked = LinkedPlan(engine, plan, compiled.modules, host)
@@ -97,6 +107,17 @@ class WasmFunction:
                 if self.limits.max_memory_bytes is None or times >= MOST_MEMORIES:
                     raise
                 self._times = 2 * times
+
+    def shares_instances_with(self, other: Function) -> bool:
+        """Says whether an instance of one may run the other's function; see `Function.shares_instances_with`."""
+        if not isinstance(other, WasmFunction) or self._compiled is not other._compiled:
+            return False
+        own = self._program
+        return replace(other._program, entry_id=own.entry_id, code=own.code, method=own.method) == own
+
+    def methods(self, slot: int) -> dict[str, tuple[LiftedFunction, bool]]:
+        """Returns what resources of a slot can do; see `ResourceInstance.methods`."""
+        return self._methods.of(slot)
 
     def _instantiate(self, times: int, context: CallContext | None) -> WasmInstance:
         limit = self.limits.max_memory_bytes
@@ -149,8 +170,13 @@ class WasmInstance:
         self._store = store
         self._guest = guest
 
-    def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
+    def call(self, arguments: Sequence[Value], context: CallContext, export: LiftedFunction | None = None) -> Value:
         """Runs the function; blocks the thread until it ends, traps or is interrupted.
+
+        Args:
+            arguments: Plain values and handles.
+            context: Of the call.
+            export: Another function of the same program; None for the entry's own.
 
         Raises:
             ConversionError: The arguments do not fit; the instance stays good.
@@ -164,12 +190,38 @@ class WasmInstance:
         store = self._store
         store.begin(context)
         try:
-            value = self._guest.call(function.export, arguments)
+            value = self._guest.call(export or function.export, arguments)
             self.poisoned = store.worn
             return value
         except BaseException as error:
             # What does not fit is found before anything of the guest is touched.
             self.poisoned = self._guest.entered or not isinstance(error, ConversionError)
+            function.own(error)
+            raise
+        finally:
+            store.end()
+
+    def methods(self, state: ResourceState) -> dict[str, tuple[LiftedFunction, bool]]:
+        """Returns what a resource can do; see `polycall.interop.protocols.ResourceInstance`."""
+        return self._function.methods(self._guest.slot_of(state))
+
+    def drop(self, state: ResourceState, context: CallContext) -> None:
+        """Runs the destructor of a resource, which is gone from then on.
+
+        Raises:
+            PolycallError: It failed; the instance is poisoned.
+        """
+        function = self._function
+        if self.poisoned:
+            raise InternalError("this instance must not be used again", entry_id=function.entry_id)
+        if function.call_seconds is not None:
+            context.limit(function.call_seconds)
+        store = self._store
+        store.begin(context)
+        try:
+            self._guest.drop(state)
+        except BaseException as error:
+            self.poisoned = True
             function.own(error)
             raise
         finally:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from polycall.interop.errors import ImportDeniedError, PreparationError
 from polycall.interop.ids import suggestion
-from polycall.interop.protocols import ImportNeed
+from polycall.interop.protocols import ImportNeed, Link
 from polycall.wasm_runtime.component.host import HostFunction, Interfaces
 from polycall.wasm_runtime.component.plan import ImportedFunction, ImportedInterface
 from polycall.wasm_runtime.engine.guest_text import listed, shown
 from polycall.wasm_runtime.imports import GROUPS, group_of_interface
-from polycall.wasm_runtime.links import Links
+from polycall.wasm_runtime.links import Links, import_name
 
 __all__ = ["GrantedHost", "refuse_strictly"]
 
@@ -59,16 +59,26 @@ class GrantedHost:
             imports: The guest's.
             is_component: Whether it is one; there are no hosts for core modules.
         """
+        available = self._interfaces.find if is_component else _nothing
         return tuple(
             ImportNeed(
-                name=shown(interface.name),
+                name=shown(name),
                 group=group_of_interface(interface.name),
-                granted=self._granted(interface.name),
-                available=is_component and self._interfaces.find(interface.name) is not None,
+                granted=link is not None or self._granted(interface.name),
+                available=link is not None or available(interface.name) is not None,
+                link=link,
             )
             for interface in imports
-            if (interface.functions or interface.resources) and not self._links.serve_all(interface)
+            for name, link in self._parts(interface)
         )
+
+    def _parts(self, interface: ImportedInterface) -> Iterator[tuple[str, Link | None]]:
+        """Yields the name of an interface that is not linked; of one that is, its functions and what they have."""
+        links = [(import_name(each), self._links.of(each)) for each in interface.functions.values()]
+        if any(link is not None for _, link in links):
+            yield from links
+        elif interface.functions or interface.resources:
+            yield interface.name, None
 
     def _granted(self, interface: str) -> bool:
         return group_of_interface(interface) in self._grants
@@ -91,6 +101,10 @@ class GrantedHost:
             message = f"the guest called {name}, which its entry does not grant"
             return ImportDeniedError(message, hint=f'add "{group}" to its imports')
         return ImportDeniedError(f"the guest called {name}; this version of polycall offers {offered}")
+
+
+def _nothing(_interface: str) -> None:
+    return None
 
 
 def _core_refusal(module: str, function: str, grants: frozenset[str]) -> ImportDeniedError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import PolycallError
+from polycall.interop.errors import PolycallError, PreparationError
 from polycall.interop.protocols import Invoker
 from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.wasm_runtime.component.host import Interfaces
@@ -66,12 +66,15 @@ class WasmRuntime:
         """
         try:
             compiled = self._programs.load(program.code, context or CallContext(program.entry_id, "wasm"))
-            plan = compiled.plan
+            plan, links = compiled.plan, Links(program.links, self._invoker)
             if plan is None:
+                if links:
+                    raise PreparationError("only a component can have links; this is a core module").at("links")
                 signature = declared_signature(program.method, program.wit)
                 plan = plan_core_module(program.method, signature, compiled.modules[0])
             export = exported_function(program.method, plan.exports)
-            host = GrantedHost(self._interfaces, program.grants, Links(program.links, self._invoker))
+            links.check(plan.imports)
+            host = GrantedHost(self._interfaces, program.grants, links)
             return WasmFunction(self._engine, program, compiled, plan=plan, export=export, host=host)
         except PolycallError as error:
             error.entry_id = error.entry_id or program.entry_id

@@ -98,24 +98,16 @@ class _FunctionSpec:
         check=one_of("none", "process"),
     )
 
-    def problems(self) -> Iterable[tuple[str, str]]:
-        """Yields links that lead nowhere by their form."""
+    def problems(self) -> Iterable[tuple[tuple[str, ...], str]]:
+        """Yields links that cannot be any by their form."""
+        if not self.links:
+            return
+        from polycall.wasm_runtime.link_names import link_problem  # noqa: PLC0415  # most projects have none
+
         for link, target in self.links.items():
-            expected = _wrong_link(link, target)
-            if expected:
-                yield f"links.{link}", f'expected {expected}, got "{target}"'
-
-
-def _wrong_link(link: str, target: str) -> str | None:
-    """Says what was expected instead of the target of a link, or None."""
-    if "#" not in link and "/" in link:
-        good = ":" not in target and bool(target.strip())
-        return None if good else "a namespace, whose entries are the functions of the interface"
-    try:
-        EntryId.parse(target)
-    except ValueError:
-        return 'an entry id, "namespace:name", for a function'
-    return None
+            problem = link_problem(link, target)
+            if problem is not None:
+                yield ("links", link), problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["parse_duration"]
+__all__ = ["MOST_DURATION_BYTES", "parse_duration"]
+
+MOST_DURATION_BYTES = 200
+"""How long a text may be that is read."""
 
 _UNITS = {
     "ns": 1,
@@ -17,11 +20,13 @@ _UNITS = {
     "h": 3_600_000_000_000,
 }
 _PART = re.compile(rf"([0-9]*)(?:\.([0-9]*))?({'|'.join(sorted(_UNITS, key=len, reverse=True))})(?![a-z])")
-_MOST_CHARACTERS = 200
 
 
 def parse_duration(text: str) -> int:
     """Returns nanoseconds; what is less than one is cut off.
+
+    Args:
+        text: Of bounded length: integers of any length are read.
 
     Raises:
         ValueError: The text is no duration, or more than 64 bits of nanoseconds.
@@ -29,7 +34,7 @@ def parse_duration(text: str) -> int:
     rest = text[1:] if text[:1] in ("+", "-") else text
     if rest == "0":
         return 0
-    if not 0 < len(rest) <= _MOST_CHARACTERS:
+    if not rest:
         raise ValueError(text)
     total, at = 0, 0
     while part := _PART.match(rest, at):

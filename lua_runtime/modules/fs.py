@@ -18,7 +18,7 @@ from polycall.interop.confined import ConfinedFolder
 from polycall.interop.open_files import open_for_guest
 from polycall.interop.services import Services
 from polycall.lua_runtime.modules.offered import offered
-from polycall.lua_runtime.session import MOST_TEXT_BYTES, Session
+from polycall.lua_runtime.session import MOST_NAME_BYTES, MOST_TEXT_BYTES, RefusedError, Session
 
 __all__ = ["host_functions"]
 
@@ -80,6 +80,8 @@ class _Folders:
         return services.file_systems.folder(self._names[number], self._namespace)
 
     def get(self, services: Services, name: bytes) -> int:
+        if len(name) > MOST_NAME_BYTES:
+            raise RefusedError(f"an id has at most {MOST_NAME_BYTES} bytes, not {len(name)}")
         target = name.decode()
         services.file_systems.folder(target, self._namespace)  # fails here if there is none
         if target not in self._names:

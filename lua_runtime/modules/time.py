@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polycall.interop.waiting import Wakeup
-from polycall.lua_runtime.modules.durations import parse_duration
+from polycall.lua_runtime.modules.durations import MOST_DURATION_BYTES, parse_duration
 from polycall.lua_runtime.modules.go_format import format_time
 from polycall.lua_runtime.modules.go_parse import LayoutError, parse_time
 from polycall.lua_runtime.modules.zones import Zone, find_zone, require_zone
@@ -57,6 +57,8 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
         return session.answer([found.seconds, found.nanoseconds, found.place, name, found.offset])
 
     def duration(text: bytes) -> Any:
+        if len(text) > MOST_DURATION_BYTES:
+            raise RefusedError(f"a duration has at most {MOST_DURATION_BYTES} bytes")
         try:
             return session.answer(parse_duration(text.decode()))
         except ValueError:

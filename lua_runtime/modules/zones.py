@@ -69,11 +69,11 @@ def require_zone(name: bytes) -> None:
     Raises:
         RefusedError: Of kind NotFound.
     """
+    if len(name) > _MOST_NAME_BYTES:
+        raise RefusedError(f"time.load_location: the name of a zone has at most {_MOST_NAME_BYTES} bytes", "NotFound")
     try:
-        if len(name) > _MOST_NAME_BYTES:
-            raise LookupError
         find_zone(name.decode("ascii"))
     except (LookupError, UnicodeDecodeError):
-        shown = name[:_MOST_NAME_BYTES].decode(errors="backslashreplace")
+        shown = name.decode(errors="backslashreplace")
         message = f'time.load_location: there is no time zone "{shown}"; names are like "Europe/Lisbon"'
         raise RefusedError(message, "NotFound") from None

@@ -43,7 +43,7 @@ def describe(entry: Entry, function: Function | None, project: Path) -> dict[str
     if function is not None:
         described["signature"] = None if function.signature is None else str(function.signature)
         if not isinstance(entry.spec.imports, Mapping):  # Lua's: alias to library
-            needed = [need._asdict() for need in function.imports]
+            needed = [need._asdict() | {"link": need.link and need.link._asdict()} for need in function.imports]
             described["imports"] = {"granted": list(entry.spec.imports), "needed": needed}
     if isinstance(entry.spec, FsDirectorySpec):
         start = project if entry.spec.base == "project" else entry.source_root

@@ -45,7 +45,8 @@ def encodable(text: str, stream: TextIO) -> str:
 
 def printable_json(text: str, stream: TextIO) -> str:
     """Returns JSON text that means the same, with what steers a terminal or a stream cannot encode as escapes."""
-    text = re.sub(_UNESCAPED_IN_JSON, _escape_in_json, text)
+    if not text.replace("\n", "").isprintable():
+        text = re.sub(_UNESCAPED_IN_JSON, _escape_in_json, text)
     # What the stream lacks is no character of ours: beyond ASCII, JSON has nothing outside of texts.
     return text if encodable(text, stream) == text else re.sub(_BEYOND_ASCII, _escape_in_json, text)
 

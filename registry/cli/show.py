@@ -64,7 +64,9 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _need(name: str, group: str | None, granted: bool, available: bool) -> str:
+def _need(name: str, group: str | None, granted: bool, available: bool, link: Mapping[str, str] | None) -> str:
+    if link is not None:
+        return f"{name} (linked: {link['target']})"
     if group is None:
         return f"{name} (nobody offers it)"
     if not granted:

@@ -18,9 +18,16 @@ from polycall.registry.dispatch.python_functions import current_context
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-__all__ = ["AsyncCalls"]
+__all__ = ["AsyncCalls", "owner_thread"]
 
 _THREADS = 64
+
+_awaited: contextvars.ContextVar[bool] = contextvars.ContextVar("polycall_awaited", default=False)
+
+
+def owner_thread() -> int:
+    """Returns the thread that has what a call here returns; 0 if that is whoever awaits it, in another thread."""
+    return 0 if _awaited.get() else threading.get_ident()
 
 
 class AsyncCalls:
@@ -81,6 +88,7 @@ class AsyncCalls:
 
     def _submit(self, target: str, work: Callable[[], Value]) -> Future[Value]:
         run = contextvars.copy_context().run
+        run(_awaited.set, True)
         with self._lock:
             if self._closed:
                 raise PoolClosedError("the registry is closed", entry_id=cut(target))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.context import CallContext, Cancellation, deadline_in
 from polycall.interop.errors import DeclarationError, Frame, NotFoundError, PolycallError, PoolClosedError
 from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.ids import EntryId, cut
@@ -15,13 +16,15 @@ from polycall.interop.observer import Observer
 from polycall.interop.pool import Pool
 from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.protocols import Function, Instance
+from polycall.interop.resources import ResourceHandle, wrong_with
 from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
 from polycall.interop.waiting import WaitGraph
+from polycall.registry.dispatch.holds import HeldCall, Hold, end_chain
 from polycall.registry.dispatch.janitor import Janitor
 from polycall.registry.dispatch.preparation import Preparation
 from polycall.registry.dispatch.python_functions import PYTHON_KIND, PythonFunction, current_context
-from polycall.registry.dispatch.routes import Route
+from polycall.registry.dispatch.routes import ResourceRoute, Route
 from polycall.registry.dispatch.runtimes import FUNCTION_KINDS, Runtimes
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
@@ -86,6 +89,7 @@ class Dispatcher:
         self._reloading = new_lock()
         self._closed = False
         self._observer = Observers(*observers) if observers else None
+        self._holds: weakref.WeakSet[Hold] = weakref.WeakSet()  # those that are Python's
         watch_forks(self)
 
     def call(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
@@ -127,10 +131,77 @@ class Dispatcher:
                 context.observer = self._observer
             if observer is not None:
                 context.observer = Observers(*filter(None, (context.observer, observer)))
-            return route.run(arguments, context, self._max_depth)
+            value: Value = None
+            try:
+                value = route.run(arguments, context, self._max_depth)
+                return value
+            finally:
+                if parent is None and context.holds is not None:
+                    try:
+                        end_chain(context, value)
+                    except BaseException:
+                        context.holds = None  # Ctrl-C: nobody has them any more, so their instances are given up
+                        raise
         finally:
             if forget is not None:
                 forget()
+
+    def call_held(
+        self,
+        route: ResourceRoute,
+        taken: HeldCall,
+        arguments: Sequence[Value],
+        timeout: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Value:
+        """Calls what a resource can do, from Python; the rest is as in `call_from_outside`."""
+        parent, forget = current_context(), None
+        if parent is not None and parent.cancellation is not None and cancellation is not None:
+            cancellation, forget = parent.cancellation.joined(cancellation)
+        deadline = None if timeout is None else deadline_in(timeout)
+        context = CallContext(route.entry_id, route.language, parent, deadline, cancellation)
+        if parent is None:
+            context.observer = self._observer
+        value: Value = None
+        try:
+            value = route.run(arguments, context, self._max_depth, taken=taken)
+            return value
+        finally:
+            if forget is not None:
+                forget()
+            if parent is None and context.holds is not None:
+                try:
+                    end_chain(context, value)
+                except BaseException:
+                    context.holds = None  # as above
+                    raise
+
+    @property
+    def max_depth(self) -> int:
+        """Hops that a chain of calls may have."""
+        return self._max_depth
+
+    @property
+    def closed(self) -> bool:
+        """Whether new calls are refused."""
+        return self._closed
+
+    def admits(self, handle: ResourceHandle) -> str | None:
+        """Says what is wrong with a resource that comes from Python, or None; see `polycall.interop.values.plain`."""
+        return wrong_with(handle, self)
+
+    def keep(self, hold: Hold) -> None:
+        """Has a hold, which is Python's from now on, closed with the registry."""
+        with self._lock:
+            self._holds.add(hold)
+
+    def ready(self) -> None:
+        """Has everything ready for `soon`."""
+        self._janitor.ready()
+
+    def soon(self, work: Callable[[], object]) -> None:
+        """Has something done in another thread; takes no lock."""
+        self._janitor.soon(work)
 
     def _first_route(self, call: CallContext) -> Route:
         """Prepares the entry that `call` is about to run; its language is not known before."""
@@ -251,6 +322,8 @@ class Dispatcher:
     def _routed(self, function: Function, pool: PoolSpec) -> Route:
         policy = pool.policy()
         instances: Pool[Instance] = Pool(function.entry_id, policy, function.instantiate, self._waits)
+        if function.has_resources:
+            return ResourceRoute(function, instances, policy, self._stack, self)
         return Route(function, instances, policy, self._stack)
 
     def inspect(self, entry: Entry, index: Index) -> Function | None:
@@ -325,6 +398,7 @@ class Dispatcher:
         while frame is not None:
             own.add(frame)
             frame = frame.parent
+        own.update(filter(None, [hold.after_fork(own) for hold in self._holds]))
         for route in self._routes.values():
             route.pool.after_fork(own)
 
@@ -333,7 +407,10 @@ class Dispatcher:
         with self._lock:
             self._closed = True
             routes, self._routes, self._preparations = self._routes, {}, {}
+            holds = list(self._holds)
         self._janitor.close()
+        for hold in holds:
+            hold.close()
         for route in routes.values():
             route.pool.close()
         self._runtimes.close()

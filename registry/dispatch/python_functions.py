@@ -9,7 +9,8 @@ from contextvars import ContextVar
 from polycall.interop.context import CallContext
 from polycall.interop.errors import GuestError, PolycallError
 from polycall.interop.exception_text import exception_text
-from polycall.interop.protocols import ImportNeed, Signature
+from polycall.interop.protocols import Function, ImportNeed, Signature
+from polycall.interop.resources import wrong_with
 from polycall.interop.values import Value, describe, plain
 
 __all__ = ["PYTHON_KIND", "PythonFunction", "current_context"]
@@ -39,6 +40,8 @@ class PythonFunction:
     language = "python"
     signature: Signature | None = None
     imports: Sequence[ImportNeed] = ()
+    has_resources = False
+    export = None
 
     def __init__(self, entry_id: str, body: Callable[..., object]) -> None:
         if not callable(body):
@@ -51,6 +54,10 @@ class PythonFunction:
     def instantiate(self, _context: CallContext | None = None) -> PythonInstance:
         """Returns an instance for one call."""
         return PythonInstance(self.entry_id, self._body)
+
+    def shares_instances_with(self, _other: Function) -> bool:
+        """Says no: it has no resources."""
+        return False
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
         """Returns the payload as the only argument."""
@@ -80,7 +87,7 @@ class PythonInstance:
         """
         token = _current.set(context)
         try:
-            return plain(self._body(*arguments), "$.result")
+            return plain(self._body(*arguments), "$.result", wrong_with)
         except PolycallError:
             raise
         except Exception as error:

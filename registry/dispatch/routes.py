@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import InternalError, PolycallError
@@ -15,9 +16,29 @@ from polycall.interop.pool_spec import PoolPolicy
 from polycall.interop.protocols import Function, Instance
 from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
+from polycall.registry.dispatch.holds import KeptCall
 from polycall.registry.observers.observe import observed
 
-__all__ = ["Route"]
+if TYPE_CHECKING:
+    from polycall.registry.dispatch.dispatcher import Dispatcher
+
+__all__ = ["ResourceRoute", "Route"]
+
+
+class Taken(Protocol):
+    """What stands in for the pool in a call whose instance is held; see `polycall.interop.pool.Pool`."""
+
+    def check_out(self, context: CallContext) -> Instance:
+        """Returns an instance that is the call's alone."""
+        ...
+
+    def give_back(self, instance: Instance) -> None:
+        """Takes it back."""
+        ...
+
+    def take_back(self, context: CallContext) -> None:
+        """Takes back what a call still holds that Python has broken off."""
+        ...
 
 
 class Route:
@@ -32,10 +53,10 @@ class Route:
     """
 
     __slots__ = (
+        "_beside",
         "_errors",
         "_here",
         "_lock",
-        "_refused",
         "_stack",
         "entry_id",
         "function",
@@ -54,7 +75,7 @@ class Route:
         self.language = function.language
         self._lock = new_lock()
         self._errors: Counter[str] = Counter()
-        self._refused = 0
+        self._beside = 0  # calls that the pool was not asked for
 
     def run_payload(self, payload: str | bytes, context: CallContext, max_depth: int, told: bool = False) -> Value:
         """Like `run`, with one text or byte string that the function reads in the way that fits its signature."""
@@ -69,7 +90,14 @@ class Route:
             raise self._failed(error, context, asked=False)  # noqa: B904  # it is the same error, seen on its way out
         return self.run(arguments, context, max_depth, told=True)
 
-    def run(self, arguments: Sequence[Value], context: CallContext, max_depth: int, told: bool = False) -> Value:
+    def run(
+        self,
+        arguments: Sequence[Value],
+        context: CallContext,
+        max_depth: int,
+        told: bool = False,
+        taken: Taken | None = None,
+    ) -> Value:
         """Checks an instance out, calls it and gives it back.
 
         Args:
@@ -77,20 +105,22 @@ class Route:
             context: The call's frame.
             max_depth: How many hops the chain may have.
             told: Whether the observer of the chain, if it has one, has been told of the call already.
+            taken: Where the instance comes from, if not from the pool.
 
         Raises:
             PolycallError: Whatever made the call fail; it has the frames of the innermost call that failed.
         """
         if context.depth > self._here.free_hops and self._stack.lacks(context.depth):
-            return self._run_elsewhere(arguments, context, max_depth, told)
+            return self._run_elsewhere(arguments, context, max_depth, told, taken)
         if context.observer is not None and not told:
-            return self._run_observed(arguments, context, max_depth, context.observer)
+            return self._run_observed(arguments, context, max_depth, context.observer, taken)
         asked = False
+        pool = self.pool if taken is None else taken
         try:
             if context.depth > max_depth or context.deadline is not None or context.cancellation is not None:
                 context.check(max_depth)
             asked = True
-            instance = self.pool.check_out(context)
+            instance = pool.check_out(context)
             try:
                 return instance.call(arguments, context)
             except BaseException as error:
@@ -99,42 +129,89 @@ class Route:
                     instance.poisoned = True
                 raise
             finally:
-                self.pool.give_back(instance)
+                pool.give_back(instance)
         except PolycallError as error:
             raise self._failed(error, context, asked=asked)  # noqa: B904  # it is the same error, seen on its way out
         except Exception as error:
             fault = InternalError(exception_text(error), entry_id=self.entry_id, hint="this is a fault of polycall")
             raise self._failed(fault, context, asked=asked) from error
         except BaseException:
-            self.pool.take_back(context)
+            pool.take_back(context)
             self._count(INTERRUPTED, asked)
             raise
 
-    def _run_observed(
-        self, arguments: Sequence[Value], context: CallContext, max_depth: int, observer: Observer
+    def _run_observed(  # as `run`
+        self,
+        arguments: Sequence[Value],
+        context: CallContext,
+        max_depth: int,
+        observer: Observer,
+        taken: Taken | None,
     ) -> Value:
         # Not in `run`: a lambda there would turn its variables into cells, which every call would pay for.
-        return observed(observer, context, arguments, lambda: self.run(arguments, context, max_depth, told=True))
+        return observed(observer, context, arguments, lambda: self.run(arguments, context, max_depth, True, taken))
 
-    def _run_elsewhere(self, arguments: Sequence[Value], context: CallContext, max_depth: int, told: bool) -> Value:
-        return self._stack.elsewhere(context, lambda: self.run(arguments, context, max_depth, told))
+    def _run_elsewhere(  # as `run`
+        self, arguments: Sequence[Value], context: CallContext, max_depth: int, told: bool, taken: Taken | None
+    ) -> Value:
+        return self._stack.elsewhere(context, lambda: self.run(arguments, context, max_depth, told, taken))
+
+    def on_its_stack(self, context: CallContext, work: Callable[[], None]) -> None:
+        """Does what runs a guest's code, where there is enough stack for it."""
+        self._stack.run(context, work)
 
     def counts(self) -> tuple[int, dict[str, int]]:
         """Returns how many calls there were so far, and how many of them failed, by the code of their error."""
         with self._lock:
-            errors, refused = dict(self._errors), self._refused
+            errors, beside = dict(self._errors), self._beside
         # The calls after the errors: while others call on, there may be calls without an error but never the reverse.
-        return self.pool.traffic().asked + refused, errors
+        return self.pool.traffic().asked + beside, errors
 
     def _count(self, code: str, asked: bool) -> None:
         """Counts a call that failed; the pool has not counted it if it was never asked for an instance."""
         with self._lock:
             self._errors[code] += 1
-            self._refused += not asked
+            self._beside += not asked
+
+    def count_beside(self) -> None:
+        """Counts a call that does without the pool."""
+        with self._lock:
+            self._beside += 1
 
     def _failed(self, error: PolycallError, context: CallContext, *, asked: bool) -> PolycallError:
         self._count(error.code, asked)
+        # An error that a guest passes on may have been returned further down. Only Lua has a way to return one.
+        error.returned = error.returned and self.language == "lua"
         if not error.frames:
             error.frames = context.frames()
             error.entry_id = error.entry_id or self.entry_id
         return error
+
+
+class ResourceRoute(Route):
+    """A route whose function takes or gives resources."""
+
+    __slots__ = ("_dispatcher",)
+
+    def __init__(
+        self,
+        function: Function,
+        pool: Pool[Instance],
+        policy: PoolPolicy,
+        stack: StackRoom,
+        dispatcher: Dispatcher,
+    ) -> None:
+        super().__init__(function, pool, policy, stack)
+        self._dispatcher = dispatcher
+
+    def run(
+        self,
+        arguments: Sequence[Value],
+        context: CallContext,
+        max_depth: int,
+        told: bool = False,
+        taken: Taken | None = None,
+    ) -> Value:
+        """Like `Route.run`, on the instance of the resources among the arguments; resources in the result keep it."""
+        taken = taken or KeptCall(self, self._dispatcher, arguments)
+        return super().run(arguments, context, max_depth, told, taken)

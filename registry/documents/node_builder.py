@@ -25,7 +25,7 @@ MERGE = object()
 
 _LONGEST_PATH = 1000
 _FILE_SCHEME = "file://"
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # only an escape such as "\ud83d" alone can make one
+_HALF_CHARACTER = "[\ud800-\udfff]"  # only an escape such as "\ud83d" alone can make one
 
 
 class Document(NamedTuple):
@@ -115,7 +115,7 @@ class NodeBuilder:
     def scalar(self, node: ScalarNode, anchor: str | None = None) -> None:
         """Adds a value, or a key where one is due."""
         self.grow(node, 1)
-        if not node.text.isascii() and _HALF_CHARACTER.search(node.text):
+        if not node.text.isascii() and re.search(_HALF_CHARACTER, node.text):
             self.stop(node, "half of a surrogate pair, which is no character")
         if anchor:
             self._anchors[anchor] = _Anchored(node, 1, 0)

@@ -83,7 +83,7 @@ class MapNode:
 Node: TypeAlias = "ScalarNode | ListNode | MapNode"
 
 _PLAIN_KEY = re.compile(r"[^\s.\[\]\"\\\x00-\x1f]+")
-_STEP = re.compile(r'\[(\d{1,9})\]|("(?:[^"\\]|\\.)*+"?)|([^.\[\]"]++)')
+_STEP = r'\[(\d{1,9})\]|("(?:[^"\\]|\\.)*+"?)|([^.\[\]"]++)'
 _SHOWN_CHARACTERS = 40
 
 
@@ -108,7 +108,7 @@ def locate(node: Node, path: str) -> Node:
 
 
 def _steps(path: str) -> Iterator[str | int]:
-    for index, quoted, plain in _STEP.findall(path):
+    for index, quoted, plain in re.findall(_STEP, path):
         if index:
             yield int(index)
         elif not quoted:

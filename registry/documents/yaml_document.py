@@ -28,7 +28,7 @@ _SCALAR_TAGS: dict[str, type | tuple[type, ...]] = {
     _CORE + "int": int,
     _CORE + "float": (int, float),
 }
-_DIRECTIVE = re.compile("(?:^|[\n\r\x85\u2028\u2029])%")
+_DIRECTIVE = "(?:^|[\n\r\x85\u2028\u2029])%"
 _MOST_DIRECTIVES = 1000
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -70,8 +70,7 @@ def _refuse_control_characters(text: str, builder: NodeBuilder) -> None:
 def _refuse_many_directives(text: str, builder: NodeBuilder) -> None:
     # libyaml compares each with all before it, in one step that no other thread can interrupt. A line of a quoted text
     # may begin like a directive, which is why there may be more of them than anybody needs.
-    found = next(islice(_DIRECTIVE.finditer(text), _MOST_DIRECTIVES, None), None)
-    if found:
+    if text.count("%") > _MOST_DIRECTIVES and any(islice(re.finditer(_DIRECTIVE, text), _MOST_DIRECTIVES, None)):
         builder.stop(START, f'more than {_MOST_DIRECTIVES:,} lines begin with "%"', "indent them, or leave them out")
 
 

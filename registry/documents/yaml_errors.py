@@ -12,7 +12,7 @@ from polycall.registry.documents.nodes import Mark
 
 __all__ = ["QuotedText", "explain"]
 
-_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # as YAML's readers count lines
+_LINE_BREAK = "\r\n|[\n\r\x85\u2028\u2029]"  # as YAML's readers count lines
 
 
 class QuotedText(NamedTuple):
@@ -124,5 +124,5 @@ def _character(text: str, at: yaml.Mark | None) -> str:
 def _line_of(text: str, mark: yaml.Mark) -> str:
     """Returns the line on which a mark stands; splitting the text into all its lines would take long."""
     start = mark.index - mark.column
-    end = _LINE_BREAK.search(text, start)
+    end = re.compile(_LINE_BREAK).search(text, start)
     return text[start : end.start() if end else len(text)]

@@ -149,10 +149,11 @@ class Decoder:
         return False
 
     def _found_together(self, spec: Any, node: MapNode, path: str) -> bool:
-        problems: Callable[[], Iterable[tuple[str, str]]] | None = getattr(spec, "problems", None)
+        problems: Callable[[], Iterable[tuple[str | tuple[str, ...], str]]] | None = getattr(spec, "problems", None)
         found = list(problems()) if problems else []
         for key, message in found:
-            self.report.problem(locate(node, key), f"{path}.{key}" if path else key, message)
+            below = key if isinstance(key, str) else functools.reduce(join, key, "")  # of keys that the user chose
+            self.report.problem(locate(node, below), f"{path}.{below}" if path else below, message)
         return bool(found)
 
 

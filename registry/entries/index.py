@@ -28,7 +28,7 @@ class Index:
         settings: The project's; what they say of entries is in the entries already.
     """
 
-    __slots__ = ("_by_id", "root", "settings", "warnings")
+    __slots__ = ("_alike", "_by_id", "root", "settings", "warnings")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class Index:
         settings: Settings = _NO_SETTINGS,
     ) -> None:
         self._by_id = MappingProxyType({entry.id: entry for entry in sorted(entries, key=lambda entry: entry.id)})
+        self._alike: dict[str, str] | None = None
         self.root = root
         self.warnings = tuple(warnings)
         self.settings = settings
@@ -59,9 +60,11 @@ class Index:
 
     def linked(self, target: str) -> str:
         """Returns the id of the entry that a linked function means: WIT has ``-`` in names, Lua and Python ``_``."""
-        namespace, _, name = target.rpartition(":")
-        spellings = (name, name.replace("-", "_"), name.replace("_", "-"))
-        return next((found for spelling in spellings if (found := f"{namespace}:{spelling}") in self), target)
+        if target in self:
+            return target
+        if self._alike is None:  # made once: an index does not change
+            self._alike = {_folded(str(known)): str(known) for known in reversed(self._by_id)}
+        return self._alike.get(_folded(target), target)
 
     def find(
         self, *, namespace: str | None = None, kind: str | None = None, meta: Mapping[str, Any] | None = None
@@ -119,6 +122,11 @@ class Index:
         if namesakes and ":" not in text:
             return f"write the namespace as well: {' or '.join(namesakes[:3])}"
         return accent_twin(text, map(str, self._by_id)) or suggestion(text, map(str, self._by_id))
+
+
+def _folded(entry_id: str) -> str:
+    namespace, _, name = entry_id.partition(":")
+    return f"{namespace}:{name.replace('_', '-')}"
 
 
 def _in_namespace(entry: Entry, namespace: str) -> bool:

@@ -6,7 +6,6 @@ does not use: to make one takes half a millisecond.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -21,7 +20,6 @@ __all__ = [
     "EVERY_ENTRY",
     "FILE_KEYS",
     "KEPT_KINDS",
-    "NAMESPACE",
     "SPECS",
     "doubt_about",
     "tolerated_keys",
@@ -84,9 +82,6 @@ KEPT_KINDS = frozenset(
 
 FILE_KEYS = ("version", "namespace", "meta", "entries")
 """The keys at the top of a file with a list of entries."""
-
-NAMESPACE = re.compile(r"[^\s.:]+(?:\.[^\s.:]+)*")
-"""Names joined by dots; in a form that ECMAScript reads alike."""
 
 EVERY_ENTRY = frozenset({"options", "lifecycle", "security"})
 """Keys of Wippy that any entry may have and that polycall accepts without doing anything."""

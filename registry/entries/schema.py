@@ -14,14 +14,13 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from polycall.interop.fields import AtLeast, Check, Key, Matches, OneOf, key_of
-from polycall.interop.ids import EntryId
+from polycall.interop.ids import NAMESPACE, EntryId
 from polycall.interop.source import SourceText
 from polycall.registry.entries.kinds import (
     DATA_KINDS,
     EVERY_ENTRY,
     FILE_KEYS,
     KEPT_KINDS,
-    NAMESPACE,
     SPECS,
     tolerated_keys,
 )

@@ -76,7 +76,7 @@ def encode_error(error: PolycallError, known: Mapping[int, PolycallError] = _NON
     return {
         "code": error.code if error.code in _CLASSES else PolycallError.code,
         **{name: _told(getattr(error, name)) for name in (*_TEXTS, *_OPTIONAL_TEXTS)},
-        **{name: getattr(error, name) for name in ("retryable", "details", "returned")},
+        **{name: getattr(error, name) for name in ("retryable", "details")},
         "key": error.key if isinstance(error, PreparationError) else None,
         "frames": [list(frame) for frame in error.frames],
         "cause": encode_error(cause, known, causes - 1) if isinstance(cause, PolycallError) and causes else None,
@@ -94,27 +94,32 @@ def _told(text: str | None) -> str | None:
 def error_message(error: PolycallError, known: Mapping[int, PolycallError] = _NONE) -> bytes:
     """Returns the message that tells of an error, without its details where those cannot travel or are too long."""
     data = encode_error(error, known)
+    # Beside the error, not in it: a guest may raise what was returned to it, and the error is then only a number.
+    returned = [True] if error.returned else []
     try:
-        return pack("error", data, "$.error")
+        return pack("error", data, "$.error", *returned)
     except ConversionError:
-        return pack("error", {**data, "message": data["message"][:_MAX_MESSAGE], **_LEFT_OUT}, "$.error")
+        return pack("error", {**data, "message": data["message"][:_MAX_MESSAGE], **_LEFT_OUT}, "$.error", *returned)
 
 
-def decode_error(data: Any, known: Mapping[int, PolycallError] = _NONE, causes: int = _MAX_CAUSES) -> PolycallError:
+def decode_error(
+    data: Any, known: Mapping[int, PolycallError] = _NONE, *, returned: bool = False, causes: int = _MAX_CAUSES
+) -> PolycallError:
     """Returns the error that the other side encoded.
 
     Args:
         data: What `encode_error` made, or anything at all.
         known: What this side sent in this call, by number.
+        returned: Whether the guest there returned it and did not raise it.
         causes: How many causes it may have.
 
     Raises:
         MessageError: It is no encoded error.
     """
-    if type(data) is int and data in known:
-        return known[data]
     try:
-        return _decoded(data, known, causes)
+        error = known[data] if type(data) is int and data in known else _decoded(data, known, causes)
+        error.returned = returned
+        return error
     except MessageError as error:  # of one of its causes, which says all
         problem = str(error)
     except (LookupError, TypeError, ValueError) as error:
@@ -126,10 +131,9 @@ def _decoded(data: Any, known: Mapping[int, PolycallError], causes: int) -> Poly
     _expect(str, *(data[name] for name in _TEXTS))
     _expect((str, type(None)), *(data[name] for name in (*_OPTIONAL_TEXTS, "key")))
     _expect((bool, type(None)), data["retryable"])
-    _expect(bool, data["returned"])
     kind = _CLASSES[data["code"]]
     error = kind.__new__(kind)
-    names = ("kind", *_OPTIONAL_TEXTS, "retryable", "details", "returned")
+    names = ("kind", *_OPTIONAL_TEXTS, "retryable", "details")
     PolycallError.__init__(error, data["message"], **{name: data[name] for name in names})
     if isinstance(error, ConversionError):
         _expect(str, *data["conversion"])
@@ -140,7 +144,7 @@ def _decoded(data: Any, known: Mapping[int, PolycallError], causes: int) -> Poly
     if data["cause"] is not None:
         if not causes:
             raise ValueError("a cause too many")
-        error.__cause__ = decode_error(data["cause"], known, causes - 1)
+        error.__cause__ = decode_error(data["cause"], known, causes=causes - 1)
     return error
 
 

@@ -12,7 +12,7 @@ from polycall.interop.errors import CancelledError, DeadlineError, InternalError
 from polycall.interop.forks import new_lock
 from polycall.interop.guest_log import guest_logger
 from polycall.interop.payload import PayloadForm
-from polycall.interop.protocols import ImportNeed, Invoker, Signature
+from polycall.interop.protocols import Function, ImportNeed, Invoker, Link, Signature
 from polycall.interop.services import Services
 from polycall.interop.slow_work import told_if_slow
 from polycall.interop.stack import DEFAULT_STACK_BYTES
@@ -122,12 +122,14 @@ class _GuestCalls:
         self._invoker = invoker
         granted = program.grants if isinstance(program, WasmProgram) else modules_of(program)
         self._funcs = "funcs" in granted
-        self._links = frozenset(program.links.values() if isinstance(program, WasmProgram) else ())
+        links = program.links.values() if isinstance(program, WasmProgram) else ()
+        self._links = frozenset(each if ":" in each else f"{each}:" for each in links)
 
     def allows(self, way: str, what: Any, target: str) -> bool:
         """Whether a message is a call that the entry may make."""
         if way == "call_linked":
-            return type(what) is list and not self._links.isdisjoint((target, target.rpartition(":")[0]))
+            namespace, colon, _ = target.partition(":")
+            return type(what) is list and not self._links.isdisjoint((target, namespace + colon))
         return self._funcs and (type(what) is list if way == "call" else way == "call_payload" and _is_text(what))
 
     def call(self, way: str, target: str, what: Any, caller: CallContext) -> Value:
@@ -151,7 +153,11 @@ class IsolatedFunction:
         language: ``lua`` or ``wasm``.
         signature: As the worker told it.
         imports: As the worker told them.
+        has_resources: False: they cannot leave a worker.
     """
+
+    has_resources = False
+    export = None
 
     def __init__(
         self,
@@ -192,6 +198,10 @@ class IsolatedFunction:
             worker, _ = self._start(context)
         _have_instance(worker, context)
         return worker
+
+    def shares_instances_with(self, _other: Function) -> bool:
+        """Says no: it has no resources."""
+        return False
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
         """Returns the arguments that a payload stands for; see `polycall.interop.payload`."""
@@ -319,8 +329,8 @@ class _Call:
                     self.answered, self.discarded = True, bool(discarded)
                     result: Value = value
                     return result
-                case ["error", data]:
-                    raise self._failure(data)
+                case ["error", data, *returned] if returned in ([], [True]):
+                    raise self._failure(data, returned=bool(returned))
                 case [str(way), what, str(target)] if self._invoker.allows(way, what, target):
                     self._worker.send(self._answer(way, target, what), self._until)
                 case [str(word), *_]:
@@ -348,9 +358,9 @@ class _Call:
             interruption.__cause__ = cause
         return interruption
 
-    def _failure(self, data: Any) -> PolycallError:
+    def _failure(self, data: Any, *, returned: bool) -> PolycallError:
         try:
-            error = decode_error(data, self._told)
+            error = decode_error(data, self._told, returned=returned)
         except MessageError as broken:
             error = self._worker.broken(str(broken))
         self.answered = not self._worker.ended
@@ -409,7 +419,7 @@ def _description(
 
 
 def _import_needs(needs: Iterable[Any]) -> Iterable[ImportNeed]:
-    for name, group, granted, available in needs:
-        if not isinstance(name, str) or not isinstance(group, (str, type(None))):
+    for name, group, granted, available, *link in needs:
+        if not all(isinstance(text, str) for text in (name, group or "", *link)):
             raise TypeError("a name is no text")
-        yield ImportNeed(name, group, granted is True, available is True)
+        yield ImportNeed(name, group, granted is True, available is True, Link(*link) if link else None)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import InternalError, PolycallError
+from polycall.interop.errors import InternalError, PolycallError, PreparationError
 from polycall.interop.guest_log import guest_logger
 from polycall.interop.payload import PayloadForm
 from polycall.interop.protocols import Function, Instance
@@ -86,9 +86,9 @@ class Parent:
             PolycallError: The answer is an error.
         """
         self.send(data)
-        word, answer = self.receive()
+        word, answer, *returned = self.receive()
         if word != "result":
-            raise decode_error(answer)
+            raise decode_error(answer, returned=bool(returned))
         value: Value = answer
         return value
 
@@ -132,7 +132,7 @@ def _serve(parent: Parent, program: LuaProgram | WasmProgram, cache: Path, limit
     except PolycallError as error:
         parent.send(parent.encode(error))
         return
-    needs = [list(need) for need in function.imports]
+    needs = [[*need[:-1], *(need.link or ())] for need in function.imports]
     signature = None if function.signature is None else str(function.signature)
     parent.send(pack("ready", signature, "$", needs, str(form)))
     _Server(parent, function).serve()
@@ -167,6 +167,9 @@ def _prepare(
     from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
 
     function = WasmRuntime(parent, cache, *limits).prepare(program)
+    if function.has_resources:
+        message = "it takes or gives resources, which cannot enter or leave the worker process that isolates it"
+        raise PreparationError(message, entry_id=program.entry_id, hint="declare isolation: none").at("isolation")
     return function, function.signature.payload_form
 
 

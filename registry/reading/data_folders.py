@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from polycall.registry.entries.data_kinds import FsDirectorySpec
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.folders import declared_folder, is_source
 
@@ -33,7 +32,7 @@ class DataFolders:
     def __init__(self, entries: Iterable[Entry], root: Path) -> None:
         self._by_path: dict[Path, Entry] = {}
         for entry in entries:
-            if isinstance(entry.spec, FsDirectorySpec):
+            if entry.kind == "fs.directory" and entry.spec is not None:
                 folder = _resolved(declared_folder(entry, root))
                 if not is_source(folder, entry, root):
                     self._by_path.setdefault(folder, entry)

@@ -8,27 +8,28 @@ from pathlib import Path
 from typing import NamedTuple
 
 from polycall.interop.errors import DeclarationError
-from polycall.interop.ids import near_names, suggestion
+from polycall.interop.ids import NAMESPACE, near_names, suggestion
 from polycall.registry.documents.json_document import read_json
 from polycall.registry.documents.node_builder import Document
 from polycall.registry.documents.nodes import ListNode, MapNode, Mark, Node, ScalarNode, describe_node
 from polycall.registry.documents.problems import Report
 from polycall.registry.documents.text_files import UnreadableError, read_beginning, read_text
 from polycall.registry.documents.yaml_document import read_yaml
-from polycall.registry.entries.kinds import FILE_KEYS, NAMESPACE
+from polycall.registry.entries.kinds import FILE_KEYS
 from polycall.registry.reading.discovery import SUFFIXES, SourceFile
 
 __all__ = ["EntryFile", "read_document", "read_entry_file", "seems_entry_file"]
 
 _SINGLE_KEYS = ("name", "kind")
 _MENTION = re.compile(r"""(?:namespace|entries)["']?\s*:""")
-_BLOCK_CLAIM = re.compile(r"""^(["']?)namespace\1[ \t]*:[ \t]*["']?(?P<name>[^\s"'#,}]*)""", re.MULTILINE)
-_FLOW_CLAIM = re.compile(r"""\bnamespace["']?\s*:\s*["']?(?P<name>[^\s"'#,}]*)""")
-_CLAIM_AMID_MISTAKES = re.compile(r"""^(?:entries["']?[ \t]*:|namespace\b)""", re.MULTILINE)
-_FLOW_TOKEN = re.compile(r""""(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?|[\[\]{}]|[^\s\[\]{}"',:]++""")
+# The rest is for files that do not parse, and compiled when it is used: a short command need not wait for it.
+_BLOCK_CLAIM = r"""(?m)^(["']?)namespace\1[ \t]*:[ \t]*["']?(?P<name>[^\s"'#,}]*)"""
+_FLOW_CLAIM = r"""\bnamespace["']?\s*:\s*["']?(?P<name>[^\s"'#,}]*)"""
+_CLAIM_AMID_MISTAKES = r"""(?m)^(?:entries["']?[ \t]*:|namespace\b)"""
+_FLOW_TOKEN = r""""(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?|[\[\]{}]|[^\s\[\]{}"',:]++"""
 """Every quote begins a token, closed or not, so that no character is looked at twice."""
 
-_FLOW_START = re.compile(r"\s*\{(?![{%])")  # two braces begin a template of some other tool
+_FLOW_START = r"\s*\{(?![{%])"  # two braces begin a template of some other tool
 _MOST_COMPARED = 1000
 _GLANCE_CHARACTERS = 64 * 1024
 
@@ -89,7 +90,7 @@ def _read(source: SourceFile, report: Report, text: str) -> EntryFile | None:
         document = read_document(source.path, text, noted)
     except DeclarationError as error:
         claimed = _claimed_namespace(text)
-        if claimed is None and not _is_index(source) and not _CLAIM_AMID_MISTAKES.search(text):
+        if claimed is None and not _is_index(source) and not re.search(_CLAIM_AMID_MISTAKES, text):
             return None
         report.problems += [*noted.problems, *error.problems]
         return EntryFile(source, report, claimed or "", complete=False)
@@ -121,18 +122,18 @@ def seems_entry_file(path: Path) -> bool:
 
 def _claimed_namespace(text: str) -> str | None:
     """Returns the namespace that a file which does not parse seems to declare at its top, or None."""
-    claim = _flow_claim(text[:_GLANCE_CHARACTERS]) if _FLOW_START.match(text) else _BLOCK_CLAIM.search(text)
+    claim = _flow_claim(text[:_GLANCE_CHARACTERS]) if re.match(_FLOW_START, text) else re.search(_BLOCK_CLAIM, text)
     return claim["name"] if claim else None
 
 
 def _flow_claim(text: str) -> re.Match[str] | None:
     """Finds a key ``namespace`` that is not inside anything else than the outermost braces."""
     depth = 0
-    for token in _FLOW_TOKEN.finditer(text):
+    for token in re.finditer(_FLOW_TOKEN, text):
         if token[0] in "[]{}":
             depth += 1 if token[0] in "[{" else -1
         elif depth == 1 and token[0].strip("\"'") == "namespace":
-            claim = _FLOW_CLAIM.match(text, token.start() + (token[0][0] in "\"'"))
+            claim = re.compile(_FLOW_CLAIM).match(text, token.start() + (token[0][0] in "\"'"))
             if claim:
                 return claim
     return None

@@ -12,7 +12,8 @@ import yaml
 from polycall.interop.budget import Budget
 from polycall.interop.errors import ConversionError
 from polycall.interop.ids import cut
-from polycall.interop.values import Value, describe
+from polycall.interop.resources import ResourceHandle
+from polycall.interop.values import KEPT, Value, describe
 from polycall.registry.documents.scalars import resolve_plain
 
 __all__ = ["write_yaml"]
@@ -88,6 +89,8 @@ class _Writer:
                 yield from self._events(value[key], f"{path}.{cut(key)}")
             yield yaml.MappingEndEvent()
         else:
+            if isinstance(value, ResourceHandle):
+                raise ConversionError(path, "lower", "a plain value", "a resource", hint=KEPT)
             yield self._scalar(value, path)
 
     def _scalar(self, value: bool | int | float | str | bytes | None, path: str) -> yaml.Event:

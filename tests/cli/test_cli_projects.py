@@ -156,7 +156,7 @@ def test_show_tells_signature_imports_and_defaults(project: Path, capsys: pytest
     assert "wasi:random/insecure-seed@0.2.12 (granted, but there is no host for it yet)" in out
     code, out, _ = run(capsys, "-C", str(project), "show", "app:unknown", "--json")
     assert json.loads(out)["imports"]["needed"] == [
-        {"name": "test:host/x", "group": None, "granted": False, "available": False}
+        {"name": "test:host/x", "group": None, "granted": False, "available": False, "link": None}
     ]
     code, out, _ = run(capsys, "-C", str(project), "show", "app:guests", "--json")
     assert json.loads(out)["folder"] == str(GUESTS / "bin")

@@ -107,6 +107,44 @@ def test_what_did_not_change_stays_as_it_is(project: Path, watches: list[Watch])
     assert watch.run() == ["changed: greet.lua", "2"]
 
 
+def test_what_holds_no_entries_and_what_lies_outside_is_not_watched(project: Path, watches: list[Watch]) -> None:
+    outside = project / ".." / f"{project.name}-beside"
+    places = [project / "node_modules" / "deep", project / ".hidden", outside]
+    for place in places:
+        place.mkdir(parents=True)
+    watch = Watch(project, "call", "app:count", "--watch")
+    watches.append(watch)
+    assert watch.run() == ["1"]
+    for place in places:
+        (place / "a.lua").write_text("return 1")
+    watch.rewrite("greet.lua", "hello", "good day")  # a change of the others would have been told before
+    assert watch.run() == ["changed: greet.lua", "2"]
+
+
+def test_a_function_that_writes_into_the_project_runs_again(project: Path, watches: list[Watch]) -> None:
+    text = """
+    namespace: app.note
+    entries:
+      - {name: files, kind: fs.directory, directory: data, auto_init: true}
+      - name: note
+        kind: function.lua
+        modules: [fs]
+        method: note
+        source: |
+          local n = 0
+          return { note = function()
+              n = n + 1
+              if n < 3 then require("fs").get("files"):writefile("note.txt", tostring(n)) end
+              return n
+          end }
+    """
+    (project / "note.yaml").write_text(text)
+    watch = Watch(project, "call", "app.note:note", "--watch")
+    watches.append(watch)
+    while (seen := watch.run()[-1]) != "3":
+        assert seen in "12"
+
+
 def test_check_and_list_watch_as_well(project: Path, watches: list[Watch]) -> None:
     check, listing = Watch(project, "check", "--watch"), Watch(project, "list", "--watch", "-k", "library.*")
     watches += [check, listing]

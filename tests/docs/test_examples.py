@@ -19,6 +19,7 @@ def test_there_are_the_examples_that_the_readme_promises() -> None:
         "03-lua-pipeline",
         "04-orchestration",
         "05-python-embedding",
+        "06-typed-links",
     ]
 
 

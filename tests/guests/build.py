@@ -38,6 +38,7 @@ HASHES = HERE / "hashes.json"
 
 FUNCS_WIT = "wasm_runtime/wit/funcs.wit"
 EXAMPLE = "examples/04-orchestration"
+LINKS = "examples/06-typed-links"
 C_HEADERS = (f"{EXAMPLE}/guests/component.h", f"{EXAMPLE}/guests/funcs.h")
 
 C_FLAGS = (
@@ -69,6 +70,7 @@ class Guest:
         world: The name of that world.
         output: The committed binary, relative to the project.
         flags: Further flags of the toolchain.
+        packages: The WIT files of other packages that its world names.
     """
 
     name: str
@@ -78,11 +80,12 @@ class Guest:
     world: str
     output: str
     flags: tuple[str, ...] = ()
+    packages: tuple[str, ...] = (FUNCS_WIT,)
 
     def hash_sources(self) -> dict[str, str]:
         """Returns the SHA-256 of every file that the binary depends on, by path."""
         headers = C_HEADERS if self.language == "c" else ()
-        paths = (self.source, *headers, self.wit, FUNCS_WIT)
+        paths = (self.source, *headers, self.wit, *self.packages)
         # As text, so that a checkout with other line ends has the same hashes.
         return {path: sha256((ROOT / path).read_text("utf-8").encode()) for path in sorted(paths)}
 
@@ -105,6 +108,15 @@ GUESTS = (
         output=f"{EXAMPLE}/assets/receipt.wasm",
         # It needs no WASI; without this flag it would import all of it.
         flags=("--backend-qjs-stub-wasi",),
+    ),
+    Guest(
+        name="quote",
+        language="c",
+        source=f"{LINKS}/guests/quote/quote.c",
+        wit=f"{LINKS}/guests/quote/world.wit",
+        world="quote",
+        output=f"{LINKS}/assets/quote.wasm",
+        packages=(f"{LINKS}/guests/rules.wit",),
     ),
     Guest(
         name="caller",
@@ -213,7 +225,8 @@ def build(guest: Guest) -> bytes:
         dependencies = work / "wit" / "deps"
         dependencies.mkdir(parents=True)
         shutil.copy(ROOT / guest.wit, work / "wit" / "world.wit")
-        shutil.copy(ROOT / FUNCS_WIT, dependencies)
+        for package in guest.packages:
+            shutil.copy(ROOT / package, dependencies)
         component = build_c(guest, work) if guest.language == "c" else build_js(guest, work)
         return component.read_bytes()
 

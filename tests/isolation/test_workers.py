@@ -26,8 +26,8 @@ from projects import REPOSITORY, write_project
 from worker_scripts import fake_worker
 
 SPIN = "if (...) == 'spin' then print('spinning') while true do end end return ..."
-# Comparing zero bytes makes no garbage, so nothing asks for many seconds between two hooks.
-HANG = 'local s = ("\\0"):rep(4 << 20) local t = s .. "b" s = s .. "a" while true do local x = s < t end'
+# Nothing is asked while a table grows: for keys that fall on one place that takes the square of their number, minutes.
+HANG = "local t, step = {}, (1 << 20) - 1 for i = 1, (1 << 19) + 1 do t[i * step] = 1 end"
 
 Make = Callable[..., IsolatedInstance]
 
@@ -124,8 +124,10 @@ def test_a_guest_that_hangs_in_a_c_function_is_stopped_at_its_deadline(make: Mak
     instance = make(HANG)
     start = time.monotonic()
     with pytest.raises(DeadlineError, match=r"^the deadline of the call passed$"):
-        instance.call([], frame(deadline=start + 0.3))  # by then it is in there
-    assert time.monotonic() - start < 3  # alone on a machine about 0.3; without an end, hours
+        instance.call([], frame(deadline=start + 1))  # by then it is in there
+    assert time.monotonic() - start < 4  # alone on a machine about 1; in process, minutes
+    assert instance.poisoned
+    assert make("return 1 + 1").call([], frame()) == 2
 
 
 def test_a_guest_that_hangs_in_a_c_function_is_stopped_by_cancellation(make: Make, guest_log: logging.Logger) -> None:
@@ -490,12 +492,23 @@ def test_a_worker_knows_next_to_nothing_of_its_parents_environment(
     make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "hunter2")
-    command = fake_worker('print(sorted(os.environ), os.getcwd(), flush=True); start(); send("result", None)')
+    look = """
+    import contextlib
+    held = set()
+    for descriptor in range(100):
+        with contextlib.suppress(OSError):
+            held.add(os.fstat(descriptor).st_ino)
+    print(sorted(os.environ), os.getcwd(), len(held), flush=True)
+    start()
+    send("result", None)
+    """
+    command = fake_worker(look)
     with caplog.at_level(logging.WARNING, "polycall.worker"):
         make("", command=command).call([], frame())
     assert "PYTHONPATH" in caplog.text
     assert "SECRET_TOKEN" not in caplog.text
     assert "HOME" not in caplog.text.replace("PYTHONHOME", "")
+    assert "] / 2" in caplog.text, "a socket, and the pipe of both its outputs"
 
 
 def test_the_time_to_replace_a_worker_is_none_of_the_call_that_finds_it_dead(

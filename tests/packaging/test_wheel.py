@@ -32,7 +32,7 @@ def wheel_of_sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _run(command: list[str], folder: Path) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV"))}
-    environment["NO_COLOR"] = "1"
+    environment |= {"NO_COLOR": "1", "POLYCALL_CACHE_DIR": str(folder / "compiled")}
     result = subprocess.run(
         command, cwd=folder, env=environment, text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -40,20 +40,25 @@ def _run(command: list[str], folder: Path) -> str:
     return result.stdout
 
 
-def _install(python: str, wheel: Path, folder: Path) -> None:
-    """Installs the wheel with what it needs, each in the version that these tests run with."""
+@pytest.fixture(scope="session")
+def programs(wheel: Path) -> Path:
+    """Returns the folder of the programs of an environment that the wheel is installed in, with what it needs.
+
+    That is in the versions that these tests run with. The pip that installs is ours: one more would take seconds.
+    """
+    fresh = wheel.parent / "fresh"
+    _run([sys.executable, "-m", "venv", "--without-pip", str(fresh)], wheel.parent)
     versions = {re.sub(r"[-_.]+", "-", each.name).lower(): each.version for each in distributions()}
     versions.pop("polycall", None)
-    constraints = folder / "constraints.txt"
+    constraints = wheel.parent / "constraints.txt"
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in sorted(versions.items())))
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([*pip, "--constraint", str(constraints), str(wheel)], folder)
+    pip = [sys.executable, "-m", "pip", "--python", str(fresh / "bin" / "python"), "--disable-pip-version-check"]
+    _run([*pip, "install", "--quiet", "--constraint", str(constraints), str(wheel)], wheel.parent)
+    return fresh / "bin"
 
 
-def test_the_wheel_works_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> None:
-    _run([sys.executable, "-m", "venv", "fresh"], tmp_path)
-    python, polycall = (str(tmp_path / "fresh" / "bin" / name) for name in ("python", "polycall"))
-    _install(python, wheel, tmp_path)
+def test_the_wheel_works_in_a_fresh_environment(programs: Path, tmp_path: Path) -> None:
+    python, polycall = (str(programs / name) for name in ("python", "polycall"))
     _run([polycall, "init", "project"], tmp_path)
     project = tmp_path / "project"
     assert '"vowels": 3' in _run([polycall, "call", "app:welcome", "--string", "World"], project)
@@ -63,10 +68,8 @@ def test_the_wheel_works_in_a_fresh_environment(wheel: Path, tmp_path: Path) -> 
     assert _run([python, "-c", script], tmp_path) == "Hello, Ana!\n"
 
 
-def test_an_application_may_have_modules_named_like_our_packages(wheel: Path, tmp_path: Path) -> None:
-    _run([sys.executable, "-m", "venv", "fresh"], tmp_path)
-    python = str(tmp_path / "fresh" / "bin" / "python")
-    _install(python, wheel, tmp_path)
+def test_an_application_may_have_modules_named_like_our_packages(programs: Path, tmp_path: Path) -> None:
+    python = str(programs / "python")
     claims = (
         "import importlib.metadata as m\n"
         "print([name for name, owners in m.packages_distributions().items() if 'polycall' in owners])"

@@ -162,6 +162,7 @@ def test_a_foreign_file_does_not_hold_the_load_up(tmp_path: Path, name: str, tex
     assert time.monotonic() - started < 2 * LATE_SECONDS
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "text",
     [

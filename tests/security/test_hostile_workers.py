@@ -105,6 +105,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.no_cover
 @attacks(
     *(
         Attack(
@@ -126,6 +127,7 @@ def test_one_message_becomes_neither_gigabytes_nor_a_standstill(taken_over: Make
     assert max(gaps) < 1  # alone on a machine 0.03, where building the values takes 5 s
 
 
+@pytest.mark.no_cover
 @attacks(
     Attack("a worker sends the largest message there may be just before the deadline", "worker", "DeadlineError", "7")
 )

@@ -116,6 +116,59 @@ NUMERAL = "local s = (' '):rep(24 << 20) .. '1' "
 MAP = "local t, n = {}, 1 << SIZE for i = 1, n do t[-i] = true end local i = 0 "
 REHASH = "i = i + 1 t[-i] = nil t[-n - i] = true"
 
+LAZY = "local n, p = 1111111111111111111, ('1-'):rep(40) .. 'x' "
+
+CASES |= {
+    "table.sort of long strings and one table": Case(
+        "local a, b, t = ('a'):rep(1 << 20), ('a'):rep(1 << 20), {} "
+        "for i = 1, 60000 do t[i] = i % 2 == 0 and a or b end "
+        "t[30000] = setmetatable({}, { __lt = function() return false end })",
+        "table.sort(t)",
+        "local o = setmetatable({}, { __lt = function(l) return l == 'a' end }) local t = { o, 'a' } table.sort(t) "
+        "return t[1]",
+        "a",
+    ),
+    "table.sort of what an order puts long strings into": Case(
+        "local a, b, t = ('a'):rep(1 << 20), ('a'):rep(1 << 20), {} local mt = { __lt = function() "
+        "for i = 1, 900 do t[i] = i % 2 == 0 and a or b end return false end }",
+        "for i = 1, 900 do t[i] = setmetatable({}, mt) end table.sort(t)",
+        "local mt = { __lt = function(l, r) return l.n < r.n end } "
+        "local t = { setmetatable({ n = 2 }, mt), setmetatable({ n = 1 }, mt) } table.sort(t) return t[1].n",
+        1,
+    ),
+    "find in a number": Case(LAZY, "string.find(n, p)", "return string.find(123, '2-3')", 2),
+    "match in a number": Case(LAZY, "string.match(n, p)", "return string.match(1.5, '%.%d')", ".5"),
+    "gmatch in a number": Case(LAZY, "string.gmatch(n, p)()", "return string.gmatch(123, '2-3')()", "23"),
+    "gsub in a number": Case(LAZY, "string.gsub(n, p, '')", "return (string.gsub(123, 2, 4))", "143"),
+    "a long class that a run takes": Case(
+        "local s, p = ('c'):rep(1 << 20), '[' .. ('a'):rep(10000) .. ']+z'",
+        "for _ in s:gmatch(p) do end",
+        "return ('cabz'):match('[' .. ('ab'):rep(5000) .. ']+z')",
+        "abz",
+    ),
+    "a long class in a quick pattern": Case(
+        "local s, p = ('c'):rep(254) .. 'a' .. ('c'):rep(1 << 20), '[' .. ('b'):rep(15000) .. 'a]'",
+        "s:find(p, 1)",
+        "return ('cab'):find('[' .. ('b'):rep(15000) .. 'a]', 1)",
+        2,
+    ),
+    "a pattern of 24 MiB": Case(
+        "local p = ('*'):rep(24 << 20)", "pcall(string.find, 'a', p)", "return ('a*'):find('*', 1, true)", 2
+    ),
+    "utf8.codes over continuation bytes up to the end": Case(
+        "local s = 'a' .. ('\\x80'):rep(24 << 20) local step = utf8.codes(s, true)",
+        "step(s, 1)",
+        "local step = utf8.codes('') return select('#', step('a', 1))",
+        0,
+    ),
+    "utf8.codes over continuation bytes": Case(
+        "local s = 'a' .. ('\\x80'):rep(24 << 20) .. 'b' local step = utf8.codes(s)",
+        "step(s, 1)",
+        "local n = 0 for _, code in utf8.codes('aéb') do n = n + code end return n",
+        97 + 233 + 98,
+    ),
+}
+
 # Each is refused, or is over before the next look at the clock, which comes sooner the more a state holds.
 CASES |= {
     "== on 24 MiB": Case(

@@ -504,3 +504,56 @@ def test_a_first_line_for_the_shell_is_skipped() -> None:
 def prepare_and_call(text: str) -> Value:
     with closing(prepare(program(text)).instantiate()) as instance:
         return instance.call([], context())
+
+
+FINALIZERS = {
+    "by assignment": "mt.__gc = finalizer",
+    "by rawset": "rawset(mt, '__gc', finalizer)",
+    "into one that is its own": "setmetatable(mt, mt) mt.__gc = finalizer",
+    "into one whose own is taken off": "setmetatable(mt, {}) setmetatable(mt, nil) mt.__gc = finalizer",
+    "into one that has a __newindex": "setmetatable(mt, { __newindex = rawset }) mt.__gc = finalizer",
+    "through one that hands on": "setmetatable({}, { __newindex = mt }).__gc = finalizer",
+    "into one that the engine has a copy of": "mt = { __mode = 'v' } setmetatable({}, mt) mt.__gc = finalizer",
+    "into a guard": "local own = {} setmetatable(mt, own) own.__gc = finalizer",
+    "before it is set": "mt = { __gc = finalizer }",
+    "in place of nothing": "mt = { __gc = false } setmetatable({}, mt) mt.__gc = finalizer",
+}
+
+
+@attacks(*(Attack(f"a finalizer: {name}", "Lua", "refused", "other metamethods may come later") for name in FINALIZERS))
+@pytest.mark.parametrize("how", FINALIZERS.values(), ids=FINALIZERS.keys())
+def test_a_metatable_gets_no_finalizer(how: str) -> None:
+    """Finalizers run with hooks off: one without an end would never be stopped."""
+    text = f"""local ran, mt = false, {{}}
+        local function finalizer() ran = true end
+        setmetatable({{}}, mt)
+        local ok, problem = pcall(function() {how} setmetatable({{}}, mt) end)
+        for i = 1, 300000 do local t = {{}} end
+        return {{ ok, problem:match('__gc is not available'), ran }}"""
+    assert run(text) == [False, "__gc is not available", False]
+    assert (
+        run("local mt = {} setmetatable({}, mt) mt.__len = function() return 7 end return #setmetatable({}, mt)") == 7
+    )
+
+
+REFUSED = {
+    "a replacement": "(('a'):rep(3 << 20)):gsub('a', 'bbbb')",
+    "a replacement by a function": "(('a'):rep(3 << 20)):gsub('a', function() return 'bbbb' end)",
+    "a format": "('%s%s%s'):format(big, big, big)",
+    "a format with an object": "('%s%s%s%s'):format(big, big, big, {})",
+    "a format with an object that shows itself":
+        "('%s%s%s%s'):format(big, big, big, setmetatable({}, { __tostring = function() return big end }))",
+    "a pack": "string.pack('zzz', big, big, big)",
+}  # fmt: skip
+
+
+@attacks(*(Attack(f"{name} for which C has no room, caught", "Lua", "MemoryLimitError", "short ones work") for name in REFUSED))  # fmt: skip
+@pytest.mark.parametrize("seconds", [None, 60], ids=["free", "deadline"])
+@pytest.mark.parametrize("work", REFUSED.values(), ids=REFUSED.keys())
+def test_a_buffer_that_c_is_refused_ends_the_call(work: str, seconds: float | None) -> None:
+    limits, frame = LimitsSpec(max_memory_bytes=8 << 20), context(deadline=seconds and time.monotonic() + seconds)
+    text = "local big = ('q'):rep(SIZE) pcall(function() return WORK end) return 'went on'"
+    with pytest.raises(MemoryLimitError):
+        run(text.replace("SIZE", "3 << 20").replace("WORK", work), limits=limits, frame=frame)
+    small = work.replace("3 << 20", "3")
+    assert run(text.replace("SIZE", "3").replace("WORK", small), limits=limits) == "went on"

@@ -105,6 +105,7 @@ def test_what_is_allowed_arrives_whole(both: list[polycall.Registry], kept: _Kep
     assert lines_of(both, "allowed", kept) == [f"line\t{at}" for at in range(1, 101)]
 
 
+@pytest.mark.no_cover
 @attacks(Attack("printing 100 MB in one call", "Lua", "what `max_output_bytes` says, then two warnings", CONTROL))
 def test_a_guest_that_prints_100_mb_gets_its_bytes_and_two_warnings(both: list[polycall.Registry], kept: _Kept) -> None:
     for _ in range(2):  # each call has bytes of its own
@@ -115,6 +116,7 @@ def test_a_guest_that_prints_100_mb_gets_its_bytes_and_two_warnings(both: list[p
         assert lines[-1] == f"dropped output of this call: {dropped} lines, {dropped * 1000} bytes"
 
 
+@pytest.mark.no_cover
 @attacks(Attack("making the host hold 100 MB of output", "Lua", "its memory stays flat", CONTROL))
 def test_100_mb_of_output_leave_the_memory_flat_and_take_little_time(
     both: list[polycall.Registry], kept: _Kept
@@ -135,6 +137,7 @@ def test_a_long_line_is_cut_and_says_how_much_is_missing(both: list[polycall.Reg
         assert mark == f"({50_000_000 - len(text)} bytes dropped)"
 
 
+@pytest.mark.no_cover
 @attacks(Attack("100,000 empty lines", "Lua", "each counts 64 bytes", CONTROL))
 def test_empty_lines_are_bounded_as_well(both: list[polycall.Registry], kept: _Kept) -> None:
     assert len(lines_of(both, "empty", kept)) == 100_000 // 64 + 2
@@ -161,6 +164,7 @@ def test_fields_that_are_too_large_give_way_to_a_text(both: list[polycall.Regist
         assert (len(fields), fields["..."]) == (1001, "(more fields dropped)")
 
 
+@pytest.mark.no_cover
 def test_output_that_nobody_listens_to_is_neither_sent_nor_counted(both: list[polycall.Registry], kept: _Kept) -> None:
     logging.getLogger("polycall.entry").setLevel(logging.WARNING)
     assert lines_of(both, "flood", kept) == []

@@ -78,6 +78,7 @@ def test_a_long_result_is_read_under_the_deadline(runtime: WasmRuntime, form: st
         function.instantiate().call([300_000], context(deadline=time.monotonic() + 0.02))
 
 
+@pytest.mark.no_cover
 @attacks(
     *(
         Attack("a small list that becomes large values of the host's", form, "LimitError", "a tenth of it arrives")

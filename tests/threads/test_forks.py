@@ -38,6 +38,7 @@ entries:
       source: "return {{ f = function(...) return ... end }}"}}
   - {{name: inline, kind: function.lua, method: f, isolation: process, pool: {{type: inline}},
       source: "return {{ f = function(...) return ... end }}"}}
+  - {{name: draw, kind: function.lua, method: f, source: "return {{ f = function() return math.random(1 << 40) end }}"}}
   - {{name: spin-lua, kind: function.lua, method: f, source: "return {{ f = function() while true do end end }}"}}
   - {{name: spin-wat, kind: function.wat, method: f, wit: "f: func()", source: '{SPIN_WAT}'}}
   - {{name: spin-isolated, kind: function.lua, method: f, isolation: process,
@@ -133,6 +134,10 @@ def test_children_of_a_parent_that_has_called_everything_call_everything(tmp_pat
         tmp_path,
         """
         everything()
+        registry.call("app:draw")
+        reading, writing = os.pipe()
+        ended(fork(lambda: os.write(writing, b"%d" % registry.call("app:draw"))))
+        assert int(os.read(reading, 99)) == registry.call("app:draw"), "an instance is the child's as it was"
         before = workers()
         assert before
 

@@ -12,7 +12,7 @@ import polycall
 from projects import GUESTS, hash_of, write_project
 
 THREADS = 8
-ROUNDS = 60
+ROUNDS = 25
 
 POOLS = ["{type: inline}", "{type: lazy, max_size: 3}", "{type: static, workers: 3}", "{type: adaptive, max_size: 4}"]
 

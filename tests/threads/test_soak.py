@@ -11,7 +11,7 @@ from projects import REPOSITORY
 
 def test_calls_of_every_kind_and_outcome_go_right_amid_reloads_and_killed_workers() -> None:
     # In a process of its own: it counts threads, descriptors and children.
-    command = [sys.executable, "-m", "soak", "--seconds", "5", "--threads", "8"]
+    command = [sys.executable, "-m", "soak", "--seconds", "3", "--threads", "8"]
     path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
     run = subprocess.run(
         command,

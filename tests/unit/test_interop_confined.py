@@ -74,3 +74,30 @@ def test_the_folder_itself_may_be_reached_through_a_link(folder: ConfinedFolder,
     (tmp_path / "absolute").symlink_to(folder.folder.resolve() / "inner/file")
     (tmp_path / "alias").symlink_to(tmp_path)
     assert ConfinedFolder(tmp_path / "alias").read("absolute", 10) == b"content"
+
+
+def test_a_path_has_at_most_so_many_bytes_folders_and_links(folder: ConfinedFolder) -> None:
+    deepest = folder.folder
+    for _ in range(64):
+        deepest /= "d"
+        deepest.mkdir()
+    (deepest / "file").write_text("deep")
+    assert folder.read("d/" * 64 + "file", 9) == b"deep"
+    (deepest / "d").mkdir()
+    with pytest.raises(OSError, match="more than 64 folders deep"):
+        folder.read("d/" * 65 + "file", 9)
+
+    (folder.folder / "l1").symlink_to("inner/file")
+    for number in range(2, 42):
+        (folder.folder / f"l{number}").symlink_to(f"l{number - 1}")
+    assert folder.read("l40", 9) == b"content"
+    with pytest.raises(OSError, match="symbolic links") as caught:
+        folder.read("l41", 9)
+    assert caught.value.errno == errno.ELOOP
+
+    longest = "/".join(["."] * 2043) + "/inner/file"
+    assert len(longest) == 4096
+    assert folder.read(longest, 9) == b"content"
+    with pytest.raises(OSError, match="too long") as caught:
+        folder.read(longest + "/", 9)
+    assert caught.value.errno == errno.ENAMETOOLONG

@@ -133,6 +133,7 @@ def test_what_is_not_json_is_refused(text: str | bytes) -> None:
 _LARGE: list[Value] = [{f"key {number}": [number, number / 2, "é\n", None, True, {}, []]} for number in range(8_000)]
 
 
+@pytest.mark.no_cover
 def test_large_values_are_written_in_pieces_like_small_ones() -> None:
     asked: list[int] = []
     text = encode_json(_LARGE, check=lambda: asked.append(1))
@@ -160,6 +161,7 @@ def test_the_work_ends_when_its_check_raises(work: Callable[[Callable[[], None]]
         work(check)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -182,6 +184,7 @@ def test_marks_inside_of_text_are_no_values() -> None:
     assert decode_json(encode_json([csv, csv])) == [csv, csv]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("value", "message"),
     [

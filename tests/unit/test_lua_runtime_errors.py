@@ -16,6 +16,7 @@ from polycall.interop.errors import (
     PolycallError,
     PreparationError,
 )
+from polycall.interop.limits import LimitsSpec
 from polycall.interop.values import Value
 
 pytestmark = pytest.mark.under_every_limit
@@ -111,6 +112,7 @@ def test_false_retryable_is_not_lost() -> None:
     assert failure("return nil, errors.new({ message = 'x', retryable = false })").retryable is False
 
 
+@pytest.mark.no_cover
 def test_an_endless_recursion_is_an_error_with_a_hint() -> None:
     error = failure("local function f() return 1 + f() end return f()")
     assert "calling itself without end" in str(error)
@@ -165,6 +167,45 @@ def passed_on(text: str, targets: Targets) -> PolycallError:
 def test_a_nested_error_passed_on_comes_out_as_the_same_object(text: str) -> None:
     targets = Targets()
     assert passed_on(text, targets) is targets.raised[0]
+
+
+@pytest.mark.parametrize("below", [False, True])
+@pytest.mark.parametrize(
+    ("text", "returned"),
+    [
+        ("return funcs.call('app:tax')", True),
+        ("local _, err = funcs.call('app:tax') return nil, errors.wrap(err, 'x')", True),
+        ("return nil, 'no'", True),
+        ("return 'ignored', errors.new('no')", True),
+        ("local _, err = funcs.call('app:tax') error(err)", False),
+        ("local _, err = funcs.call('app:tax') error(errors.wrap(err, 'x'))", False),
+        ("error('no')", False),
+        ("error(errors.new('no'))", False),
+        ("error({ code = 1 })", False),
+    ],
+)
+def test_an_error_says_whether_this_guest_returned_it_whatever_the_one_below_did(
+    text: str, returned: bool, below: bool
+) -> None:
+    class Marked(Targets):
+        def guest(self, arguments: Sequence[Value], frame: CallContext) -> Value:
+            try:
+                return super().guest(arguments, frame)
+            finally:
+                self.raised[-1].returned = below
+
+    assert passed_on(text, Marked()).returned is returned
+
+
+def test_an_error_that_stops_a_guest_is_not_one_that_it_returned() -> None:
+    table = "local t = {} for i = 1, 200000 do t[i] = i end"
+    about = 'require("errors").new({ message = "m", details = t })'
+    for limit in (4 << 20, 64 << 20):  # the first is too little to bring the details out
+        with pytest.raises(PolycallError) as caught:
+            run(f"{table} return nil, {about}", limits=LimitsSpec(max_memory_bytes=limit))
+        assert (caught.value.code, caught.value.returned) == (
+            ("memory", False) if limit < 5 << 20 else ("guest_error", True)
+        )
 
 
 def test_a_wrapped_nested_error_comes_out_with_context_and_with_the_original_as_its_cause() -> None:
@@ -281,3 +322,14 @@ def test_an_overflow_in_code_of_ours_has_the_guests_place() -> None:
     error = failure("\nlocal results = table.pack(pcall(table.unpack, {}, 1, 900000)) return results.n")
     assert error.message.startswith("lua/main.lua:3: ")
     assert "calling itself without end" in str(error)
+
+
+def test_what_an_error_carries_is_bounded() -> None:
+    whole = failure("return nil, errors.new({ message = ('x'):rep(65536), kind = ('k'):rep(100) })")
+    assert (whole.message, whole.kind) == ("x" * 65536, "k" * 100)
+    cut = failure("return nil, errors.new({ message = ('x'):rep(65537), kind = ('k'):rep(101) })")
+    assert (cut.message.count("x"), cut.kind) == (65536, "k" * 100)
+    assert len(cut.message) < 65536 + 50, "and how much is missing"
+    details = "return nil, errors.new({ message = 'x', details = { text = ('x'):rep(n) } })"
+    assert failure("local n = 1000000 " + details).details == {"text": "x" * 1_000_000}
+    assert failure("local n = 1048577 " + details).details is None

@@ -43,7 +43,8 @@ def test_a_program_survives() -> None:
     lua = LuaProgram("app:main", SourceText("x", "main.lua"), "main", ("funcs",), {"lib": library}, LimitsSpec(5, 6))
     assert decode_program(encode_program(lua)) == lua
     for code in (SourceText("(module)", "a.wat"), BinaryFile(Path("/tmp/\udce4"), "ä.wasm", "fs:/ä.wasm", "sha256:0")):
-        wasm = WasmProgram("app:w", code, "run", "run: func()", frozenset({"funcs", "wasi:io"}), True)
+        links = {"shop:rules/tax@1.0.0": "app.rules", "rate": "app:rate"}
+        wasm = WasmProgram("app:w", code, "run", "run: func()", frozenset({"funcs", "wasi:io"}), True, links=links)
         assert decode_program(encode_program(wasm)) == wasm
 
 

@@ -44,6 +44,7 @@ BOMBS = {
 }  # fmt: skip
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_message_of_too_many_values_is_refused_before_memory_is_taken(
     name: str, monkeypatch: pytest.MonkeyPatch
@@ -60,6 +61,7 @@ def test_a_message_of_too_many_values_is_refused_before_memory_is_taken(
     assert most < 1 << 20
 
 
+@pytest.mark.no_cover
 def test_as_many_values_as_are_allowed_are_built() -> None:
     numbers = [1] * (MAX_MESSAGE_VALUES - 4)  # the message, its word, the list: a list counts twice
     with pytest.raises(TooMuchError, match="more than 1000000 values"):
@@ -76,6 +78,7 @@ def test_a_text_is_bounded_and_bytes_by_the_message_alone() -> None:
     assert read(msgpack.packb(["result", bytes(3 * MAX_TEXT_BYTES)]))[1] == bytes(3 * MAX_TEXT_BYTES)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("value", [[1] * MAX_MESSAGE_VALUES, "x" * (MAX_TEXT_BYTES + 1), [[]] * 500_000])
 def test_an_honest_sender_says_what_is_too_much(value: Any) -> None:
     with pytest.raises(
@@ -84,6 +87,7 @@ def test_an_honest_sender_says_what_is_too_much(value: Any) -> None:
         pack("result", value, "$.result", direction="lift")
 
 
+@pytest.mark.no_cover
 def test_the_clock_is_looked_at_while_a_message_is_measured_and_built() -> None:
     class LateError(Exception):
         pass
@@ -130,6 +134,7 @@ def test_every_value_passes_and_nothing_less_or_more(value: Any) -> None:
             measure(wrong, nothing)
 
 
+@pytest.mark.no_cover
 def test_a_short_message_is_measured_fast() -> None:
     body = msgpack.packb(["result", {"a": 1, "b": [1.5, "text"]}])
     before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_utime, time.monotonic()

@@ -58,3 +58,13 @@ def test_a_forgotten_pool_is_left_alone() -> None:
     janitor.sweep(0.0)
     janitor.close()
     assert not any(pool.looked_at.is_set() for pool in pools)
+
+
+def test_the_janitor_does_what_it_is_given_and_outlives_what_that_raises(caplog: pytest.LogCaptureFixture) -> None:
+    janitor, done = Janitor(), threading.Event()
+    janitor.ready()
+    janitor.soon(lambda: int("no number"))
+    janitor.soon(done.set)
+    assert done.wait(10)
+    janitor.close()
+    assert "could not be dropped" in caplog.text

@@ -450,3 +450,27 @@ def test_a_start_function_that_fails_leaves_no_instance(engine: WasmEngine) -> N
 
     with pytest.raises(PolycallError, match="not today"):
         Hosted(link(engine, text, {"go": fail}))
+
+
+def test_a_closed_instance_answers_with_an_error(engine: WasmEngine) -> None:
+    shop = Hosted(link(engine, SHOP))
+    resource = shop.call("maker#make", 6)
+    assert shop.call("maker#look", resource) == 6
+    shop.guest.close()
+    for name, *values in (("maker#make", 7), ("maker#dropped",), ("user#use", 4)):
+        with pytest.raises(InternalError, match="an instance that is closed was called"):
+            shop.call(str(name), *values)
+    with pytest.raises(TrapError, match="cannot enter component instance"):
+        shop.drop(resource)
+    shop.close()
+
+
+def test_what_an_instance_has_used_the_next_one_uses_again(engine: WasmEngine) -> None:
+    linked = link(engine, SHOP)
+    for _ in range(3):
+        together = [Hosted(linked) for _ in range(3)]
+        for number, shop in enumerate(together):
+            assert shop.call("user#use", number) == 11 * number + 10
+        for number, shop in enumerate(together):
+            assert shop.call("maker#dropped") == 11 * number + 1
+            shop.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from polycall.interop.errors import ImportDeniedError, PreparationError
+from polycall.interop.protocols import ImportNeed
 from polycall.wasm_runtime.component.host import Interfaces
 from polycall.wasm_runtime.hosts.funcs import Funcs
 from polycall.wasm_runtime.runtime import WasmRuntime
@@ -97,10 +98,12 @@ def test_a_denied_import_does_not_keep_a_component_from_running(runtime: WasmRun
 
 def test_what_is_needed_and_what_is_denied_can_be_asked(runtime: WasmRuntime) -> None:
     function = prepare(runtime, importing("wasi:io/poll@0.2.8"), "safe", grants=("wasi:clocks",))
-    assert function.imports == (("wasi:io/poll@0.2.8", "wasi:io", False, False),)
+    assert function.imports == (ImportNeed("wasi:io/poll@0.2.8", "wasi:io", False, False),)
     granted = prepare(runtime, importing("wasi:io/poll@0.2.8"), "safe", grants=("wasi:io",))
-    assert granted.imports == (("wasi:io/poll@0.2.8", "wasi:io", True, False),)
-    assert prepare(runtime, importing("test:host/x"), "safe").imports == (("test:host/x", None, False, False),)
+    assert granted.imports == (ImportNeed("wasi:io/poll@0.2.8", "wasi:io", True, False),)
+    assert prepare(runtime, importing("test:host/x"), "safe").imports == (
+        ImportNeed("test:host/x", None, False, False),
+    )
 
 
 def test_strict_imports_refuse_a_component_that_needs_more(runtime: WasmRuntime) -> None:
@@ -180,7 +183,10 @@ def test_a_component_without_the_grant_cannot_call_others(tmp_path: Path) -> Non
 
 def test_core_modules_run_with_imports_nobody_gives_until_they_call_them(runtime: WasmRuntime) -> None:
     function = prepare(runtime, CORE, "safe", "safe: func() -> u32")
-    assert function.imports == (("env", None, False, False), ("wasi_snapshot_preview1", "wasi1", False, False))
+    assert function.imports == (
+        ImportNeed("env", None, False, False),
+        ImportNeed("wasi_snapshot_preview1", "wasi1", False, False),
+    )
     assert call(function.instantiate()) == 7
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from polycall.interop.errors import ConversionError, LimitError, TrapError
-from polycall.interop.resources import ResourceHandle
+from polycall.interop.resources import ResourceHandle, ResourceState, state_of
 from polycall.interop.values import describe
 
 __all__ = ["Handle", "HandleCount", "HandleTable", "ResourceType", "Task"]
@@ -145,18 +145,25 @@ class HandleTable:
         if self.get(number, resource_type).scope is not None:
             raise TrapError(f"cannot lift own resource from a borrow: handle index {number}")
         handle = self.take(number, resource_type)
-        return handle.rep if resource_type.owner is None else ResourceHandle(resource_type, handle.rep)
+        if resource_type.owner is None:
+            return handle.rep
+        return ResourceHandle(ResourceState(resource_type, handle.rep))
 
     def lend(self, number: int, resource_type: ResourceType, lenders: list[Handle]) -> object:
         """Lends a resource for a call; `lenders` gets what must be given back (`Handle.lends`) when it ends."""
         handle = self.get(number, resource_type)
         handle.lends += 1
         lenders.append(handle)
-        return handle.rep if resource_type.owner is None else ResourceHandle(resource_type, handle.rep, lent=True)
+        if resource_type.owner is None:
+            return handle.rep
+        return ResourceHandle(ResourceState(resource_type, handle.rep, lent=True))
 
 
-def checked(value: object, resource_type: ResourceType, *, own: bool) -> None:
+def checked(value: object, resource_type: ResourceType, *, own: bool) -> ResourceState | None:
     """Checks a value that shall become a handle.
+
+    Returns:
+        What is known of a guest's resource; None for a host's.
 
     Raises:
         ConversionError: It is no resource of that type, belongs to another instance, or is gone.
@@ -165,12 +172,16 @@ def checked(value: object, resource_type: ResourceType, *, own: bool) -> None:
     if resource_type.owner is None:
         if resource_type.implementation is None or not isinstance(value, resource_type.implementation):
             raise ConversionError("$", "lower", expected, describe(value))
-    elif not isinstance(value, ResourceHandle):
+        return None
+    state = state_of(value)
+    if state is None:
         raise ConversionError("$", "lower", expected, describe(value))
-    elif value.type is not resource_type:
-        got = f"a {value.name} of another instance" if value.name == resource_type.name else f"a {value.name}"
+    if state.gone:
+        raise ConversionError("$", "lower", expected, f"a {state.name} that is gone: {state.gone}")
+    if state.type is not resource_type:
+        got = f"a {state.name} of another instance" if state.name == resource_type.name else f"a {state.name}"
         hint = "a resource can be used only with the instance that made it"
         raise ConversionError("$", "lower", expected, got, hint=hint)
-    elif value.gone or (own and (value.lent or value.lends)):
-        got = f"a {value.name} that is {'gone: it was dropped or given away' if value.gone else 'only lent'}"
-        raise ConversionError("$", "lower", expected, got)
+    if own and (state.lent or state.lends):
+        raise ConversionError("$", "lower", expected, f"a {state.name} that is only lent")
+    return state

@@ -8,13 +8,14 @@ check of types, so nothing here is reached unless the core types are those that 
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Sequence
 from ctypes import c_size_t, c_void_p
 from operator import add, mod
 from typing import TYPE_CHECKING, Any
 
-from polycall.interop.errors import LimitError, TrapError
-from polycall.interop.resources import ResourceHandle
+from polycall.interop.errors import ConversionError, LimitError, TrapError
+from polycall.interop.resources import ResourceState, state_of
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.codec import Codec
 from polycall.wasm_runtime.canonical.handles import Handle, Task, checked
@@ -120,8 +121,8 @@ class Border:
         self._realloc: CoreCall | None = None
         self._task: Task | None = None
         self._allocation = Task()  # each call of the allocator is a task of its own
-        self._lenders: list[Handle | ResourceHandle] = []
-        self._lent: list[ResourceHandle] = []
+        self._lenders: list[Handle | ResourceState] = []
+        self._lent: list[ResourceState] = []
         self.memory: GuestMemory = instance.memory(options.memory)
         self.pace = Pace()
         self.short = 0
@@ -144,7 +145,7 @@ class Border:
             lender.lends -= 1
         self._lenders.clear()
         for handle in self._lent:
-            handle.gone = True
+            handle.gone = "the call that it was lent to has ended"
         self._lent.clear()
 
     def allocate(self, wanted: Sequence[tuple[int, int]]) -> list[int]:
@@ -206,26 +207,47 @@ class Border:
 
     def lower_handles(self, handles: Sequence[tuple[HandleType, object]]) -> list[int]:
         """Puts handles into the guest's table; see `Crossing.lower_handles`."""
-        types = self._instance.types
-        for wit_type, value in handles:
-            checked(value, types[wit_type.resource], own=wit_type.mode == "own")
-        return [self._lowered(wit_type, value) for wit_type, value in handles]
+        states = self.check_handles(handles)
+        return [self._lowered(wit_type, state, value) for (wit_type, value), state in zip(handles, states, strict=True)]
 
-    def _lowered(self, wit_type: HandleType, value: Any) -> int:
+    def check_handles(self, handles: Sequence[tuple[HandleType, object]]) -> list[ResourceState | None]:
+        """Returns what is known of resources that shall become handles of the guest's; None for a host's.
+
+        Raises:
+            ConversionError: One is none, of another type or instance, gone, or given away and used as well.
+        """
+        types = self._instance.types
+        states = [checked(value, types[wit_type.resource], own=wit_type.mode == "own") for wit_type, value in handles]
+        if len(handles) > 1:
+            times = Counter(id(value) for _, value in handles)
+            for (wit_type, value), state in zip(handles, states, strict=True):
+                if wit_type.mode == "own" and state is not None and times[id(value)] > 1:
+                    got = f"the same {state.name} again"
+                    raise ConversionError("$", "lower", "a resource that is given away and not used otherwise", got)
+        return states
+
+    def takes(self, wit_type: HandleType, value: object) -> bool:
+        """Says whether a resource could become a handle of the guest's, if it were the only one."""
+        try:
+            self.check_handles([(wit_type, value)])
+        except ConversionError:
+            return False
+        return True
+
+    def _lowered(self, wit_type: HandleType, state: ResourceState | None, value: object) -> int:
         instance = self._instance
         resource_type = instance.types[wit_type.resource]
-        is_guests = resource_type.owner is not None
-        rep = value.rep if is_guests else value
+        rep = value if state is None else state.rep
         if wit_type.mode == "own":
-            if is_guests:
-                checked(value, resource_type, own=True)  # once more: the same handle may stand in two places
-                value.gone = True
-            return instance.tables[self.number].add(Handle(resource_type, rep))
-        if is_guests:
-            value.lends += 1
-            self._lenders.append(value)
-        if resource_type.owner == self.number:
-            return int(rep)
+            number = instance.tables[self.number].add(Handle(resource_type, rep))
+            if state is not None:
+                state.gone = "it was given away"
+            return number
+        if state is not None:
+            state.lends += 1
+            self._lenders.append(state)
+        if state is not None and resource_type.owner == self.number:
+            return int(state.rep)
         task = self._task
         if task is None:
             raise TrapError("a borrowed resource cannot be a result")
@@ -241,8 +263,9 @@ class Border:
         lent: list[Handle] = []
         value = table.lend(number, resource_type, lent)
         self._lenders += lent
-        if isinstance(value, ResourceHandle):
-            self._lent.append(value)
+        state = state_of(value)
+        if state is not None:
+            self._lent.append(state)
         return value
 
 
@@ -282,6 +305,8 @@ class LiftedCall:
         task.slots = None
         border.begin(task)
         codec.lower_parameters(values, core.raw, pieces, border)
+        if pieces.handles:
+            _check_handles(border, pieces, values)
         entering = self._entering.get(caller)
         if entering is None:
             entering = self._entering[caller] = instance.entering(self._number, caller)
@@ -314,13 +339,31 @@ def _check_size(size: int) -> None:
         raise LimitError(f"a string or list of {size} bytes: at most {_MAX_BYTES} can be passed")
 
 
+def _check_handles(border: Border, pieces: Pieces, values: Sequence[Value]) -> None:
+    """Looks at the resources among the arguments before the guest is touched."""
+    handles = [(wit_type, value) for wit_type, value, _, _ in pieces.handles]
+    try:
+        border.check_handles(handles)
+    except ConversionError as error:
+        pieces.clear()
+        wrong = next((value for wit_type, value in handles if not border.takes(wit_type, value)), None)
+        # Deeper down, where it stands is not known any more.
+        path = next((f"$.args[{at}]" for at, value in enumerate(values) if value is wrong), "$.args")
+        raise ConversionError(path, "lower", error.expected, error.got, hint=error.hint) from None
+
+
 class LoweredCall:
     """A component function as core code of a component instance calls it."""
 
-    __slots__ = ("_border", "_call", "_codec", "_instance", "_number")
+    __slots__ = ("_border", "_call", "_codec", "_instance", "_misfit", "_number")
 
     def __init__(
-        self, instance: ComponentInstance, function: LoweredFunction, codec: Codec, call: Callable[..., Any]
+        self,
+        instance: ComponentInstance,
+        function: LoweredFunction,
+        codec: Codec,
+        call: Callable[..., Any],
+        misfit: Callable[[ConversionError], ConversionError] | None = None,
     ) -> None:
         """Prepares calls.
 
@@ -329,12 +372,14 @@ class LoweredCall:
             function: What it calls.
             codec: Of the function.
             call: Takes the calling component instance and the values; returns the result.
+            misfit: See `polycall.wasm_runtime.component.host.HostFunction`.
         """
         self._instance = instance
         self._codec = codec
         self._number = function.instance
         self._border = Border(instance, function.options, function.instance)
         self._call = call
+        self._misfit = misfit
 
     def __call__(self, raw: memoryview) -> None:
         """Serves a call: its parameters lie in the slots, and its result is written there.
@@ -350,7 +395,10 @@ class LoweredCall:
         result = self._call(self._number, values)
         border.begin()  # what the call was given and what it answers are counted apart
         pieces = Pieces()
-        write = codec.lower_result(result, raw, pieces, border)
+        try:
+            write = codec.lower_result(result, raw, pieces, border)
+        except ConversionError as error:
+            raise error if self._misfit is None else self._misfit(error)  # noqa: B904  # the same, with more to say
         pieces.place(border)
         write()
         border.end()

@@ -30,7 +30,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from polycall.interop.errors import PreparationError
+from polycall.interop.errors import ConversionError, PreparationError
 from polycall.wasm_runtime.component.names import compatible, unversioned
 from polycall.wasm_runtime.component.plan import ImportedFunction
 from polycall.wasm_runtime.engine.guest_text import shown
@@ -48,10 +48,12 @@ class HostFunction(NamedTuple):
     Attributes:
         implementation: Takes the calling store and the arguments, returns the result. What it raises ends the call.
         signature: What it takes and gives; None for one that only raises, whatever the guest declares.
+        misfit: Takes the error of a result that does not fit the signature, returns the one to raise.
     """
 
     implementation: Callable[..., Any]
     signature: Signature | None = None
+    misfit: Callable[[ConversionError], ConversionError] | None = None
 
 
 class Host(Protocol):

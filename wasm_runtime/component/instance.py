@@ -5,21 +5,22 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from ctypes import ArgumentError
+from ctypes import ArgumentError, c_char_p, c_size_t, c_void_p
 from functools import partial
 from typing import Any, NamedTuple
 
 import wasmtime
 
-from polycall.interop.errors import PreparationError, TrapError
-from polycall.interop.resources import ResourceHandle
+from polycall.interop.errors import InternalError, PreparationError, TrapError
+from polycall.interop.resources import ResourceState
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.codec import Codec, codec
-from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task, checked
+from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.component.abort_import import abort_error
 from polycall.wasm_runtime.component.allocations import BATCH_SLOTS, batch_module
 from polycall.wasm_runtime.component.calls import MAX_CHAIN, CoreCall, LiftedCall, LoweredCall
+from polycall.wasm_runtime.component.frames import EXTERN_BYTES, EXTERN_CONTENT, INSTANCE_BYTES, Frame, Frames, Given
 from polycall.wasm_runtime.component.host import Host
 from polycall.wasm_runtime.component.plan import (
     AbortImport,
@@ -38,6 +39,7 @@ from polycall.wasm_runtime.component.plan import (
     RefusedFunction,
     RefusedImport,
     ResourceFunction,
+    Step,
 )
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import take_error
@@ -48,9 +50,6 @@ from polycall.wasm_runtime.wit.signature import Signature
 
 __all__ = ["ComponentInstance", "LinkedPlan"]
 
-_EXTERN_BYTES = 32
-_EXTERN_CONTENT = 8
-_INSTANCE_BYTES = 16
 _MEMORY = struct.Struct("<QI4xI4x")
 """A ``wasmtime_memory_t``."""
 _IS_FUNCTION, _IS_MEMORY = 0, 3
@@ -75,18 +74,12 @@ def _core_type(function: HostCoreFunction) -> CoreFunctionType:
     raise TypeError("only the engine knows the type of what a core module imports")
 
 
-class _Import(NamedTuple):
-    """One import of a core module: an export of another instance, or a core function of the host."""
-
-    ref: CoreRef
-    name: bytes
-
-
 class _Module(NamedTuple):
-    """An instantiation of a plan, with what it needs at hand: where its module is, what it imports, its memories."""
+    """An instantiation of a plan, with what it needs at hand: its number, its module, what it imports, its memories."""
 
-    address: int
-    imports: tuple[_Import, ...]
+    core: int
+    address: c_void_p
+    given: Given
     memories: tuple[str, ...]
 
 
@@ -96,6 +89,8 @@ class LinkedPlan:
     Attributes:
         plan: The plan.
         functions: What stands behind each function that the component imports.
+        functypes: The addresses of the ``wasm_functype_t`` of the core functions that the host gives.
+        frames: What instances keep of their core instances.
         enters_host: Whether code of its guests may call into Python: a host's function, a built-in of resources, or
             another component instance.
         may_batch: Whether calls of an allocator may follow each other without anything in between: each is a task of
@@ -131,18 +126,20 @@ class LinkedPlan:
             None if slot.interface is None else host.resource(slot.interface, slot.name) for slot in plan.slots
         ]
         self._memory_names = [_memory_names(module) for module in modules]  # once: a module may have many instances
-        self._steps = [self._linked(step) for step in plan.steps]
+        self.frames = Frames(plan.steps)
+        self._steps = self._linked(plan.steps)
         self._types = self._core_types(plan.host_functions)
+        self.functypes = [c_void_p(address_of(each.ptr())) for each in self._types]
         self.refuse_import = host.refuse_import
         self._codecs: dict[int, Codec] = {}  # by the identity of the plan's functions: their hash takes long
 
-    def _linked(self, step: object) -> _Module | DefineResource | Initialize:
-        if isinstance(step, (DefineResource, Initialize)):
-            return step
-        if not isinstance(step, Instantiate):
-            raise TypeError(f"{step} is no step")
-        imports = tuple(_Import(ref, ref.name.encode() if isinstance(ref, CoreExport) else b"") for ref in step.imports)
-        return _Module(address_of(self._modules[step.module].ptr()), imports, self._memory_names[step.module])
+    def _linked(self, steps: Sequence[Step]) -> list[_Module | DefineResource | Initialize]:
+        given = enumerate(self.frames.given)
+        return [self._module(step, *next(given)) if isinstance(step, Instantiate) else step for step in steps]
+
+    def _module(self, step: Instantiate, core: int, given: Given) -> _Module:
+        address = c_void_p(address_of(self._modules[step.module].ptr()))
+        return _Module(core, address, given, self._memory_names[step.module])
 
     def _core_types(self, functions: Sequence[HostCoreFunction]) -> list[wasmtime.FuncType]:
         if any(isinstance(each, (RefusedImport, AbortImport)) for each in functions):
@@ -185,10 +182,6 @@ class LinkedPlan:
         slots = zip(self.plan.slots, self._implementations, strict=True)
         return [ResourceType(slot.name, slot.owner, implementation) for slot, implementation in slots]
 
-    def functype(self, index: int) -> int:
-        """Returns the address of the ``wasm_functype_t`` of a core function of the host."""
-        return address_of(self._types[index].ptr())
-
 
 class ComponentInstance:
     """A component in a store. Used by one call at a time.
@@ -219,12 +212,15 @@ class ComponentInstance:
         self._linked = linked
         self._may_enter = [True] * len(plan.parents)
         self._chain = 0
-        self._cores: list[Buffer] = []
+        self._context = c_void_p(store.context)
+        self._frame: Frame | None = linked.frames.take()
+        self._cores = self._frame.cores
         self._externs: dict[CoreRef, Buffer] = {}
         self._memories: dict[CoreExport, GuestMemory] = {}
         self._calls: dict[int, LiftedCall] = {}  # by the identity of the plan's functions: their hash takes long
+        self._destructors: dict[CoreRef, CoreCall] = {}
         self._batches: dict[CoreRef, CoreCall] = {}
-        self._batch_externs: dict[CoreRef, Buffer] = {}
+        self._batch_functions: list[Buffer] = []
         self._handlers: dict[int, Handler] = {}
         store.handlers = self._handler
         store.memories = self.memories
@@ -233,31 +229,42 @@ class ComponentInstance:
 
     def instantiate(self, module: _Module) -> None:
         """Makes a core instance."""
-        imports = Buffer(_EXTERN_BYTES * len(module.imports))
-        address = imports.address
-        for wanted in module.imports:
-            ref = wanted.ref
-            if isinstance(ref, CoreExport):
-                self._look_up(ref.instance, wanted.name, address)
-            else:
-                # Copied whole: kind and content.
-                native.copy(address, self._host_function(ref.index), _EXTERN_BYTES)
-            address += _EXTERN_BYTES
-        self._cores.append(self._instantiated(module.address, imports.address, len(module.imports)))
-        core = len(self._cores) - 1
+        frame, given = self._filled(module.given), module.given
+        self._instantiated(module.address, frame.slots[given.first], given.how_many, frame.cores[module.core])
         for name in module.memories:
-            self._add_memory(self._content(CoreExport(core, name), _IS_MEMORY))
+            self._add_memory(self._content(CoreExport(module.core, name), _IS_MEMORY))
 
-    def _instantiated(self, module: int, imports: int, count: int) -> Buffer:
+    def _filled(self, given: Given) -> Frame:
+        """Returns the frame, with what a core module imports in it."""
+        frame, context, cores = self._frame, self._context, self._cores
+        if frame is None:
+            raise _closed()
+        slots, contents = frame.slots, frame.contents
+        look_up = native.instance_export
+        for core, name, length, slot in given.exports:
+            if not look_up(context, cores[core], name, length, slots[slot]):
+                raise PreparationError(f"a core module has no export {name.value!r}")
+        for index, slot in given.hosts:  # a slot that holds one never holds anything else: its kind is 0 from the start
+            self._make_function(index, contents[slot])
+        if given.copies:
+            frame.copy(given.copies)
+        return frame
+
+    def _instantiated(self, module: c_void_p, imports: c_void_p, count: c_size_t, made: c_void_p) -> None:
         try:
             reach()
         except RecursionError:
             raise too_deep() from None
-        made, trap = Buffer(_INSTANCE_BYTES), Buffer(8)
-        error = native.instance_new(self.store.context, module, imports, count, made.address, trap.address)
+        trap = Buffer(8)
+        error = native.instance_new(self._context, module, imports, count, made, c_void_p(trap.address))
         if error or trap.data != bytes(8):
             self.failed(error, trap)
-        return made
+
+    def _make_function(self, index: int, function: c_void_p) -> None:
+        linked = self._linked
+        environment = c_void_p(self.store.environment(index))
+        callback = linked.engine.core_callback
+        native.function_new(self._context, linked.functypes[index], callback, environment, None, function)
 
     def _add_memory(self, address: int) -> None:
         handle = _MEMORY.unpack(native.view(address, _MEMORY.size))
@@ -269,40 +276,23 @@ class ComponentInstance:
         """Gives a resource type its destructor."""
         resource_type = self.types[step.slot]
         if step.destructor is not None and resource_type.owner is not None:
-            call = self.core_call(step.destructor, 1)
-            resource_type.destructor = partial(self._destroy, call)
-
-    def _look_up(self, core: int, name: bytes, address: int) -> None:
-        if not native.instance_export(self.store.context, self._cores[core].address, name, len(name), address):
-            raise PreparationError(f"a core module has no export {name!r}")
+            resource_type.destructor = partial(self._destroy, step.destructor)
 
     def _extern(self, ref: CoreRef) -> int:
         """Returns the address of a ``wasmtime_extern_t``; it is valid as long as this lives."""
-        if isinstance(ref, CoreHost):
-            return self._host_function(ref.index)
         found = self._externs.get(ref)
         if found is None:
-            found = Buffer(_EXTERN_BYTES)
-            self._look_up(ref.instance, ref.name.encode(), found.address)
-            self._externs[ref] = found
+            found = self._externs[ref] = Buffer(EXTERN_BYTES)
+            if isinstance(ref, CoreHost):
+                self._make_function(ref.index, c_void_p(found.address + EXTERN_CONTENT))
+            else:
+                self._look_up(self._cores[ref.instance], ref.name.encode(), found)
         return found.address
 
-    def _host_function(self, index: int) -> int:
-        ref = CoreHost(index)
-        found = self._externs.get(ref)
-        if found is None:
-            found = self._externs[ref] = Buffer(_EXTERN_BYTES)
-            found.data[0] = _IS_FUNCTION
-            store, linked = self.store, self._linked
-            native.function_new(
-                store.context,
-                linked.functype(index),
-                linked.engine.core_callback,
-                store.environment(index),
-                None,
-                found.address + _EXTERN_CONTENT,
-            )
-        return found.address
+    def _look_up(self, core: c_void_p, name: bytes, extern: Buffer) -> None:
+        target = c_void_p(extern.address)
+        if not native.instance_export(self._context, core, c_char_p(name), c_size_t(len(name)), target):
+            raise PreparationError(f"a core module has no export {name!r}")
 
     def memory(self, ref: CoreExport | None) -> GuestMemory:
         """Returns a memory; one that has nothing in it for None."""
@@ -326,20 +316,20 @@ class ComponentInstance:
         found = self._batches.get(realloc)
         if found is None:
             module = self._linked.engine.own_module(batch_module())
-            # The engine checks here that it is given an allocator.
-            made = self._instantiated(address_of(module.ptr()), self._extern(realloc), 1)
-            function = self._batch_externs[realloc] = Buffer(_EXTERN_BYTES)
-            if not native.instance_export(self.store.context, made.address, b"", 0, function.address):
-                raise TypeError("a module of polycall's own has lost its export")
-            content = function.address + _EXTERN_CONTENT
-            found = self._batches[realloc] = CoreCall(self, content, BATCH_SLOTS)
+            made, function = Buffer(INSTANCE_BYTES), Buffer(EXTERN_BYTES)
+            core = c_void_p(made.address)
+            # The engine checks here that what it is given is an allocator.
+            self._instantiated(c_void_p(address_of(module.ptr())), c_void_p(self._extern(realloc)), c_size_t(1), core)
+            self._look_up(core, b"", function)
+            self._batch_functions.append(function)
+            found = self._batches[realloc] = CoreCall(self, function.address + EXTERN_CONTENT, BATCH_SLOTS)
         return found
 
     def _content(self, ref: CoreRef, kind: int) -> int:
         address = self._extern(ref)
         if native.byte_at(address) != kind:
             raise PreparationError(f"a core export is not of the kind that its component says: {ref}")
-        return address + _EXTERN_CONTENT
+        return address + EXTERN_CONTENT
 
     # --- calls from the host ---
 
@@ -351,18 +341,22 @@ class ComponentInstance:
             PolycallError: The call failed.
         """
         self.entered = False
+        if self._frame is None:
+            raise _closed()
         return (self._calls.get(id(function)) or self._lifted(function))(values)
 
-    def drop(self, handle: ResourceHandle) -> None:
-        """Drops a resource that this instance gave away.
+    def drop(self, state: ResourceState) -> None:
+        """Drops a resource that this instance gave away, and that is not gone.
 
         Raises:
-            ConversionError: It is not one of this instance, or is gone.
             PolycallError: Its destructor failed.
         """
-        checked(handle, handle.type, own=True)
-        handle.gone = True
-        self._destruct(handle.type, handle.rep, None)
+        state.gone = "it was dropped"
+        self._destruct(state.type, state.rep, None)
+
+    def slot_of(self, state: ResourceState) -> int:
+        """Returns the slot of the type of a resource that this instance gave away."""
+        return self.types.index(state.type)
 
     def _lifted(self, function: LiftedFunction) -> LiftedCall:
         call = self._calls[id(function)] = LiftedCall(self, function, self._linked.codec(function, function.signature))
@@ -453,7 +447,9 @@ class ComponentInstance:
         if callee.signature is None or host.signature is None:
             return lambda _caller, _raw: implementation(store)
         how = self._linked.codec(function, callee.signature)
-        return _served(LoweredCall(self, function, how, lambda _caller, values: implementation(store, *values)))
+        return _served(
+            LoweredCall(self, function, how, lambda _caller, values: implementation(store, *values), host.misfit)
+        )
 
     def _call_back(self, function: LoweredFunction, callee: LiftedFunction, raw: memoryview) -> None:
         """Serves a call of a component instance to itself or to one around it, which runs already.
@@ -501,7 +497,10 @@ class ComponentInstance:
             self.task = outer
         self.leave(entering)
 
-    def _destroy(self, call: CoreCall, rep: object) -> None:
+    def _destroy(self, destructor: CoreRef, rep: object) -> None:
+        call = self._destructors.get(destructor)
+        if call is None:  # most instances end without one
+            call = self._destructors[destructor] = self.core_call(destructor, 1)
         _NUMBER.pack_into(call.raw, 0, rep)
         call()
 
@@ -522,8 +521,19 @@ class ComponentInstance:
         """Lets go of the store's memory, before the store is deleted; harmless when repeated."""
         for memory in self._memories.values():
             memory.close()
+        self._may_enter = [False] * len(self._may_enter)  # a call would reach into freed memory
         self._calls.clear()
+        self._destructors.clear()
+        self._batches.clear()
         self._handlers.clear()
+        self._memories.clear()
+        frame, self._frame, self._cores = self._frame, None, []
+        if frame is not None:
+            self._linked.frames.give_back(frame)
+
+
+def _closed() -> InternalError:
+    return InternalError("an instance that is closed was called")
 
 
 def _served(call: LoweredCall) -> Handler:

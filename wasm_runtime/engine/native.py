@@ -54,22 +54,28 @@ def prototype(name: str, result: Any, *parameters: Any) -> Callable[..., Any]:
     return function
 
 
-def bare(name: str) -> Callable[..., Any]:
+def bare(name: str, result: Any = c_void_p) -> Callable[..., Any]:
     """Returns a C function that takes ctypes objects alone, made beforehand: ctypes then converts nothing.
 
     A plain number would be passed as an ``int`` of C, and cut.
     """
     function = dll[name]
-    function.restype = c_void_p
+    function.restype = result
     return function
 
 
 call_unchecked = bare("wasmtime_func_call_unchecked")
 """(context, function, slots, number of slots, trap) -> error or None."""
 
-function_new = prototype("wasmtime_func_new_unchecked", None, *(c_void_p,) * 6)
-instance_new = prototype("wasmtime_instance_new", c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p, c_void_p)
-instance_export = prototype("wasmtime_instance_export_get", c_bool, c_void_p, c_void_p, c_char_p, c_size_t, c_void_p)
+function_new = bare("wasmtime_func_new_unchecked", None)
+"""(context, type, callback, what it is called with, None, function)."""
+
+instance_new = bare("wasmtime_instance_new")
+"""(context, module, imports, how many, instance, trap) -> error or None."""
+
+instance_export = bare("wasmtime_instance_export_get", c_bool)
+"""(context, instance, name, its length, extern) -> whether there is one."""
+
 store_new = prototype("wasmtime_store_new", c_void_p, c_void_p, c_void_p, c_void_p)
 store_delete = prototype("wasmtime_store_delete", None, c_void_p)
 store_context = prototype("wasmtime_store_context", c_void_p, c_void_p)
@@ -130,10 +136,6 @@ def view(address: int, size: int) -> memoryview:
 def byte_at(address: int) -> int:
     """Returns a byte of memory that is not Python's."""
     return c_uint8.from_address(address).value
-
-
-copy = ctypes.memmove
-"""(target address, source address, size)."""
 
 
 def memory_meter(context: int, memory: int) -> Callable[[], int]:

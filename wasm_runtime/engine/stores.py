@@ -5,13 +5,21 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Sequence
+from ctypes import c_void_p
 from threading import get_ident, main_thread
 from typing import Any
 
 import wasmtime
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import ImportDeniedError, InternalError, MemoryLimitError, PolycallError, TrapError
+from polycall.interop.errors import (
+    CallError,
+    ImportDeniedError,
+    InternalError,
+    MemoryLimitError,
+    PolycallError,
+    TrapError,
+)
 from polycall.interop.stack import DEFAULT_STACK_BYTES, MOST_STACK_BYTES
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import EngineError
@@ -188,6 +196,16 @@ class GuestStore:
         if shield is not None:
             shield.end()
 
+    def caller(self) -> CallContext:
+        """Returns the frame of the running call, for a call that its guest makes to another entry.
+
+        Raises:
+            CallError: The guest is only starting.
+        """
+        if self.call is None or self.starting:
+            raise CallError("the guest called another function while it was starting; only calls of it may do that")
+        return self.call
+
     def interruption(self) -> PolycallError | None:
         """Returns what must end the running call now, or None."""
         return None if self.call is None else self.call.interruption()
@@ -268,7 +286,7 @@ class WasmEngine:
         self._own_modules: dict[str, wasmtime.Module] = {}
         self._on_epoch = EPOCH_CALLBACK(self._epoch_passed)
         self._on_call = CORE_CALLBACK(self._called)
-        self.core_callback = address_of(self._on_call)
+        self.core_callback = c_void_p(address_of(self._on_call))
 
     def new_store(self, memory_limit: int | None, shares: Shares) -> GuestStore:
         """Makes a store.
@@ -303,7 +321,7 @@ class WasmEngine:
         found = self._own_modules.get(text)
         if found is None:
             # In this thread: the engine's own ones are gone in a forked child.
-            compiled = wasmtime.Module(lone_engine(), wasmtime.wat2wasm(text)).serialize()
+            compiled = wasmtime.Module(lone_engine(), bytes(wasmtime.wat2wasm(text))).serialize()
             found = self._own_modules[text] = wasmtime.Module.deserialize(self.engine, compiled)
         return found
 

@@ -36,9 +36,7 @@ class Funcs(HostInterface):
         return self._call(store, target, payload, as_bytes)
 
     def _call(self, store: GuestStore, target: str, payload: str | bytes, convert: Callable[[Value], Value]) -> Value:
-        caller = store.call
-        if caller is None or store.starting:
-            raise CallError("the guest called another function while it was starting; only calls of it may do that")
+        caller = store.caller()
         try:
             EntryId.parse(target)
         except ValueError:

@@ -4,8 +4,8 @@ local error, next, pcall, type, tostring, xpcall = error, next, pcall, type, tos
 local sort, unpack, utf8_len = table.sort, table.unpack, utf8.len
 local frames, render, located = kernel.frames, kernel.render, kernel.located
 local arm, disarm, fatal, is_over, read_fed = kernel.arm, kernel.disarm, kernel.fatal, kernel.is_over, kernel.read_fed
-local flatten, flatten_error, leave, parts, IS_SCALAR =
-  kernel.flatten, kernel.flatten_error, kernel.leave, kernel.error_parts, kernel.IS_SCALAR
+local flatten_result, flatten_error, leave, parts, IS_SCALAR =
+  kernel.flatten_result, kernel.flatten_error, kernel.leave, kernel.error_parts, kernel.IS_SCALAR
 
 local state = kernel.state
 
@@ -14,9 +14,8 @@ local last_trace
 
 local function on_error(value)
   if is_over(value) then return value end
-  local found = frames(2)
-  last_trace = render(found)
-  return type(value) == "string" and located(value, 2, found) or value
+  last_trace = render(frames(2))
+  return type(value) == "string" and located(value, 2) or value
 end
 
 -- For what is no answer of the guest. Two values, because a single one would be a result.
@@ -49,7 +48,7 @@ local function raised(value)
   return failed({ message = tostring(value), kind = "Internal" }, trace)
 end
 
-local function as_returned(_, ...) return "returned", ... end
+local function as_returned(word, ...) return word == "failed" and "returned" or word, ... end
 
 local function returned_error(err)
   local own = parts[err]
@@ -58,7 +57,7 @@ local function returned_error(err)
 end
 
 local function result(value)
-  local ran, fits, run, length, got = pcall(flatten, "$.result", value)
+  local ran, fits, run, length, got = pcall(flatten_result, value)
   if not ran then return unwound(fits) end
   if not fits then return "unfit", run, length, got end
   return "value", leave(run, length)
@@ -131,9 +130,7 @@ local function started(ok, exports, found)
   return "started"
 end
 
--- most_bytes: what the guest may hold, or nil.
-function kernel.start(id, name, most_bytes)
-  kernel.begin(most_bytes)
+function kernel.start(id, name)
   arm()
   return disarm(started(xpcall(run_chunk, on_error, id, name)))
 end

@@ -4,9 +4,10 @@
 -- Once a call is stopped, nothing of the guest runs: `pcall`, `xpcall` and the coroutine functions raise again, to-be-closed
 -- handlers are passed over (see metatables.lua), and a coroutine's are abandoned with it.
 local kernel, ask, restore_limit = ...
+local located = kernel.located
 local collectgarbage, error, select, setmetatable, type = collectgarbage, error, select, setmetatable, type
 local pcall, xpcall, sethook, min, max, clock = pcall, xpcall, debug.sethook, math.min, math.max, os.clock
-local create, resume, close = coroutine.create, coroutine.resume, coroutine.close
+local create, resume, close, status = coroutine.create, coroutine.resume, coroutine.close, coroutine.status
 
 local STOPPED, NO_MEMORY = "the call was stopped", "not enough memory"
 -- Instructions between two looks at the clock. One may take long, in proportion to what the state holds: it joins or compares
@@ -16,7 +17,7 @@ local MOST_INSTRUCTIONS, LEAST_INSTRUCTIONS = 4096, 128 -- some 30 microseconds,
 local HOLDS_LITTLE = 1024 -- KiB of a state that is looked at least often
 local ASK_SECONDS = 0.002
 -- A state that has grown by so many KiB, and by a quarter, starts anew with few instructions, and so does one whose last ones took long: each time
--- that they were quick there are twice as many.
+-- that they were quick there are eight times as many.
 local GROWN, FIRST_INSTRUCTIONS, SLOW_SECONDS = 512, 8, 0.005
 local LAST_INSTRUCTIONS = 1 << 20 -- of a call that is stopped
 -- Hooks do not fire inside C functions: so what these go through counts as well, in bytes.
@@ -35,7 +36,6 @@ local worked = 0 -- bytes that C functions went through since the host was last 
 local interval = MOST_INSTRUCTIONS
 local asked_at, seen_at = 0, 0 -- when the host was last asked and the clock looked at, in seconds of the processor's time
 local grown_from, most = 0, MOST_INSTRUCTIONS -- KiB in use when growth was last seen, and the interval that is allowed
-local room_end -- what the state may hold, in bytes, if that is limited
 local hooked = setmetatable({}, { __mode = "k" }) -- coroutine -> the interval of its hook
 
 -- Tells Lua's own "not enough memory" from a guest's, which is the very same text: Lua runs the collector before it gives up,
@@ -140,7 +140,7 @@ function hook()
   if now - seen_at > SLOW_SECONDS then
     set_interval(max(interval // 16, 1))
   elseif interval < most then
-    set_interval(2 * interval)
+    set_interval(min(8 * interval, most)) -- not one by one: on a deep stack each costs a millisecond
   end
   seen_at = clock() -- what it took to set a hook on a deep stack is not the guest's
 end
@@ -191,9 +191,10 @@ local function wrapped(thread, before, paced, ok, ...)
   if ok and not state.stopping and paced == interval then return ... end
   resumed(before, paced, ok, ...)
   if ok then return ... end
+  if status(thread) ~= "dead" then error((...), 2) end -- one that resumes itself
   -- Not before `caught`: a coroutine that a hook stopped would run its __close handlers with hooks off.
   local closed, other = caught(before, close(thread))
-  error(closed and (...) or other, 0)
+  error(closed and (...) or other, 2) -- as Lua does, with the place of the call in front of a text
 end
 
 kernel.stop, kernel.state, kernel.work, kernel.is_over = stop, state, work, is_over
@@ -251,11 +252,6 @@ end
 
 function kernel.unwound() nested = 0 end
 
--- Begins to count what the state holds; `limit` is what it may hold more, in bytes.
-function kernel.begin(limit)
-  if limit then room_end = collectgarbage("count") * 1024 + limit end
-end
-
 local function made(...)
   buffering = false
   return ...
@@ -270,12 +266,8 @@ function kernel.buffered(plain)
   end
 end
 
--- C's buffers, unlike all else, make no room for themselves: these do. They grow by half, and the old one is there meanwhile.
-function kernel.make_room(bytes)
-  if room_end and collectgarbage("count") * 1024 + 3 * bytes > room_end then collectgarbage() end
-end
-
--- The same where nobody knows beforehand how many bytes: a second chance. For `buffered` functions of one or two results.
+-- C's buffers, unlike all else, make no room for themselves: these have a second chance after a collection. For `buffered`
+-- functions of one or two results.
 function kernel.with_room(plain)
   if not restore_limit then return plain end
   return function(...)
@@ -288,16 +280,25 @@ function kernel.with_room(plain)
   end
 end
 
+-- An error's handler runs where it was raised: in a hook, that is with hooks off.
+local function located_error(problem)
+  if type(problem) ~= "string" or is_over(problem) then return problem end
+  return (located(problem, 2)) -- no tail call, for the count of levels
+end
+
+local function relayed(body, ...) return xpcall(body, located_error, ...) end
+
 function kernel.pcall(...)
   if state.stopping then stop() end
-  return caught(nested, pcall(...))
+  if (...) == nil then return caught(nested, pcall(...)) end
+  return caught(nested, relayed(...))
 end
 
 function kernel.xpcall(body, handler, ...)
-  if type(handler) ~= "function" then error("bad argument #2 to 'xpcall' (function expected)", 2) end
-  -- A handler runs where the error was raised: in a hook, that is with hooks off.
+  if type(handler) ~= "function" then return xpcall(body, handler) end -- which says so
   local function checked(value)
     if is_over(value) then return value end
+    if type(value) == "string" then value = located(value, 2) end
     return handler(value)
   end
   if state.stopping then stop() end
@@ -306,7 +307,7 @@ end
 
 kernel.coroutine = {
   create = create,
-  status = coroutine.status,
+  status = status,
   yield = coroutine.yield,
   running = coroutine.running,
   isyieldable = coroutine.isyieldable,

@@ -14,6 +14,7 @@ local is_over = kernel.is_over
 local REAL, ORIGINAL, COPIED = {}, {}, {}
 
 local function check_key(key, level)
+  if key == "__gc" then error("__gc is not available", level + 1) end
   if key == "__mode" or key == "__close" then error(key .. " must be in a metatable before it is set", level + 1) end
 end
 

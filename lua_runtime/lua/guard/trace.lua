@@ -1,6 +1,6 @@
 -- Where in the guest's own files something happened. Frames of the host's Lua code and of C are left out.
 local kernel = ...
-local getinfo, concat, sub, gsub = debug.getinfo, table.concat, string.sub, string.gsub
+local getinfo, concat, sub, gsub, match = debug.getinfo, table.concat, string.sub, string.gsub, string.match
 
 -- getinfo(level) walks the stack from the top, so a walk costs its square: a runaway recursion must not be listed whole.
 local MOST_LEVELS, MOST_FRAMES = 60, 12
@@ -40,17 +40,28 @@ function kernel.render(found)
   return concat(lines, "\n")
 end
 
--- A C function that a wrapper of ours calls knows neither its name nor the position of the guest: this adds them.
-function kernel.located(message, level, found)
-  local first = found[1]
-  local place = first and first.source .. ":" .. first.line .. ": " or ""
-  if sub(message, 1, #NOWHERE) == NOWHERE then return place .. sub(message, #NOWHERE + 1) end
-  local raiser, wrapper = getinfo(level + 1, "Sf"), getinfo(level + 2, "S")
-  if not (raiser and wrapper) or raiser.what ~= "C" or raiser.func == error then return message end
-  if sub(wrapper.source, 1, 1) == "@" then return message end
-  local name = kernel.names and kernel.names[raiser.func]
-  if name then message = gsub(message, "'%?'", "'" .. name .. "'", 1) end
-  return place .. message
+-- Lua says of an error in C where the guest called it, by which name, and counts the arguments of a method without its
+-- own. In code of ours, and in what it calls, Lua finds nothing of that: this adds it. `level`: that of what raised it.
+function kernel.located(message, level)
+  local raiser, at, ours = getinfo(level + 1, "Sf"), level + 1, sub(message, 1, #NOWHERE) == NOWHERE
+  if not raiser or raiser.func == error or not ours and raiser.what ~= "C" then return message end
+  if ours then message = sub(message, #NOWHERE + 1) else at = at + 1 end
+  local own, info = nil, getinfo(at, "S")
+  -- C calls code of ours to compare, and nothing else: else it is where Lua finds no place either.
+  while info and sub(info.source, 1, 1) ~= "@" and (ours or info.what ~= "C") do
+    own, at = at, at + 1
+    info = getinfo(at, "Sl")
+  end
+  if not own then return message end
+  local by_c = not info or info.what == "C"
+  local called, name = getinfo(own, "n"), kernel.names and kernel.names[raiser.func]
+  local without = called.namewhat == "method" and 1 or 0
+  name = called.name or name and not by_c and match(name, "%w+$") or name
+  message = gsub(message, "^bad argument #(%d+) to '([^']*)'", function(number, shown)
+    return "bad argument #" .. number - without .. " to '" .. (name or shown) .. "'"
+  end)
+  if by_c then return message end
+  return sub(info.source, 2) .. ":" .. info.currentline .. ": " .. message
 end
 
 kernel.frames = frames

@@ -2,7 +2,7 @@
 -- holds are C's own, for the hook reckons with that; those that may do more are bounded here.
 local kernel = ...
 local error, type, tostring, next, pairs, select = error, type, tostring, next, pairs, select
-local rawequal, tonumber = rawequal, tonumber
+local rawequal, tonumber, tointeger = rawequal, tonumber, math.tointeger
 local unpack, date, time = table.unpack, os.date, os.time
 local state, work = kernel.state, kernel.work
 local parts, seal, sealed = kernel.error_parts, kernel.seal, kernel.sealed
@@ -99,6 +99,26 @@ for name in ("codepoint len offset"):gmatch("%a+") do
   end
 end
 
+-- One step goes over all continuation bytes that follow: none in a text that is valid, but a guest may take steps itself.
+local function counted(step)
+  return function(text, at)
+    local found, code = step(text, at)
+    if found then
+      work(found - (tointeger(at) or 0))
+      return found, code
+    elseif type(text) == "string" then
+      work(#text)
+    end
+  end
+end
+
+local strict, lax = counted((utf8.codes(""))), counted((utf8.codes("", true)))
+
+function codes.codes(...)
+  local _, text, first = utf8.codes(...)
+  return select(2, ...) and lax or strict, text, first
+end
+
 codes.char = bounded("utf8.char", codes.char)
 
 local numbers = pick(math, [[abs acos asin atan ceil cos deg exp floor fmod huge log maxinteger mininteger modf pi rad
@@ -117,10 +137,10 @@ local always = {
 }
 for name, library in pairs(always) do globals[name] = library end
 
-local names = {} -- of C functions, for error messages
+local names = {} -- of C functions, for messages where the guest calls them by none
 for library in ("string table coroutine math utf8 os"):gmatch("%w+") do
-  for name, value in pairs(_G[library]) do names[value] = name end
+  for name, value in pairs(_G[library]) do names[value] = library .. "." .. name end
 end
-for name in ("setmetatable getmetatable rawset rawequal tonumber"):gmatch("%a+") do names[_G[name]] = name end
+for name in ("setmetatable getmetatable rawset rawequal tonumber tostring pcall xpcall"):gmatch("%a+") do names[_G[name]] = name end
 
 kernel.names, kernel.globals, kernel.always = names, globals, always

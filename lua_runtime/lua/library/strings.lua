@@ -2,11 +2,10 @@
 -- would run for long; without one, each function is C's own behind two tests. All but those that take no text first take
 -- error objects for it.
 local kernel = ...
-local error, getmetatable, rawget, select, tonumber, tostring, type =
-  error, debug.getmetatable, rawget, select, tonumber, tostring, type
+local error, select, tonumber, tostring, type = error, select, tonumber, tostring, type
 local math_type, tointeger, unpack = math.type, math.tointeger, table.unpack
 local parts, error_text, state, work = kernel.error_parts, kernel.error_text, kernel.state, kernel.work
-local make_room, pointer, HAS_ADDRESS = kernel.make_room, kernel.pointer, kernel.HAS_ADDRESS
+local pointer, HAS_ADDRESS = kernel.pointer, kernel.HAS_ADDRESS
 local real = string
 local real_byte, real_find, real_len, real_rep, real_sub = real.byte, real.find, real.len, real.rep, real.sub
 local real_gmatch, real_gsub = real.gmatch, real.gsub
@@ -16,7 +15,6 @@ local BLOCK = 4096 -- bytes that string.rep repeats at least: C copies each repe
 local PIECE = 1024 * 1024 -- bytes that C changes in one go
 local MOST_LAYOUT = 16 * 1024 -- bytes of a layout of format, pack or unpack under a deadline
 local ELEMENT = 500 -- bytes that format makes of a value that is no text: "%99.99f"
-local SOME_ROOM = 64 * 1024 -- bytes for a text of objects
 local is_text = { string = true, number = true }
 
 local strings = {}
@@ -73,24 +71,25 @@ local function size_of(name, layout, ...)
   return size
 end
 
-local format = kernel.limit_nesting("string.format", real.format)
-local format_plain = kernel.with_room(real.format) -- for values that run no code
+local format = kernel.with_room(real.format)
 
--- Gives what "%s" and "%p" would show of an object, if that is its address, as text.
-local function without_addresses(layout, ...)
-  local given, at = { ... }, 0
+-- Gives what "%s" and "%p" would show of an object as text: no address, and no code that runs while C has a buffer.
+local function without_objects(layout, ...)
+  local given, kinds = { ... }, {}
   layout = real_gsub(layout, "(%%[^%a%%]*)(.)", function(flags, kind)
     if kind == "%" then return nil end
-    at = at + 1
-    local value = given[at]
-    if kind == "p" then
-      given[at] = pointer(value)
-      return flags .. "s"
-    end
-    local metatable = kind == "s" and HAS_ADDRESS[type(value)] and getmetatable(value)
-    if metatable == nil or metatable and rawget(metatable, "__tostring") == nil then given[at] = tostring(value) end
+    kinds[#kinds + 1] = kind
+    return kind == "p" and flags .. "s" or nil
   end)
-  return format(layout, unpack(given, 1, select("#", ...)))
+  for at = 1, #kinds do
+    local value = given[at]
+    if kinds[at] == "p" then
+      given[at] = pointer(value)
+    elseif kinds[at] == "s" and HAS_ADDRESS[type(value)] then
+      given[at] = tostring(value)
+    end
+  end
+  return (format(layout, unpack(given, 1, select("#", ...)))) -- no tail call: messages say what the guest called
 end
 
 local function any_object(first, second, third, ...)
@@ -100,7 +99,7 @@ end
 
 function strings.format(...)
   local layout = ...
-  if type(layout) ~= "string" then return format(...) end
+  if type(layout) ~= "string" then return (format(...)) end
   if state.armed then
     local size = size_of("format", ...)
     work(size)
@@ -108,9 +107,8 @@ function strings.format(...)
       error("string.format: more than 1 MiB with %q under a deadline", 2)
     end
   end
-  if not any_object(...) and not real_find(layout, "p", 1, true) then return format_plain(...) end
-  make_room(SOME_ROOM)
-  return without_addresses(...)
+  if not any_object(...) and not real_find(layout, "p", 1, true) then return (format(...)) end
+  return (without_objects(...))
 end
 
 -- "c" and "!" make what they say, without a value for it.
@@ -187,7 +185,7 @@ function strings.byte(text, first, last)
   return real_byte(text, first, last)
 end
 
-local metatable = getmetatable("")
+local metatable = debug.getmetatable("")
 metatable.__index = strings
 for name in real.gmatch("add sub mul mod pow div idiv unm", "%a+") do -- arithmetic reads the number in a string
   local plain = metatable["__" .. name]

@@ -7,7 +7,7 @@ local getinfo = debug.getinfo
 local state, work, check = kernel.state, kernel.work, kernel.check
 local real_insert, real_remove, real_sort, real_move = table.insert, table.remove, table.sort, table.move
 local real_unpack = table.unpack
-local real_concat = kernel.with_room(kernel.limit_nesting("table.concat", table.concat))
+local real_concat = kernel.with_room(table.concat) -- of lists whose elements run no code
 
 local MOST_MOVED = 10 * 1000 * 1000 -- elements that one library call goes through
 local MOST_JOINED = 64 * 1024 * 1024 -- bytes of one table.concat under a deadline
@@ -74,7 +74,8 @@ function tables.insert(list, ...)
   end
   local position, value = ...
   local at = index(position)
-  if not at or at < 1 or at > length + 1 then error("bad argument #2 to 'insert' (position out of bounds)", 2) end
+  if not at then return real_insert(list, position, value) end -- which says what is wrong
+  if at < 1 or at > length + 1 then error("bad argument #2 to 'insert' (position out of bounds)", 2) end
   if at <= length then move(list, at, length, at + 1, list) end
   list[at] = value
 end
@@ -83,7 +84,8 @@ function tables.remove(list, ...)
   if is_plain(list) then return real_remove(list, ...) end
   local length = length_of(list, "remove")
   local at = index((...), length)
-  if not at or at ~= length and (at < 1 or at > length + 1) then
+  if not at then return real_remove(list, ...) end
+  if at ~= length and (at < 1 or at > length + 1) then
     error("bad argument #2 to 'remove' (position out of bounds)", 2)
   end
   local removed = list[at]
@@ -110,9 +112,8 @@ end
 
 function tables.concat(list, separator, from, to)
   local kind = type(separator)
-  if is_plain(list) or (kind ~= "nil" and kind ~= "string" and kind ~= "number") then
-    return real_concat(list, separator, from, to)
-  end
+  if is_plain(list) then return real_concat(list, separator, from, to) end
+  if kind ~= "nil" and kind ~= "string" and kind ~= "number" then return real_concat({}, separator) end
   separator = separator == nil and "" or separator .. ""
   local first, last = index(from, 1), to == nil and length_of(list, "concat") or index(to)
   if not first or not last then return real_concat({}, separator, from, to) end -- which says what is wrong
@@ -171,7 +172,7 @@ end
 -- C sorts pieces, and what is long is done here, where hooks fire: the pieces are merged, two by two.
 local function sort_long(list, length)
   local starts, spare = pieces_of(list, length), {}
-  if not starts then return real_sort(list, length * ELEMENT > MOST_SORTED and is_less or nil) end
+  if not starts then return real_sort(list, is_less) end -- there may be long strings among other things
   for at = 1, #starts - 1 do
     local first, behind = starts[at], starts[at + 1]
     local piece = #starts == 2 and list or real_move(list, first, behind - 1, 1, {})

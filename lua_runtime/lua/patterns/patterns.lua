@@ -7,15 +7,44 @@ local kernel = ...
 local error, ipairs, tonumber = error, ipairs, tonumber
 local byte, find, gmatch, gsub, sub = string.byte, string.find, string.gmatch, string.gsub, string.sub
 local concat, max = table.concat, math.max
-local work, MOST_STEPS = kernel.work, kernel.pattern_limits.MOST_STEPS
+local work, limits = kernel.work, kernel.pattern_limits
+local MOST_STEPS, MOST_PATTERN = limits.MOST_STEPS, limits.MOST_PATTERN
 
 local MOST_CAPTURES = 32 -- as in C
 local MOST_PARSED = 100 -- patterns that are remembered
+local LONG_CLASS = 64 -- bytes; C goes through a class for each byte of the text
+local QUICK_PATTERN = 256 -- bytes of one that C runs without being counted
+local NO_BYTE = "[^%s%S]"
 
 -- Without a position of its own, this code says that of the guest that called it.
 local function fail(message)
   local place = kernel.frames(2, 500)[1] -- the matcher may be 200 levels deep
   error(place and place.source .. ":" .. place.line .. ": " .. message or message, 0)
+end
+
+-- Classes -------------------------------------------------------------------------------------------------------------
+
+local BYTES = {}
+for value = 0, 255 do BYTES[value + 1] = string.char(value) end
+BYTES = concat(BYTES)
+
+local function escaped(bytes) return (gsub(bytes, "%W", "%%%0")) end
+
+local function bytes_outside(class) return (gsub(BYTES, class, "")) end
+
+local function bytes_of(class)
+  local found = {}
+  for each in gmatch(BYTES, class) do found[#found + 1] = each end
+  return concat(found)
+end
+
+-- A class of the bytes given, some perhaps twice; nil for none.
+local function class_of(bytes)
+  if bytes == "" then return nil end
+  local class = "[" .. escaped(bytes) .. "]"
+  if #bytes <= 128 then return class end
+  local others = bytes_outside(class)
+  return others == "" and "." or "[^" .. escaped(others) .. "]"
 end
 
 -- Patterns -----------------------------------------------------------------------------------------------------------
@@ -84,6 +113,10 @@ local function parse(pattern, at)
     local stop = class_end(pattern, at)
     local class, sign = sub(pattern, at, stop - 1), sub(pattern, stop, stop)
     if find(class, "^%p$") and class ~= "." then class = "%" .. class end
+    if #class > LONG_CLASS then
+      work(#class * 64)
+      class = class_of(bytes_of(class)) or NO_BYTE
+    end
     local kind = REPETITIONS[sign]
     local source = kind and class .. sign or class
     add({ kind = kind or "one", class = class, source = source, least = sign == "+" and 1 or 0 }, kind and stop + 1 or stop)
@@ -108,32 +141,9 @@ end
 
 -- What a pattern costs ------------------------------------------------------------------------------------------------
 
-local BYTES = {}
-for value = 0, 255 do BYTES[value + 1] = string.char(value) end
-BYTES = concat(BYTES)
-
-local function escaped(bytes) return (gsub(bytes, "%W", "%%%0")) end
-
 local REPEATS = { greedy = true, lazy = true }
 local IS_CAPTURE = { open = true, close = true, place = true }
 local MAY_BE_EMPTY = { open = true, close = true, place = true, greedy = true, lazy = true, optional = true }
-
-local function bytes_outside(class) return (gsub(BYTES, class, "")) end
-
-local function bytes_of(class)
-  local found = {}
-  for each in gmatch(BYTES, class) do found[#found + 1] = each end
-  return concat(found)
-end
-
--- A class of the bytes given, some perhaps twice; nil for none.
-local function class_of(bytes)
-  if bytes == "" then return nil end
-  local class = "[" .. escaped(bytes) .. "]"
-  if #bytes <= 128 then return class end
-  local others = bytes_outside(class)
-  return others == "" and "." or "[^" .. escaped(others) .. "]"
-end
 
 -- Whether what follows an item can never begin with a byte of its class. Then only the end of its run is worth trying:
 -- before that end, whatever may be empty is, and the first item that may not be fails at its first byte.
@@ -218,10 +228,11 @@ local parsed, parsed_count = { [true] = {}, [false] = {} }, 0
 
 -- Adds to the items what concerns the pattern as a whole. `literal`: whether a first "^" means itself, as in gmatch.
 local function remember(pattern, literal)
+  if #pattern > MOST_PATTERN then fail("a pattern of more than " .. MOST_PATTERN .. " bytes under a deadline") end
   local anchored = not literal and byte(pattern) == 94
   local items = study(parse(pattern, anchored and 2 or 1))
   items.anchored, items.pattern, items.sections = anchored, pattern, {}
-  items.quick = is_quick(items, anchored)
+  items.quick = #pattern <= QUICK_PATTERN and is_quick(items, anchored)
   local first = items[1]
   items.first = anchored and first and (first.kind == "one" or first.least == 1) and "^" .. first.class
   items.search_power = anchored and max(1, items[1] and items[1].power or 0) or search_power(items, 1)

@@ -2,7 +2,7 @@
 -- and so they are under one where the text is short or the pattern's worst case small. The code for all else is loaded when
 -- it is first needed: it would make each new state a quarter dearer.
 local kernel, patterns_code, windows_code, matching_code, replacing_code = ...
-local ipairs, load, select, tonumber, type = ipairs, load, select, tonumber, type
+local ipairs, load, select, tonumber, tostring, type = ipairs, load, select, tonumber, tostring, type
 local math_type, tointeger, setmetatable, unpack = math.type, math.tointeger, setmetatable, table.unpack
 local getmetatable = debug.getmetatable
 local parts, error_text, state, work = kernel.error_parts, kernel.error_text, kernel.state, kernel.work
@@ -13,9 +13,20 @@ local MOST_STEPS = 4 * 1000 * 1000 -- of C's matcher in one go: some 20 ms
 local FEW_STEPS = MOST_STEPS // 16 -- so few that the pattern need not be looked at
 local FIRST, PIECE = 256, 64 * 1024 -- bytes of text that C goes through at once, at first and at most
 local LEAST_WINDOW = 128 -- a pattern whose windows must be shorter has none
+local MOST_PATTERN = 16 * 1024 -- bytes
 local MOST_REMEMBERED = 100 -- patterns
 
-kernel.pattern_limits = { MOST_STEPS = MOST_STEPS, FIRST = FIRST, PIECE = PIECE, LEAST_WINDOW = LEAST_WINDOW }
+kernel.pattern_limits = {
+  MOST_STEPS = MOST_STEPS, FIRST = FIRST, PIECE = PIECE, LEAST_WINDOW = LEAST_WINDOW, MOST_PATTERN = MOST_PATTERN,
+}
+
+-- C takes the digits of a number for a text, and so does all here; a text to be searched may be an error object.
+local function as_text(value)
+  if type(value) == "number" then return tostring(value) end
+  return parts[value] and error_text(value) or value
+end
+
+local function as_pattern(value) return type(value) == "number" and tostring(value) or value end
 
 local patterns, matching, replacing
 
@@ -30,7 +41,7 @@ local longest, longest_count = {}, 0 -- the longest such texts, by pattern
 local function is_short(subject, pattern)
   local length = longest[pattern]
   if not length then
-    if type(pattern) ~= "string" then return false end
+    if type(pattern) ~= "string" or #pattern > MOST_PATTERN then return false end
     local _, loops = real_gsub(real_gsub(pattern, "%%[b%d]", "*"), "[*+%-?]", "")
     length = FEW_STEPS ^ (1 / (loops + 1)) / (1 + #pattern // 16) - 1
     if longest_count == MOST_REMEMBERED then longest, longest_count = {}, 0 end
@@ -99,14 +110,16 @@ local function find_plain(text, wanted, init)
 end
 
 function strings.find(text, pattern, init, plain)
-  if type(text) == "table" and parts[text] then text = error_text(text) end
+  if type(text) ~= "string" then text = as_text(text) end
   if not state.armed then return real_find(text, pattern, init, plain) end
+  if type(pattern) ~= "string" then pattern = as_pattern(pattern) end
   local items = not plain and quick[pattern]
   if items and math_type(init) == "integer" and type(text) == "string" and init > 0 and init <= #text then
     return find_quick(text, items, init)
   end
   if is_short(text, pattern) then return real_find(text, pattern, init, plain) end
-  if plain or type(pattern) == "string" and not real_find(pattern, "[%^%$%*%+%?%.%(%)%[%%%-]") then
+  local short = type(pattern) == "string" and #pattern <= MOST_PATTERN -- a longer one is refused
+  if plain or short and not real_find(pattern, "[%^%$%*%+%?%.%(%)%[%%%-]") then
     return find_plain(text, pattern, init)
   end
   return find_guarded(text, pattern, init)
@@ -120,21 +133,25 @@ local function matched(text, first, last, ...)
 end
 
 function strings.match(text, pattern, init)
-  if type(text) == "table" and parts[text] then text = error_text(text) end
-  if not state.armed or is_short(text, pattern) or type(text) ~= "string" then return real_match(text, pattern, init) end
+  if type(text) ~= "string" then text = as_text(text) end
+  if not state.armed then return real_match(text, pattern, init) end
+  if type(pattern) ~= "string" then pattern = as_pattern(pattern) end
+  if is_short(text, pattern) or type(text) ~= "string" then return real_match(text, pattern, init) end
   return matched(text, find_guarded(text, pattern, init))
 end
 
 function strings.gmatch(text, pattern, init)
-  if type(text) == "table" and parts[text] then text = error_text(text) end
-  if not state.armed or is_short(text, pattern) then return real_gmatch(text, pattern, init) end
+  if type(text) ~= "string" then text = as_text(text) end
+  if not state.armed then return real_gmatch(text, pattern, init) end
+  if type(pattern) ~= "string" then pattern = as_pattern(pattern) end
+  if is_short(text, pattern) then return real_gmatch(text, pattern, init) end
   local items, at = plan(text, pattern, init, true)
   if not items or patterns.is_cheap(items, #text - at + 1) then return real_gmatch(text, pattern, init) end
   return replacing.gmatch(text, items, at)
 end
 
 -- Whether C's gsub could write much more than it reads.
-local function grows(subject, replacement)
+local function could_grow(subject, replacement)
   return type(replacement) == "string" and type(subject) == "string"
     and (#subject + 1.0) * #replacement > MOST_STEPS
 end
@@ -143,14 +160,19 @@ local calling_gsub = kernel.limit_nesting("string.gsub", real_gsub)
 local REPLACES = { string = kernel.with_room(real_gsub), ["function"] = calling_gsub, table = calling_gsub }
 
 function strings.gsub(text, pattern, replacement, most)
-  if type(text) == "table" and parts[text] then text = error_text(text) end
+  if type(text) ~= "string" then text = as_text(text) end
+  if type(replacement) == "number" then replacement = tostring(replacement) end
   local kind = type(replacement)
   if kind == "table" and not getmetatable(replacement) then kind = "string" end -- it runs no code either
-  local in_c = REPLACES[kind] or real_gsub
-  if not state.armed then return in_c(text, pattern, replacement, most) end
-  local items, limit = nil, most == nil and 1 << 62 or tointeger(tonumber(most))
-  local grows = grows(text, replacement)
-  if limit and (grows or not is_short(text, pattern)) then items = plan(text, pattern, 1, false) end
-  if not items or not grows and patterns.is_cheap(items, #text) then return in_c(text, pattern, replacement, most) end
-  return replacing.gsub(text, items, replacement, limit, in_c)
+  local in_c, items, limit, grows = REPLACES[kind] or real_gsub, nil, nil, false
+  if type(pattern) ~= "string" then pattern = as_pattern(pattern) end
+  if state.armed then
+    limit, grows = most == nil and 1 << 62 or tointeger(tonumber(most)), could_grow(text, replacement)
+    if limit and (grows or not is_short(text, pattern)) then items = plan(text, pattern, 1, false) end
+  end
+  if items and (grows or not patterns.is_cheap(items, #text)) then
+    return replacing.gsub(text, items, replacement, limit, in_c)
+  end
+  local changed, count = in_c(text, pattern, replacement, most) -- no tail call, for the sake of messages
+  return changed, count
 end

@@ -1,11 +1,11 @@
 -- Values cross as flat runs of scalars: a table is a mark, its count, and its items (or its keys and items). Lupa then
 -- never makes a proxy of a table, which would be slow, and would allocate where Lua cannot report that memory ran out.
-local kernel, OUT_LIST, OUT_RECORD, collect, more, restore_limit = ...
+local kernel, OUT_LIST, OUT_RECORD, OUT_RESOURCE, collect, more, restore_limit = ...
 local error, next, type, rawlen, rawget = error, next, type, rawlen, rawget
 local select, unpack, utf8_len, math_type, min = select, table.unpack, utf8.len, math.type, math.min
 local pcall, sub, getmetatable, setmetatable = pcall, string.sub, debug.getmetatable, setmetatable
 local parts, new_error, stop, work = kernel.error_parts, kernel.new_error, kernel.stop, kernel.work
-local is_object = kernel.is_object
+local is_object, resource, resource_held = kernel.is_object, kernel.resource, kernel.resource_held
 
 local MOST_NESTING = 128 -- as in interop.values
 -- What one run may hold: its text (a string that stands there twice is copied twice), and for each value and key what
@@ -18,7 +18,7 @@ local TABLE_WORK = 128 * 1024 -- `next` walks over the empty places of a table u
 local MOST_RESULTS = 8000 -- values in one crossing; Lua's stack is the bound
 local MOST_ARGUMENTS = 128 -- Lupa copies the arguments once for each argument
 local MOST_HOLES = 100 -- in a table, beyond one for each value that is there: `{ [2^40] = 1 }` is no list
-local IN_LIST, IN_RECORD = {}, {}
+local IN_LIST, IN_RECORD, IN_RESOURCE = {}, {}, {}
 local NONES, FILLED = {}, {} -- keys of the metatable that remembers what of a table is none: see `remember`
 local UNFIT = {}
 local IS_SCALAR = { ["nil"] = true, boolean = true, number = true, string = true }
@@ -28,6 +28,7 @@ local IS_SCALAR = { ["nil"] = true, boolean = true, number = true, string = true
 local out, count, room, most -- the run being written, and how many bytes it may still get, and in all
 local trail = {} -- the keys from the top to the table being written
 local unfit -- what stood in the way: path, expected, got
+local resources_pass = false -- whether they may stand there: in the arguments and the result of a call
 local nones_pass = false -- whether nil may stand in tables: what they are for is known where they arrive, by its type
 
 local function path_of(base, depth)
@@ -161,7 +162,14 @@ end
 
 function write_table(value, depth)
   if depth >= MOST_NESTING then refuse(0, "at most " .. MOST_NESTING .. " levels of nesting", "more (is it cyclic?)") end
-  if parts[value] or is_object[value] then refuse(depth, "a plain value", article(value)) end
+  if parts[value] or is_object[value] then
+    local own = resources_pass and resource_held[value]
+    if not own then refuse(depth, "a plain value", article(value)) end
+    make_room(0, depth)
+    count = count + 2
+    out[count - 1], out[count] = OUT_RESOURCE, own.number
+    return
+  end
   make_room(0, depth)
   local all, strings = survey(value)
   local whole = strings == 0 and all == rawlen(value) and not getmetatable(value)
@@ -182,7 +190,7 @@ end
 local function flatten_within(bytes, base, ...)
   most, room = bytes, bytes
   local ok, problem = pcall(write_all, ...)
-  nones_pass = false
+  nones_pass, resources_pass = false, false
   local run, length, keys = out, count, trail
   out, trail = nil, {} -- nothing that the guest gave outlasts the call
   if ok then return true, run, length end
@@ -196,6 +204,11 @@ end
 
 -- Returns true with the run and its length, or false with path, expected and got; raises what must unwind the call.
 local function flatten(base, ...) return flatten_within(MOST_BYTES, base, ...) end
+
+function kernel.flatten_result(value)
+  resources_pass = true
+  return flatten("$.result", value)
+end
 
 -- The same for what an error carries.
 function kernel.flatten_error(base, value) return flatten_within(ERROR_BYTES, base, value) end
@@ -226,7 +239,11 @@ end
 function read()
   local item = run[at]
   at = at + 1
-  if item ~= IN_LIST and item ~= IN_RECORD then return item end
+  if item ~= IN_LIST and item ~= IN_RECORD then
+    if item ~= IN_RESOURCE then return item end
+    at = at + 2
+    return resource(run[at - 2], run[at - 1])
+  end
   local built, length = {}, run[at]
   at = at + 1
   if item == IN_LIST then return read_list(built, length) end
@@ -327,9 +344,9 @@ local function send(host, first, ...)
   return hand_over(host, first, flat, length)
 end
 
--- The same for the arguments of a function, in whose tables nil is none.
+-- The same for the arguments of a function, in whose tables nil is none, and among which there may be resources.
 function kernel.send_arguments(host, first, ...)
-  nones_pass = true
+  nones_pass, resources_pass = true, true
   return send(host, first, ...)
 end
 
@@ -349,5 +366,5 @@ function kernel.leave(flat, length)
   return length
 end
 
-kernel.IN_LIST, kernel.IN_RECORD, kernel.IS_SCALAR = IN_LIST, IN_RECORD, IS_SCALAR
+kernel.IN_LIST, kernel.IN_RECORD, kernel.IN_RESOURCE, kernel.IS_SCALAR = IN_LIST, IN_RECORD, IN_RESOURCE, IS_SCALAR
 kernel.flatten, kernel.misfit, kernel.hand_over, kernel.receive, kernel.send = flatten, misfit, hand_over, receive, send

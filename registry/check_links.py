@@ -1,0 +1,89 @@
+"""What can be known of links without a call: that their entries are there, and that signatures fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from polycall.interop.errors import NotFoundError, PreparationError
+from polycall.interop.ids import cut
+from polycall.interop.protocols import Function, Link
+from polycall.registry.dispatch.dispatcher import is_callable
+from polycall.registry.documents.nodes import join
+from polycall.registry.entries.entry import Entry
+from polycall.registry.entries.index import Index
+from polycall.registry.finding import Finding
+
+__all__ = ["check_links"]
+
+_LONGEST = 300
+
+
+def check_links(index: Index, functions: Mapping[str, Function]) -> Iterator[Finding]:
+    """Looks at what the linked imports of all functions lead to.
+
+    Args:
+        index: The entries.
+        functions: Those of them that were prepared, by id.
+    """
+    for entry_id, function in functions.items():
+        for need in function.imports:
+            if need.link is not None:
+                yield from _check_link(index.get(entry_id), need.name, need.link, index, functions)
+
+
+def _check_link(
+    entry: Entry, name: str, link: Link, index: Index, functions: Mapping[str, Function]
+) -> Iterator[Finding]:
+    def wrong(code: str, message: str, hint: str | None = None) -> Finding:
+        return Finding("error", code, entry.problem(join("links", link.declared), f"{entry.id}: {message}", hint))
+
+    try:
+        target = index.get(index.linked(link.target))
+    except NotFoundError as error:
+        yield wrong(error.code, f"{name} has no entry: {error.message}", error.hint)
+        return
+    if not is_callable(target):
+        yield wrong(PreparationError.code, f"{name} leads to {target.id}, of kind {target.kind}, which is not called")
+        return
+    function = functions.get(str(target.id))
+    signature = None if function is None else function.signature
+    if signature is not None and not _fits(link.signature, str(signature)):
+        imported, served = cut(link.signature, _LONGEST), cut(str(signature), _LONGEST)
+        yield wrong(PreparationError.code, f"{name} is imported as {imported}; {target.id} is {served}")
+
+
+def _fits(imported: str, served: str) -> bool:
+    """Whether types are the same, whatever the parameters are called; a plain result may be the ok of a result."""
+    if imported.endswith("..."):  # cut: nobody can tell
+        return True
+    (wants, result), (takes, gives) = _types(imported), _types(served)
+    return wants == takes and gives in (result, _ok_of(result))
+
+
+def _types(signature: str) -> tuple[list[str], str]:
+    """Returns the types of the parameters and of the result of ``func(a: s32, b: s32) -> s32``."""
+    *parts, end = _parts(signature.removeprefix("func("))
+    return [part.partition(": ")[2] for part in parts if part], end.removeprefix(" -> ")
+
+
+def _ok_of(result: str) -> str:
+    if result == "result" or not result.startswith("result<"):
+        return "" if result == "result" else result
+    ok = _parts(result.removeprefix("result<"))[0]
+    return "" if ok == "_" else ok
+
+
+def _parts(text: str) -> list[str]:
+    """Splits at the commas up to the bracket that closes; what follows it is the last part."""
+    parts, begin, depth = [], 0, 0
+    for at, character in enumerate(text):
+        if character in "(<{":
+            depth += 1
+        elif character in ")>}":
+            depth -= 1
+        if depth < 0 or (not depth and character == ","):
+            parts.append(text[begin:at])
+            begin = at + 2 if character == "," else at + 1
+        if depth < 0:
+            break
+    return [*parts, text[begin:]]

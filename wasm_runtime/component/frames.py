@@ -1,0 +1,126 @@
+"""What core modules are given when they are instantiated, with every address ready for C.
+
+A Python guest is given two thousand things, one by one, for each fresh instance. So all that a name costs beside the
+engine's own look-up is paid once: arguments are ctypes objects made beforehand, and the memory that the engine writes
+to is used again for the next instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ctypes import c_char_p, c_size_t, c_void_p
+from typing import NamedTuple
+
+from polycall.wasm_runtime.component.plan import CoreExport, CoreRef, Instantiate
+from polycall.wasm_runtime.engine.native import Buffer
+
+__all__ = ["EXTERN_BYTES", "EXTERN_CONTENT", "INSTANCE_BYTES", "Frame", "Frames", "Given"]
+
+EXTERN_BYTES = 32
+"""The size of a ``wasmtime_extern_t``."""
+
+EXTERN_CONTENT = 8
+"""Where in it the function, memory, ... is; its kind comes first, and is 0 for a function."""
+
+INSTANCE_BYTES = 16
+"""The size of a ``wasmtime_instance_t``."""
+
+_MOST_KEPT = 16
+
+
+class _Export(NamedTuple):
+    """An export of a core instance that goes to a slot."""
+
+    core: int
+    name: c_char_p
+    length: c_size_t
+    slot: int
+
+
+class Given(NamedTuple):
+    """What one core module imports: the slots from `first` on, in its order.
+
+    Attributes:
+        first: Its first slot.
+        how_many: Their number.
+        exports: What is looked up.
+        hosts: Core functions of the host that are made: their number and slot.
+        copies: What an earlier slot has: that one and the slot.
+    """
+
+    first: int
+    how_many: c_size_t
+    exports: tuple[_Export, ...]
+    hosts: tuple[tuple[int, int], ...]
+    copies: tuple[tuple[int, int], ...]
+
+
+class Frame:
+    """The core instances of one instance, and a slot for each thing that they import.
+
+    Attributes:
+        cores: The addresses of the ``wasmtime_instance_t``.
+        slots: The addresses of the ``wasmtime_extern_t``.
+        contents: What is in those.
+    """
+
+    __slots__ = ("_data", "_pinned", "_slots_at", "contents", "cores", "slots")
+
+    def __init__(self, cores: int, slots: int) -> None:
+        self._slots_at = cores * INSTANCE_BYTES
+        # One more: modules without imports are given an address as well.
+        self._pinned = Buffer(self._slots_at + (slots + 1) * EXTERN_BYTES)
+        self._data = self._pinned.data
+        start = self._pinned.address
+        addresses = range(start + self._slots_at, start + len(self._data), EXTERN_BYTES)
+        self.cores = [c_void_p(start + each * INSTANCE_BYTES) for each in range(cores)]
+        self.slots = [c_void_p(each) for each in addresses]
+        self.contents = [c_void_p(each + EXTERN_CONTENT) for each in addresses]
+
+    def copy(self, copies: Iterable[tuple[int, int]]) -> None:
+        """Fills slots with what others have."""
+        data, start = self._data, self._slots_at
+        for source, target in copies:
+            at, to = start + source * EXTERN_BYTES, start + target * EXTERN_BYTES
+            data[to : to + EXTERN_BYTES] = data[at : at + EXTERN_BYTES]
+
+
+class Frames:
+    """The frames of one plan's instances. Shared by threads.
+
+    Attributes:
+        given: What each `Instantiate` step of the plan needs, in order.
+    """
+
+    def __init__(self, steps: Sequence[object]) -> None:
+        self._slots = 0
+        self._known: dict[CoreRef, int] = {}
+        self.given = [self._given(step.imports) for step in steps if isinstance(step, Instantiate)]
+        self._kept: list[Frame] = []
+
+    def _given(self, imports: Sequence[CoreRef]) -> Given:
+        first = self._slots
+        exports, hosts, copies = [], [], []
+        for slot, ref in enumerate(imports, first):
+            known = self._known.setdefault(ref, slot)
+            if known != slot:
+                copies.append((known, slot))
+            elif isinstance(ref, CoreExport):
+                name = ref.name.encode()
+                exports.append(_Export(ref.instance, c_char_p(name), c_size_t(len(name)), slot))
+            else:
+                hosts.append((ref.index, slot))
+        self._slots += len(imports)
+        return Given(first, c_size_t(len(imports)), tuple(exports), tuple(hosts), tuple(copies))
+
+    def take(self) -> Frame:
+        """Returns a frame that nobody else uses."""
+        try:
+            return self._kept.pop()
+        except IndexError:
+            return Frame(len(self.given), self._slots)
+
+    def give_back(self, frame: Frame) -> None:
+        """Takes a frame back whose instance is closed: nothing of its store is touched any more."""
+        if len(self._kept) < _MOST_KEPT:
+            self._kept.append(frame)
