@@ -10,6 +10,7 @@ import wasmtime
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import ImportDeniedError
+from polycall.interop.resources import state_of
 from polycall.interop.values import Value
 from polycall.wasm_runtime.component.binary import decode
 from polycall.wasm_runtime.component.host import HostFunction
@@ -44,7 +45,7 @@ class Hosted:
 
     def drop(self, handle: Any, *, seconds: float | None = None) -> None:
         """Drops a resource that the instance gave away."""
-        self._within(lambda: self.guest.drop(handle), seconds)
+        self._within(lambda: self.guest.drop(state_of(handle)), seconds)
 
     def close(self) -> None:
         """Frees it."""

@@ -26,6 +26,7 @@ INSTANCE_BYTES = 16
 """The size of a ``wasmtime_instance_t``."""
 
 _MOST_KEPT = 16
+_MOST_SLOTS_KEPT = 20_000  # a slot is a few hundred bytes
 
 
 class _Export(NamedTuple):
@@ -97,6 +98,7 @@ class Frames:
         self._known: dict[CoreRef, int] = {}
         self.given = [self._given(step.imports) for step in steps if isinstance(step, Instantiate)]
         self._kept: list[Frame] = []
+        self._most = min(_MOST_KEPT, _MOST_SLOTS_KEPT // max(1, self._slots))
 
     def _given(self, imports: Sequence[CoreRef]) -> Given:
         first = self._slots
@@ -122,5 +124,5 @@ class Frames:
 
     def give_back(self, frame: Frame) -> None:
         """Takes a frame back whose instance is closed: nothing of its store is touched any more."""
-        if len(self._kept) < _MOST_KEPT:
+        if len(self._kept) < self._most:
             self._kept.append(frame)
