@@ -77,6 +77,12 @@ class Pieces:
 
     def _place_pieces(self, crossing: Crossing) -> None:
         pieces = self.pieces
+        if len(pieces) == 1:
+            ((data, boundary, image, at),) = pieces
+            (address,) = crossing.allocate([(len(data), boundary)])
+            _POINTER.pack_into(image, at, address)
+            crossing.memory.view[address : address + len(data)] = data
+            return
         addresses = crossing.allocate([(len(data), boundary) for data, boundary, _, _ in pieces])
         view = crossing.memory.view  # `allocate` has looked whether all of them lie in it
         # From the last to the first: a piece is complete when all that it points to has told it its address.
