@@ -156,7 +156,9 @@ class Border:
         instance, number = self._instance, self.number
         outer, instance.task = instance.task, self._allocation
         instance.may_leave[number] = False
-        if len(wanted) >= FEWEST and self._options.realloc_parameters == _REALLOC and instance.may_batch:
+        if len(wanted) == 1:
+            addresses = [self._allocated(*wanted[0])]
+        elif len(wanted) >= FEWEST and self._options.realloc_parameters == _REALLOC and instance.may_batch:
             addresses = self._allocated_in_a_row(wanted)
         else:
             addresses = [self._allocated(size, boundary) for size, boundary in wanted]
