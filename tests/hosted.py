@@ -33,10 +33,10 @@ class Hosted:
         store: Its store.
     """
 
-    def __init__(self, linked: LinkedPlan) -> None:
+    def __init__(self, linked: LinkedPlan, *, seconds: float | None = None) -> None:
         self.store = linked.engine.new_store(None, shares(None, Footprint()))
         self._exports = linked.plan.exports
-        self.guest = self._within(lambda: linked.instantiate(self.store))
+        self.guest = self._within(lambda: linked.instantiate(self.store), seconds)
 
     def call(self, name: str, *values: Any, seconds: float | None = None) -> Any:
         """Calls an export; one of an exported instance as ``instance#function``."""
@@ -87,7 +87,7 @@ class _Host:
 
 def link(
     engine: WasmEngine,
-    text: str,
+    text: str | bytes,
     functions: Mapping[str, Callable[..., Any]] | None = None,
     resources: Mapping[str, type] | None = None,
 ) -> LinkedPlan:
@@ -95,11 +95,11 @@ def link(
 
     Args:
         engine: Where it runs.
-        text: WebAssembly text.
+        text: WebAssembly, as text or binary.
         functions: What it imports, by the names of functions alone.
         resources: The classes of resource types that it imports, by their names.
     """
-    binary = bytes(wasmtime.wat2wasm(text))
+    binary = text if isinstance(text, bytes) else bytes(wasmtime.wat2wasm(text))
     component = decode(binary)
     plan = make_plan(component, binary)
     validate(component, binary)
