@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 import wasmtime
@@ -32,19 +33,19 @@ class Hosted:
         store: Its store.
     """
 
-    def __init__(self, linked: LinkedPlan) -> None:
+    def __init__(self, linked: LinkedPlan, *, seconds: float | None = None) -> None:
         self.store = linked.engine.new_store(None, shares(None, Footprint()))
         self._exports = linked.plan.exports
-        self.guest = self._within(lambda: linked.instantiate(self.store))
+        self.guest = self._within(lambda: linked.instantiate(self.store), seconds)
 
-    def call(self, name: str, *values: Any) -> Any:
+    def call(self, name: str, *values: Any, seconds: float | None = None) -> Any:
         """Calls an export; one of an exported instance as ``instance#function``."""
         function = self.function(name)
-        return self._within(lambda: self.guest.call(function, values))
+        return self._within(lambda: self.guest.call(function, values), seconds)
 
-    def drop(self, handle: Any) -> None:
+    def drop(self, handle: Any, *, seconds: float | None = None) -> None:
         """Drops a resource that the instance gave away."""
-        self._within(lambda: self.guest.drop(state_of(handle)))
+        self._within(lambda: self.guest.drop(state_of(handle)), seconds)
 
     def close(self) -> None:
         """Frees it."""
@@ -59,8 +60,9 @@ class Hosted:
         assert isinstance(found, LiftedFunction)
         return found
 
-    def _within(self, action: Callable[[], Any]) -> Any:
-        self.store.begin(CallContext("app:guest", "wasm", None))
+    def _within(self, action: Callable[[], Any], seconds: float | None = None) -> Any:
+        deadline = None if seconds is None else monotonic() + seconds
+        self.store.begin(CallContext("app:guest", "wasm", None, deadline=deadline))
         try:
             return action()
         finally:
@@ -85,7 +87,7 @@ class _Host:
 
 def link(
     engine: WasmEngine,
-    text: str,
+    text: str | bytes,
     functions: Mapping[str, Callable[..., Any]] | None = None,
     resources: Mapping[str, type] | None = None,
 ) -> LinkedPlan:
@@ -93,11 +95,11 @@ def link(
 
     Args:
         engine: Where it runs.
-        text: WebAssembly text.
+        text: WebAssembly, as text or binary.
         functions: What it imports, by the names of functions alone.
         resources: The classes of resource types that it imports, by their names.
     """
-    binary = bytes(wasmtime.wat2wasm(text))
+    binary = text if isinstance(text, bytes) else bytes(wasmtime.wat2wasm(text))
     component = decode(binary)
     plan = make_plan(component, binary)
     validate(component, binary)

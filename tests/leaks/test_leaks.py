@@ -17,12 +17,17 @@ from typing import Any
 import pytest
 
 import polycall
+from hosted import Hosted, link
 from polycall.interop.context import CallContext
 from polycall.interop.pool import Pool
 from polycall.lua_runtime.instance import LuaInstance
 from polycall.registry.dispatch.routes import Route
 from polycall.registry.isolation.function import IsolatedInstance
-from polycall.wasm_runtime.engine.stores import GuestStore
+from polycall.wasm_runtime.canonical.handles import Handle, HandleTable
+from polycall.wasm_runtime.canonical.memory import GuestMemory
+from polycall.wasm_runtime.component.instance import ComponentInstance
+from polycall.wasm_runtime.engine.native import Buffer
+from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
 from projects import GUESTS, hash_of
 from soak.machine import Resources, measure
@@ -316,3 +321,45 @@ def test_the_errors_that_a_call_is_told_of_do_not_add_up(tmp_path: Path, at: int
         for times in (3, 15, 45):
             registry.call("app:ask", f"app:bad{at}", times)
     assert seen[2] - seen[1] < GROWTH_MIB
+
+
+CARTS = f"""(component
+  (core module $d (func (export "d") (param i32))) (core instance $d (instantiate $d))
+  (type $r' (resource (rep i32) (dtor (core func $d "d")))) (export $r "cart" (type $r'))
+  (core func $new (canon resource.new $r'))
+  (core module $m (import "" "new" (func $new (param i32) (result i32))) (memory {GUEST_PAGES})
+    (func (export "make") (param i32) (result i32)
+      (memory.fill (i32.const 0) (i32.const 1) (i32.const {GUEST_PAGES * 65536}))
+      (drop (call $new (i32.const 1))) (call $new (local.get 0)))
+    (func (export "take") (param i32) (if (i32.gt_u (local.get 0) (i32.const 4)) (then unreachable))))
+  (core instance $i (instantiate $m (with "" (instance (export "new" (func $new))))))
+  (func (export "make") (param "v" u32) (result (own $r)) (canon lift (core func $i "make")))
+  (func (export "take") (param "c" (own $r)) (canon lift (core func $i "take"))))"""
+INSTANCES = int(os.environ.get("POLYCALL_INSTANCES", "400"))
+
+
+@pytest.mark.parametrize("ends", ["well", "by a trap"])
+def test_instances_leave_none_of_their_handles_memories_and_stores_behind(ends: str) -> None:
+    engine = WasmEngine()
+    linked = link(engine, CARTS)
+
+    def work() -> None:
+        instance = Hosted(linked)
+        kept, given, other = (instance.call("make", number) for number in range(3))
+        instance.drop(kept)
+        instance.call("take", given)
+        if ends == "by a trap":
+            with pytest.raises(polycall.TrapError):
+                instance.call("take", other)
+        instance.close()
+
+    def counted() -> dict[str, int]:
+        gc.collect()
+        kinds = (ComponentInstance, HandleTable, Handle, Buffer, GuestMemory, GuestStore)
+        return {each.__name__: sum(type(one) is each for one in gc.get_objects()) for each in kinds}
+
+    hold_flat(work)
+    before = counted()
+    hold_flat(work, INSTANCES)
+    assert counted() == before
+    assert not engine._stores

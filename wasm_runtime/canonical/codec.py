@@ -112,8 +112,8 @@ class Codec:
         image = bytearray(length)
         self._lower(value, image, pieces, crossing)
 
-        def write() -> None:  # the memory may have grown since
-            crossing.memory.fence(at, length, "the place of the result", boundary)[at : at + length] = image
+        def write() -> None:  # the memory may have grown since, and never shrinks
+            crossing.memory.view[at : at + length] = image
 
         return write
 

@@ -65,10 +65,16 @@ class Pieces:
         try:
             if self.handles:
                 self._place_handles(crossing)
-            if self.pieces:
+            if len(self.pieces) == 1:  # a text, mostly
+                ((data, boundary, image, at),) = self.pieces
+                (address,) = crossing.allocate([(len(data), boundary)])
+                _POINTER.pack_into(image, at, address)
+                crossing.memory.view[address : address + len(data)] = data
+            elif self.pieces:
                 self._place_pieces(crossing)
         finally:
-            self.clear()
+            self.handles.clear()
+            self.pieces.clear()
 
     def _place_handles(self, crossing: Crossing) -> None:
         numbers = crossing.lower_handles([(wit_type, value) for wit_type, value, _, _ in self.handles])

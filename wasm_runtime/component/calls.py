@@ -24,6 +24,7 @@ from polycall.wasm_runtime.canonical.pieces import Pieces
 from polycall.wasm_runtime.component.allocations import FEWEST, run_batch
 from polycall.wasm_runtime.engine.native import SLOT_BYTES, Buffer, call_unchecked
 from polycall.wasm_runtime.engine.pace import Pace
+from polycall.wasm_runtime.engine.recursion import reach, too_deep
 from polycall.wasm_runtime.wit.wit_types import HandleType
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ MAX_CHAIN = 64
 _MAX_BYTES = 2**28 - 1
 _POINTER = struct.Struct("<I")
 _TWO = struct.Struct("<I12xI12x")
+_FOUR = struct.Struct("<I12xI12xI12xI12x")
 _NO_TRAP = bytes(8)
 _REALLOC, _SIZE_AND_ALIGNMENT = 4, 2
 """How many parameters allocators take; see `Options`."""
@@ -70,6 +72,8 @@ class CoreCall:
             c_void_p(buffer.address),
             c_size_t(slots),
             c_void_p(self._trap.address),
+            self._trap.data,
+            instance.store,
             buffer,
         )
 
@@ -77,11 +81,17 @@ class CoreCall:
         """Calls the function: it reads the slots, and its results lie there then.
 
         Raises:
-            PolycallError: It trapped, was interrupted, or a host function that it called failed.
+            PolycallError: It trapped, was interrupted, or a host function that it called failed; or Python's recursion
+                limit is too near.
         """
-        context, function, raw, slots, trap, _ = self._arguments
+        context, function, raw, slots, trap, trapped, store, _ = self._arguments
+        if store.calls_back:
+            try:
+                reach()
+            except RecursionError:
+                raise too_deep() from None
         error = call_unchecked(context, function, raw, slots, trap)
-        if error or self._trap.data != _NO_TRAP:
+        if error or trapped != _NO_TRAP:
             self._instance.failed(error, self._trap)
 
 
@@ -93,6 +103,7 @@ class Border:
         pace: The clock and the budget of the call.
         short: See `Crossing`.
         number: The component instance on the guest's side.
+        has_lent: Whether there is something for `end` to do.
     """
 
     __slots__ = (
@@ -103,6 +114,7 @@ class Border:
         "_options",
         "_realloc",
         "_task",
+        "has_lent",
         "memory",
         "number",
         "pace",
@@ -121,11 +133,7 @@ class Border:
         self.pace = Pace()
         self.short = 0
         self.number = number
-
-    @property
-    def has_lent(self) -> bool:
-        """Whether there is something for `end` to do."""
-        return bool(self._lenders or self._lent)
+        self.has_lent = False
 
     def begin(self, task: Task | None = None) -> None:
         """Begins a call; borrows that are lowered belong to `task`."""
@@ -141,13 +149,16 @@ class Border:
         for handle in self._lent:
             handle.gone = "the call that it was lent to has ended"
         self._lent.clear()
+        self.has_lent = False
 
     def allocate(self, wanted: Sequence[tuple[int, int]]) -> list[int]:
         """Has the guest make room; see `Crossing.allocate`."""
         instance, number = self._instance, self.number
         outer, instance.task = instance.task, self._allocation
         instance.may_leave[number] = False
-        if len(wanted) >= FEWEST and self._options.realloc_parameters == _REALLOC and instance.may_batch:
+        if len(wanted) == 1:
+            addresses = [self._allocated(*wanted[0])]
+        elif len(wanted) >= FEWEST and self._options.realloc_parameters == _REALLOC and instance.may_batch:
             addresses = self._allocated_in_a_row(wanted)
         else:
             addresses = [self._allocated(size, boundary) for size, boundary in wanted]
@@ -171,15 +182,17 @@ class Border:
         return addresses
 
     def _allocated(self, size: int, boundary: int) -> int:
-        _check_size(size)
+        if size > _MAX_BYTES:
+            _check_size(size)
         parameters = self._options.realloc_parameters
         if not size and parameters != _REALLOC:
             return boundary  # no one's memory, but not null either; what such allocators do with nothing, nobody says
-        if self._realloc is None:
-            self._realloc = self._instance.core_call(self._options.realloc, parameters)
-        raw = self._realloc.raw
+        realloc = self._realloc
+        if realloc is None:
+            realloc = self._realloc = self._instance.core_call(self._options.realloc, parameters)
+        raw = realloc.raw
         if parameters == _REALLOC:
-            raw[:] = bytes(2 * SLOT_BYTES) + _TWO.pack(boundary, size)
+            _FOUR.pack_into(raw, 0, 0, 0, boundary, size)
         elif parameters == _SIZE_AND_ALIGNMENT:
             _TWO.pack_into(raw, 0, size, boundary)
         else:
@@ -187,10 +200,11 @@ class Border:
         store = self._instance.store
         self._allocation.slots = None
         store.wanted_bytes = size
-        self._realloc()
+        realloc()
         store.wanted_bytes = 0  # if it failed, the instance is not used again
         (address,) = _POINTER.unpack_from(raw)
-        self._check(address, size, boundary)
+        if not address or address % boundary or address + size > self.memory.size:  # or a memory that has grown
+            self._check(address, size, boundary)
         return int(address)
 
     def _check(self, address: int, size: int, boundary: int) -> None:
@@ -239,6 +253,7 @@ class Border:
             return number
         if state is not None:
             state.lends += 1
+            self.has_lent = True
             self._lenders.append(state)
         if state is not None and resource_type.owner == self.number:
             return int(state.rep)
@@ -257,6 +272,7 @@ class Border:
         lent: list[Handle] = []
         value = table.lend(number, resource_type, lent)
         self._lenders += lent
+        self.has_lent = True
         state = state_of(value)
         if state is not None:
             self._lent.append(state)
@@ -349,7 +365,7 @@ def _check_handles(border: Border, pieces: Pieces, values: Sequence[Value]) -> N
 class LoweredCall:
     """A component function as core code of a component instance calls it."""
 
-    __slots__ = ("_border", "_call", "_codec", "_instance", "_misfit", "_number")
+    __slots__ = ("_border", "_call", "_codec", "_instance", "_misfit", "_number", "_pieces")
 
     def __init__(
         self,
@@ -365,7 +381,7 @@ class LoweredCall:
             instance: Whose code calls.
             function: What it calls.
             codec: Of the function.
-            call: Takes the calling component instance and the values; returns the result.
+            call: Takes the values, returns the result.
             misfit: See `polycall.wasm_runtime.component.host.HostFunction`.
         """
         self._instance = instance
@@ -374,9 +390,10 @@ class LoweredCall:
         self._border = Border(instance, function.options, function.instance)
         self._call = call
         self._misfit = misfit
+        self._pieces = Pieces()  # one for all calls: see `LiftedCall`
 
-    def __call__(self, raw: memoryview) -> None:
-        """Serves a call: its parameters lie in the slots, and its result is written there.
+    def __call__(self, _caller: int, raw: memoryview) -> None:
+        """Serves a call: its parameters lie in the slots, and its result is written there; see `Handler`.
 
         Raises:
             PolycallError: Whatever must end the guest's call.
@@ -386,13 +403,15 @@ class LoweredCall:
             raise TrapError("cannot leave component instance")
         border.begin()
         values = codec.lift_parameters(raw, border)
-        result = self._call(self._number, values)
+        result = self._call(*values)
         border.begin()  # what the call was given and what it answers are counted apart
-        pieces = Pieces()
+        pieces = self._pieces
         try:
             write = codec.lower_result(result, raw, pieces, border)
         except ConversionError as error:
             raise error if self._misfit is None else self._misfit(error)  # noqa: B904  # the same, with more to say
-        pieces.place(border)
+        if pieces.pieces or pieces.handles:
+            pieces.place(border)
         write()
-        border.end()
+        if border.has_lent:
+            border.end()

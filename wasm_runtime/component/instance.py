@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from ctypes import c_char_p, c_size_t, c_void_p
+from ctypes import ArgumentError, c_char_p, c_size_t, c_void_p
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -44,6 +44,7 @@ from polycall.wasm_runtime.component.plan import (
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import take_error
 from polycall.wasm_runtime.engine.native import Buffer, address_of
+from polycall.wasm_runtime.engine.recursion import reach, too_deep
 from polycall.wasm_runtime.engine.stores import GuestStore, Handler, WasmEngine
 from polycall.wasm_runtime.wit.signature import Signature
 
@@ -220,8 +221,7 @@ class ComponentInstance:
         self._destructors: dict[CoreRef, CoreCall] = {}
         self._batches: dict[CoreRef, CoreCall] = {}
         self._batch_functions: list[Buffer] = []
-        self._handlers: dict[int, Handler] = {}
-        store.handlers = self._handler
+        store.handlers = self._handlers = _Handlers(self._made_handler, linked.plan.host_functions)
         store.memories = self.memories
 
     # --- making it ---
@@ -250,6 +250,10 @@ class ComponentInstance:
         return frame
 
     def _instantiated(self, module: c_void_p, imports: c_void_p, count: c_size_t, made: c_void_p) -> None:
+        try:
+            reach()
+        except RecursionError:
+            raise too_deep() from None
         trap = Buffer(8)
         error = native.instance_new(self._context, module, imports, count, made, c_void_p(trap.address))
         if error or trap.data != bytes(8):
@@ -394,15 +398,13 @@ class ComponentInstance:
 
     def failed(self, error: int | None, trap: Buffer) -> None:
         """Raises what the engine says of a call or an instantiation that failed."""
-        raise self.store.error(take_error(error or int.from_bytes(trap.data, sys.byteorder)))
+        try:
+            found = take_error(error or int.from_bytes(trap.data, sys.byteorder))
+        except ArgumentError:  # ctypes' word for Python's recursion limit, met while it converts a number
+            raise too_deep() from None
+        raise self.store.error(found)
 
     # --- calls from the guest ---
-
-    def _handler(self, index: int) -> Handler:
-        found = self._handlers.get(index)
-        if found is None:
-            found = self._handlers[index] = self._made_handler(self._linked.plan.host_functions[index])
-        return found
 
     def _made_handler(self, function: HostCoreFunction) -> Handler:
         match function:
@@ -429,20 +431,17 @@ class ComponentInstance:
         if isinstance(callee, LiftedFunction):
             inner, how = callee, self._linked.codec(function, callee.signature)
             if not self.entering(inner.instance, function.instance):
-                return lambda _caller, raw: self._call_back(function, inner, raw)
-            return _served(
-                LoweredCall(self, function, how, lambda caller, values: self._call_inner(inner, values, caller))
-            )
+                return partial(self._call_back, function, inner)
+            caller = function.instance
+            return LoweredCall(self, function, how, lambda *values: self._call_inner(inner, values, caller))
         host = self._linked.functions[callee]
         implementation, store = host.implementation, self.store
         if callee.signature is None or host.signature is None:
             return lambda _caller, _raw: implementation(store)
         how = self._linked.codec(function, callee.signature)
-        return _served(
-            LoweredCall(self, function, how, lambda _caller, values: implementation(store, *values), host.misfit)
-        )
+        return LoweredCall(self, function, how, partial(implementation, store), host.misfit)
 
-    def _call_back(self, function: LoweredFunction, callee: LiftedFunction, raw: memoryview) -> None:
+    def _call_back(self, function: LoweredFunction, callee: LiftedFunction, engine: int, raw: memoryview) -> None:
         """Serves a call of a component instance to itself or to one around it, which runs already.
 
         The same call may be on its way several times over, so nothing is kept from one to the next.
@@ -450,7 +449,7 @@ class ComponentInstance:
         linked = self._linked
         inner = LiftedCall(self, callee, linked.codec(callee, callee.signature))
         how = linked.codec(function, callee.signature)
-        LoweredCall(self, function, how, lambda caller, values: inner(values, caller))(raw)
+        LoweredCall(self, function, how, lambda *values: inner(values, function.instance))(engine, raw)
 
     def _call_inner(self, function: LiftedFunction, values: Sequence[Value], caller: int) -> Value:
         return (self._calls.get(id(function)) or self._lifted(function))(values, caller)
@@ -523,12 +522,21 @@ class ComponentInstance:
             self._linked.frames.give_back(frame)
 
 
+class _Handlers(dict[int, Handler]):
+    """What serves the core functions of the host, by their number: each made when it is first called."""
+
+    def __init__(self, make: Callable[[HostCoreFunction], Handler], functions: Sequence[HostCoreFunction]) -> None:
+        super().__init__()
+        self._make = make
+        self._functions = functions
+
+    def __missing__(self, index: int) -> Handler:
+        made = self[index] = self._make(self._functions[index])
+        return made
+
+
 def _closed() -> InternalError:
     return InternalError("an instance that is closed was called")
-
-
-def _served(call: LoweredCall) -> Handler:
-    return lambda _caller, raw: call(raw)
 
 
 def _without_caller(serve: Callable[[memoryview], None], _caller: int, raw: memoryview) -> None:

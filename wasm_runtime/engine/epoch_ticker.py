@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from polycall.interop.forks import new_lock, watch_forks
+from polycall.wasm_runtime.engine.recursion import reach_far
 
 __all__ = ["TICK_SECONDS", "EpochTicker"]
 
@@ -29,17 +30,20 @@ class EpochTicker:
     def begin(self) -> None:
         """Says that a guarded call starts; `end` must follow."""
         with self._lock:
-            self._callers.append(threading.get_ident())
-            if len(self._callers) == 1:
+            if not self._callers:
                 self._start()
+            self._callers.append(threading.get_ident())
 
     def _start(self) -> None:
-        if not self._needed.is_set():  # the ticks of calls that follow each other soon have not ended: setting it costs
-            self._needed.set()
-        if self._thread is not None and self._thread.is_alive():
+        runs = self._thread is not None and self._thread.is_alive()
+        if runs and self._needed.is_set():  # the ticks of calls that follow each other soon have not ended
             return
-        self._thread = threading.Thread(target=self._run, name="polycall-epoch", daemon=True)
-        self._thread.start()
+        # What fails halfway, near Python's recursion limit, would leave a thread that sleeps with nobody to wake it.
+        reach_far()
+        self._needed.set()
+        if not runs:
+            self._thread = threading.Thread(target=self._run, name="polycall-epoch", daemon=True)
+            self._thread.start()
 
     def end(self) -> None:
         """Says that a guarded call has ended."""

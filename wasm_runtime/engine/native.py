@@ -90,10 +90,9 @@ _untyped_memory_size.restype = c_size_t
 memory_size = prototype("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
 caller_context = prototype("wasmtime_caller_context", c_void_p, c_void_p)
 
-error_new = prototype("wasmtime_error_new", c_void_p, c_char_p)
+_error_new, _trap_new = bare("wasmtime_error_new"), bare("wasmtime_trap_new")
 error_message = prototype("wasmtime_error_message", None, c_void_p, c_void_p)
 error_delete = prototype("wasmtime_error_delete", None, c_void_p)
-trap_new = prototype("wasmtime_trap_new", c_void_p, c_char_p, c_size_t)
 byte_vec_delete = prototype("wasm_byte_vec_delete", None, c_void_p)
 
 # `wasm_trap_t` and `wasmtime_error_t` are one struct under two names: each holds the engine's error and nothing else
@@ -115,6 +114,11 @@ config_component_features = tuple(
 )
 component_new = prototype("wasmtime_component_new", c_void_p, c_void_p, c_char_p, c_size_t, c_void_p)
 component_delete = prototype("wasmtime_component_delete", None, c_void_p)
+
+_HOST_FAILED = b"a host function failed"
+# Callbacks fail by these alone, with arguments made beforehand: converting them would need more of Python's stack.
+host_failed_error: Callable[[], int] = partial(_error_new, c_char_p(_HOST_FAILED))
+host_failed_trap: Callable[[], int] = partial(_trap_new, c_char_p(_HOST_FAILED), c_size_t(len(_HOST_FAILED)))
 
 SLOT_BYTES = 16
 """The size of a ``wasmtime_val_raw_t``: a parameter or a result of a core function."""

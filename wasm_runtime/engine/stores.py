@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ctypes import c_void_p
 from threading import get_ident, main_thread
-from typing import Any
+from typing import Any, NoReturn
 
 import wasmtime
 
@@ -41,7 +41,6 @@ _INSTANCES = 2_000
 
 _FUNCTION_BITS = 20
 _FUNCTIONS = (1 << _FUNCTION_BITS) - 1
-_HOST_FAILED = b"a host function failed"
 
 Handler = Callable[[int, memoryview], None]
 """Serves a core function of the host: takes the ``wasmtime_caller_t`` and the slots of parameters and results."""
@@ -55,6 +54,7 @@ _VALUE_TYPES = {
     "f64": wasmtime.ValType.f64,
 }
 _NO_SLOTS = memoryview(b"")
+_MOST_VIEWS = 64
 
 
 def _configure(stack_bytes: int = DEFAULT_STACK_BYTES) -> wasmtime.Config:
@@ -82,11 +82,12 @@ class GuestStore:
     Attributes:
         context: wasmtime's ``wasmtime_context_t``, as an address.
         call: The context of the running call, or None between calls.
+        calls_back: Whether the engine may come to Python during the running call.
         enters_host: Whether the guest has functions to call that Python answers.
         failed_call: The last call of the guest to another entry that failed, during the running call.
         failure: What went wrong in a callback of the engine's, kept until the engine has returned.
         shield: What callbacks must open, and close before they return; None outside of the main thread.
-        handlers: Gives what serves a core function of the host, by its number; set by who instantiates.
+        handlers: What serves the core functions of the host, by their numbers; set by who instantiates.
         starting: Whether the guest's start code runs, and not a call.
         memories: The addresses of the ``wasmtime_memory_t`` that are known; see `watch`.
         wanted_bytes: What the guest's allocator is being asked for by the host, while it is; else 0.
@@ -100,8 +101,10 @@ class GuestStore:
         "_key",
         "_memory_limit",
         "_shares",
+        "_views",
         "_wear",
         "call",
+        "calls_back",
         "context",
         "enters_host",
         "failed_call",
@@ -118,7 +121,7 @@ class GuestStore:
     ) -> None:
         self._engine = engine
         self._key = key
-        self.handlers: Callable[[int], Handler] | None = None
+        self.handlers: Mapping[int, Handler] | None = None
         self._address: int | None = address
         self._guarded = False
         self.context: int = native.store_context(address)
@@ -127,6 +130,8 @@ class GuestStore:
         self.memories: Sequence[int] = ()
         self._wear = Wear(memory_limit, shares.running_bytes)
         self.wanted_bytes = 0
+        self._views: dict[tuple[int, int], memoryview] = {}
+        self.calls_back = True
         self.starting = False
         self.enters_host = True
         self.call: CallContext | None = None
@@ -137,6 +142,16 @@ class GuestStore:
     def environment(self, function: int) -> int:
         """Returns what a core function of the host is made with: by it the engine's callback finds its handler."""
         return self._key << _FUNCTION_BITS | function
+
+    def slots(self, address: int, count: int) -> memoryview:
+        """Returns a view of the slots of a call, which the engine has just said are there."""
+        # They lie on the stack: at the same place in nearly all calls of a loop. A view is nothing but the address.
+        known = self._views.get((address, count))
+        if known is None:
+            if len(self._views) >= _MOST_VIEWS:
+                self._views.clear()
+            known = self._views[address, count] = native.view(address, count * SLOT_BYTES)
+        return known
 
     def cap_memory(self, each_bytes: int) -> None:
         """Caps each memory, and the GC heap, at so many bytes from now on; -1 for no cap."""
@@ -167,7 +182,8 @@ class GuestStore:
         guarded = call.deadline is not None or call.cancellation is not None
         # Without a deadline no epoch passes: then only an import leads from the engine to Python. And only the main
         # thread runs signal handlers.
-        if (guarded or self.enters_host) and get_ident() == main_thread().ident:
+        self.calls_back = guarded or self.enters_host
+        if self.calls_back and get_ident() == main_thread().ident:
             self.shield = self._engine.shield
             self.shield.begin()
         try:
@@ -210,16 +226,6 @@ class GuestStore:
     def interruption(self) -> PolycallError | None:
         """Returns what must end the running call now, or None."""
         return None if self.call is None else self.call.interruption()
-
-    def keep(self, failure: BaseException) -> int:
-        """Keeps what went wrong in a callback until the engine has returned: nothing may unwind through it.
-
-        Returns:
-            The engine's own error, for the callback to give back.
-        """
-        self.failure = failure
-        error: int = native.error_new(b"a host function failed")
-        return error
 
     def error(self, found: EngineError) -> BaseException:
         """Returns what to raise for a call or start that the engine says has failed."""
@@ -337,48 +343,52 @@ class WasmEngine:
         return found
 
     def _store(self, key: int) -> GuestStore:
-        store = self._stores[key]()
-        if store is None:
-            raise InternalError("a guest ran in a store that is no more")
-        return store
+        return self._stores[key]() or self._gone()
+
+    @staticmethod
+    def _gone() -> NoReturn:
+        raise InternalError("a guest ran in a store that is no more")
 
     def _called(self, environment: int, caller: int, slots: int | None, count: int) -> int | None:
         """Serves every call of a guest to a core function of the host."""
         shield: SignalShield | None = None
         store: GuestStore | None = None
         try:
-            store = self._store(environment >> _FUNCTION_BITS)
+            store = self._stores[environment >> _FUNCTION_BITS]() or self._gone()
             shield = store.shield
             if shield is not None:
                 shield.open()
-            if store.handlers is None:
+            handlers = store.handlers
+            if handlers is None:
                 raise InternalError("a guest ran in a store that was closed")
-            raw = native.view(slots, count * SLOT_BYTES) if slots else _NO_SLOTS
-            store.handlers(environment & _FUNCTIONS)(caller, raw)
+            handlers[environment & _FUNCTIONS](caller, store.slots(slots, count) if slots else _NO_SLOTS)
         except BaseException as failure:  # noqa: BLE001 - Ctrl-C lands here too; nothing may unwind through the engine
             if shield is not None:
                 shield.holding = True
             if store is not None:
                 store.failure = failure
-            trap: int = native.trap_new(_HOST_FAILED, len(_HOST_FAILED))
-            return trap
+            return native.host_failed_trap()
         if shield is not None:
             shield.holding = True
         return None
 
     def _epoch_passed(self, context: int, _data: int | None, delta: Any, _kind: int) -> int | None:
         shield: SignalShield | None = None
+        store: GuestStore | None = None
+        failure: BaseException | None
         try:
             delta[0] = 1
             store = self._store(native.context_data(context))
             shield = store.shield
             if shield is not None:
                 shield.open()
-            interruption = store.interruption()
-            if shield is not None:
-                shield.holding = True
-            return None if interruption is None else store.keep(interruption)
-        except BaseException as failure:  # noqa: BLE001 - Ctrl-C lands here too; nothing may unwind through the engine
-            if shield is not None:
-                shield.holding = True
-            return self._store(native.context_data(context)).keep(failure)
+            failure = store.interruption()
+        except BaseException as error:  # noqa: BLE001 - Ctrl-C lands here too; nothing may unwind through the engine
+            failure = error
+        if shield is not None:
+            shield.holding = True
+        if failure is None:
+            return None
+        if store is not None:
+            store.failure = failure
+        return native.host_failed_error()

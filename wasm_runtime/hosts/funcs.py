@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from polycall.interop.errors import CallError, CancelledError, DeadlineError, PolycallError
 from polycall.interop.ids import EntryId, cut
@@ -13,6 +14,10 @@ from polycall.wasm_runtime.component.host import HostInterface
 from polycall.wasm_runtime.engine.stores import GuestStore
 
 __all__ = ["Funcs"]
+
+_TARGETS = 1_000
+_MOST_KEPT = 200
+"""Longer names are not kept: a guest chooses them."""
 
 
 class Funcs(HostInterface):
@@ -37,9 +42,7 @@ class Funcs(HostInterface):
 
     def _call(self, store: GuestStore, target: str, payload: str | bytes, convert: Callable[[Value], Value]) -> Value:
         caller = store.caller()
-        try:
-            EntryId.parse(target)
-        except ValueError:
+        if not (_is_target if len(target) <= _MOST_KEPT else _is_target.__wrapped__)(target):
             return {"err": f"invalid function target: {cut(target)}"}
         try:
             return {"ok": convert(self._invoker.call_payload(target, payload, caller))}
@@ -54,6 +57,15 @@ class Funcs(HostInterface):
             return {"err": _unicode(error.text(skip_frames=caller.depth))}
 
 
+@lru_cache(_TARGETS)
+def _is_target(text: str) -> bool:
+    try:
+        EntryId.parse(text)
+    except ValueError:
+        return False
+    return True
+
+
 class _GuestErr(Exception):  # noqa: N818 - not a failure: the err of the target's own result, on its way to the guest
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -66,6 +78,8 @@ def as_string(answer: Value) -> str:
     Raises:
         PolycallError: It has no text form.
     """
+    if type(answer) is str and answer.isascii():  # most are
+        return answer
     answer = _ok(answer)
     if isinstance(answer, bytes):
         try:
