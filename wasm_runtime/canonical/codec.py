@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
@@ -30,6 +31,7 @@ from polycall.wasm_runtime.wit.wit_types import TupleType, WitType
 __all__ = ["Codec", "codec"]
 
 _MOST_KEPT = 1_000
+_POINTER = struct.Struct("<I")
 _Lower = Callable[..., None]
 
 
@@ -107,13 +109,15 @@ class Codec:
         length, boundary = self._result_size, self._result_alignment
         if length > MAX_BYTES:
             raise too_large(length)
-        at = int.from_bytes(raw[self._pointer_at : self._pointer_at + 4], "little")
-        crossing.memory.fence(at, length, "the place of the result", boundary)
+        (at,) = _POINTER.unpack_from(raw, self._pointer_at)
+        memory = crossing.memory
+        if at % boundary or at + length > memory.size:  # or it has grown
+            memory.fence(at, length, "the place of the result", boundary)
         image = bytearray(length)
         self._lower(value, image, pieces, crossing)
 
         def write() -> None:  # the memory may have grown since, and never shrinks
-            crossing.memory.view[at : at + length] = image
+            memory.view[at : at + length] = image
 
         return write
 

@@ -404,7 +404,7 @@ class LoweredCall:
         border.begin()
         values = codec.lift_parameters(raw, border)
         result = self._call(*values)
-        border.begin()  # what the call was given and what it answers are counted apart
+        border.pace.begin(instance.store.call)  # what the call was given and what it answers are counted apart
         pieces = self._pieces
         try:
             write = codec.lower_result(result, raw, pieces, border)
