@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from ctypes import ArgumentError, c_char_p, c_size_t, c_void_p
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import wasmtime
 
@@ -515,7 +515,7 @@ class ComponentInstance:
         self._calls.clear()
         self._destructors.clear()
         self._batches.clear()
-        self._handlers.clear()
+        self._handlers.close()
         self._memories.clear()
         frame, self._frame, self._cores = self._frame, None, []
         if frame is not None:
@@ -527,12 +527,21 @@ class _Handlers(dict[int, Handler]):
 
     def __init__(self, make: Callable[[HostCoreFunction], Handler], functions: Sequence[HostCoreFunction]) -> None:
         super().__init__()
-        self._make = make
+        self._make: Callable[[HostCoreFunction], Handler] = make
         self._functions = functions
+
+    def close(self) -> None:
+        """Lets go of the instance, which holds this: both go at once, without the garbage collector."""
+        self.clear()
+        self._make = _refuse_call
 
     def __missing__(self, index: int) -> Handler:
         made = self[index] = self._make(self._functions[index])
         return made
+
+
+def _refuse_call(_function: HostCoreFunction) -> NoReturn:
+    raise _closed()
 
 
 def _closed() -> InternalError:
