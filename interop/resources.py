@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["Keeper", "ResourceHandle", "ResourceState", "handles_in", "state_of", "wrong_with"]
+__all__ = ["Keeper", "ResourceHandle", "ResourceState", "handles_in", "state_of", "states_in", "wrong_with"]
 
 
 class ResourceState:
@@ -240,3 +240,8 @@ def handles_in(value: object) -> list[ResourceHandle]:
         elif isinstance(each, dict):
             ahead += each.values()
     return found
+
+
+def states_in(value: object) -> list[ResourceState]:
+    """Returns what is known of the handles in a value, in whatever lists and dicts they stand."""
+    return [handle._state for handle in handles_in(value)]  # as above

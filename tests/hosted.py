@@ -14,7 +14,7 @@ from polycall.interop.resources import state_of
 from polycall.interop.values import Value
 from polycall.wasm_runtime.component.binary import decode
 from polycall.wasm_runtime.component.host import HostFunction
-from polycall.wasm_runtime.component.instance import LinkedPlan
+from polycall.wasm_runtime.component.linked_plan import LinkedPlan
 from polycall.wasm_runtime.component.plan import ExportedInstance, ImportedFunction, LiftedFunction
 from polycall.wasm_runtime.component.planner import make_plan
 from polycall.wasm_runtime.component.validation import validate

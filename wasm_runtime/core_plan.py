@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from ctypes import c_void_p
-from typing import NamedTuple
 
 import wasmtime
 
 from polycall.interop.errors import PreparationError
-from polycall.wasm_runtime.canonical.layout import MAX_FLAT_PARAMETERS, flat
+from polycall.wasm_runtime.canonical.codec import codec
 from polycall.wasm_runtime.component.abort_import import is_abort
 from polycall.wasm_runtime.component.plan import (
     AbortImport,
@@ -55,15 +54,6 @@ _describe_type = prototype("wasmtime_valtype_new", None, c_void_p, c_void_p)
 _forget_type = prototype("wasmtime_valtype_delete", None, c_void_p)
 
 
-class _CoreType(NamedTuple):
-    """A core function's type, and what it needs of the module."""
-
-    parameters: tuple[str, ...]
-    results: tuple[str, ...]
-    allocates: bool
-    uses_memory: bool
-
-
 def declared_signature(method: str, wit: str | None) -> Signature:
     """Returns the signature that the entry's ``wit`` declares for its ``method``.
 
@@ -92,16 +82,19 @@ def plan_core_module(method: str, signature: Signature, module: wasmtime.Module)
     exports = {export.name: export.type for export in module.exports}
     functions = {name: found for name, found in exports.items() if isinstance(found, wasmtime.FuncType)}
     the_export(method, functions)
-    wanted = _core_type(signature)
-    _check_type(method, functions[method], wanted.parameters, wanted.results)
-    if wanted.uses_memory:
+    how = codec(signature, "utf8")
+    parameters, results = how.lifted_core_type
+    _check_type(method, functions[method], parameters, results)
+    allocates = how.spills or any(_has_content(wit_type) for _, wit_type in signature.params)
+    uses_memory = allocates or how.returns_pointer
+    if uses_memory:
         _check_memory(exports.get(_MEMORY), signature)
-    realloc, realloc_parameters = _allocator(functions, signature) if wanted.allocates else (None, 4)
+    realloc, realloc_parameters = _allocator(functions, signature) if allocates else (None, 4)
     options = Options(
-        memory=CoreExport(0, _MEMORY) if wanted.uses_memory else None,
+        memory=CoreExport(0, _MEMORY) if uses_memory else None,
         realloc=realloc,
         realloc_parameters=realloc_parameters,
-        post_return=_post_return(functions, method, wanted),
+        post_return=_post_return(functions, method, results),
     )
     imports = tuple(_imports(module))
     start: tuple[Step, ...] = (Initialize(CoreExport(0, _INITIALIZE)),) if _initializes(functions) else ()
@@ -114,19 +107,6 @@ def plan_core_module(method: str, signature: Signature, module: wasmtime.Module)
         parents=(None,),
         imports=tuple(_interfaces(imports)),
         exports=ExportedInstance({method: LiftedFunction(CoreExport(0, method), options, signature, 0)}),
-    )
-
-
-def _core_type(signature: Signature) -> _CoreType:
-    parameters = tuple(core for _, wit_type in signature.params for core in flat(wit_type))
-    results = () if signature.result is None else flat(signature.result)
-    spilled, returns_pointer = len(parameters) > MAX_FLAT_PARAMETERS, len(results) > 1
-    allocates = spilled or any(_has_content(wit_type) for _, wit_type in signature.params)
-    return _CoreType(
-        parameters=("i32",) if spilled else parameters,
-        results=("i32",) if returns_pointer else results,
-        allocates=allocates,
-        uses_memory=allocates or returns_pointer,
     )
 
 
@@ -166,11 +146,13 @@ def _initializes(functions: Mapping[str, wasmtime.FuncType]) -> bool:
     return True
 
 
-def _post_return(functions: Mapping[str, wasmtime.FuncType], method: str, wanted: _CoreType) -> CoreExport | None:
+def _post_return(
+    functions: Mapping[str, wasmtime.FuncType], method: str, results: tuple[str, ...]
+) -> CoreExport | None:
     name = f"cabi_post_{method}"
     if name not in functions:
         return None
-    _check_type(name, functions[name], wanted.results, ())
+    _check_type(name, functions[name], results, ())
     return CoreExport(0, name)
 
 

@@ -19,7 +19,8 @@ from polycall.interop.protocols import Function
 from polycall.interop.resources import ResourceState
 from polycall.interop.start_up import start_frame, start_interruption, start_seconds
 from polycall.interop.values import Value
-from polycall.wasm_runtime.component.instance import ComponentInstance, LinkedPlan
+from polycall.wasm_runtime.component.instance import ComponentInstance
+from polycall.wasm_runtime.component.linked_plan import LinkedPlan
 from polycall.wasm_runtime.component.plan import LiftedFunction, Plan
 from polycall.wasm_runtime.engine.memory_shares import MOST_MEMORIES, Shares, shares
 from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine

@@ -20,7 +20,9 @@ from polycall.interop.resources import ResourceHandle, wrong_with
 from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
 from polycall.interop.waiting import WaitGraph
-from polycall.registry.dispatch.holds import HeldCall, Hold, Watch, end_chain
+from polycall.registry.dispatch.held_call import HeldCall
+from polycall.registry.dispatch.hold_watch import HoldWatch
+from polycall.registry.dispatch.holds import Hold, end_chain
 from polycall.registry.dispatch.janitor import Janitor
 from polycall.registry.dispatch.preparation import Preparation
 from polycall.registry.dispatch.python_functions import PYTHON_KIND, PythonFunction, current_context
@@ -82,7 +84,7 @@ class Dispatcher:
             cache_bytes=index.settings.max_cache_bytes,
         )
         self._waits = WaitGraph()
-        self.watch = Watch()
+        self.watch = HoldWatch()
         self._janitor = Janitor(lost=self.watch.found)
         self._python: dict[str, PythonFunction] = {}
         self._routes: dict[str, Route] = {}

@@ -11,25 +11,25 @@ from __future__ import annotations
 import functools
 import logging
 import time
-import weakref
-from collections.abc import Callable, Collection, Iterable, Sequence, Set
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Collection, Iterable, Sequence, Set
+from typing import TYPE_CHECKING, cast
 
 from polycall.interop.context import CallContext, Cancellation
-from polycall.interop.errors import CallError, ConversionError, LimitError
+from polycall.interop.errors import CallError, LimitError
 from polycall.interop.forks import new_lock
 from polycall.interop.ids import cut, suggestion
-from polycall.interop.pool import Outside, Pool
+from polycall.interop.pool import Outside
 from polycall.interop.protocols import Instance, ResourceInstance
-from polycall.interop.resources import ResourceHandle, ResourceState, handles_in, state_of
+from polycall.interop.resources import ResourceState, states_in
 from polycall.interop.values import Value, plain_all
 from polycall.registry.dispatch.async_calls import owner_thread
+from polycall.registry.dispatch.held_call import FAILED, HeldCall
 
 if TYPE_CHECKING:
     from polycall.registry.dispatch.dispatcher import Dispatcher
     from polycall.registry.dispatch.routes import ResourceRoute
 
-__all__ = ["HeldCall", "Hold", "KeptCall", "Watch", "end_chain"]
+__all__ = ["Hold", "end_chain"]
 
 _log = logging.getLogger("polycall.resources")
 
@@ -43,7 +43,6 @@ _END_SECONDS = 10.0
 """For all destructors at the end of a chain: as long as start-up code may run."""
 
 _ENDED = "the call that got it has ended"
-_FAILED = "its instance ended with an error"
 _CLOSED = "its registry was closed"
 _DROPPED = "it was dropped"
 _FORKED = "the process forked while it was in use"
@@ -121,7 +120,7 @@ class Hold:
         Raises:
             LimitError: They are too many; the instance is poisoned.
         """
-        fresh = [state for handle in handles_in(value) if (state := _state(handle)).keeper is None]
+        fresh = [state for state in states_in(value) if state.keeper is None]
         if not fresh:
             return
         with self._lock:
@@ -154,7 +153,7 @@ class Hold:
             if self._user is not user:
                 return
             if self.instance.poisoned:
-                self._ended = self._ended or _FAILED
+                self._ended = self._ended or FAILED
             left = [each for each in self._states if not each.gone]
             if not left:
                 self._ended = self._ended or _DROPPED
@@ -308,7 +307,7 @@ class Hold:
     def give_up(self, user: CallContext | None) -> None:
         """Ends it with a call that Python has broken off in the middle, if that is in it."""
         if user is not None and self._user is user:
-            self._ended = self._ended or _FAILED
+            self._ended = self._ended or FAILED
             _mark(self._states, self._ended)
             self._place.give_up()
             self.vacate(user)
@@ -338,165 +337,6 @@ class Hold:
         return self._outside
 
 
-class _Place:
-    """Where the instance of a hold is, for who looks after it.
-
-    Attributes:
-        holders: The frame by which the pool knows it now, and the one before.
-    """
-
-    __slots__ = ("_instance", "_pool", "holders")
-
-    def __init__(self, hold: Hold) -> None:
-        self._pool: Pool[Instance] = hold.route.pool
-        self._instance = hold.instance
-        self.holders: tuple[CallContext, ...] = (hold.maker,)
-
-    def give_up(self) -> None:
-        """Has the instance closed, if it is still held."""
-        self._pool.release(cast("Instance", self._instance), self.holders, broken=True)
-
-
-class Watch:
-    """Looks after holds that Ctrl-C makes everybody forget: their instances are closed.
-
-    What tells of them is a weak reference whose callback is a queue's own `put`: no handler of a signal can break that
-    off, as it can a finalizer that is Python's. The thread at the queue's other end calls `found`.
-    """
-
-    def __init__(self) -> None:
-        self._places: dict[weakref.ref[Hold], _Place] = {}
-
-    def add(self, hold: Hold, tell: Callable[[Any], object]) -> tuple[weakref.ref[Hold], _Place]:
-        """Begins to look after a hold."""
-        watched, place = weakref.ref(hold, tell), _Place(hold)
-        self._places[watched] = place
-        return watched, place
-
-    def discard(self, watched: weakref.ref[Hold]) -> None:
-        """Ends it: its instance is back."""
-        self._places.pop(watched, None)
-
-    def found(self, watched: weakref.ref[Hold]) -> None:
-        """Is told of a hold that is no more."""
-        place = self._places.pop(watched, None)
-        if place is not None:
-            place.give_up()
-
-
-class HeldCall:
-    """A call on an instance that is held, in the shape of both a pool and an instance, for `Route.run`."""
-
-    def __init__(self, hold: Hold, route: ResourceRoute, work: Callable[[Sequence[Value], CallContext], Any]) -> None:
-        self._hold = hold
-        self._route = route
-        self._work = work
-        self._user: CallContext | None = None
-
-    @property
-    def poisoned(self) -> bool:
-        """That of the instance."""
-        return self._hold.instance.poisoned
-
-    @poisoned.setter
-    def poisoned(self, value: bool) -> None:
-        self._hold.instance.poisoned = value
-
-    def check_out(self, context: CallContext) -> HeldCall:
-        """Takes the instance for the call."""
-        self._route.count_beside()
-        self._user = context
-        self._hold.occupy(context)
-        return self
-
-    def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
-        """Makes the call."""
-        self._hold.drop_abandoned(context)
-        if self.poisoned:
-            raise CallError(f"a resource of {self._hold.route.entry_id} is gone: {_FAILED}")
-        value: Value = self._work(arguments, context)
-        self._hold.adopt(value, context)
-        return value
-
-    def give_back(self, _instance: object) -> None:
-        """Ends the use of the instance."""
-        if self._user is not None:
-            self._hold.vacate(self._user)
-
-    def take_back(self, _context: CallContext) -> None:
-        """Ends it after Python has broken the call off."""
-        self._hold.give_up(self._user)
-
-    def close(self) -> None:
-        """Does nothing: the instance is its pool's."""
-
-
-class KeptCall:
-    """A call on an instance of the pool, which stays with the chain if there are resources in the result."""
-
-    def __init__(self, route: ResourceRoute, dispatcher: Dispatcher, arguments: Sequence[Value]) -> None:
-        self._route = route
-        self._dispatcher = dispatcher
-        self._arguments = arguments
-        self._held: HeldCall | None = None
-        self._instance: Instance | None = None
-        self._hold: Hold | None = None
-
-    @property
-    def poisoned(self) -> bool:
-        """That of the instance."""
-        return self._instance is None or self._instance.poisoned
-
-    @poisoned.setter
-    def poisoned(self, value: bool) -> None:
-        if self._instance is not None:
-            self._instance.poisoned = value
-
-    def check_out(self, context: CallContext) -> KeptCall | HeldCall:
-        """Takes an instance from the pool; if there are resources among the arguments, it can only be theirs."""
-        hold = hold_of(self._arguments)
-        if hold is None:
-            self._instance = self._route.pool.check_out(context)
-            return self
-        function = self._route.function
-        if not function.shares_instances_with(hold.route.function):
-            self._route.count_beside()
-            raise foreign(self._arguments)
-        self._held = HeldCall(hold, self._route, functools.partial(hold.instance.call, export=function.export))
-        return self._held.check_out(context)
-
-    def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
-        """Makes the call."""
-        instance = self._instance
-        if instance is None:
-            raise CallError("a call had no instance")
-        value = instance.call(arguments, context)
-        if handles_in(value):
-            self._hold = Hold(self._route, cast("ResourceInstance", instance), self._dispatcher, context)
-            self._hold.adopt(value, context)
-        return value
-
-    def give_back(self, _instance: object) -> None:
-        """Gives the instance back to the pool, or leaves it to its resources."""
-        if self._held is not None:
-            self._held.give_back(self._held)
-        elif self._hold is not None:
-            self._hold.vacate(self._hold.maker)
-        elif self._instance is not None:
-            self._route.pool.give_back(self._instance)
-
-    def take_back(self, context: CallContext) -> None:
-        """Closes what the call still has after Python has broken it off."""
-        if self._held is not None:
-            self._held.take_back(context)
-        if self._hold is not None:
-            self._hold.give_up(self._hold.maker)
-        self._route.pool.take_back(context)
-
-    def close(self) -> None:
-        """Does nothing: the instance is its pool's."""
-
-
 def end_chain(root: CallContext, value: Value) -> None:
     """Ends what a chain has got, but for the resources in its result. Raises nothing of a guest.
 
@@ -504,47 +344,11 @@ def end_chain(root: CallContext, value: Value) -> None:
         root: The outermost frame.
         value: What the caller gets; None if the call failed.
     """
-    kept = {_state(handle) for handle in handles_in(value)}
+    kept = set(states_in(value))
     deadline = time.monotonic() + _END_SECONDS
     while root.holds:  # a destructor may call functions that give resources
         hold, _ = root.holds.popitem()
         hold.end({state for state in kept if state.keeper is hold}, root, deadline)
-
-
-def hold_of(arguments: Sequence[Value]) -> Hold | None:
-    """Returns what keeps the instance of the resources among the arguments of a call; None if there are none.
-
-    Raises:
-        ConversionError: One is gone, or they are of several instances.
-    """
-    holds: dict[object, None] = {}
-    for index, argument in enumerate(arguments):
-        for handle in handles_in(argument):
-            state = _state(handle)
-            if state.gone:
-                got = f"a {state.name} that is gone: {state.gone}"
-                raise ConversionError(f"$.args[{index}]", "lower", "a resource", got)
-            holds[state.keeper] = None
-    if len(holds) > 1:
-        raise foreign(arguments)
-    return cast("Hold | None", next(iter(holds), None))
-
-
-def foreign(arguments: Sequence[Value]) -> ConversionError:
-    """Returns the error of resources that meet another instance than their own."""
-    index, state = next((at, _state(handle)) for at, each in enumerate(arguments) for handle in handles_in(each))
-    return ConversionError(
-        f"$.args[{index}]",
-        "lower",
-        "a resource of the instance that is called",
-        f"a {state.name} of another instance",
-        hint="a resource can be used only with the instance that made it: by its methods, and by entries of the same "
-        "component that are granted the same",
-    )
-
-
-def _state(handle: ResourceHandle) -> ResourceState:
-    return cast("ResourceState", state_of(handle))
 
 
 def _gone(state: ResourceState) -> CallError:

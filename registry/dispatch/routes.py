@@ -16,7 +16,7 @@ from polycall.interop.pool_spec import PoolPolicy
 from polycall.interop.protocols import Function, Instance
 from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
-from polycall.registry.dispatch.holds import KeptCall
+from polycall.registry.dispatch.kept_call import KeptCall
 from polycall.registry.observers.observe import observed
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from polycall.interop.errors import PreparationError, TrapError
 from polycall.interop.values import Value
 from polycall.wasm_runtime.component.binary import decode
 from polycall.wasm_runtime.component.host import HostFunction
-from polycall.wasm_runtime.component.instance import LinkedPlan
+from polycall.wasm_runtime.component.linked_plan import LinkedPlan
 from polycall.wasm_runtime.component.plan import (
     ComponentFunction,
     ExportedInstance,

@@ -1,186 +1,62 @@
-"""Instances of components: a plan, linked with its host once for each entry, and run in a store for each instance."""
+"""Instances of components: what a linked plan makes in a store, the calls of its functions, and those that it makes."""
 
 from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from ctypes import ArgumentError, c_char_p, c_size_t, c_void_p
 from functools import partial
-from typing import Any, NamedTuple, NoReturn
-
-import wasmtime
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from polycall.interop.errors import InternalError, PreparationError, TrapError
 from polycall.interop.resources import ResourceState
 from polycall.interop.values import Value
-from polycall.wasm_runtime.canonical.codec import Codec, codec
 from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.component.abort_import import abort_error
 from polycall.wasm_runtime.component.allocations import BATCH_SLOTS, batch_module
 from polycall.wasm_runtime.component.calls import MAX_CHAIN, CoreCall, LiftedCall, LoweredCall
-from polycall.wasm_runtime.component.frames import EXTERN_BYTES, EXTERN_CONTENT, INSTANCE_BYTES, Frame, Frames, Given
-from polycall.wasm_runtime.component.host import Host
+from polycall.wasm_runtime.component.frames import EXTERN_BYTES, EXTERN_CONTENT, INSTANCE_BYTES, Frame, Given
 from polycall.wasm_runtime.component.plan import (
     AbortImport,
     AsyncFunction,
     CoreExport,
-    CoreFunctionType,
     CoreHost,
     CoreRef,
     DefineResource,
     HostCoreFunction,
-    Initialize,
-    Instantiate,
     LiftedFunction,
     LoweredFunction,
-    Plan,
     RefusedFunction,
     RefusedImport,
     ResourceFunction,
-    Step,
 )
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import take_error
 from polycall.wasm_runtime.engine.native import Buffer, address_of
 from polycall.wasm_runtime.engine.recursion import reach, too_deep
-from polycall.wasm_runtime.engine.stores import GuestStore, Handler, WasmEngine
-from polycall.wasm_runtime.wit.signature import Signature
+from polycall.wasm_runtime.engine.stores import GuestStore, Handler
 
-__all__ = ["ComponentInstance", "LinkedPlan"]
+if TYPE_CHECKING:
+    from polycall.wasm_runtime.component.linked_plan import LinkedPlan
+
+__all__ = ["ComponentInstance", "ModuleStep"]
 
 _MEMORY = struct.Struct("<QI4xI4x")
 """A ``wasmtime_memory_t``."""
 _IS_FUNCTION, _IS_MEMORY = 0, 3
 _NUMBER = struct.Struct("<I")
 _WIDE = struct.Struct("<Q")
-_RESOURCE_TYPES: Mapping[str, CoreFunctionType] = {
-    "resource.new": (("i32",), ("i32",)),
-    "resource.rep": (("i32",), ("i32",)),
-    "resource.drop": (("i32",), ()),
-}
 
 
-def _memory_names(module: wasmtime.Module) -> tuple[str, ...]:
-    return tuple(each.name for each in module.exports if isinstance(each.type, wasmtime.MemoryType))
-
-
-def _core_type(function: HostCoreFunction) -> CoreFunctionType:
-    if isinstance(function, (LoweredFunction, AsyncFunction)):
-        return function.core_type
-    if isinstance(function, ResourceFunction):
-        return _RESOURCE_TYPES[function.operation]
-    raise TypeError("only the engine knows the type of what a core module imports")
-
-
-class _Module(NamedTuple):
+class ModuleStep(NamedTuple):
     """An instantiation of a plan, with what it needs at hand: its number, its module, what it imports, its memories."""
 
     core: int
     address: c_void_p
     given: Given
     memories: tuple[str, ...]
-
-
-class LinkedPlan:
-    """A plan with the host functions of one entry. Shared by threads.
-
-    Attributes:
-        plan: The plan.
-        functions: What stands behind each function that the component imports.
-        functypes: The addresses of the ``wasm_functype_t`` of the core functions that the host gives.
-        frames: What instances keep of their core instances.
-        enters_host: Whether code of its guests may call into Python: a host's function, a built-in of resources, or
-            another component instance.
-        may_batch: Whether calls of an allocator may follow each other without anything in between: each is a task of
-            its own, with its own context slots.
-    """
-
-    def __init__(self, engine: WasmEngine, plan: Plan, modules: Sequence[wasmtime.Module], host: Host) -> None:
-        """Links a plan.
-
-        Args:
-            engine: Where its instances run.
-            plan: What they do.
-            modules: Its core modules, compiled.
-            host: What stands behind its imports.
-
-        Raises:
-            PreparationError: It imports a function with another signature than the host's.
-        """
-        self.engine = engine
-        self.plan = plan
-        self.enters_host = bool(plan.host_functions)
-        self.may_batch = not any(
-            isinstance(each, AsyncFunction) and each.name == "context.set" for each in plan.host_functions
-        )
-        self._modules = modules  # they live as long as this does
-        self.functions = {
-            wanted: host.function(wanted)
-            for interface in plan.imports
-            for wanted in interface.functions.values()
-            if wanted.signature is not None or wanted.refusal is not None  # else a core module imports it
-        }
-        self._implementations = [
-            None if slot.interface is None else host.resource(slot.interface, slot.name) for slot in plan.slots
-        ]
-        self._memory_names = [_memory_names(module) for module in modules]  # once: a module may have many instances
-        self.frames = Frames(plan.steps)
-        self._steps = self._linked(plan.steps)
-        self._types = self._core_types(plan.host_functions)
-        self.functypes = [c_void_p(address_of(each.ptr())) for each in self._types]
-        self.refuse_import = host.refuse_import
-        self._codecs: dict[int, Codec] = {}  # by the identity of the plan's functions: their hash takes long
-
-    def _linked(self, steps: Sequence[Step]) -> list[_Module | DefineResource | Initialize]:
-        given = enumerate(self.frames.given)
-        return [self._module(step, *next(given)) if isinstance(step, Instantiate) else step for step in steps]
-
-    def _module(self, step: Instantiate, core: int, given: Given) -> _Module:
-        address = c_void_p(address_of(self._modules[step.module].ptr()))
-        return _Module(core, address, given, self._memory_names[step.module])
-
-    def _core_types(self, functions: Sequence[HostCoreFunction]) -> list[wasmtime.FuncType]:
-        if any(isinstance(each, (RefusedImport, AbortImport)) for each in functions):
-            # The imports of the one module that there is, in its order: whatever their types, they only fail.
-            return [each.type for each in self._modules[0].imports if isinstance(each.type, wasmtime.FuncType)]
-        return [self.engine.function_type(_core_type(each)) for each in functions]
-
-    def instantiate(self, store: GuestStore) -> ComponentInstance:
-        """Makes an instance in a store; `GuestStore.begin` has been called.
-
-        Raises:
-            PolycallError: The guest's start code trapped or was interrupted.
-        """
-        instance = ComponentInstance(self, store)
-        try:
-            for step in self._steps:
-                if isinstance(step, _Module):
-                    instance.instantiate(step)
-                elif isinstance(step, DefineResource):
-                    instance.define(step)
-                else:
-                    store.complete()
-                    instance.core_call(step.core, 0)()
-        except BaseException:
-            instance.close()
-            raise
-        store.complete()
-        store.watch(instance.memories)
-        return instance
-
-    def codec(self, function: LiftedFunction | LoweredFunction, signature: Signature) -> Codec:
-        """Returns how the values of a function of the plan cross; looked up once for all instances."""
-        found = self._codecs.get(id(function))
-        if found is None:
-            found = self._codecs[id(function)] = codec(signature, function.options.encoding)
-        return found
-
-    def resource_types(self) -> list[ResourceType]:
-        """Returns fresh resource types for the slots."""
-        slots = zip(self.plan.slots, self._implementations, strict=True)
-        return [ResourceType(slot.name, slot.owner, implementation) for slot, implementation in slots]
 
 
 class ComponentInstance:
@@ -226,7 +102,7 @@ class ComponentInstance:
 
     # --- making it ---
 
-    def instantiate(self, module: _Module) -> None:
+    def instantiate(self, module: ModuleStep) -> None:
         """Makes a core instance."""
         frame, given = self._filled(module.given), module.given
         self._instantiated(module.address, frame.slots[given.first], given.how_many, frame.cores[module.core])

@@ -34,7 +34,6 @@ __all__ = [
     "Buffer",
     "address_of",
     "bare",
-    "function_address",
     "memory_meter",
     "prototype",
 ]
@@ -151,11 +150,6 @@ def memory_meter(context: int, memory: int) -> Callable[[], int]:
 def address_of(pointer: Any) -> int:
     """Returns the address that a ctypes pointer, or a wasmtime-py object's `ptr()`, holds."""
     return ctypes.cast(pointer, c_void_p).value or 0
-
-
-def function_address(callback: Any) -> int:
-    """Returns the address of a callback's machine code; it is valid while the callback object lives."""
-    return address_of(callback)
 
 
 _NOTHING = bytearray(1)
