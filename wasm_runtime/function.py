@@ -183,13 +183,7 @@ class WasmInstance:
             ConversionError: The arguments do not fit; the instance stays good.
             PolycallError: The call failed; the instance is poisoned.
         """
-        function = self._function
-        if self.poisoned:
-            raise InternalError("this instance must not be used again", entry_id=function.entry_id)
-        if function.call_seconds is not None:
-            context.limit(function.call_seconds)
-        store = self._store
-        store.begin(context)
+        function, store = self._begin(context)
         try:
             value = self._guest.call(export or function.export, arguments)
             self.poisoned = store.worn
@@ -202,6 +196,16 @@ class WasmInstance:
         finally:
             store.end()
 
+    def _begin(self, context: CallContext) -> tuple[WasmFunction, GuestStore]:
+        """Makes ready for the guest to run; `GuestStore.end` must follow."""
+        function = self._function
+        if self.poisoned:
+            raise InternalError("this instance must not be used again", entry_id=function.entry_id)
+        if function.call_seconds is not None:
+            context.limit(function.call_seconds)
+        self._store.begin(context)
+        return function, self._store
+
     def methods(self, state: ResourceState) -> dict[str, tuple[LiftedFunction, bool]]:
         """Returns what a resource can do; see `polycall.interop.protocols.ResourceInstance`."""
         return self._function.methods(self._guest.slot_of(state))
@@ -212,13 +216,7 @@ class WasmInstance:
         Raises:
             PolycallError: It failed; the instance is poisoned.
         """
-        function = self._function
-        if self.poisoned:
-            raise InternalError("this instance must not be used again", entry_id=function.entry_id)
-        if function.call_seconds is not None:
-            context.limit(function.call_seconds)
-        store = self._store
-        store.begin(context)
+        function, store = self._begin(context)
         try:
             self._guest.drop(state)
         except BaseException as error:
