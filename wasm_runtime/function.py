@@ -224,7 +224,7 @@ class WasmInstance:
         refusals = 0
         try:
             value = self._guest.call(export or function.export, arguments)
-            self.poisoned = store.worn
+            self.poisoned = store.wear.worn
             if finish is not None:
                 finish(store.session)
             return value

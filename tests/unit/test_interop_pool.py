@@ -800,3 +800,79 @@ def test_closing_under_load_leaves_no_instance_open() -> None:
     assert all(_result(future) >= 50 for future in futures)
     assert bench.make.live == []
     assert bench.numbers().size == 0
+
+
+# Many threads at once: most of these calls do without the lock
+
+
+@pytest.mark.parametrize("policy", [_static(2), _lazy(3), _adaptive(2)], ids=["static", "lazy", "adaptive"])
+def test_an_instance_is_one_calls_alone_however_many_threads_there_are(policy: PoolPolicy) -> None:
+    bench, calls, threads = Bench(policy), 400, 8
+    bench.pool.start()
+    users: dict[FakeInstance, list[int]] = {}
+
+    def use(number: int) -> None:
+        for count in range(calls):
+            instance = bench.pool.check_out(_call())
+            inside = users.setdefault(instance, [])
+            inside.append(number)
+            assert inside == [number]
+            inside.clear()
+            instance.poisoned = count % 50 == 49
+            bench.pool.give_back(instance)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for future in [_in_thread(partial(use, number)) for number in range(threads)]:
+            _result(future)
+    finally:
+        sys.setswitchinterval(interval)
+    numbers = bench.numbers()
+    assert numbers.peak <= policy.max_size
+    assert numbers.size == numbers.idle == len(bench.make.live)
+    assert (numbers.in_use, numbers.waiting) == (0, 0)
+    assert bench.pool.traffic().asked == threads * calls
+
+
+def test_threads_that_call_on_from_their_calls_are_never_refused_while_one_of_them_can_end() -> None:
+    waits = WatchedGraph()
+    outer, inner = Bench(_lazy(4), "app:outer", waits), Bench(_lazy(1), "app:inner", waits)
+
+    def use() -> None:
+        for _ in range(200):
+            frame = _call("app:outer")
+            holding = outer.pool.check_out(frame)
+            below = _call("app:inner", frame)
+            inner.pool.give_back(inner.pool.check_out(below))
+            outer.pool.give_back(holding)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for future in [_in_thread(use) for _ in range(8)]:
+            _result(future)
+    finally:
+        sys.setswitchinterval(interval)
+    assert inner.numbers().peak == 1
+    assert outer.numbers().peak <= 4
+
+
+def test_an_instance_whose_name_was_lost_is_found_again() -> None:
+    bench = Bench(_static(1))
+    bench.pool.start()
+    (instance,) = bench.make.live
+    bench.pool._returned.clear()  # as if Ctrl-C had come just then
+    assert bench.pool.check_out(_call()) is instance
+    bench.pool.give_back(instance)
+    assert bench.numbers().idle == 1
+
+
+def test_a_name_of_what_lives_no_more_is_passed_over() -> None:
+    bench = Bench(_lazy(2))
+    gone = bench.pool.check_out(_call())
+    gone.poisoned = True
+    bench.pool.give_back(gone)
+    bench.pool._returned.append(gone)
+    assert bench.pool.check_out(_call()) is not gone
+    assert bench.numbers().in_use == 1
