@@ -39,6 +39,8 @@ HASHES = HERE / "hashes.json"
 FUNCS_WIT = "wasm_runtime/wit/funcs.wit"
 EXAMPLE = "examples/04-orchestration"
 LINKS = "examples/06-typed-links"
+WASI = "tests/guests/wasi"
+BIN = "tests/guests/bin"
 C_HEADERS = (f"{EXAMPLE}/guests/component.h", f"{EXAMPLE}/guests/funcs.h")
 
 C_FLAGS = (
@@ -48,7 +50,11 @@ C_FLAGS = (
     "-g1",  # without it the linker drops the names of functions; all else of it is stripped later
     "-nostdlib", "-Wl,--no-entry", "-Wl,-z,stack-size=8192",
 )  # fmt: skip
+LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu17", "-Os", "-Wall", "-Wextra", "-Werror")
 JS_FLAGS = ("--backend", "quickjs", "--backend-qjs-disable-async")
+# What the world of a guest, or the preview1 adapter of a libc, may name of WASI: the files come with jco.
+WASI_WIT = "node_modules/@bytecodealliance/jco/lib/wit/builtin/0.2.12"
+ADAPTER = "node_modules/@bytecodealliance/jco/lib/wasi_snapshot_preview1.{}.wasm"
 
 
 class Hashes(TypedDict):
@@ -64,28 +70,30 @@ class Guest:
 
     Attributes:
         name: What to call it on the command line.
-        language: The toolchain that builds it.
+        language: The toolchain that builds it; `libc` is C with a libc over preview1.
         source: Its source file, relative to the project.
-        wit: The file that declares its world, relative to the project.
-        world: The name of that world.
         output: The committed binary, relative to the project.
+        wit: The file that declares its world, relative to the project; empty for a command of a libc.
+        world: The name of that world.
         flags: Further flags of the toolchain.
         packages: The WIT files of other packages that its world names.
+        core: Whether it stays a core module that imports preview1.
     """
 
     name: str
-    language: Literal["c", "js"]
+    language: Literal["c", "libc", "js"]
     source: str
-    wit: str
-    world: str
     output: str
+    wit: str = ""
+    world: str = ""
     flags: tuple[str, ...] = ()
     packages: tuple[str, ...] = (FUNCS_WIT,)
+    core: bool = False
 
     def hash_sources(self) -> dict[str, str]:
         """Returns the SHA-256 of every file that the binary depends on, by path."""
-        headers = C_HEADERS if self.language == "c" else ()
-        paths = (self.source, *headers, self.wit, *self.packages)
+        headers = {"c": C_HEADERS, "libc": (f"{WASI}/abi.h",)}.get(self.language, ())
+        paths = (self.source, *headers, *((self.wit,) if self.wit else ()), *self.packages)
         # As text, so that a checkout with other line ends has the same hashes.
         return {path: sha256((ROOT / path).read_text("utf-8").encode()) for path in sorted(paths)}
 
@@ -134,6 +142,20 @@ GUESTS = (
         world="js-caller",
         output="tests/guests/bin/js-caller.wasm",
         # With its WASI imports: what the toolchain makes of any program.
+    ),
+    *(
+        Guest(
+            name=f"{name}-core" if core else name,
+            language="libc",
+            source=f"{WASI}/{name.removeprefix('c-')}.c",
+            wit=f"{WASI}/world.wit" if world else "",
+            world=world,
+            output=f"{BIN}/{name}-core.wasm" if core else f"{BIN}/{name}.wasm",
+            packages=(),
+            core=core,
+        )
+        for name, world in (("c-libc", "libc"), ("c-echo", ""), ("c-filter", ""))
+        for core in (False, True)
     ),
 )
 
@@ -224,22 +246,45 @@ def build(guest: Guest) -> bytes:
         work = Path(folder)
         dependencies = work / "wit" / "deps"
         dependencies.mkdir(parents=True)
-        shutil.copy(ROOT / guest.wit, work / "wit" / "world.wit")
+        if guest.wit:
+            shutil.copy(ROOT / guest.wit, work / "wit" / "world.wit")
         for package in guest.packages:
             shutil.copy(ROOT / package, dependencies)
-        component = build_c(guest, work) if guest.language == "c" else build_js(guest, work)
-        return component.read_bytes()
+        builders = {"c": build_c, "libc": build_libc, "js": build_js}
+        return builders[guest.language](guest, work).read_bytes()
 
 
 def build_c(guest: Guest, work: Path) -> Path:
     """Compiles C to a core module, adds its world, and wraps it into a component."""
-    core, typed, linked, component = (work / f"{name}.wasm" for name in ("core", "typed", "linked", "component"))
+    core = work / "core.wasm"
     run(tool("python"), "-m", "ziglang", "cc", *C_FLAGS, *guest.flags, guest.source, "-o", core, cwd=ROOT)
-    run(tool("wasm-tools"), "component", "embed", "wit", core, "--world", guest.world, "-o", typed, cwd=work)
-    run(tool("wasm-tools"), "component", "new", typed, "-o", linked, cwd=work)
-    # Without options it leaves the names of functions, which make the backtrace of a trap readable.
-    run(tool("wasm-tools"), "strip", linked, "-o", component, cwd=work)
-    return component
+    return strip(link(guest, core, work), work)
+
+
+def build_libc(guest: Guest, work: Path) -> Path:
+    """Compiles C with a libc; with a world it is a reactor, without one a command."""
+    core, model = work / "core.wasm", "reactor" if guest.world else "command"
+    flags = (*LIBC_FLAGS, f"-mexec-model={model}", *guest.flags)
+    run(tool("python"), "-m", "ziglang", "cc", *flags, guest.source, "-o", core, cwd=ROOT)
+    return strip(core if guest.core else link(guest, core, work, model), work)
+
+
+def link(guest: Guest, core: Path, work: Path, adapter: str = "") -> Path:
+    """Wraps a core module into a component, with the preview1 adapter for commands or reactors where one is named."""
+    typed, linked = work / "typed.wasm", work / "linked.wasm"
+    if guest.world:
+        run(tool("wasm-tools"), "component", "embed", "wit", core, "--world", guest.world, "-o", typed, cwd=work)
+        core = typed
+    adapt = ("--adapt", f"wasi_snapshot_preview1={TOOLS / ADAPTER.format(adapter)}") if adapter else ()
+    run(tool("wasm-tools"), "component", "new", core, *adapt, "-o", linked, cwd=work)
+    return linked
+
+
+def strip(binary: Path, work: Path) -> Path:
+    """Takes out what no run needs, but leaves the names of functions, which make the backtrace of a trap readable."""
+    stripped = work / "stripped.wasm"
+    run(tool("wasm-tools"), "strip", binary, "-o", stripped, cwd=work)
+    return stripped
 
 
 def build_js(guest: Guest, work: Path) -> Path:
