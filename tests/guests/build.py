@@ -22,6 +22,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,9 @@ C_FLAGS = (
 )  # fmt: skip
 LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu17", "-Os", "-Wall", "-Wextra", "-Werror")
 JS_FLAGS = ("--backend", "quickjs", "--backend-qjs-disable-async")
+# The tool starts the engine in a runtime that has a wasi:io of its own but makes up wasi:http, whose streams are then
+# of another type, and gives up. So wasi:http gets a wasi:io by another name there, which the finished component loses.
+JS_STAND_IN = "xasi:"
 # What the world of a guest, or the preview1 adapter of a libc, may name of WASI: the files come with jco.
 WASI_WIT = "node_modules/@bytecodealliance/jco/lib/wit/builtin/0.2.12"
 ADAPTER = "node_modules/@bytecodealliance/jco/lib/wasi_snapshot_preview1.{}.wasm"
@@ -78,6 +82,7 @@ class Guest:
         flags: Further flags of the toolchain.
         packages: The WIT files of other packages that its world names.
         core: Whether it stays a core module that imports preview1.
+        wasi: Whether its world names interfaces of WASI.
     """
 
     name: str
@@ -89,6 +94,7 @@ class Guest:
     flags: tuple[str, ...] = ()
     packages: tuple[str, ...] = (FUNCS_WIT,)
     core: bool = False
+    wasi: bool = False
 
     def hash_sources(self) -> dict[str, str]:
         """Returns the SHA-256 of every file that the binary depends on, by path."""
@@ -156,6 +162,16 @@ GUESTS = (
         )
         for name, world in (("c-libc", "libc"), ("c-echo", ""), ("c-filter", ""))
         for core in (False, True)
+    ),
+    Guest(
+        name="js-script",
+        language="js",
+        source=f"{WASI}/script.js",
+        wit=f"{WASI}/script.wit",
+        world="script",
+        output=f"{BIN}/js-script.wasm",
+        packages=(),
+        wasi=True,
     ),
 )
 
@@ -250,8 +266,21 @@ def build(guest: Guest) -> bytes:
             shutil.copy(ROOT / guest.wit, work / "wit" / "world.wit")
         for package in guest.packages:
             shutil.copy(ROOT / package, dependencies)
+        if guest.wasi:
+            add_wasi(dependencies)
         builders = {"c": build_c, "libc": build_libc, "js": build_js}
         return builders[guest.language](guest, work).read_bytes()
+
+
+def add_wasi(dependencies: Path) -> None:
+    """Puts the WIT of WASI 0.2.12 beside the world of a guest, and of wasi:http 0.2.10 as `JS_STAND_IN` explains."""
+    for package in (TOOLS / WASI_WIT).iterdir():
+        text = (package / "package.wit").read_text("utf-8")
+        (dependencies / f"{package.name}.wit").write_text(text, "utf-8")
+        if package.name in {"wasi-io", "wasi-http"}:
+            older = text.replace(f"package wasi:{package.name[5:]}@0.2.12", f"package wasi:{package.name[5:]}@0.2.10")
+            older = re.sub(r"wasi:io(\S*)@0\.2\.1[02]", JS_STAND_IN + r"io\1@0.2.10", older)
+            (dependencies / f"{package.name}-older.wit").write_text(older, "utf-8")
 
 
 def build_c(guest: Guest, work: Path) -> Path:
@@ -293,6 +322,7 @@ def build_js(guest: Guest, work: Path) -> Path:
     linked, component = work / "linked.wasm", work / "component.wasm"
     jco = (tool("jco"), "componentize", Path(source).name, "--wit", "wit", "--world-name", guest.world)
     run(*jco, *JS_FLAGS, *guest.flags, "-o", linked.name, cwd=work)
+    linked.write_bytes(linked.read_bytes().replace(JS_STAND_IN.encode(), b"wasi:"))
     run(tool("wasm-tools"), "strip", "--all", linked, "-o", component, cwd=work)
     return component
 
