@@ -20,6 +20,7 @@ __all__ = [
     "DeadlineError",
     "DeclarationError",
     "DepthError",
+    "ExitError",
     "Frame",
     "GuestError",
     "HashError",
@@ -278,6 +279,20 @@ class TrapError(CallError):
     code = "trap"
 
 
+class ExitError(CallError):
+    """A WebAssembly guest ended itself.
+
+    Attributes:
+        exit_status: With what; 0 is success, and no error of a call.
+    """
+
+    code = "exit"
+
+    def __init__(self, exit_status: int) -> None:
+        super().__init__(f"the guest exited with status {exit_status}")
+        self.exit_status = exit_status
+
+
 class WorkerError(CallError):
     """The worker process of an isolated function died, or sent what is no message; it is replaced."""
 
@@ -363,6 +378,7 @@ OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
         "conversion": Outcome(6, 400, "Invalid"),
         "call": Outcome(1, 500, "Internal"),
         "guest_error": Outcome(1, 500, "Internal"),
+        "exit": Outcome(1, 500, "Internal"),
         "trap": Outcome(7, 500, "Internal"),
         "worker": Outcome(7, 500, "Internal"),
         "limit": Outcome(8, 503, "Unavailable"),

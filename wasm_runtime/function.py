@@ -10,6 +10,7 @@ from polycall.interop.errors import (
     CancelledError,
     ConversionError,
     DeadlineError,
+    ExitError,
     InternalError,
     MemoryLimitError,
     PolycallError,
@@ -17,6 +18,7 @@ from polycall.interop.errors import (
 )
 from polycall.interop.protocols import Function
 from polycall.interop.resources import ResourceState
+from polycall.interop.services import Services
 from polycall.interop.start_up import start_frame, start_interruption, start_seconds
 from polycall.interop.values import Value
 from polycall.wasm_runtime.component.instance import ComponentInstance
@@ -29,6 +31,7 @@ from polycall.wasm_runtime.granted_host import GrantedHost, refuse_strictly
 from polycall.wasm_runtime.methods import ResourceMethods, refuse_resources_of_hosts, takes_or_gives_resources
 from polycall.wasm_runtime.programs import CompiledProgram
 from polycall.wasm_runtime.spec import WasmProgram
+from polycall.wasm_runtime.wasi.session import Session
 
 __all__ = ["WasmFunction", "WasmInstance"]
 
@@ -55,6 +58,7 @@ class WasmFunction:
         plan: Plan,
         export: LiftedFunction,
         host: GrantedHost,
+        services: Services | None = None,
     ) -> None:
         """Links an entry.
 
@@ -65,6 +69,7 @@ class WasmFunction:
             plan: What its instances do.
             export: The function that its ``method`` names.
             host: What stands behind its imports.
+            services: Where its variables and folders come from.
 
         Raises:
             ImportDeniedError: With ``strict_imports``, the guest needs more than is granted.
@@ -81,6 +86,8 @@ class WasmFunction:
         if self.has_resources:
             refuse_resources_of_hosts(export.signature, plan)
         self._program = program
+        self._services = services
+        self._has_session = any(group.startswith("wasi") for group in program.grants)
         self._methods = ResourceMethods(plan)
         self._engine = engine
         self._compiled = compiled
@@ -124,6 +131,8 @@ class WasmFunction:
         limit = self.limits.max_memory_bytes
         store = self._engine.new_store(limit, self._shares(limit, times))
         store.enters_host = self._linked.enters_host
+        if self._has_session:
+            store.session = Session(self._program, self._services)
         seconds = start_seconds(self.limits)
         store.begin(start_frame(self.entry_id, self.language, seconds, context), starting=True)
         try:
@@ -188,6 +197,12 @@ class WasmInstance:
             value = self._guest.call(export or function.export, arguments)
             self.poisoned = store.worn
             return value
+        except ExitError as error:
+            self.poisoned = True
+            if error.exit_status:
+                function.own(error)
+                raise
+            return None
         except BaseException as error:
             # What does not fit is found before anything of the guest is touched.
             self.poisoned = self._guest.entered or not isinstance(error, ConversionError)

@@ -43,8 +43,12 @@ class GrantedHost:
         return self._interfaces.function(wanted) or self._refused(wanted)
 
     def resource(self, interface: str, name: str) -> type | None:
-        """Returns the class of an imported resource type that is granted, or None."""
-        return self._interfaces.resource(interface, name) if self._granted(interface) else None
+        """Returns the class of an imported resource type, or None.
+
+        Granted or not: a type opens nothing. What a granted interface gives, such as the stream of ``get-stdout``, may
+        be of one that another group declares.
+        """
+        return self._interfaces.resource(interface, name)
 
     def refuse_import(self, module: str, name: str) -> ImportDeniedError:
         """Returns the error of a core module that called an import: nothing stands behind those."""

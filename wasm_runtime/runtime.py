@@ -7,6 +7,7 @@ from pathlib import Path
 from polycall.interop.context import CallContext
 from polycall.interop.errors import PolycallError, PreparationError
 from polycall.interop.protocols import Invoker
+from polycall.interop.services import Services
 from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.wasm_runtime.component.host import Interfaces
 from polycall.wasm_runtime.core_plan import declared_signature, plan_core_module
@@ -21,6 +22,7 @@ from polycall.wasm_runtime.hosts.funcs import Funcs
 from polycall.wasm_runtime.links import Links
 from polycall.wasm_runtime.programs import Programs
 from polycall.wasm_runtime.spec import WasmProgram
+from polycall.wasm_runtime.wasi.interfaces import wasi_interfaces
 
 __all__ = ["WasmRuntime"]
 
@@ -34,6 +36,7 @@ class WasmRuntime:
         cache_directory: Path | None = None,
         stack_bytes: int = DEFAULT_STACK_BYTES,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
+        services: Services | None = None,
     ) -> None:
         """Starts the engine.
 
@@ -42,12 +45,14 @@ class WasmRuntime:
             cache_directory: Where compiled code is kept between runs; None for the user's cache directory.
             stack_bytes: What a guest may use of the native stack in one call.
             cache_bytes: How much is kept there.
+            services: Where guests' variables and folders come from; without, those that ask for them fail.
         """
         self._engine = WasmEngine(stack_bytes)
         cache = CompileCache(cache_directory or default_cache_directory(), cache_bytes)
         self._programs = Programs(self._engine.engine, cache)
         self._invoker = invoker
-        self._interfaces = Interfaces([Funcs(invoker)])
+        self._services = services
+        self._interfaces = Interfaces([Funcs(invoker), *wasi_interfaces()])
 
     def prepare(self, program: WasmProgram, context: CallContext | None = None) -> WasmFunction:
         """Compiles, checks and links an entry: a component or a core module, as the binary's header says.
@@ -75,7 +80,9 @@ class WasmRuntime:
             export = exported_function(program.method, plan.exports)
             links.check(plan.imports)
             host = GrantedHost(self._interfaces, program.grants, links)
-            return WasmFunction(self._engine, program, compiled, plan=plan, export=export, host=host)
+            return WasmFunction(
+                self._engine, program, compiled, plan=plan, export=export, host=host, services=self._services
+            )
         except PolycallError as error:
             error.entry_id = error.entry_id or program.entry_id
             raise

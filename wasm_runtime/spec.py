@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from polycall.interop.fields import key, matches, one_of
+from polycall.interop.fields import at_least, key, matches, one_of
 from polycall.interop.ids import EntryId
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.pool_spec import PoolSpec
@@ -19,6 +19,7 @@ __all__ = [
     "KINDS",
     "BinaryFile",
     "WasiEnvSpec",
+    "WasiLimitsSpec",
     "WasiMountSpec",
     "WasiSpec",
     "WasmFunctionSpec",
@@ -58,6 +59,22 @@ class WasiMountSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class WasiLimitsSpec:
+    """What one instance may hold of the host at a time."""
+
+    max_open_files: int = key(
+        "Files and folders, those that the mounts give not counted.", default=64, check=at_least(0)
+    )
+    max_open_sockets: int = key("Sockets, with the connections that they have accepted.", default=16, check=at_least(0))
+    max_http_requests: int = key("HTTP requests on their way, with their answers.", default=16, check=at_least(0))
+    max_pollables: int = key("Things that it can wait for.", default=1024, check=at_least(0))
+    max_buffered_bytes: int = key(
+        "What is kept for it of what it sends and receives, in bytes.", default=16 * 1024 * 1024, check=at_least(4096)
+    )
+    max_header_bytes: int = key("The headers of one HTTP message, in bytes.", default=64 * 1024, check=at_least(0))
+
+
+@dataclass(frozen=True, slots=True)
 class WasiSpec:
     """What the WASI groups that an entry grants hand out."""
 
@@ -65,6 +82,7 @@ class WasiSpec:
     cwd: str = key("The guest's working directory.", default="/", check=_check_absolute)
     env: tuple[WasiEnvSpec, ...] = key("Environment variables.", default=())
     mounts: tuple[WasiMountSpec, ...] = key("Directories.", default=())
+    limits: WasiLimitsSpec = key("What one instance may hold of the host at a time.", default=WasiLimitsSpec())
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """Yields names and guest paths that stand twice."""
@@ -162,6 +180,7 @@ class WasmProgram:
         strict_imports: Whether more imports than granted are an error.
         links: Interface to namespace, or interface#function to entry id: entries that serve its imports.
         limits: What a call may use.
+        wasi: What the WASI groups hand out.
     """
 
     entry_id: str
@@ -172,3 +191,4 @@ class WasmProgram:
     strict_imports: bool = False
     limits: LimitsSpec = field(default_factory=LimitsSpec)
     links: Mapping[str, str] = field(default_factory=dict)
+    wasi: WasiSpec = WasiSpec()

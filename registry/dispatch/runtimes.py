@@ -115,7 +115,7 @@ class Runtimes:
 
         with self._lock:
             self._wasm = self._wasm or WasmRuntime(
-                self._invoker, self._cache_directory, self._stack_bytes, self._cache_bytes
+                self._invoker, self._cache_directory, self._stack_bytes, self._cache_bytes, self._services
             )
             return self._wasm
 

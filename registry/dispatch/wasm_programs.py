@@ -35,4 +35,5 @@ def wasm_program(entry: Entry, file_systems: FileSystems) -> WasmProgram:
         strict_imports=spec.strict_imports,
         limits=spec.limits,
         links=spec.links,
+        wasi=spec.wasi,
     )

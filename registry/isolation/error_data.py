@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from polycall.interop import errors
-from polycall.interop.errors import ConversionError, DeclarationError, Frame, PolycallError, PreparationError
+from polycall.interop.errors import ConversionError, DeclarationError, ExitError, Frame, PolycallError, PreparationError
 from polycall.interop.ids import cut
 from polycall.registry.isolation.messages import MessageError, pack
 
@@ -83,6 +83,7 @@ def encode_error(error: PolycallError, known: Mapping[int, PolycallError] = _NON
         "conversion": [_told(getattr(error, name)) for name in _OF_CONVERSION]
         if isinstance(error, ConversionError)
         else None,
+        "exit_status": error.exit_status if isinstance(error, ExitError) else None,
     }
 
 
@@ -138,6 +139,9 @@ def _decoded(data: Any, known: Mapping[int, PolycallError], causes: int) -> Poly
     if isinstance(error, ConversionError):
         _expect(str, *data["conversion"])
         error.path, error.direction, error.expected, error.got = data["conversion"]
+    if isinstance(error, ExitError):
+        _expect(int, data["exit_status"])
+        error.exit_status = data["exit_status"]
     if isinstance(error, PreparationError):
         error.key = data["key"]
     error.frames = _frames(data["frames"])

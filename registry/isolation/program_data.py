@@ -15,11 +15,29 @@ from polycall.interop.ids import EntryId
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.source import SourceText
 from polycall.lua_runtime.spec import LuaProgram
-from polycall.wasm_runtime.spec import BinaryFile, WasmProgram
+from polycall.wasm_runtime.spec import (
+    BinaryFile,
+    WasiEnvSpec,
+    WasiLimitsSpec,
+    WasiMountSpec,
+    WasiSpec,
+    WasmProgram,
+)
 
 __all__ = ["decode_program", "encode_program"]
 
-_RECORDS: tuple[type[Any], ...] = (LuaProgram, WasmProgram, SourceText, BinaryFile, LimitsSpec, EntryId)
+_RECORDS: tuple[type[Any], ...] = (
+    LuaProgram,
+    WasmProgram,
+    SourceText,
+    BinaryFile,
+    LimitsSpec,
+    EntryId,
+    WasiSpec,
+    WasiEnvSpec,
+    WasiMountSpec,
+    WasiLimitsSpec,
+)
 """The dataclasses and named tuples that programs are made of. The place of each is its code."""
 
 _PATH, _TUPLE, _SET = 100, 101, 102

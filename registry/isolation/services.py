@@ -35,6 +35,9 @@ _OPERATIONS: Mapping[str, tuple[str, tuple[type, ...], Callable[..., Any]]] = {
 """Operation to the module that has it, the types of its arguments, and what answers it."""
 
 
+_GROUP_MODULES = {"wasi:cli": "env", "wasi:filesystem": "fs", "wasi1": "wasi1"}
+
+
 def _folder_data(folder: ConfinedFolder) -> list[Any]:
     return [os.fsencode(folder.folder), folder.read_only]
 
@@ -42,7 +45,7 @@ def _folder_data(folder: ConfinedFolder) -> list[Any]:
 def modules_of(program: LuaProgram | WasmProgram) -> frozenset[str]:
     """Returns the modules that a program and what it imports may load."""
     if isinstance(program, WasmProgram):
-        return frozenset()
+        return frozenset(_GROUP_MODULES[group] for group in program.grants if group in _GROUP_MODULES)
     return frozenset(name for each in program.with_imports() for name in each.modules)
 
 

@@ -166,7 +166,7 @@ def _prepare(
         return LuaRuntime(parent, GuestYaml(), services).prepare(program), PayloadForm.WHOLE
     from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
 
-    function = WasmRuntime(parent, cache, *limits).prepare(program)
+    function = WasmRuntime(parent, cache, *limits, AskedServices(parent.ask)).prepare(program)
     if function.has_resources:
         message = "it takes or gives resources, which cannot enter or leave the worker process that isolates it"
         raise PreparationError(message, entry_id=program.entry_id, hint="declare isolation: none").at("isolation")

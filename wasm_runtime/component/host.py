@@ -21,23 +21,24 @@
 Each is called with the calling store first, which holds the context of the running call. Arguments and results are
 values as `polycall.wasm_runtime.wit.check_values` has them; a resource is the object itself. What a method raises ends
 the guest's call; an ``err`` that the guest shall see is a result. A resource that has a `drop` is told when its last
-owner is gone.
+owner is gone; one that is a `HostResource` may come to its end before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from polycall.interop.errors import ConversionError, PreparationError
+from polycall.interop.errors import ConversionError, PreparationError, TrapError
 from polycall.wasm_runtime.component.names import compatible, unversioned
 from polycall.wasm_runtime.component.plan import ImportedFunction
 from polycall.wasm_runtime.engine.guest_text import shown
+from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wit.signature import Signature
 from polycall.wasm_runtime.wit.wit_parser import interface_signatures
 
-__all__ = ["Host", "HostFunction", "HostInterface", "Interfaces"]
+__all__ = ["Host", "HostFunction", "HostInterface", "HostResource", "Interfaces"]
 
 _NO_RESOURCES: Mapping[str, type] = MappingProxyType({})
 
@@ -76,6 +77,25 @@ class Host(Protocol):
         ...
 
 
+class HostResource:
+    """Base of resources that may end while guests still have handles of them.
+
+    Attributes:
+        gone: Why it cannot be used any more; empty while it can.
+    """
+
+    gone: str = ""
+
+    def check(self) -> None:
+        """Refuses to be used after its end; methods that guests call need not ask.
+
+        Raises:
+            TrapError: It is gone.
+        """
+        if self.gone:
+            raise TrapError(f"the guest used a resource that is gone: {self.gone}")
+
+
 class HostInterface:
     """Base of what polycall offers under one name.
 
@@ -99,9 +119,13 @@ class HostInterface:
 
     @classmethod
     def declarations(cls) -> str:
-        """Returns the WIT of the interface, after that of those whose types it uses."""
-        used = {each.name: each for each in cls.uses}
-        return "".join(each.declarations() for each in used.values()) + f"interface {_short(cls.name)} {{{cls.wit}}}\n"
+        """Returns the WIT of the interface, after that of those whose types it uses, each once."""
+        return "".join(f"interface {_short(each.name)} {{{each.wit}}}\n" for each in cls._with_used())
+
+    @classmethod
+    def _with_used(cls) -> Iterable[type[HostInterface]]:
+        found = dict.fromkeys(inner for each in cls.uses for inner in each._with_used())
+        return [*found, cls]
 
     def _implementation(self, name: str) -> Callable[..., Any]:
         kind, bracket, member = name.partition("]")
@@ -114,7 +138,15 @@ class HostInterface:
         if kind == "[static":
             return _method(owner, function)
         method = _method(owner, function)
-        return lambda store, this, *values: method(this, store, *values)
+        if not issubclass(owner, HostResource):
+            return lambda store, this, *values: method(this, store, *values)
+
+        def serve(store: GuestStore, this: HostResource, *values: Any) -> Any:
+            if this.gone:
+                this.check()
+            return method(this, store, *values)
+
+        return serve
 
 
 def _method(owner: object, name: str) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from ctypes import c_void_p
 from threading import get_ident, main_thread
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import wasmtime
 
@@ -30,7 +30,7 @@ from polycall.wasm_runtime.engine.native import CORE_CALLBACK, EPOCH_CALLBACK, S
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
 from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
 
-__all__ = ["ENGINE_SETTINGS", "GuestStore", "WasmEngine", "lone_engine"]
+__all__ = ["ENGINE_SETTINGS", "GuestStore", "StoreSession", "WasmEngine", "lone_engine"]
 
 ENGINE_SETTINGS = "epochs, no threads, no shared memory, no concurrency, memories stay where they are"
 """What compiled code depends on beside wasmtime's version: part of the key of the compile cache."""
@@ -76,6 +76,22 @@ def lone_engine() -> wasmtime.Engine:
     return wasmtime.Engine(config)
 
 
+class StoreSession(Protocol):
+    """What hosts keep for the instance of a store."""
+
+    def begin(self, context: CallContext) -> None:
+        """Is told that a call begins."""
+        ...
+
+    def end(self) -> None:
+        """Is told that it has ended, in whatever way."""
+        ...
+
+    def close(self) -> None:
+        """Is told that the instance has."""
+        ...
+
+
 class GuestStore:
     """A store, and what the engine's callbacks must know of the call that runs in it. Used by one thread at a time.
 
@@ -88,6 +104,7 @@ class GuestStore:
         failure: What went wrong in a callback of the engine's, kept until the engine has returned.
         shield: What callbacks must open, and close before they return; None outside of the main thread.
         handlers: What serves the core functions of the host, by their numbers; set by who instantiates.
+        session: What its hosts keep for the instance; None if none of them keeps anything.
         starting: Whether the guest's start code runs, and not a call.
         memories: The addresses of the ``wasmtime_memory_t`` that are known; see `watch`.
         wanted_bytes: What the guest's allocator is being asked for by the host, while it is; else 0.
@@ -111,6 +128,7 @@ class GuestStore:
         "failure",
         "handlers",
         "memories",
+        "session",
         "shield",
         "starting",
         "wanted_bytes",
@@ -138,6 +156,7 @@ class GuestStore:
         self.failed_call: PolycallError | None = None
         self.failure: BaseException | None = None
         self.shield: SignalShield | None = None
+        self.session: StoreSession | None = None
 
     def environment(self, function: int) -> int:
         """Returns what a core function of the host is made with: by it the engine's callback finds its handler."""
@@ -197,16 +216,22 @@ class GuestStore:
             raise
         self.call = call
         self.starting = starting
+        if self.session is not None:
+            self.session.begin(call)
 
     def end(self) -> None:
         """Ends the call that `begin` began. A signal that came in the meantime may raise here, at the very end."""
         self.call = None
         self.failed_call = None
         self.failure = None
-        if self._guarded:
-            self._engine.ticker.end()
-        if self.shield is not None:
-            self._unshield()
+        try:
+            if self.session is not None:
+                self.session.end()
+        finally:
+            if self._guarded:
+                self._engine.ticker.end()
+            if self.shield is not None:
+                self._unshield()
 
     def _unshield(self) -> None:
         shield, self.shield = self.shield, None
@@ -272,6 +297,9 @@ class GuestStore:
         """Frees the store and everything in it; harmless when repeated."""
         address, self._address = self._address, None
         self.handlers = None
+        session, self.session = self.session, None
+        if session is not None:
+            session.close()
         if address is not None:
             native.store_delete(address)
             self._engine.forget(self._key)

@@ -1,0 +1,40 @@
+"""A call that waits gives its place to another: for threads that calls share, of which only some may run at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+__all__ = ["PLACE", "Place", "place_free"]
+
+
+class Place(Protocol):
+    """What a running call takes up among those that may run at once."""
+
+    def leave(self) -> None:
+        """Lets another call have it for a while."""
+        ...
+
+    def retake(self) -> None:
+        """Takes it again; never waits for it."""
+        ...
+
+
+PLACE: ContextVar[Place | None] = ContextVar("polycall_place", default=None)
+"""The place of the running call; None where calls need none."""
+
+
+@contextmanager
+def place_free() -> Iterator[None]:
+    """Gives the place of the running call away while its thread waits."""
+    place = PLACE.get()
+    if place is None:
+        yield
+        return
+    place.leave()
+    try:
+        yield
+    finally:
+        place.retake()

@@ -1,0 +1,197 @@
+"""What the WASI hosts know of one instance, and what they keep for it: all of it counted, and closed in time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from polycall.interop.context import CallContext
+from polycall.interop.errors import InternalError, LimitError
+from polycall.interop.guest_log import GuestLog
+from polycall.interop.places import place_free
+from polycall.interop.services import Services
+from polycall.interop.waiting import Wakeup
+from polycall.wasm_runtime.component.host import HostResource
+from polycall.wasm_runtime.engine.stores import GuestStore
+from polycall.wasm_runtime.wasi.readiness import Readiness
+
+if TYPE_CHECKING:
+    from polycall.wasm_runtime.spec import WasiSpec, WasmProgram
+    from polycall.wasm_runtime.wasi.console import Console
+    from polycall.wasm_runtime.wasi.io.ends import Sink, Source
+
+__all__ = ["Bound", "Kept", "Session", "TooManyError", "session_of"]
+
+E = TypeVar("E")
+
+Bound = Literal["max_open_files", "max_open_sockets", "max_http_requests", "max_pollables"]
+"""The keys of ``wasi.limits`` that count what is open at a time."""
+
+
+class TooManyError(LimitError):
+    """A guest has as many things of a kind open as its entry allows."""
+
+
+class Session:
+    """What the WASI hosts know and keep of one instance. Used by one call at a time.
+
+    Attributes:
+        settings: The entry's ``wasi`` block.
+        console: What stands behind stdin, stdout and stderr of a command; None for a function, which writes to its log.
+        services: Where variables and folders come from.
+        log: The entry's.
+        context: The frame of the running call, or of the guest's start code; None between calls.
+    """
+
+    def __init__(self, program: WasmProgram, services: Services | None, console: Console | None = None) -> None:
+        self.settings: WasiSpec = program.wasi
+        self.console = console
+        self.services = services
+        self.context: CallContext | None = None
+        self.entry_id = program.entry_id
+        self.log = GuestLog(program.entry_id, program.limits.output_bytes)
+        self._counts: Counter[Bound] = Counter()
+        self._kept: dict[Kept, None] = {}
+        self._lasting: dict[Kept, None] = {}
+        self._ends: dict[str, Any] = {}
+
+    def begin(self, context: CallContext) -> None:
+        """Begins a call, or the guest's start code."""
+        self.context = context
+
+    def end(self) -> None:
+        """Closes whatever the call has opened, however it ended; raises nothing of its own."""
+        context, self.context = self.context, None
+        while self._kept:
+            kept, _ = self._kept.popitem()
+            self._let_go(kept, "it was closed when the call that opened it ended")
+        for each in (*self._lasting, *self._ends.values()):
+            each.end_call()
+        if self.log.used:
+            self.log.end(context)
+
+    def close(self) -> None:
+        """Closes everything; harmless when repeated."""
+        self.end()
+        while self._lasting:
+            kept, _ = self._lasting.popitem()
+            self._let_go(kept, "its instance has ended")
+        while self._ends:
+            _, end = self._ends.popitem()
+            end.close()
+
+    def running(self) -> CallContext:
+        """Returns the frame of the running call, or of the guest's start code."""
+        if self.context is None:
+            raise InternalError("a guest called its host outside of any call")
+        return self.context
+
+    # --- what it keeps ---
+
+    def keep(self, kept: Kept) -> None:
+        """Counts and keeps something that the guest holds open.
+
+        Raises:
+            TooManyError: The guest has too many of its kind.
+        """
+        bound = kept.bound
+        if bound is not None:
+            most: int = getattr(self.settings.limits, bound)
+            if self._counts[bound] >= most:
+                what = bound.removeprefix("max_").replace("_", " ").replace("http", "HTTP")
+                raise TooManyError(f"the guest has {most} {what}", hint=f"it must close some, or raise {_KEY}{bound}")
+            self._counts[bound] += 1
+        (self._lasting if kept.lasting else self._kept)[kept] = None
+
+    def drop(self, kept: Kept) -> None:
+        """Closes something that the guest has let go of; harmless when repeated."""
+        known = self._lasting if kept.lasting else self._kept
+        if kept in known:
+            del known[kept]
+            self._let_go(kept, "it was dropped")
+
+    def _let_go(self, kept: Kept, why: str) -> None:
+        if kept.bound is not None:
+            self._counts[kept.bound] -= 1
+        kept.gone = why
+        kept.close()
+
+    def shared(self, name: str, make: Callable[[], E]) -> E:
+        """Returns the end of the streams of a name, made once: what a guest does with one of its handles, others see.
+
+        Args:
+            name: ``stdin``, ``stdout`` or ``stderr``.
+            make: Makes it.
+        """
+        if name not in self._ends:
+            self._ends[name] = make()
+        found: E = self._ends[name]
+        return found
+
+    def ends(self) -> list[Source | Sink]:
+        """Returns the ends that were made."""
+        return list(self._ends.values())
+
+    # --- waiting ---
+
+    def wait(self, subjects: Collection[Readiness], what: str) -> None:
+        """Blocks until one of several things is ready: the one place where guests wait.
+
+        Args:
+            subjects: What is waited for.
+            what: What it is, as the error of a call that is over by then should put it: ``a connection``.
+
+        Raises:
+            DeadlineError, CancelledError: The call is over.
+        """
+        context = self.running()
+        while not any(each.ready() for each in subjects):
+            wakeup = Wakeup()
+            stops = []
+            try:
+                stops += [each.watch(wakeup.notify) for each in subjects]
+                if any(each.ready() for each in subjects):  # what became so before it was watched
+                    return
+                with place_free():
+                    wakeup.wait(context, what, min((each.until for each in subjects if each.until), default=None))
+            finally:
+                for stop in stops:
+                    stop()
+
+
+_KEY = "wasi.limits."
+
+
+class Kept(HostResource):
+    """Something of the host that a guest holds open: closed when it is dropped, or when the call ends.
+
+    Attributes:
+        bound: The bound that it counts against, or None.
+        lasting: Whether it lives on from one call to the next: only what the guest is given once, such as stdout.
+    """
+
+    bound: ClassVar[Bound | None] = None
+
+    def __init__(self, session: Session, *, lasting: bool = False) -> None:
+        self.session = session
+        self.lasting = lasting
+        session.keep(self)
+
+    def drop(self) -> None:
+        """Is told that the guest has dropped it; harmless when repeated."""
+        self.session.drop(self)
+
+    def close(self) -> None:
+        """Gives back what it has of the host. Called once; must neither block nor raise."""
+
+    def end_call(self) -> None:
+        """Is told that a call has ended, if it is lasting. Must neither block nor raise."""
+
+
+def session_of(store: GuestStore) -> Session:
+    """Returns the session of the instance that calls."""
+    session = store.session
+    if not isinstance(session, Session):
+        raise InternalError("an instance without a session called WASI")
+    return session
