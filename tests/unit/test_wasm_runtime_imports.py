@@ -49,8 +49,8 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WasmRuntime]:
         (
             "wasi:clocks/monotonic-clock@0.2.3",
             (),
-            'the guest called wasi:clocks/monotonic-clock@0.2.3#f, which its entry does not grant (add "wasi:clocks" to '
-            "its imports)",
+            "the guest called wasi:clocks/monotonic-clock@0.2.3#f, which its entry does not grant "
+            '(add "wasi:clocks" to its imports)',
         ),
         (
             "wasi:clocks/monotonic-clock@0.3.0",
