@@ -125,6 +125,12 @@ Object.assign(globalThis, {
     }
   },
   drop: (...resources) => resources.forEach((resource) => resource[Symbol.dispose]()),
+  // Waits for a stream, a socket or a future; its pollable must go before it does.
+  wait(subject) {
+    const pollable = subject.subscribe();
+    pollable.block();
+    drop(pollable);
+  },
   // The whole rest of an input stream, as text.
   drain(stream) {
     let all = "";
