@@ -164,6 +164,16 @@ GUESTS = (
         for core in (False, True)
     ),
     Guest(
+        name="c-calls",
+        language="libc",
+        source=f"{WASI}/calls.c",
+        wit=f"{WASI}/calls.wit",
+        world="calls",
+        output=f"{BIN}/c-calls.wasm",
+        packages=(),
+        wasi=True,
+    ),
+    Guest(
         name="js-script",
         language="js",
         source=f"{WASI}/script.js",
@@ -290,10 +300,37 @@ def build_c(guest: Guest, work: Path) -> Path:
     return strip(link(guest, core, work), work)
 
 
+def declare_imports(guest: Guest, work: Path) -> None:
+    """Writes `imports.h`, which declares what the world of a guest imports.
+
+    `wasi:io/streams`' `[method]input-stream.read` becomes `input_stream_read`, a function of an interface gets the name
+    of that in front (`wall_clock_now`), and a resource is let go by `drop_input_stream`.
+    """
+    names = ("--dummy-names", "legacy", "--wat")
+    run(tool("wasm-tools"), "component", "embed", *names, "wit", "--world", guest.world, "-o", "imports.wat", cwd=work)
+    text = (work / "imports.wat").read_text("utf-8")
+    types = dict(re.findall(r"\(type \(;(\d+);\) \(func(.*)\)\)", text))
+    lines = ["#include <stdint.h>"]
+    for module, name, of in re.findall(r'\(import "(\S+)" "(\S+)" \(func \(;\d+;\) \(type (\d+)\)', text):
+        interface = re.sub(r".*/|@.*", "", module)
+        kind, _, bare = name.rpartition("]")
+        prefix = {"[resource-drop": "drop-", "[constructor": "new-", "": f"{interface}-"}.get(kind, "")
+        called = re.sub(r"[-.]", "_", prefix + bare)
+        parameters = re.findall(r"[if]\d+", types[of].partition("(result")[0])
+        result = re.findall(r"\(result (\w+)\)", types[of])
+        c_types = {"i32": "int32_t", "i64": "int64_t", "f32": "float", "f64": "double"}
+        lines.append(f'__attribute__((import_module("{module}"), import_name("{name}")))')
+        takes = ", ".join(c_types[each] for each in parameters) or "void"
+        lines.append(f"{c_types[result[0]] if result else 'void'} {called}({takes});")
+    (work / "imports.h").write_text("\n".join(lines) + "\n", "utf-8")
+
+
 def build_libc(guest: Guest, work: Path) -> Path:
     """Compiles C with a libc; with a world it is a reactor, without one a command."""
     core, model = work / "core.wasm", "reactor" if guest.world else "command"
-    flags = (*LIBC_FLAGS, f"-mexec-model={model}", *guest.flags)
+    flags = (*LIBC_FLAGS, f"-mexec-model={model}", f"-I{work}", *guest.flags)
+    if guest.wasi:
+        declare_imports(guest, work)
     run(tool("python"), "-m", "ziglang", "cc", *flags, guest.source, "-o", core, cwd=ROOT)
     return strip(core if guest.core else link(guest, core, work, model), work)
 
