@@ -101,7 +101,7 @@ def opened(session: Session, family: str, kind: int) -> dict[str, Any] | OpenSoc
             system_socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         return OpenSocket(session, system_socket, family)
     except LimitError as error:
-        session.remark(f"refused to open a socket: {error.message} (wasi.limits.max_open_sockets)")
+        session.refuse(f"refused to open a socket: {error.message} (wasi.limits.max_open_sockets)")
         system_socket.close()
         return err("new-socket-limit")
     except OSError as error:

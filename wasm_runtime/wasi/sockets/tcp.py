@@ -157,7 +157,7 @@ class TcpSocket(Kept):
         try:
             connection = OpenSocket(self.session, accepted, self._open.family)
         except LimitError as error:
-            self.session.remark(f"refused a connection: {error.message} (wasi.limits.max_open_sockets)")
+            self.session.refuse(f"refused a connection: {error.message} (wasi.limits.max_open_sockets)")
             accepted.close()
             return err("new-socket-limit")
         client = TcpSocket(self.session, connection, "connected")
