@@ -103,7 +103,7 @@ def as_time(new: str | int) -> tuple[int, int, int]:
 
 
 def _number(argument: Place | int) -> int:
-    return argument if isinstance(argument, int) else 1 << 63 | argument.shift << 32 | argument.step
+    return argument if isinstance(argument, int) else 0xFEED << 48 | argument.shift << 32 | argument.step
 
 
 def _bits(given: Sequence[str], names: Sequence[str]) -> int:
