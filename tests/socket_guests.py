@@ -90,7 +90,7 @@ class SocketGuest:
         """Returns a new socket, bound as a client if nothing else is said."""
         found = UdpCreateSocket().create_udp_socket(self.store, family)["ok"]
         if bound:
-            self.bind(found, at("0.0.0.0" if family == "ipv4" else "::", 0))  # noqa: S104
+            self.bind(found, at("0.0.0.0" if family == "ipv4" else "::", 0))
         return found
 
     def bind(self, resource: Any, address: dict[str, Any]) -> None:

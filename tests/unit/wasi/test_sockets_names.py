@@ -216,7 +216,7 @@ def test_look_ups_are_bounded(resolver: Resolver) -> None:
     resolver.names["a.example"] = ["8.8.8.8"]
     with socket_guest(PUBLIC, limits=WasiLimitsSpec(max_pollables=2)) as guest:
         first, _ = (IpNameLookup().resolve_addresses(guest.store, guest.network, "a.example")["ok"] for _ in range(2))
-        with pytest.raises(LimitError, match="max_pollables|2 pollables"):
+        with pytest.raises(LimitError, match="the guest has 2 pollables"):
             IpNameLookup().resolve_addresses(guest.store, guest.network, "a.example")
         first.drop()
         IpNameLookup().resolve_addresses(guest.store, guest.network, "a.example")

@@ -283,7 +283,7 @@ def test_sockets_are_bounded_as_long_as_something_of_them_is_there() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_client_needs_no_leave_to_listen(family: str) -> None:
-    wildcard = "0.0.0.0" if family == "ipv4" else "::"  # noqa: S104
+    wildcard = "0.0.0.0" if family == "ipv4" else "::"
     with socket_guest(WasiNetworkSpec(allow=("loopback",))) as guest:
         guest.bind(guest.udp(family, bound=False), at(wildcard, 0))
         for address in (here(family), here(family, 4321), at(wildcard, 4321)):
