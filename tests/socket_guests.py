@@ -1,4 +1,4 @@
-"""A guest that does nothing but call `wasi:sockets`: its hosts with a session of their own, called as a component does."""
+"""A guest that does nothing but call `wasi:sockets`: its hosts with a session of their own, called as components do."""
 
 from __future__ import annotations
 
