@@ -18,6 +18,7 @@ from polycall.interop.services import Services
 from polycall.interop.waiting import Wakeup
 from polycall.wasm_runtime.component.host import HostResource
 from polycall.wasm_runtime.engine.stores import GuestStore
+from polycall.wasm_runtime.wasi.network_gate import NetworkGate
 from polycall.wasm_runtime.wasi.readiness import Readiness
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class Session:
         self._kept: dict[Kept, None] = {}
         self._lasting: dict[Kept, None] = {}
         self._ends: dict[str, Any] = {}
+        self._network: NetworkGate | None = None
+        self._remarks: set[str] = set()
 
     def begin(self, context: CallContext) -> None:
         """Begins a call, or the guest's start code."""
@@ -94,6 +97,9 @@ class Session:
             self._let_go(kept, "it was closed when the call that opened it ended")
         for each in (*self._lasting, *self._ends.values()):
             self._quietly(each.end_call)
+        if self._network is not None:
+            self._network.forget()
+        self._remarks.clear()
         context, self.context = self.context, None
         if self.log.used:
             self.log.end(context)
@@ -113,6 +119,23 @@ class Session:
         if self.context is None:
             raise InternalError("a guest called its host outside of any call")
         return self.context
+
+    @property
+    def network(self) -> NetworkGate:
+        """What it may call, listen at and look up."""
+        if self._network is None:
+            self._network = NetworkGate(self.settings.network.rules(), self.refuse)
+        return self._network
+
+    def refuse(self, text: str) -> None:
+        """Counts a refusal and tells the person of it, in the entry's log: of the same one once in a call."""
+        self.refusals += 1
+        if text in self._remarks or len(self._remarks) > _MOST_REMARKS:
+            return
+        self._remarks.add(text)
+        if len(self._remarks) > _MOST_REMARKS:
+            text = f"this call has been told {_MOST_REMARKS} times what was refused: the rest is left out"
+        self.log.remark(text, self.context)
 
     def take_traffic(self) -> HostTraffic:
         """Returns what went between guest and host since this was last asked."""
@@ -216,6 +239,7 @@ class Session:
 
 
 _KEY = "wasi.limits."
+_MOST_REMARKS = 16
 
 
 class Kept(HostResource):
