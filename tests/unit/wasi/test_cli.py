@@ -205,7 +205,10 @@ def test_pollables_are_bounded_in_each_call_and_free_again_in_the_next(shell: Wa
 
 
 def test_an_empty_poll_and_a_write_without_a_permit_trap(shell: WasmFunction) -> None:
-    for export, message in (("poll-none", "poll was called with an empty list"), ("too-much", "the guest wrote 1 byte")):
+    for export, message in (
+        ("poll-none", "poll was called with an empty list"),
+        ("too-much", "the guest wrote 1 byte"),
+    ):
         guest = Shell(shell)
         with pytest.raises(TrapError, match=message):
             guest.call(export)
@@ -350,7 +353,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[polycall.Regi
             entry = ENTRY.replace("NAME", f"{method}-{isolation}").replace("METHOD", method)
             entries.append(entry.replace("ISOLATION", isolation).replace("MORE", ""))
         entry = ENTRY.replace("NAME", f"must-{isolation}").replace("METHOD", "environment")
-        entries.append(entry.replace("ISOLATION", isolation).replace("MORE", "- {id: must, name: MUST, required: true}"))
+        entries.append(
+            entry.replace("ISOLATION", isolation).replace("MORE", "- {id: must, name: MUST, required: true}")
+        )
     (folder / "_index.yaml").write_text("".join(entries))
     with polycall.load(folder) as registry:
         yield registry
