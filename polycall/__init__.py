@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         DeadlineError,
         DeclarationError,
         DepthError,
+        ExitError,
         Frame,
         GuestError,
         HashError,
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
         TrapError,
         WorkerError,
     )
+    from polycall.interop.host_traffic import HostTraffic
     from polycall.interop.ids import EntryId
-    from polycall.interop.observer import Ended, ObservedCall, Observer
+    from polycall.interop.observer import Ended, ObservedCall, Observer, WaitObserver
     from polycall.interop.resources import ResourceHandle
     from polycall.interop.values import Value
     from polycall.registry.dispatch.stats import EntryStats, Stats
@@ -61,10 +63,12 @@ __all__ = [
     "Entry",
     "EntryId",
     "EntryStats",
+    "ExitError",
     "Frame",
     "GuestError",
     "HashError",
     "Histogram",
+    "HostTraffic",
     "ImportDeniedError",
     "InternalError",
     "LimitError",
@@ -84,6 +88,7 @@ __all__ = [
     "Stats",
     "TrapError",
     "Value",
+    "WaitObserver",
     "WorkerError",
     "__version__",
     "load",
@@ -99,6 +104,7 @@ _HOMES = {
         "DeadlineError",
         "DeclarationError",
         "DepthError",
+        "ExitError",
         "Frame",
         "GuestError",
         "HashError",
@@ -117,8 +123,9 @@ _HOMES = {
         "TrapError",
         "WorkerError",
     ),
+    "polycall.interop.host_traffic": ("HostTraffic",),
     "polycall.interop.ids": ("EntryId",),
-    "polycall.interop.observer": ("Ended", "ObservedCall", "Observer"),
+    "polycall.interop.observer": ("Ended", "ObservedCall", "Observer", "WaitObserver"),
     "polycall.interop.resources": ("ResourceHandle",),
     "polycall.interop.values": ("Value",),
     "polycall.registry.dispatch.stats": ("EntryStats", "Stats"),

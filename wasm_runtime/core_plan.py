@@ -41,6 +41,9 @@ __all__ = ["core_type_of", "declared_signature", "plan_core_module"]
 _INITIALIZE = "_initialize"
 """The export that a library's toolchain wants called once per instance, after ``start``."""
 
+_START = "_start"
+"""The export of a command: what it takes and gives is nothing, always."""
+
 _MEMORY = "memory"
 _ALLOCATORS = ("cabi_realloc", "canonical_abi_realloc", "alloc", "malloc")
 _ALLOCATOR_PARAMETERS = (1, 2, 4)
@@ -61,6 +64,8 @@ def declared_signature(method: str, wit: str | None) -> Signature:
         PreparationError: There is no ``wit``, it is wrong, or it does not declare the method.
     """
     if not wit:
+        if method == _START:
+            return Signature((), None)
         hint = f'write the signature of "{method}" into the entry, for example {EXAMPLE.replace("name", method, 1)}'
         raise PreparationError("a core module does not tell its types", hint=hint).at("wit")
     return find_signature(wit, method)

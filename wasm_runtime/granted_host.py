@@ -18,8 +18,8 @@ __all__ = ["GrantedHost", "refuse_strictly"]
 
 _TELLS_OF_EXCEPTIONS = ("wasi:cli/environment", "wasi:cli/stderr", "wasi:cli/exit")
 _EXCEPTION_HINT = (
-    "a guest whose toolchain reports an uncaught exception this way has failed: "
-    "let its export return a result to see the message"
+    "if that is how its toolchain reports an uncaught exception, it has failed: "
+    "then the message is in its log, or in the err of an export that returns a result"
 )
 
 
@@ -98,13 +98,10 @@ class GrantedHost:
         group = group_of_interface(wanted.interface)
         if group is None:
             return _unknown(wanted.interface, name)
-        offered = self._interfaces.offered(wanted.interface)
-        if offered is None:
-            return _without_host(wanted.interface, name, group)
         if group not in self._grants:
-            message = f"the guest called {name}, which its entry does not grant"
-            return ImportDeniedError(message, hint=f'add "{group}" to its imports')
-        return ImportDeniedError(f"the guest called {name}; this version of polycall offers {offered}")
+            return _not_granted(wanted.interface, name, group)
+        offered = self._interfaces.offered(wanted.interface)
+        return ImportDeniedError(f"the guest called {name}; this version of polycall offers {offered or 'none'}")
 
 
 def _nothing(_interface: str) -> None:
@@ -116,11 +113,8 @@ def _core_refusal(module: str, function: str, grants: frozenset[str]) -> ImportD
     group = group_of_interface(module)
     if group is None:
         return _unknown(module, name)
-    if group != "funcs":
-        return _without_host(module, name, group)
     if group not in grants:
-        message = f"the guest called {name}, which its entry does not grant"
-        return ImportDeniedError(message, hint=f'add "{group}" to its imports')
+        return _not_granted(module, name, group)
     hint = "make it a component to let it call other functions"
     return ImportDeniedError(f"the guest called {name}, which is for components; this is a core module", hint=hint)
 
@@ -135,9 +129,11 @@ def _unknown(interface: str, name: str) -> ImportDeniedError:
     return ImportDeniedError(f"the guest called {name}, which polycall does not offer", hint=hint)
 
 
-def _without_host(interface: str, name: str, group: str) -> ImportDeniedError:
-    hint = _EXCEPTION_HINT if interface.partition("@")[0] in _TELLS_OF_EXCEPTIONS else None
-    return ImportDeniedError(f"the guest called {name}; this version of polycall has no host for {group}", hint=hint)
+def _not_granted(interface: str, name: str, group: str) -> ImportDeniedError:
+    hint = f'add "{group}" to its imports'
+    if interface.partition("@")[0] in _TELLS_OF_EXCEPTIONS:
+        hint = f"{hint}; {_EXCEPTION_HINT}"
+    return ImportDeniedError(f"the guest called {name}, which its entry does not grant", hint=hint)
 
 
 def refuse_strictly(needs: Iterable[ImportNeed]) -> ImportDeniedError | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from polycall.interop.context import CallContext
 from polycall.interop.errors import InternalError, LimitError
 from polycall.interop.guest_log import GuestLog
+from polycall.interop.host_traffic import HostTraffic
+from polycall.interop.observer import WaitObserver
 from polycall.interop.places import place_free
 from polycall.interop.services import Services
 from polycall.interop.waiting import Wakeup
@@ -43,6 +46,9 @@ class Session:
         services: Where variables and folders come from.
         log: The entry's.
         context: The frame of the running call, or of the guest's start code; None between calls.
+        bytes_in: What the guest has read, until `take_traffic` is asked.
+        bytes_out: What it has written.
+        refusals: What it was refused by a rule.
     """
 
     def __init__(self, program: WasmProgram, services: Services | None, console: Console | None = None) -> None:
@@ -52,6 +58,9 @@ class Session:
         self.context: CallContext | None = None
         self.entry_id = program.entry_id
         self.log = GuestLog(program.entry_id, program.limits.output_bytes)
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.refusals = 0
         self._counts: Counter[Bound] = Counter()
         self._kept: dict[Kept, None] = {}
         self._lasting: dict[Kept, None] = {}
@@ -97,17 +106,24 @@ class Session:
     def network(self) -> NetworkGate:
         """What it may call, listen at and look up."""
         if self._network is None:
-            self._network = NetworkGate(self.settings.network.rules(), self.remark)
+            self._network = NetworkGate(self.settings.network.rules(), self.refuse)
         return self._network
 
-    def remark(self, text: str) -> None:
-        """Tells the person something about the running call, in the entry's log: the same thing once."""
+    def refuse(self, text: str) -> None:
+        """Counts a refusal and tells the person of it, in the entry's log: of the same one once in a call."""
+        self.refusals += 1
         if text in self._remarks or len(self._remarks) > _MOST_REMARKS:
             return
         self._remarks.add(text)
         if len(self._remarks) > _MOST_REMARKS:
             text = f"this call has been told {_MOST_REMARKS} times what was refused: the rest is left out"
         self.log.remark(text, self.context)
+
+    def take_traffic(self) -> HostTraffic:
+        """Returns what went between guest and host since this was last asked."""
+        traffic = HostTraffic(bytes_in=self.bytes_in, bytes_out=self.bytes_out, refusals=self.refusals)
+        self.bytes_in = self.bytes_out = self.refusals = 0
+        return traffic
 
     # --- what it keeps ---
 
@@ -168,6 +184,18 @@ class Session:
             DeadlineError, CancelledError: The call is over.
         """
         context = self.running()
+        observer = context.observer
+        if observer is None or not isinstance(observer, WaitObserver) or any(each.ready() for each in subjects):
+            self._wait(subjects, what, context)
+            return
+        started = time.perf_counter()
+        try:
+            self._wait(subjects, what, context)
+        finally:
+            observer.waited(context, what, time.perf_counter() - started)
+
+    @staticmethod
+    def _wait(subjects: Collection[Readiness], what: str, context: CallContext) -> None:
         while not any(each.ready() for each in subjects):
             wakeup = Wakeup()
             stops = []
