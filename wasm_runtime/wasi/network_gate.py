@@ -50,6 +50,22 @@ class NetworkGate:
             self._remark(f"refused to call {scheme}://{_shown(address)}:{port}{known}: {reason}")
         return not reason
 
+    def connectable(self, scheme: str, addresses: Collection[Address], port: int, host_name: str | None) -> list[Address]:
+        """Returns those of several addresses that may be called; if none may, that is told, of the first one.
+
+        Args:
+            scheme: See `may_connect`.
+            addresses: What will be connected to.
+            port: The port there.
+            host_name: See `may_connect`.
+        """
+        names = () if host_name is None else (host_name,)
+        found = list(dict.fromkeys(map(unmapped, addresses)))
+        allowed = [each for each in found if not self._rules.why_not_connect(scheme, names, each, port)]
+        if found and not allowed:
+            self.may_connect(scheme, found[0], port, host_name)
+        return allowed
+
     def may_listen(self, scheme: str, address: Address, port: int) -> bool:
         """Says whether a port of this machine may be taken."""
         reason = self._rules.why_not_listen(scheme, address, port)

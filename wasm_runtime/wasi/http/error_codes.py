@@ -42,9 +42,9 @@ _RCODES: Mapping[int, str] = MappingProxyType(
 )
 
 
-def failed_look_up(error: OSError) -> HttpFailure:
-    """Returns what becomes of an error of ``getaddrinfo``."""
-    return HttpFailure("DNS-error", {"rcode": _RCODES.get(error.errno or 0), "info-code": None})
+def failed_look_up(error: int) -> HttpFailure:
+    """Returns what becomes of an error of ``getaddrinfo``, one of the ``EAI_...``."""
+    return HttpFailure("DNS-error", {"rcode": _RCODES.get(error), "info-code": None})
 
 
 _CASES: Mapping[int, str] = MappingProxyType(

@@ -8,7 +8,7 @@ from typing import Any
 from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wasi.http.room import Buffered
 from polycall.wasm_runtime.wasi.http.syntax import is_name, is_value
-from polycall.wasm_runtime.wasi.session import Session, TooManyError, session_of
+from polycall.wasm_runtime.wasi.session import TooManyError, session_of
 
 __all__ = ["FORBIDDEN", "FieldValues", "Fields", "content_length", "pairs", "size_of"]
 
@@ -27,16 +27,17 @@ FORBIDDEN = frozenset(
 )
 """What belongs to the connection, which is the host's: a guest can neither set it nor see what a server says."""
 
-FieldValues = Mapping[str, tuple[bytes, ...]]
+FieldValues = Mapping[str, Sequence[bytes]]
 """Names in lower case, in the order in which they were first set."""
 
 _OVERHEAD = 32
 """What an entry counts beside its bytes, as in HTTP/2 and 3: so that empty ones are no way around the bound."""
 
-_INVALID = {"err": {"invalid-syntax": True}}
-_FORBIDDEN = {"err": {"forbidden": True}}
-_IMMUTABLE = {"err": {"immutable": True}}
-_DONE: dict[str, Any] = {"ok": None}
+Outcome = dict[str, Any]
+_INVALID: Outcome = {"err": {"invalid-syntax": True}}
+_FORBIDDEN: Outcome = {"err": {"forbidden": True}}
+_IMMUTABLE: Outcome = {"err": {"immutable": True}}
+_DONE: Outcome = {"ok": None}
 
 
 def pairs(values: FieldValues) -> Iterable[tuple[str, bytes]]:
@@ -65,19 +66,18 @@ class Fields(Buffered):
     def __init__(self, store: GuestStore) -> None:
         """Makes an empty one, which can be changed."""
         super().__init__(session_of(store))
-        self.values: dict[str, tuple[bytes, ...]] = {}
-        self._mutable = True
+        self._own: dict[str, list[bytes]] | None = {}
+        self.values: FieldValues = self._own
 
     @classmethod
     def view(cls, store: GuestStore, values: FieldValues) -> Fields:
         """Returns fields of somebody else's, which cannot be changed and take no room."""
         fields = cls(store)
-        fields.values = values  # type: ignore[assignment]  # immutable from here on
-        fields._mutable = False
+        fields._own, fields.values = None, values
         return fields
 
     @staticmethod
-    def from_list(store: GuestStore, entries: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    def from_list(store: GuestStore, entries: Sequence[Sequence[Any]]) -> Outcome:
         """Makes one of pairs of name and value."""
         fields = Fields(store)
         for name, value in entries:
@@ -90,9 +90,8 @@ class Fields(Buffered):
     def take(self) -> FieldValues:
         """Returns what there is, which the guest has given away."""
         self.check()
-        values = self.values
         self.drop()
-        return values
+        return self.values
 
     # --- what guests call ---
 
@@ -104,30 +103,38 @@ class Fields(Buffered):
         """Says whether there is a name."""
         return name.lower() in self.values
 
-    def set(self, _store: GuestStore, name: str, values: Sequence[bytes]) -> dict[str, Any]:
+    def set(self, _store: GuestStore, name: str, values: Sequence[bytes]) -> Outcome:
         """Gives a name these values alone; without any, it is gone."""
         name = name.lower()
-        refusal = self._refusal(name) or ({} if self._mutable else _IMMUTABLE) or _refuse_values(name, values)
-        if not refusal:
-            self._put(name, tuple(values))
-        return refusal or _DONE
+        if refusal := _refuse_name(name):
+            return refusal
+        if self._own is None:
+            return _IMMUTABLE
+        if refusal := _refuse_values(name, values):
+            return refusal
+        self._grow(_size(name, values) - _size(name, self._own.get(name, ())))
+        if values:
+            self._own[name] = list(values)
+        else:
+            self._own.pop(name, None)
+        return _DONE
 
-    def delete(self, _store: GuestStore, name: str) -> dict[str, Any]:
+    def delete(self, store: GuestStore, name: str) -> Outcome:
         """Forgets a name."""
-        name = name.lower()
-        refusal = self._refusal(name) or ({} if self._mutable else _IMMUTABLE)
-        if not refusal:
-            self._put(name, ())
-        return refusal or _DONE
+        return self.set(store, name, ())
 
-    def append(self, _store: GuestStore, name: str, value: bytes) -> dict[str, Any]:
+    def append(self, _store: GuestStore, name: str, value: bytes) -> Outcome:
         """Gives a name one more value."""
         name = name.lower()
-        values = (*self.values.get(name, ()), value)
-        refusal = self._refusal(name) or _refuse_values(name, values) or ({} if self._mutable else _IMMUTABLE)
-        if not refusal:
-            self._put(name, values)
-        return refusal or _DONE
+        if refusal := _refuse_name(name) or _refuse_values(name, (value,)):
+            return refusal
+        if self._own is None:
+            return _IMMUTABLE
+        if name == "content-length" and name in self._own:
+            return _INVALID
+        self._grow(_size(name, (value,)))
+        self._own.setdefault(name, []).append(value)
+        return _DONE
 
     def entries(self, _store: GuestStore) -> list[list[Any]]:
         """Returns pairs of name and value."""
@@ -137,43 +144,32 @@ class Fields(Buffered):
         """Returns a copy, which can be changed."""
         copy = Fields(store)
         copy.hold(size_of(pairs(self.values)))
-        copy.values = dict(self.values)
+        copy.values = copy._own = {name: list(values) for name, values in self.values.items()}
         return copy
 
-    # --- changes ---
-
-    @staticmethod
-    def _refusal(name: str) -> dict[str, Any]:
-        if not is_name(name):
-            return _INVALID
-        return _FORBIDDEN if name in FORBIDDEN else {}
-
-    def _put(self, name: str, values: tuple[bytes, ...]) -> None:
-        before = size_of((name, value) for value in self.values.get(name, ()))
-        size = self._held - before + size_of((name, value) for value in values)
-        _check_size(self.session, size)
-        self.hold(size)
-        if values:
-            self.values[name] = values
-        else:
-            self.values.pop(name, None)
+    def _grow(self, size: int) -> None:
+        most = self.session.settings.limits.max_header_bytes
+        if size > 0 and self.held + size > most:
+            raise TooManyError(
+                f"the guest's HTTP fields take more than {most} bytes, {_OVERHEAD} for each counted",
+                hint="it must set fewer, or raise wasi.limits.max_header_bytes",
+            )
+        self.hold(self.held + size)
 
 
-def _check_size(session: Session, size: int) -> None:
-    most = session.settings.limits.max_header_bytes
-    if size > most:
-        raise TooManyError(
-            f"the guest's HTTP fields take more than {most} bytes, {_OVERHEAD} for each counted",
-            hint="it must set fewer, or raise wasi.limits.max_header_bytes",
-        )
+def _size(name: str, values: Sequence[bytes]) -> int:
+    return size_of((name, value) for value in values)
 
 
-def _refuse_values(name: str, values: Sequence[bytes]) -> dict[str, Any]:
-    if not all(map(is_value, values)):
+def _refuse_name(name: str) -> Outcome | None:
+    if not is_name(name):
         return _INVALID
-    if name == "content-length" and not _is_length(values):
-        return _INVALID
-    return {}
+    return _FORBIDDEN if name in FORBIDDEN else None
+
+
+def _refuse_values(name: str, values: Sequence[bytes]) -> Outcome | None:
+    fit = all(map(is_value, values)) and (name != "content-length" or _is_length(values))
+    return None if fit else _INVALID
 
 
 def _is_length(values: Sequence[bytes]) -> bool:

@@ -35,7 +35,11 @@ class _Room:
 
 
 class Buffered(Kept):
-    """Something that a guest holds open and that bytes are kept for."""
+    """Something that a guest holds open and that bytes are kept for.
+
+    Attributes:
+        held: How many.
+    """
 
     def __init__(self, session: Session, size: int = 0) -> None:
         """Makes one.
@@ -48,7 +52,7 @@ class Buffered(Kept):
             TooManyError: That is more than there is room for, or there are too many of the kind.
         """
         super().__init__(session)
-        self._held = 0
+        self.held = 0
         try:
             self.hold(size)
         except TooManyError:
@@ -61,8 +65,8 @@ class Buffered(Kept):
         Raises:
             TooManyError: That is more than there is room for.
         """
-        _room(self.session).change(size - self._held)
-        self._held = size
+        _room(self.session).change(size - self.held)
+        self.held = size
 
     def close(self) -> None:
         """Gives its room back."""
