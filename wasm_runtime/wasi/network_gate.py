@@ -22,19 +22,19 @@ _MOST_NAMES = 16
 class NetworkGate:
     """The rules of one instance, and what it has looked up in the running call."""
 
-    def __init__(self, rules: NetworkRules, remark: Callable[[str], None]) -> None:
+    def __init__(self, rules: NetworkRules, refuse: Callable[[str], None]) -> None:
         """Makes one.
 
         Args:
             rules: Of the entry.
-            remark: Is told of every refusal.
+            refuse: Is told of every refusal.
         """
         self._rules = rules
-        self._remark = remark
+        self._refuse = refuse
         self._found: OrderedDict[Address, dict[str, None]] = OrderedDict()
 
     def may_connect(self, scheme: str, address: Address, port: int, host_name: str | None = None) -> bool:
-        """Says whether an address may be called, and heard from; to be asked before the first packet.
+        """Says whether an address may be called; to be asked before the first packet.
 
         Args:
             scheme: ``tcp``, ``udp``, ``http`` or ``https``.
@@ -47,7 +47,14 @@ class NetworkGate:
         reason = self._rules.why_not_connect(scheme, names, address, port)
         if reason:
             known = f" ({cut(next(iter(names)))})" if names else ""
-            self._remark(f"refused to call {scheme}://{_shown(address)}:{port}{known}: {reason}")
+            self._refuse(f"refused to call {scheme}://{_shown(address)}:{port}{known}: {reason}")
+        return not reason
+
+    def may_hear(self, scheme: str, address: Address, port: int) -> bool:
+        """Says whether what comes from an address may reach the guest: what may be called may also answer."""
+        reason = self._rules.why_not_connect(scheme, self._names_of(address), address, port)
+        if reason:
+            self._refuse(f"dropped what came from {scheme}://{_shown(address)}: {reason}")
         return not reason
 
     def connectable(self, scheme: str, addresses: Collection[Address], port: int, host_name: str | None) -> list[Address]:
@@ -70,14 +77,14 @@ class NetworkGate:
         """Says whether a port of this machine may be taken."""
         reason = self._rules.why_not_listen(scheme, address, port)
         if reason:
-            self._remark(f"refused to listen at {scheme}://{_shown(address)}:{port}: {reason}")
+            self._refuse(f"refused to listen at {scheme}://{_shown(address)}:{port}: {reason}")
         return not reason
 
     def may_look_up(self, name: str) -> bool:
         """Says whether a name may be asked for; to be asked before the look-up."""
         reason = self._rules.why_not_look_up(name)
         if reason:
-            self._remark(f"refused to look up {cut(name)}: {reason}")
+            self._refuse(f"refused to look up {cut(name)}: {reason}")
         return not reason
 
     def allowed(self, name: str | None, addresses: Collection[Address]) -> list[Address]:
@@ -91,7 +98,7 @@ class NetworkGate:
         allowed = [address for address in found if self._rules.may_find(name, address)]
         if found and not allowed:
             what = "it" if name is None else cut(name)
-            self._remark(f"refused to tell where {what} is: {_shown(found[0])} may not be called at any port")
+            self._refuse(f"refused to tell where {what} is: {_shown(found[0])} may not be called at any port")
         if name is not None:
             for address in allowed:
                 self._remember(address, name)
