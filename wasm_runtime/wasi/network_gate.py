@@ -34,7 +34,7 @@ class NetworkGate:
         self._found: OrderedDict[Address, dict[str, None]] = OrderedDict()
 
     def may_connect(self, scheme: str, address: Address, port: int, host_name: str | None = None) -> bool:
-        """Says whether an address may be called; to be asked before the first packet.
+        """Says whether an address may be called, and heard from; to be asked before the first packet.
 
         Args:
             scheme: ``tcp``, ``udp``, ``http`` or ``https``.
@@ -44,34 +44,28 @@ class NetworkGate:
                 names count that it has looked up and that resolved to it.
         """
         names: Collection[str] = self._names_of(address) if host_name is None else (host_name,)
-        reason = self._rules.why_not_connect(scheme, names, address, port)
-        if reason:
-            known = f" ({cut(next(iter(names)))})" if names else ""
-            self._refuse(f"refused to call {scheme}://{_shown(address)}:{port}{known}: {reason}")
-        return not reason
+        refusal = self._refusal(scheme, names, address, port)
+        if refusal:
+            self._remark(refusal)
+        return not refusal
 
-    def may_hear(self, scheme: str, address: Address, port: int) -> bool:
-        """Says whether what comes from an address may reach the guest: what may be called may also answer."""
-        reason = self._rules.why_not_connect(scheme, self._names_of(address), address, port)
-        if reason:
-            self._refuse(f"dropped what came from {scheme}://{_shown(address)}: {reason}")
-        return not reason
+    def connectable(
+        self, scheme: str, addresses: Collection[Address], port: int, host_name: str | None
+    ) -> tuple[list[Address], str]:
+        """Returns those of several addresses that may be called; for whoever asks in another thread than the call's.
 
-    def connectable(self, scheme: str, addresses: Collection[Address], port: int, host_name: str | None) -> list[Address]:
-        """Returns those of several addresses that may be called; if none may, that is told, of the first one.
-
-        Args:
-            scheme: See `may_connect`.
-            addresses: What will be connected to.
-            port: The port there.
-            host_name: See `may_connect`.
+        Returns:
+            These, and if there are none, what the person is to be told.
         """
         names = () if host_name is None else (host_name,)
-        found = list(dict.fromkeys(map(unmapped, addresses)))
-        allowed = [each for each in found if not self._rules.why_not_connect(scheme, names, each, port)]
-        if found and not allowed:
-            self.may_connect(scheme, found[0], port, host_name)
-        return allowed
+        refusals = {each: self._refusal(scheme, names, each, port) for each in map(unmapped, addresses)}
+        allowed = [address for address, refusal in refusals.items() if not refusal]
+        return allowed, "" if allowed else next(iter(refusals.values()), "")
+
+    def _refusal(self, scheme: str, names: Collection[str], address: Address, port: int) -> str:
+        reason = self._rules.why_not_connect(scheme, names, address, port)
+        known = f" ({cut(next(iter(names)))})" if names else ""
+        return f"refused to call {scheme}://{_shown(address)}:{port}{known}: {reason}" if reason else ""
 
     def may_listen(self, scheme: str, address: Address, port: int) -> bool:
         """Says whether a port of this machine may be taken."""

@@ -1,1 +1,1 @@
-"""``wasi:http``: requests that guests send, over connections that are opened here and to no address but a judged one."""
+"""``wasi:http``: requests that guests send, over connections of ours to addresses that were judged."""

@@ -77,7 +77,7 @@ async def talk(plan: Plan, head: Head, body: Incoming, outgoing: Outgoing | None
         failure = failed_connection(error)
     except h11.LocalProtocolError:
         failure = HttpFailure("HTTP-protocol-error")
-    except Exception:  # a fault of ours: the guest must not wait for ever because of it
+    except Exception:  # noqa: BLE001 - a fault of ours: the guest must not wait for ever because of it
         _LOG.exception("an HTTP request failed")
         failure = HttpFailure("internal-error", None)
     if failure is not None:

@@ -68,7 +68,7 @@ class Connection(Protocol):
 
 @lru_cache(1)
 def client_context() -> ssl.SSLContext:
-    """Returns what TLS needs to trust a server: the system's authorities. Reading them takes a while; kept by process."""
+    """Returns what trust in a server rests on: the system's authorities. One for the process: they are many."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
@@ -101,9 +101,9 @@ async def _addresses(to: Destination) -> Sequence[Address]:
     """Returns the addresses that may be called."""
     name = to.host if isinstance(to.host, str) else None
     found = (to.host,) if not isinstance(to.host, str) else await _looked_up(to.host, to.owner)
-    allowed = to.gate.connectable(to.scheme, found, to.port, name)
+    allowed, refusal = to.gate.connectable(to.scheme, found, to.port, name)
     if not allowed:
-        raise HttpFailure("destination-IP-prohibited")
+        raise HttpFailure("destination-IP-prohibited", refusal=refusal)
     return allowed[:_MOST_ATTEMPTS]
 
 
@@ -111,7 +111,11 @@ async def _looked_up(name: str, owner: str) -> Sequence[Address]:
     look_up = name_lookups().begin(name, owner)
     loop = asyncio.get_running_loop()
     over = asyncio.Event()
-    stop = look_up.watch(lambda: loop.call_soon_threadsafe(over.set) and None)
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(over.set)
+
+    stop = look_up.watch(wake)
     try:
         if not look_up.done:
             await over.wait()

@@ -21,11 +21,13 @@ class HttpFailure(Exception):  # noqa: N818  # a result on its way to the guest
 
     Attributes:
         code: What the guest is told.
+        refusal: What the person is told, where a rule was the reason and nobody has been told yet; else empty.
     """
 
-    def __init__(self, case: str, payload: object = True) -> None:
+    def __init__(self, case: str, payload: object = True, *, refusal: str = "") -> None:
         super().__init__(case)
         self.code: ErrorCode = {case: payload}
+        self.refusal = refusal
 
     def as_io_error(self) -> IoError:
         """Returns the error of the stream on which it shows."""

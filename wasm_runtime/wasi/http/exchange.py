@@ -85,11 +85,19 @@ class Exchange(Buffered):
         """Begins to talk."""
         self._work = io_thread().run(work)
 
+    def tell_refusal(self) -> None:
+        """Tells the person, once, if it was refused by a rule. The loop has found out; the log is the guest thread's."""
+        failure = self.head.failure
+        if failure is not None and failure.refusal:
+            self.session.refuse(failure.refusal)
+            failure.refusal = ""
+
     def close(self) -> None:
         """Ends it: the connection is closed at once, whatever is on its way."""
         super().close()
         if self._work is not None:
             self._work.cancel()
+        self.tell_refusal()
         self.body.discard()
         if self.outgoing is not None:
             self.outgoing.cut()

@@ -56,7 +56,7 @@ class FutureIncomingResponse(_Stage):
         if exchange is None:
             return _AGAIN
         if self._head.failure is not None:
-            exchange.drop()
+            exchange.drop()  # which tells of a refusal
             return {"ok": {"err": self._head.failure.code}}
         return {"ok": {"ok": IncomingResponse(exchange)}}
 

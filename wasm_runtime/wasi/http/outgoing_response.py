@@ -1,4 +1,4 @@
-"""The resources of who answers requests. A guest here calls and is never called; its toolchain imports them all the same."""
+"""The resources of who answers requests: a guest here is never asked, and its toolchain imports them all the same."""
 
 from __future__ import annotations
 
