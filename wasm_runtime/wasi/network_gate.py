@@ -34,7 +34,7 @@ class NetworkGate:
         self._found: OrderedDict[Address, dict[str, None]] = OrderedDict()
 
     def may_connect(self, scheme: str, address: Address, port: int, host_name: str | None = None) -> bool:
-        """Says whether an address may be called, and heard from; to be asked before the first packet.
+        """Says whether an address may be called; to be asked before the first packet.
 
         Args:
             scheme: ``tcp``, ``udp``, ``http`` or ``https``.
@@ -46,7 +46,7 @@ class NetworkGate:
         names: Collection[str] = self._names_of(address) if host_name is None else (host_name,)
         refusal = self._refusal(scheme, names, address, port)
         if refusal:
-            self._remark(refusal)
+            self._refuse(refusal)
         return not refusal
 
     def connectable(
@@ -66,6 +66,13 @@ class NetworkGate:
         reason = self._rules.why_not_connect(scheme, names, address, port)
         known = f" ({cut(next(iter(names)))})" if names else ""
         return f"refused to call {scheme}://{_shown(address)}:{port}{known}: {reason}" if reason else ""
+
+    def may_hear(self, scheme: str, address: Address, port: int) -> bool:
+        """Says whether what comes from an address may reach the guest: what may be called may also answer."""
+        reason = self._rules.why_not_connect(scheme, self._names_of(address), address, port)
+        if reason:
+            self._refuse(f"dropped what came from {scheme}://{_shown(address)}: {reason}")
+        return not reason
 
     def may_listen(self, scheme: str, address: Address, port: int) -> bool:
         """Says whether a port of this machine may be taken."""

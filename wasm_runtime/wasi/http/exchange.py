@@ -86,7 +86,7 @@ class Exchange(Buffered):
         self._work = io_thread().run(work)
 
     def tell_refusal(self) -> None:
-        """Tells the person, once, if it was refused by a rule. The loop has found out; the log is the guest thread's."""
+        """Tells the person, once, if a rule has refused it: the loop has found out, the log is the guest's thread's."""
         failure = self.head.failure
         if failure is not None and failure.refusal:
             self.session.refuse(failure.refusal)
