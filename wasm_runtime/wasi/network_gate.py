@@ -50,15 +50,14 @@ class NetworkGate:
         return not refusal
 
     def connectable(
-        self, scheme: str, addresses: Collection[Address], port: int, host_name: str | None
+        self, scheme: str, addresses: Collection[Address], port: int, host_name: str
     ) -> tuple[list[Address], str]:
-        """Returns those of several addresses that may be called; for whoever asks in another thread than the call's.
+        """Returns those addresses of a name that may be called; for whoever asks in another thread than the call's.
 
         Returns:
             These, and if there are none, what the person is to be told.
         """
-        names = () if host_name is None else (host_name,)
-        refusals = {each: self._refusal(scheme, names, each, port) for each in map(unmapped, addresses)}
+        refusals = {each: self._refusal(scheme, (host_name,), each, port) for each in map(unmapped, addresses)}
         allowed = [address for address, refusal in refusals.items() if not refusal]
         return allowed, "" if allowed else next(iter(refusals.values()), "")
 

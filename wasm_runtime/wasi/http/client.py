@@ -17,7 +17,7 @@ from polycall.wasm_runtime.wasi.http.error_codes import HttpFailure, failed_conn
 from polycall.wasm_runtime.wasi.http.exchange import Head
 from polycall.wasm_runtime.wasi.http.fields import FORBIDDEN, FieldValues, pairs, size_of
 from polycall.wasm_runtime.wasi.http.pipes import Incoming, Outgoing
-from polycall.wasm_runtime.wasi.http.syntax import is_value
+from polycall.wasm_runtime.wasi.http.syntax import BODILESS, is_value
 
 __all__ = ["Plan", "talk"]
 
@@ -30,7 +30,6 @@ _EVENTS_AT_ONCE = 64
 """Of h11's, before others get their turn on the loop: a server may send its body in chunks of a byte."""
 
 _WITH_A_BODY = ("POST", "PUT", "PATCH")
-_WITHOUT = ("GET", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +129,14 @@ class _Talk:
         plan = self._plan
         fields = [(b"host", plan.host.encode()), *_encoded(plan.fields), (b"connection", b"close")]
         if "content-length" not in plan.fields:
-            if self._outgoing is not None and plan.method not in _WITHOUT:
+            if self._outgoing is not None and plan.method not in BODILESS:
                 fields.append((b"transfer-encoding", b"chunked"))
             elif plan.method in _WITH_A_BODY:
                 fields.append((b"content-length", b"0"))
         return h11.Request(method=plan.method, target=plan.target, headers=fields)
 
     async def _send_body(self, outgoing: Outgoing) -> None:
-        unsaid = self._plan.method in _WITHOUT and outgoing.expected is None
         while (data := await outgoing.pull()) is not None:
-            if unsaid:  # servers expect none there: only a length makes it one
-                raise HttpFailure("HTTP-request-length-required")
             await self._write(h11.Data(data=data))
 
     async def _write(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> None:
@@ -177,21 +173,25 @@ class _Talk:
                 await self._body.push(b"".join(pieces))
             if isinstance(event, h11.EndOfMessage):
                 return event
+            if isinstance(event, HttpFailure):
+                raise event
             if event is h11.NEED_DATA:
                 await self._read_more()
             else:
                 await asyncio.sleep(0)
 
     def _gathered(self) -> tuple[list[bytes], object]:
-        """Returns what of the body has come, and what came behind it."""
+        """Returns what of the body has come, and what came behind it: an event, or what is wrong with it."""
         pieces: list[bytes] = []
-        event: object = None
-        for _ in range(_EVENTS_AT_ONCE):
-            event = self._next("HTTP-response-trailer-section-size")
-            if not isinstance(event, h11.Data):
-                break
-            pieces.append(event.data)
-        return pieces, event
+        try:
+            for _ in range(_EVENTS_AT_ONCE):
+                event = self._next("HTTP-response-trailer-section-size")
+                if not isinstance(event, h11.Data):
+                    return pieces, event
+                pieces.append(event.data)
+        except HttpFailure as failure:
+            return pieces, failure
+        return pieces, None
 
     async def _read_more(self) -> None:
         try:

@@ -32,7 +32,7 @@ class Destination:
         scheme: ``http`` or ``https``.
         host: A name or an address, as of `parse_host`.
         port: The port.
-        gate: Judges its addresses.
+        gate: Judges the addresses of a name; an address has been judged.
         owner: The entry that asks, for the look-ups.
         context: What trust in the server rests on; None for no TLS.
     """
@@ -98,10 +98,10 @@ async def connect(to: Destination, seconds: float) -> Connection:
 
 
 async def _addresses(to: Destination) -> Sequence[Address]:
-    """Returns the addresses that may be called."""
-    name = to.host if isinstance(to.host, str) else None
-    found = (to.host,) if not isinstance(to.host, str) else await _looked_up(to.host, to.owner)
-    allowed, refusal = to.gate.connectable(to.scheme, found, to.port, name)
+    """Returns the addresses that may be called; of an address, whoever made the destination has asked."""
+    if not isinstance(to.host, str):
+        return (to.host,)
+    allowed, refusal = to.gate.connectable(to.scheme, await _looked_up(to.host, to.owner), to.port, to.host)
     if not allowed:
         raise HttpFailure("destination-IP-prohibited", refusal=refusal)
     return allowed[:_MOST_ATTEMPTS]

@@ -12,7 +12,7 @@ from polycall.wasm_runtime.wasi.http.incoming_response import FutureIncomingResp
 from polycall.wasm_runtime.wasi.http.outgoing_request import OutgoingRequest
 from polycall.wasm_runtime.wasi.http.request_options import RequestOptions
 from polycall.wasm_runtime.wasi.http.room import piece_bytes
-from polycall.wasm_runtime.wasi.http.syntax import Authority, target_of
+from polycall.wasm_runtime.wasi.http.syntax import BODILESS, Authority, target_of
 from polycall.wasm_runtime.wasi.http.types import Types
 from polycall.wasm_runtime.wasi.session import Session, session_of
 
@@ -58,6 +58,8 @@ def _begin(session: Session, request: OutgoingRequest, options: RequestOptions) 
     to = Authority.parse(authority)
     port = to.port or _PORTS[scheme]
     _judge(session, scheme, to, port)
+    if method in BODILESS and request.pipe is not None:
+        request.pipe.need_length()
     from polycall.wasm_runtime.wasi.http.client import Plan, talk  # noqa: PLC0415  # TLS and h11 take their time
     from polycall.wasm_runtime.wasi.http.connections import Destination, client_context  # noqa: PLC0415
 

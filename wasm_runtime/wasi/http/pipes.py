@@ -180,6 +180,7 @@ class Outgoing(Watched, Sink):
         self._data = bytearray()
         self._awaited = _Awaited()
         self._size_case = size_case
+        self._needs_length = False
         self._failure: HttpFailure | None = None  # the guest's, for the loop
         self._closed: HttpFailure | None = None  # the loop's, for the guest
         self._finished = False
@@ -204,7 +205,7 @@ class Outgoing(Watched, Sink):
         self._check()
         self.written += len(data)
         if self.expected is not None and self.written > self.expected:
-            failure = HttpFailure(self._size_case, self.written)
+            failure = self._misfit()
             self.abort(failure)
             raise Failed(failure.as_io_error())
         with self._lock:
@@ -222,6 +223,22 @@ class Outgoing(Watched, Sink):
             raise Failed(self._closed.as_io_error())
         raise Closed
 
+    def _misfit(self) -> HttpFailure:
+        if self._needs_length:
+            return HttpFailure("HTTP-request-length-required")
+        return HttpFailure(self._size_case, self.written)
+
+    def need_length(self) -> None:
+        """Is told that without a length there is no body.
+
+        Raises:
+            HttpFailure: There is some already.
+        """
+        if self.expected is None:
+            self.expected, self._needs_length = 0, True
+            if self.written:
+                raise self._misfit()
+
     def finish(self, trailers: FieldValues) -> None:
         """Ends it.
 
@@ -229,7 +246,7 @@ class Outgoing(Watched, Sink):
             HttpFailure: It has not as many bytes as was said.
         """
         if self.expected is not None and self.written != self.expected:
-            failure = HttpFailure(self._size_case, self.written)
+            failure = self._misfit()
             self.abort(failure)
             raise failure
         with self._lock:

@@ -11,7 +11,20 @@ from urllib.parse import quote
 
 from polycall.interop.addresses import Address, parse_host
 
-__all__ = ["Authority", "is_name", "is_path", "is_scheme", "is_value", "method_name", "scheme_name", "target_of"]
+__all__ = [
+    "BODILESS",
+    "Authority",
+    "is_name",
+    "is_path",
+    "is_scheme",
+    "is_value",
+    "method_name",
+    "scheme_name",
+    "target_of",
+]
+
+BODILESS = ("GET", "HEAD")
+"""Methods whose requests have a body only if they say its length: servers expect none there."""
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,1024}")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
