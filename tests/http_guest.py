@@ -1,4 +1,4 @@
-"""What a guest does with ``wasi:http``, done from Python: the host's classes over a session, as a component's calls are."""
+"""What a guest does with ``wasi:http``, done from Python: the host's classes, called as a component calls them."""
 
 from __future__ import annotations
 
@@ -143,12 +143,13 @@ class HttpGuest:
         """Writes to a body, as much at a time as there is room for, and lets the stream go."""
         stream = body.write(self.store)["ok"]
         pollable = stream.subscribe(self.store)
+        at = 0
         try:
-            while data:
+            while at < len(data):
                 pollable.block(self.store)
                 room = self._streamed(stream.check_write(self.store))
-                self._streamed(stream.write(self.store, data[:room]))
-                data = data[room:]
+                self._streamed(stream.write(self.store, data[at : at + room]))
+                at += room
         finally:
             pollable.drop()
             stream.drop()

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable
 
 import pytest
+
 from http_guest import HttpGuest, NoAnswer, StreamFailed
 from http_servers import Peer, Server, answering, response
-
 from polycall.interop.errors import LimitError, TrapError
 from polycall.wasm_runtime.spec import WasiLimitsSpec
 from polycall.wasm_runtime.wasi.http.incoming_response import IncomingBody
@@ -562,12 +562,14 @@ def test_a_body_that_no_server_reads_is_kept_in_part() -> None:
 def test_what_is_buffered_is_bounded_in_all() -> None:
     limits = WasiLimitsSpec(max_buffered_bytes=1024 * 1024, max_http_requests=1000)
     with HttpGuest(limits=limits) as guest:
+        requests = [guest.request("127.0.0.1:1", method="POST") for _ in range(100)]
+        bodies = (request.body(guest.store) for request in requests)
         with pytest.raises(LimitError, match="HTTP requests need more than 1048576 bytes"):
-            for _ in range(1000):
-                guest.request("127.0.0.1:1", method="POST").body(guest.store)
+            list(bodies)
+    with HttpGuest(limits=limits) as guest:
+        several = (guest.fields([("a", "b" * 1000)]) for _ in range(10_000))
         with pytest.raises(LimitError, match="need more than"):
-            for _ in range(10_000):
-                guest.fields([("a", "b" * 1000)])
+            list(several)
 
 
 def test_least_buffers_suffice() -> None:

@@ -240,7 +240,7 @@ class _Secured:
             except ssl.SSLZeroReturnError:
                 return b""
             except ssl.SSLEOFError:  # cut off, whoever did it: what came so far need not be all
-                raise ConnectionResetError from None
+                raise HttpFailure("connection-terminated") from None
             except ssl.SSLError as error:
                 raise _failed_tls(error) from None
             else:
@@ -272,6 +272,9 @@ class _Secured:
 _TLS_READ = 128 * 1024
 
 
+_NEWER_ALERTS = {"CERTIFICATE_REQUIRED": 116, "NO_APPLICATION_PROTOCOL": 120}
+
+
 def _failed_tls(error: ssl.SSLError) -> HttpFailure:
     if isinstance(error, ssl.SSLCertVerificationError):
         return HttpFailure("TLS-certificate-error")
@@ -280,5 +283,5 @@ def _failed_tls(error: ssl.SSLError) -> HttpFailure:
     _, alert, name = (error.reason or "").partition("ALERT_")
     if not alert:
         return HttpFailure("TLS-protocol-error")
-    known = getattr(ssl.AlertDescription, f"ALERT_DESCRIPTION_{name}", None)
+    known = getattr(ssl.AlertDescription, f"ALERT_DESCRIPTION_{name}", _NEWER_ALERTS.get(name))
     return HttpFailure("TLS-alert-received", {"alert-id": known, "alert-message": name.lower().replace("_", " ")})
