@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from certificates import Authority
-from http_guest import HttpGuest, NoAnswer
+from http_guest import HttpGuest, NoAnswer, StreamFailed
 from http_servers import Peer, Server, answering, response
 from polycall.wasm_runtime.wasi.http.connections import client_context
 from polycall.wasm_runtime.wasi.http.request_options import RequestOptions
@@ -50,8 +50,7 @@ def test_a_server_that_the_system_trusts_is_trusted(host: str, trusted: Authorit
 
 def test_one_that_it_does_not_trust_is_not(authority: Authority) -> None:
     client_context.cache_clear()
-    with (
-        Server(echo, context=authority.server("127.0.0.1")) as server, HttpGuest() as guest:
+    with Server(echo, context=authority.server("127.0.0.1")) as server, HttpGuest() as guest:
         failure = refused(guest, server)
     assert failure.case == "TLS-certificate-error"
 
@@ -65,8 +64,7 @@ def test_one_with_another_name_is_not(trusted: Authority) -> None:
 
 
 def test_one_whose_time_is_over_is_not(trusted: Authority) -> None:
-    with (
-        Server(echo, context=trusted.server("127.0.0.1", days=-1)) as server, HttpGuest() as guest:
+    with Server(echo, context=trusted.server("127.0.0.1", days=-1)) as server, HttpGuest() as guest:
         failure = refused(guest, server)
     assert failure.case == "TLS-certificate-error"
 
@@ -116,10 +114,10 @@ def test_a_body_that_is_cut_off_is_not_whole(trusted: Authority) -> None:
         peer.request()
         peer.send("HTTP/1.0 200 OK\r\n\r\nhalf of it")  # and no close-notify: anybody could have closed it here
 
-    with (
-        Server(script, context=trusted.server("127.0.0.1")) as server, HttpGuest() as guest:
-        failure = refused(guest, server)
-    assert failure.case == "connection-terminated"
+    with Server(script, context=trusted.server("127.0.0.1")) as server, HttpGuest() as guest:
+        with pytest.raises(StreamFailed) as caught:
+            guest.fetch(server.authority, scheme="HTTPS")
+        assert caught.value.case == "connection-terminated"
 
 
 def test_a_body_that_is_closed_is_whole(trusted: Authority) -> None:
@@ -134,6 +132,5 @@ def test_a_body_that_is_closed_is_whole(trusted: Authority) -> None:
 
 
 def test_plain_http_to_a_server_with_tls_is_an_error(trusted: Authority) -> None:
-    with (
-        Server(answering(response("x")), context=trusted.server("127.0.0.1")) as server, HttpGuest() as guest:
+    with Server(answering(response("x")), context=trusted.server("127.0.0.1")) as server, HttpGuest() as guest:
         refused(guest, server, "HTTP")
