@@ -20,7 +20,8 @@ from polycall.interop.errors import CancelledError, DeadlineError, TrapError
 from polycall.interop.io_thread import io_thread
 
 SECONDS = 0.2
-LATE = 0.05
+LATE = 0.15
+"""Seconds: a third of it on a machine that has nothing else to do; other tests run at the same time."""
 
 
 @contextmanager
