@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from polycall.interop.context import CallContext
-from polycall.interop.errors import InternalError, LimitError
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import InternalError, LimitError, PoolClosedError
 from polycall.interop.guest_log import GuestLog
 from polycall.interop.host_traffic import HostTraffic
 from polycall.interop.observer import WaitObserver
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Bound", "Kept", "Session", "TooManyError", "session_of"]
 
 E = TypeVar("E")
+
+_log = logging.getLogger("polycall.wasi")
 
 Bound = Literal["max_open_files", "max_open_sockets", "max_http_requests", "max_pollables"]
 """The keys of ``wasi.limits`` that count what is open at a time."""
@@ -51,7 +54,22 @@ class Session:
         refusals: What it was refused by a rule.
     """
 
-    def __init__(self, program: WasmProgram, services: Services | None, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        program: WasmProgram,
+        services: Services | None,
+        console: Console | None = None,
+        closing: Cancellation | None = None,
+    ) -> None:
+        """Begins to keep what an instance opens.
+
+        Args:
+            program: The entry.
+            services: Where variables and folders come from.
+            console: What stands behind stdin, stdout and stderr of a command.
+            closing: Goes on when nobody may wait any more, for the runtime is closed.
+        """
+        self._closing = closing or Cancellation()
         self.settings: WasiSpec = program.wasi
         self.console = console
         self.services = services
@@ -74,15 +92,15 @@ class Session:
 
     def end(self) -> None:
         """Closes whatever the call has opened, however it ended; raises nothing of its own."""
-        context, self.context = self.context, None
         while self._kept:
             kept, _ = self._kept.popitem()
             self._let_go(kept, "it was closed when the call that opened it ended")
         for each in (*self._lasting, *self._ends.values()):
-            each.end_call()
+            self._quietly(each.end_call)
         if self._network is not None:
             self._network.forget()
         self._remarks.clear()
+        context, self.context = self.context, None
         if self.log.used:
             self.log.end(context)
 
@@ -94,7 +112,7 @@ class Session:
             self._let_go(kept, "its instance has ended")
         while self._ends:
             _, end = self._ends.popitem()
-            end.close()
+            self._quietly(end.close)
 
     def running(self) -> CallContext:
         """Returns the frame of the running call, or of the guest's start code."""
@@ -153,7 +171,14 @@ class Session:
         if kept.bound is not None:
             self._counts[kept.bound] -= 1
         kept.gone = why
-        kept.close()
+        self._quietly(kept.close)
+
+    def _quietly(self, close: Callable[[], None]) -> None:
+        """Closes one thing; that it fails is a fault of polycall's, which must not keep the others open."""
+        try:
+            close()
+        except Exception:  # noqa: BLE001  # whatever it is
+            _log.exception("something that %s had open could not be closed", self.entry_id)
 
     def shared(self, name: str, make: Callable[[], E]) -> E:
         """Returns the end of the streams of a name, made once: what a guest does with one of its handles, others see.
@@ -182,6 +207,7 @@ class Session:
 
         Raises:
             DeadlineError, CancelledError: The call is over.
+            PoolClosedError: The registry is closed.
         """
         context = self.running()
         observer = context.observer
@@ -194,13 +220,15 @@ class Session:
         finally:
             observer.waited(context, what, time.perf_counter() - started)
 
-    @staticmethod
-    def _wait(subjects: Collection[Readiness], what: str, context: CallContext) -> None:
+    def _wait(self, subjects: Collection[Readiness], what: str, context: CallContext) -> None:
         while not any(each.ready() for each in subjects):
             wakeup = Wakeup()
-            stops = []
+            stops = [self._closing.on_cancel(wakeup.notify)]
             try:
-                stops += [each.watch(wakeup.notify) for each in subjects]
+                if self._closing.cancelled:
+                    raise PoolClosedError(f"the registry was closed while the guest waited for {what}")
+                for each in subjects:
+                    stops.append(each.watch(wakeup.notify))  # if one fails, the others are called off
                 if any(each.ready() for each in subjects):  # what became so before it was watched
                     return
                 with place_free():
