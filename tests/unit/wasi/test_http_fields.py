@@ -211,7 +211,7 @@ def test_an_authority_is_a_host_and_a_port(authority: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/a b", "/a\r\nx: y", "/a\n", "/a\0", "/\x7f", "/a#b", "http://127.0.0.1/", "a/b", "*/", "/" + "a" * 99_999],
+    ["/a b", "/a\r\nx: y", "/a\n", "/a\0", "/\x7f", "/a#b", "http://127.0.0.1/", "a/b", "*", "/" + "a" * 99_999],
 )
 def test_a_path_that_is_none_is_refused(path: str) -> None:
     with HttpGuest() as guest:

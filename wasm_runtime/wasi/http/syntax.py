@@ -29,7 +29,7 @@ BODILESS = ("GET", "HEAD")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,1024}")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,63}")
-_PATH = re.compile(r"(?:[/?][^\x00-\x20\x7f#]*)?|\*")
+_PATH = re.compile(r"(?:[/?][^\x00-\x20\x7f#]*)?")
 _PORT = re.compile(r"[0-9]{1,5}")
 _MOST_AUTHORITY = 512
 _MOST_METHOD = 256
@@ -74,7 +74,7 @@ def scheme_name(scheme: dict[str, Any] | None) -> str:
 
 def target_of(path: str) -> str:
     """Returns a path with query as it stands in the first line: never empty, ASCII alone."""
-    rooted = path if path[:1] in ("/", "*") else f"/{path}"
+    rooted = path if path[:1] == "/" else f"/{path}"
     return rooted if rooted.isascii() else quote(rooted, safe=_PRINTABLE)
 
 
