@@ -164,6 +164,46 @@ class Registry:
 
         return await self._async_calls.run(text, work, deadline, cancellation)
 
+    def run(
+        self,
+        target: str | EntryId,
+        /,
+        *arguments: str,
+        stdin: int | None = 0,
+        stdout: int | None = 1,
+        stderr: int | None = 2,
+        env: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        cancellation: Cancellation | None = None,
+        observer: Observer | None = None,
+    ) -> int:
+        """Runs a WebAssembly command: a component that exports ``wasi:cli/run``, or a core module with ``_start``.
+
+        It has an instance of its own; its streams are descriptors of this process, byte for byte.
+
+        Args:
+            target: ``namespace:name``, or the `EntryId`; the entry's ``method`` does not matter for a component.
+            *arguments: What the command is given behind its own name.
+            stdin: The descriptor that it reads; None for an empty input.
+            stdout: The descriptor that it writes to; None for the entry's log.
+            stderr: The same.
+            env: Environment variables beside those of ``wasi.env``.
+            timeout: Seconds that it may take, or None.
+            cancellation: A switch by which another thread can stop it.
+            observer: Who is told of this call and of all that it calls.
+
+        Returns:
+            The exit status: 0 is success.
+
+        Raises:
+            PolycallError: It is no command, trapped, or was interrupted.
+        """
+        from polycall.wasm_runtime.wasi.console import Console  # noqa: PLC0415  # see TYPE_CHECKING
+
+        text = _id_text(target)
+        console = Console(stdin, stdout, stderr, (text.partition(":")[2], *arguments), tuple((env or {}).items()))
+        return self._dispatcher.run_command(text, console, timeout, cancellation, observer)
+
     def function(self, entry_id: str | EntryId, *, meta: Mapping[str, Any] | None = None) -> Callable[[Body], Body]:
         """Registers a Python callable as an entry of kind ``function.python``; for use as a decorator.
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from polycall.interop.errors import MissingExportError, PreparationError
 from polycall.interop.ids import suggestion
+from polycall.wasm_runtime.component.names import compatible, unversioned
 from polycall.wasm_runtime.component.plan import ExportedInstance, LiftedFunction, RefusedFunction
 from polycall.wasm_runtime.engine.guest_text import listed, look_alike, shown
 
@@ -45,8 +46,27 @@ def _listed(exports: Collection[str]) -> str:
     return f"it exports {listed(sorted(exports))}"
 
 
+def _full_name(method: str, exports: Collection[str]) -> str:
+    """Returns the export that a method means: its interface may have no version, or a compatible one."""
+    if method in exports or "#" not in method:
+        return method
+    interface, _, function = method.rpartition("#")
+    fits = [
+        name
+        for name in exports
+        if name.rpartition("#")[2] == function and _may_stand_for(interface, name.rpartition("#")[0])
+    ]
+    return fits[0] if len(fits) == 1 else method
+
+
+def _may_stand_for(wanted: str, exported: str) -> bool:
+    return wanted == unversioned(exported) if "@" not in wanted else compatible(wanted, exported)
+
+
 def exported_function(method: str, exports: ExportedInstance) -> LiftedFunction:
     """Returns the function of a component that an entry's ``method`` names: ``name``, or ``interface#name``.
+
+    The interface may stand there without its version, or with one that is compatible with that of the component.
 
     Raises:
         MissingExportError: There is none; the hint lists those that there are.
@@ -55,6 +75,7 @@ def exported_function(method: str, exports: ExportedInstance) -> LiftedFunction:
     functions = dict(exports.functions)
     for interface, instance in exports.instances.items():
         functions |= {f"{interface}#{name}": found for name, found in instance.functions.items()}
+    method = _full_name(method, functions)
     nested = [f"{name}#{inner}" for name, instance in exports.instances.items() for inner in instance.instances]
     found = functions[the_export(method, functions, nested)]
     if isinstance(found, LiftedFunction):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from polycall.interop.context import CallContext
@@ -26,12 +26,13 @@ from polycall.wasm_runtime.component.linked_plan import LinkedPlan
 from polycall.wasm_runtime.component.plan import LiftedFunction, Plan
 from polycall.wasm_runtime.core_plan import START
 from polycall.wasm_runtime.engine.memory_shares import MOST_MEMORIES, Shares, shares
-from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
+from polycall.wasm_runtime.engine.stores import GuestStore, StoreSession, WasmEngine
 from polycall.wasm_runtime.engine.traps import TooManyMemoriesError
 from polycall.wasm_runtime.granted_host import GrantedHost, refuse_strictly
 from polycall.wasm_runtime.methods import ResourceMethods, refuse_resources_of_hosts, takes_or_gives_resources
 from polycall.wasm_runtime.programs import CompiledProgram
 from polycall.wasm_runtime.spec import WasmProgram
+from polycall.wasm_runtime.wasi.console import Console
 from polycall.wasm_runtime.wasi.session import Session
 
 __all__ = ["WasmFunction", "WasmInstance"]
@@ -45,6 +46,7 @@ class WasmFunction:
         language: ``wasm``.
         signature: Its parameters and result.
         imports: The interfaces (or core modules) that a host must stand behind.
+        exports: All that the program exports.
         has_resources: Whether it takes or gives resources.
         runs_once: Whether an instance of it serves one call alone: a command's ``_start`` leaves it at its end.
     """
@@ -84,6 +86,7 @@ class WasmFunction:
         self.limits = program.limits
         self.call_seconds = program.limits.execution_seconds
         self.export = export
+        self.exports = plan.exports
         self.has_resources = takes_or_gives_resources(export.signature)
         if self.has_resources:
             refuse_resources_of_hosts(export.signature, plan)
@@ -101,8 +104,12 @@ class WasmFunction:
         """Returns the arguments that a payload stands for; see `Signature.payload_form`."""
         return self.signature.payload_form.arguments(payload)
 
-    def instantiate(self, context: CallContext | None = None) -> WasmInstance:
+    def instantiate(self, context: CallContext | None = None, console: Console | None = None) -> WasmInstance:
         """Makes a fresh instance in a store of its own; see `polycall.interop.protocols.Function`.
+
+        Args:
+            context: The call that waits for it, if there is one.
+            console: What stands behind stdin, stdout and stderr, if not the entry's log.
 
         Raises:
             PolycallError: The guest's start code trapped or took too long, the call that waits is over, or the guest
@@ -111,7 +118,7 @@ class WasmFunction:
         while True:
             times = self._times
             try:
-                return self._instantiate(times, context)
+                return self._instantiate(times, context, console)
             except TooManyMemoriesError:
                 # A component may make several instances of a module. How many shows only now; the limit is then shared
                 # out among that many, here and in every later instance. Doubled: it must not start a thousand times.
@@ -130,12 +137,12 @@ class WasmFunction:
         """Returns what resources of a slot can do; see `ResourceInstance.methods`."""
         return self._methods.of(slot)
 
-    def _instantiate(self, times: int, context: CallContext | None) -> WasmInstance:
+    def _instantiate(self, times: int, context: CallContext | None, console: Console | None) -> WasmInstance:
         limit = self.limits.max_memory_bytes
         store = self._engine.new_store(limit, self._shares(limit, times))
         store.enters_host = self._linked.enters_host
         if self._has_session:
-            store.session = Session(self._program, self._services)
+            store.session = Session(self._program, self._services, console)
         seconds = start_seconds(self.limits)
         store.begin(start_frame(self.entry_id, self.language, seconds, context), starting=True)
         try:
@@ -183,13 +190,20 @@ class WasmInstance:
         self._store = store
         self._guest = guest
 
-    def call(self, arguments: Sequence[Value], context: CallContext, export: LiftedFunction | None = None) -> Value:
+    def call(
+        self,
+        arguments: Sequence[Value],
+        context: CallContext,
+        export: LiftedFunction | None = None,
+        finish: Callable[[StoreSession | None], None] | None = None,
+    ) -> Value:
         """Runs the function; blocks the thread until it ends, traps or is interrupted.
 
         Args:
             arguments: Plain values and handles.
             context: Of the call.
             export: Another function of the same program; None for the entry's own.
+            finish: What is done with the instance's session when the guest has come to its end by itself.
 
         Raises:
             ConversionError: The arguments do not fit; the instance stays good.
@@ -199,9 +213,13 @@ class WasmInstance:
         try:
             value = self._guest.call(export or function.export, arguments)
             self.poisoned = store.worn or function.runs_once
+            if finish is not None:
+                finish(store.session)
             return value
         except ExitError as error:
             self.poisoned = True
+            if finish is not None:
+                finish(store.session)
             if error.exit_status:
                 function.own(error)
                 raise

@@ -20,8 +20,8 @@ __all__ = ["GrantedHost", "refuse_strictly"]
 
 _TELLS_OF_EXCEPTIONS = ("wasi:cli/environment", "wasi:cli/stderr", "wasi:cli/exit")
 _EXCEPTION_HINT = (
-    "a guest whose toolchain reports an uncaught exception this way has failed: "
-    "let its export return a result to see the message"
+    "if that is how its toolchain reports an uncaught exception, it has failed: "
+    "then the message is in its log, or in the err of an export that returns a result"
 )
 
 
@@ -119,13 +119,10 @@ class GrantedHost:
         group = group_of_interface(wanted.interface)
         if group is None:
             return _unknown(wanted.interface, name)
-        offered = self._interfaces.offered(wanted.interface)
-        if offered is None:
-            return _without_host(wanted.interface, name, group)
         if group not in self._grants:
-            message = f"the guest called {name}, which its entry does not grant"
-            return ImportDeniedError(message, hint=f'add "{group}" to its imports')
-        return ImportDeniedError(f"the guest called {name}; this version of polycall offers {offered}")
+            return _not_granted(wanted.interface, name, group)
+        offered = self._interfaces.offered(wanted.interface)
+        return ImportDeniedError(f"the guest called {name}; this version of polycall offers {offered or 'none'}")
 
 
 def _core_refusal(
@@ -135,11 +132,8 @@ def _core_refusal(
     group = group_of_interface(module)
     if group is None:
         return _unknown(module, name)
-    if group != "funcs" and module not in offered:
-        return _without_host(module, name, group)
     if group not in grants:
-        message = f"the guest called {name}, which its entry does not grant"
-        return ImportDeniedError(message, hint=f'add "{group}" to its imports')
+        return _not_granted(module, name, group)
     if module in offered:
         return ImportDeniedError(
             f"the guest called {name}, which is not in {module}", hint=suggestion(function, offered[module])
@@ -158,9 +152,11 @@ def _unknown(interface: str, name: str) -> ImportDeniedError:
     return ImportDeniedError(f"the guest called {name}, which polycall does not offer", hint=hint)
 
 
-def _without_host(interface: str, name: str, group: str) -> ImportDeniedError:
-    hint = _EXCEPTION_HINT if interface.partition("@")[0] in _TELLS_OF_EXCEPTIONS else None
-    return ImportDeniedError(f"the guest called {name}; this version of polycall has no host for {group}", hint=hint)
+def _not_granted(interface: str, name: str, group: str) -> ImportDeniedError:
+    hint = f'add "{group}" to its imports'
+    if interface.partition("@")[0] in _TELLS_OF_EXCEPTIONS:
+        hint = f"{hint}; {_EXCEPTION_HINT}"
+    return ImportDeniedError(f"the guest called {name}, which its entry does not grant", hint=hint)
 
 
 def refuse_strictly(needs: Iterable[ImportNeed]) -> ImportDeniedError | None:

@@ -33,6 +33,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "hash": "hash_binaries",
         "init": "init",
         "list": "list_entries",
+        "run": "run_command",
         "schema": "schema",
         "show": "show",
         "test": "run_tests",

@@ -50,6 +50,8 @@ def _lines(name: str, value: Any) -> Iterator[tuple[str, str]]:
         yield name, _pool(**value)
     elif name == "source":
         yield name, f"{value['file']}:{value['line']}"
+    elif name == "wasi.limits":
+        yield name, ", ".join(f"{key} {item}" for key, item in value.items())
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from _lines(key if name == "imports" and key in ("granted", "needed") else f"{name}.{key}", item)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from polycall.interop.context import Cancellation
 from polycall.interop.errors import DeadlineError, PoolClosedError
 from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.ids import cut
+from polycall.interop.places import PLACE
 from polycall.interop.values import Value
 from polycall.registry.dispatch.python_functions import current_context
 
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncCalls", "owner_thread"]
 
-_THREADS = 64
+_PLACES = 64
+"""Calls from outside that run at a time, without those that wait."""
+
+_THREADS = 4096
+"""Of calls from outside, with those that wait: each has its own stack, and as much of its memory as it has used."""
 
 _awaited: contextvars.ContextVar[bool] = contextvars.ContextVar("polycall_awaited", default=False)
 
@@ -31,15 +37,22 @@ def owner_thread() -> int:
 
 
 class AsyncCalls:
-    """Up to 64 threads that calls from outside share, and one more for each call that a Python function makes.
+    """Threads for calls from outside, of which 64 may run at a time, and one more for each call of a Python function.
 
-    A nested call cannot queue for the shared threads: those who hold them may all be waiting for it, or for its like.
+    A guest that waits (asleep, for input, for an answer) gives its place to the next call, so that a thousand of them
+    wait at the same time. A nested call cannot queue for a place: those who have them may all be waiting for it, or for
+    its like.
     """
 
     def __init__(self) -> None:
         self._lock = new_lock()
         self._closed = False
-        self._shared: ThreadPoolExecutor | None = None
+        self._threads: ThreadPoolExecutor | None = None
+        self._queued: deque[_Work] = deque()
+        self._running = 0
+        self._on_threads = 0  # those that wait as well
+        self._most_on_threads = 0
+        self._ended = threading.Event()
         self._here = threading.local()
         watch_forks(self)
 
@@ -87,19 +100,67 @@ class AsyncCalls:
                 timer.cancel()
 
     def _submit(self, target: str, work: Callable[[], Value]) -> Future[Value]:
-        run = contextvars.copy_context().run
-        run(_awaited.set, True)
+        from concurrent.futures import Future  # noqa: PLC0415  # as above
+
+        variables = contextvars.copy_context()
+        variables.run(_awaited.set, True)
         with self._lock:
             if self._closed:
                 raise PoolClosedError("the registry is closed", entry_id=cut(target))
             if current_context() is None:
-                self._shared = self._shared or self._executor(_THREADS)
-                return self._shared.submit(run, work)
+                variables.run(PLACE.set, self)
+                queued = _Work(Future(), lambda: variables.run(work))
+                self._queued.append(queued)
+                self._let_in()
+                return queued.future
         own = self._executor(1)
         try:
-            return own.submit(run, work)
+            return own.submit(variables.run, work)
         finally:
             own.shutdown(wait=False)  # its thread ends with the call
+
+    # --- places ---
+
+    def leave(self) -> None:
+        """Lets another call run while one waits; see `polycall.interop.places.Place`."""
+        with self._lock:
+            self._running -= 1
+            self._let_in()
+
+    def retake(self) -> None:
+        """Says that a call goes on which has waited. It does not queue: its deadline may be what has ended the wait."""
+        with self._lock:
+            self._running += 1
+
+    def _let_in(self) -> None:
+        """Gives free places to queued calls; the lock is held."""
+        while self._queued and self._running < _PLACES and self._on_threads < _THREADS:
+            if self._threads is None:
+                self._threads = self._executor(_THREADS)
+            self._threads.submit(self._serve, self._queued.popleft())
+            self._running += 1
+            self._on_threads += 1
+            self._most_on_threads = max(self._most_on_threads, self._on_threads)
+
+    def _serve(self, queued: _Work) -> None:
+        queued.run()
+        with self._lock:
+            self._running -= 1
+            self._on_threads -= 1
+            self._let_in()
+            self._end_threads()
+
+    def _end_threads(self) -> None:
+        """Lets threads go that nobody needs any more; the lock is held."""
+        if self._on_threads or self._queued:
+            return
+        if self._closed or self._most_on_threads > _PLACES:  # many have waited: their stacks go with them
+            self._most_on_threads = 0
+            threads, self._threads = self._threads, None
+            if threads is not None:
+                threads.shutdown(wait=False)
+        if self._closed:
+            self._ended.set()
 
     def _executor(self, threads: int) -> ThreadPoolExecutor:
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # as above
@@ -111,15 +172,38 @@ class AsyncCalls:
 
     def after_fork(self) -> None:
         """Forgets the threads, which a forked child does not have: its first call starts others."""
-        self._shared = None
+        self._threads = None
+        self._queued.clear()
+        self._running = self._on_threads = self._most_on_threads = 0
 
     def close(self) -> None:
-        """Refuses new calls and waits for those on the shared threads; harmless when repeated.
+        """Refuses new calls and waits for those that there are; harmless when repeated.
 
         From within a call it does not wait: the call would wait for itself.
         """
         with self._lock:
             self._closed = True
-            shared, self._shared = self._shared, None
-        if shared is not None:
-            shared.shutdown(wait=current_context() is None and not hasattr(self._here, "ours"))
+            threads = self._threads
+            self._end_threads()
+        if current_context() is None and not hasattr(self._here, "ours"):
+            self._ended.wait()
+            if threads is not None:
+                threads.shutdown(wait=True)
+
+
+class _Work:
+    """A call that somebody awaits."""
+
+    def __init__(self, future: Future[Value], work: Callable[[], Value]) -> None:
+        self.future = future
+        self._work = work
+
+    def run(self) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = self._work()
+        except BaseException as error:  # noqa: BLE001  # raised where it is awaited
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)

@@ -20,6 +20,7 @@ from polycall.interop.resources import ResourceHandle, wrong_with
 from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
 from polycall.interop.waiting import WaitGraph
+from polycall.registry.dispatch.command_call import CommandCall
 from polycall.registry.dispatch.held_call import HeldCall
 from polycall.registry.dispatch.hold_watch import HoldWatch
 from polycall.registry.dispatch.holds import Hold, end_chain
@@ -35,6 +36,7 @@ from polycall.registry.services.services import GuestServices
 
 if TYPE_CHECKING:
     from polycall.registry.entries.changes import Changes
+    from polycall.wasm_runtime.wasi.console import Console
 
 __all__ = ["Dispatcher", "is_callable"]
 
@@ -150,15 +152,33 @@ class Dispatcher:
             if forget is not None:
                 forget()
 
-    def call_held(
+    def run_command(
         self,
-        route: ResourceRoute,
-        taken: HeldCall,
+        target: str,
+        console: Console,
+        timeout: float | None,
+        cancellation: Cancellation | None,
+        observer: Observer | None,
+    ) -> int:
+        """Runs a command from Python, in an instance of its own, and returns its exit status."""
+        deadline = None if timeout is None else deadline_in(timeout)
+        route = self._routes.get(target)
+        if route is None:
+            route = self._first_route(CallContext(target, "", current_context(), deadline, cancellation))
+        taken = CommandCall(route.function, console)
+        status = self.call_taken(route, taken, (), timeout, cancellation, observer)
+        return status if isinstance(status, int) else 0
+
+    def call_taken(  # noqa: PLR0917  # as `call_from_outside`
+        self,
+        route: Route,
+        taken: HeldCall | CommandCall,
         arguments: Sequence[Value],
         timeout: float | None = None,
         cancellation: Cancellation | None = None,
+        observer: Observer | None = None,
     ) -> Value:
-        """Calls what a resource can do, from Python; the rest is as in `call_from_outside`."""
+        """Makes a call from Python whose instance is not the pool's; the rest is as in `call_from_outside`."""
         parent, forget = current_context(), None
         if parent is not None and parent.cancellation is not None and cancellation is not None:
             cancellation, forget = parent.cancellation.joined(cancellation)
@@ -166,6 +186,8 @@ class Dispatcher:
         context = CallContext(route.entry_id, route.language, parent, deadline, cancellation)
         if parent is None:
             context.observer = self._observer
+        if observer is not None:
+            context.observer = Observers(*filter(None, (context.observer, observer)))
         value: Value = None
         try:
             value = route.run(arguments, context, self._max_depth, taken=taken)

@@ -200,7 +200,7 @@ class Hold:
     ) -> Value:
         """Calls a method from Python; see `polycall.interop.resources.Keeper`."""
         taken, values = self._method(state, name, plain_all(arguments, "$.args", self._dispatcher.admits))
-        return self._dispatcher.call_held(self.route, taken, values, timeout, cancellation)
+        return self._dispatcher.call_taken(self.route, taken, values, timeout, cancellation)
 
     def _method(self, state: ResourceState, name: str, arguments: Sequence[Value]) -> tuple[HeldCall, Sequence[Value]]:
         """Returns the call of a method, whose arguments begin with the resource."""
@@ -226,7 +226,7 @@ class Hold:
 
     def drop_from_python(self, state: ResourceState) -> None:
         """Drops a resource from Python; see `polycall.interop.resources.Keeper`."""
-        self._dispatcher.call_held(self.route, self._dropping(state), (), None, None)
+        self._dispatcher.call_taken(self.route, self._dropping(state), (), None, None)
 
     def _dropping(self, state: ResourceState) -> HeldCall:
         def drop(_arguments: Sequence[Value], context: CallContext) -> None:

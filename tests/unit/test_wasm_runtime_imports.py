@@ -49,21 +49,21 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WasmRuntime]:
         (
             "wasi:clocks/monotonic-clock@0.2.3",
             (),
-            "the guest called wasi:clocks/monotonic-clock@0.2.3#f; "
-            "this version of polycall has no host for wasi:clocks",
+            "the guest called wasi:clocks/monotonic-clock@0.2.3#f, which its entry does not grant "
+            '(add "wasi:clocks" to its imports)',
         ),
         (
-            "wasi:clocks/monotonic-clock@0.2.3",
+            "wasi:clocks/monotonic-clock@0.3.0",
             ("wasi:clocks",),
-            "the guest called wasi:clocks/monotonic-clock@0.2.3#f; "
-            "this version of polycall has no host for wasi:clocks",
+            "the guest called wasi:clocks/monotonic-clock@0.3.0#f; this version of polycall offers "
+            "wasi:clocks/monotonic-clock@0.2.12",
         ),
         (
             "wasi:cli/environment@0.2.3",
             (),
-            "the guest called wasi:cli/environment@0.2.3#f; this version of polycall has no host for wasi:cli "
-            "(a guest whose toolchain reports an uncaught exception this way has failed: "
-            "let its export return a result to see the message)",
+            'the guest called wasi:cli/environment@0.2.3#f, which its entry does not grant (add "wasi:cli" to its '
+            "imports; if that is how its toolchain reports an uncaught exception, it has failed: "
+            "then the message is in its log, or in the err of an export that returns a result)",
         ),
         ("test:host/x", ("funcs",), "the guest called test:host/x#f, which polycall does not offer"),
         (
@@ -98,9 +98,9 @@ def test_a_denied_import_does_not_keep_a_component_from_running(runtime: WasmRun
 
 def test_what_is_needed_and_what_is_denied_can_be_asked(runtime: WasmRuntime) -> None:
     function = prepare(runtime, importing("wasi:io/poll@0.2.8"), "safe", grants=("wasi:clocks",))
-    assert function.imports == (ImportNeed("wasi:io/poll@0.2.8", "wasi:io", False, False),)
+    assert function.imports == (ImportNeed("wasi:io/poll@0.2.8", "wasi:io", False, True),)
     granted = prepare(runtime, importing("wasi:io/poll@0.2.8"), "safe", grants=("wasi:io",))
-    assert granted.imports == (ImportNeed("wasi:io/poll@0.2.8", "wasi:io", True, False),)
+    assert granted.imports == (ImportNeed("wasi:io/poll@0.2.8", "wasi:io", True, True),)
     assert prepare(runtime, importing("test:host/x"), "safe").imports == (
         ImportNeed("test:host/x", None, False, False),
     )

@@ -72,12 +72,17 @@ def is_terminal(session: Session, name: Literal["stdin", "stdout", "stderr"]) ->
     return descriptor is not None and os.isatty(descriptor)
 
 
-def write_out(session: Session) -> None:
+def write_out(session: object) -> None:
     """Returns when what a command has written is where it goes.
+
+    Args:
+        session: The `Session` of its instance; anything else has written nothing.
 
     Raises:
         DeadlineError, CancelledError: The call is over.
     """
+    if not isinstance(session, Session):
+        return
     sinks = [each for each in session.ends() if isinstance(each, _DescriptorSink)]
     for each in sinks:
         with suppress(Closed, Failed):  # the guest was told, or has not asked

@@ -1,0 +1,135 @@
+"""``polycall run``: a WebAssembly program as a command of the shell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from polycall.interop.context import Cancellation
+from polycall.registry.cli.interruptible import interruptible
+from polycall.registry.cli.logs import show_guests
+from polycall.registry.cli.nothing_found import hints_for_missing
+from polycall.registry.cli.seconds import SECONDS
+from polycall.registry.cli.session import Session
+
+if TYPE_CHECKING:
+    from polycall.registry.standalone import Mount
+
+__all__ = ["run_command"]
+
+_CONTEXT = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+_OF_FILES = ("--dir", "--allow-net")
+
+
+def _variables(_context: click.Context, _parameter: click.Parameter, given: Sequence[str]) -> dict[str, str]:
+    """Reads ``NAME=VALUE``; a bare name has the value that it has here."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or "\0" in text:
+            raise click.BadParameter(f"{text!r} is no variable: write NAME=VALUE")
+        if not equals and name not in os.environ:
+            raise click.BadParameter(f"there is no environment variable {name}; give it a value: {name}=...")
+        found[name] = value if equals else os.environ[name]
+    return found
+
+
+@click.command(short_help="Run a WebAssembly program with stdin, stdout and arguments.", context_settings=_CONTEXT)
+@click.option("--dir", "folders", metavar="HOST[::GUEST][:ro]", multiple=True, help="Show a folder to a program.")
+@click.option("--env", "variables", metavar="NAME[=VALUE]", multiple=True, callback=_variables, help="Set a variable.")
+@click.option("--allow-net", "rules", metavar="RULE", multiple=True, help="Let a program call such addresses.")
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Stop the program after this time.")
+@click.argument("target", metavar="ID|FILE")
+@click.argument("arguments", metavar="[ARG]...", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def run_command(  # noqa: PLR0917  # click passes options by name
+    session: Session,
+    folders: tuple[str, ...],
+    variables: dict[str, str],
+    rules: tuple[str, ...],
+    timeout: float | None,
+    target: str,
+    arguments: tuple[str, ...],
+) -> int:
+    """Run a WebAssembly program: an entry of the project, or a file.
+
+    The program reads standard input, writes standard output and standard error, byte for byte, and its exit status is
+    that of polycall. It is a component that exports wasi:cli/run, or a core module that exports _start.
+
+    An entry has what it grants. A FILE (with a slash in it, or ending in .wasm or .wat) needs no project, and has
+    nothing but what the options say.
+
+    \b
+    Examples:
+      polycall run app:filter < input > output
+      polycall run ./tool.wasm --help
+      polycall run --dir ./data::/data:ro --allow-net api.example.com:443 ./tool.wasm -- ARG
+    """  # noqa: D301  # what click looks for is the control character
+    show_guests()
+    given = list(arguments[1:] if arguments[:1] == ("--",) else arguments)
+    cancellation = Cancellation()
+    if _is_file(target):
+        return _run_file(Path(target), given, folders, variables, rules, timeout, cancellation)
+    if folders or rules:
+        raise click.UsageError(f"{' and '.join(_OF_FILES)} are for files; an entry has what it declares")
+    stdin, stdout, stderr = _streams()
+    with session.load() as registry, hints_for_missing(registry):
+        run = partial(registry.run, target, *given, stdin=stdin, stdout=stdout, stderr=stderr, env=variables)
+        return interruptible(lambda: run(timeout=timeout, cancellation=cancellation), cancellation)
+
+
+def _run_file(  # noqa: PLR0917  # as above
+    path: Path,
+    arguments: Sequence[str],
+    folders: Sequence[str],
+    variables: dict[str, str],
+    rules: Sequence[str],
+    timeout: float | None,
+    cancellation: Cancellation,
+) -> int:
+    from polycall.registry.standalone import run_file  # noqa: PLC0415  # entries need none of it
+    from polycall.wasm_runtime.wasi.console import Console  # noqa: PLC0415  # the same
+
+    stdin, stdout, stderr = _streams()
+    console = Console(stdin, stdout, stderr, (path.name, *arguments), tuple(variables.items()))
+    mounts = [_mount(text) for text in folders]
+    return interruptible(
+        lambda: run_file(path, console, mounts, network=rules, timeout=timeout, cancellation=cancellation),
+        cancellation,
+    )
+
+
+def _is_file(target: str) -> bool:
+    return os.sep in target or target.endswith((".wasm", ".wat"))
+
+
+def _mount(text: str) -> Mount:
+    from polycall.registry.standalone import Mount  # noqa: PLC0415  # as above
+
+    rest, read_only = (text.removesuffix(":ro"), True) if text.endswith(":ro") else (text, False)
+    host, separator, guest = rest.partition("::")
+    guest = guest if separator else host
+    folder = Path(host)
+    if not folder.is_dir():
+        raise click.BadParameter(f"there is no folder {host!r}", param_hint="--dir")
+    if separator and not guest.startswith("/"):
+        raise click.BadParameter(f"{guest!r} is no absolute path of the guest, such as /data", param_hint="--dir")
+    return Mount(folder, guest, read_only)
+
+
+def _streams() -> tuple[int | None, int | None, int | None]:
+    """Returns stdin, stdout and stderr, as far as they are there: a shell may have closed any of them."""
+    return _open(0), _open(1), _open(2)
+
+
+def _open(descriptor: int) -> int | None:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return None
+    return descriptor
