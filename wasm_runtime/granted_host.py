@@ -125,9 +125,7 @@ class GrantedHost:
         return ImportDeniedError(f"the guest called {name}; this version of polycall offers {offered or 'none'}")
 
 
-def _core_refusal(
-    module: str, function: str, grants: frozenset[str], offered: CoreInterfaces
-) -> ImportDeniedError:
+def _core_refusal(module: str, function: str, grants: frozenset[str], offered: CoreInterfaces) -> ImportDeniedError:
     name = _called(module, function)
     group = group_of_interface(module)
     if group is None:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from polycall.wasm_runtime.wasi.io.streams import InputStream, OutputStream
 from polycall.wasm_runtime.wasi.preview1.errno import Errno, Refusal
 from polycall.wasm_runtime.wasi.preview1.listing import Listing
-from polycall.wasm_runtime.wasi.preview1.rights import ALL, OF_FILE, OF_FOLDER, OF_INPUT, OF_OUTPUT, Right
+from polycall.wasm_runtime.wasi.preview1.rights import NONE, OF_FILE, OF_FOLDER, OF_INPUT, OF_OUTPUT, Right
 from polycall.wasm_runtime.wasi.readiness import Readiness
 
 __all__ = ["APPEND", "NONBLOCK", "Entry", "File", "Folder", "Input", "Output"]
@@ -34,7 +34,7 @@ class Entry:
         lasting: Whether it outlives a call.
     """
 
-    def __init__(self, filetype: int, rights: Right, inheriting: Right = Right(0), *, lasting: bool = False) -> None:
+    def __init__(self, filetype: int, rights: Right, inheriting: Right = NONE, *, lasting: bool = False) -> None:
         self.filetype = filetype
         self.rights = rights
         self.inheriting = inheriting

@@ -10,7 +10,7 @@ from polycall.wasm_runtime.wasi.preview1.errno import Errno, Refusal, done
 from polycall.wasm_runtime.wasi.preview1.functions import U32, U64, served
 from polycall.wasm_runtime.wasi.preview1.guest import Guest
 from polycall.wasm_runtime.wasi.preview1.listing import filetype_of, number_of
-from polycall.wasm_runtime.wasi.preview1.rights import Right
+from polycall.wasm_runtime.wasi.preview1.rights import NONE, Right
 
 __all__ = ["FUNCTIONS", "new_times", "packed"]
 
@@ -128,7 +128,7 @@ def _in_mount(guest: Guest, fd: int, right: Right) -> File | Folder:
 
 
 def _file(guest: Guest, fd: int, right: Right) -> File:
-    found = _in_mount(guest, fd, Right(0))
+    found = _in_mount(guest, fd, NONE)
     if isinstance(found, Folder):
         raise Refusal(Errno.ISDIR)
     found.need(right)

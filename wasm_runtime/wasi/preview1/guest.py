@@ -100,10 +100,10 @@ class Guest:
         for buffer, size in found:
             self.bytes_at(buffer, size)
         for buffer, size in found:
-            if size and left:
-                size = min(size, left)
-                left -= size
-                yield self.bytes_at(buffer, size)
+            taken = min(size, left)
+            left -= taken
+            if taken:
+                yield self.bytes_at(buffer, taken)
 
     # --- what is written to it ---
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wasi.preview1.errno import done
 
-__all__ = ["Listing", "Listed"]
+__all__ = ["Listed", "Listing"]
 
 _KEPT = 1024
 _FILETYPES = {"directory": 3, "regular-file": 4, "symbolic-link": 7, "block-device": 1, "character-device": 2}

@@ -113,9 +113,7 @@ def path_filestat_set_times(
     done(folder.descriptor.set_times_at(guest.store, _path_flags(lookup), guest.text(at, size), *times))
 
 
-def path_link(
-    guest: Guest, fd: U32, lookup: U32, at: U32, size: U32, to_fd: U32, to_at: U32, to_size: U32
-) -> None:
+def path_link(guest: Guest, fd: U32, lookup: U32, at: U32, size: U32, to_fd: U32, to_at: U32, to_size: U32) -> None:
     """Gives a file another name."""
     source = guest.table.folder(fd, Right.PATH_LINK_SOURCE)
     target = guest.table.folder(to_fd, Right.PATH_LINK_TARGET)

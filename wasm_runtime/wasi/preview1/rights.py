@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import IntFlag
 
-__all__ = ["ALL", "OF_FILE", "OF_FOLDER", "OF_INPUT", "OF_OUTPUT", "Right"]
+__all__ = ["ALL", "NONE", "OF_FILE", "OF_FOLDER", "OF_INPUT", "OF_OUTPUT", "Right"]
 
 
 class Right(IntFlag):
@@ -47,6 +47,7 @@ class Right(IntFlag):
     SOCK_ACCEPT = 1 << 29
 
 
+NONE = Right(0)
 ALL = Right((1 << 28) - 1)
 """All that files and folders have between them."""
 

@@ -16,9 +16,7 @@ def sock_accept(guest: Guest, fd: U32, _flags: U32, _result: U32) -> None:
     _refuse(guest, fd)
 
 
-def sock_recv(
-    guest: Guest, fd: U32, buffers: U32, count: U32, _flags: U32, _size: U32, _received_flags: U32
-) -> None:
+def sock_recv(guest: Guest, fd: U32, buffers: U32, count: U32, _flags: U32, _size: U32, _received_flags: U32) -> None:
     """Would receive."""
     for _ in guest.buffers(buffers, count):
         pass

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Literal
 
 from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wasi.console import console_sink, console_source, is_terminal
 from polycall.wasm_runtime.wasi.io.streams import InputStream, OutputStream
 from polycall.wasm_runtime.wasi.preview1.entries import Entry, File, Folder, Input, Output
 from polycall.wasm_runtime.wasi.preview1.errno import Errno, Refusal
-from polycall.wasm_runtime.wasi.preview1.rights import Right
+from polycall.wasm_runtime.wasi.preview1.rights import NONE, Right
 from polycall.wasm_runtime.wasi.session import session_of
 
 __all__ = ["Table"]
 
-E = TypeVar("E", bound=Entry)
+_OUTPUTS: tuple[Literal["stdout"], Literal["stderr"]] = ("stdout", "stderr")
 
 
 class Table:
@@ -28,11 +28,11 @@ class Table:
         session = session_of(store)
         source = InputStream(session, console_source(session), "input", lasting=True)
         self._entries: dict[int, Entry] = {0: Input(source, is_terminal=is_terminal(session, "stdin"))}
-        for number, name in enumerate(("stdout", "stderr"), 1):
+        for name in _OUTPUTS:
             sink = OutputStream(session, console_sink(session, name), "room for output", lasting=True)
-            self._entries[number] = Output(sink, is_terminal=is_terminal(session, name))
+            self.add(Output(sink, is_terminal=is_terminal(session, name)))
 
-    def find(self, number: int, rights: Right = Right(0)) -> Entry:
+    def find(self, number: int, rights: Right = NONE) -> Entry:
         """Returns a descriptor.
 
         Raises:
