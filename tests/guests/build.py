@@ -22,6 +22,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,8 @@ HASHES = HERE / "hashes.json"
 FUNCS_WIT = "wasm_runtime/wit/funcs.wit"
 EXAMPLE = "examples/04-orchestration"
 LINKS = "examples/06-typed-links"
+WASI = "tests/guests/wasi"
+BIN = "tests/guests/bin"
 C_HEADERS = (f"{EXAMPLE}/guests/component.h", f"{EXAMPLE}/guests/funcs.h")
 
 C_FLAGS = (
@@ -48,7 +51,14 @@ C_FLAGS = (
     "-g1",  # without it the linker drops the names of functions; all else of it is stripped later
     "-nostdlib", "-Wl,--no-entry", "-Wl,-z,stack-size=8192",
 )  # fmt: skip
+LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu17", "-Os", "-Wall", "-Wextra", "-Werror")
 JS_FLAGS = ("--backend", "quickjs", "--backend-qjs-disable-async")
+# The tool starts the engine in a runtime that has a wasi:io of its own but makes up wasi:http, whose streams are then
+# of another type, and gives up. So wasi:http gets a wasi:io by another name there, which the finished component loses.
+JS_STAND_IN = "xasi:"
+# What the world of a guest, or the preview1 adapter of a libc, may name of WASI: the files come with jco.
+WASI_WIT = "node_modules/@bytecodealliance/jco/lib/wit/builtin/0.2.12"
+ADAPTER = "node_modules/@bytecodealliance/jco/lib/wasi_snapshot_preview1.{}.wasm"
 
 
 class Hashes(TypedDict):
@@ -64,28 +74,32 @@ class Guest:
 
     Attributes:
         name: What to call it on the command line.
-        language: The toolchain that builds it.
+        language: The toolchain that builds it; `libc` is C with a libc over preview1.
         source: Its source file, relative to the project.
-        wit: The file that declares its world, relative to the project.
-        world: The name of that world.
         output: The committed binary, relative to the project.
+        wit: The file that declares its world, relative to the project; empty for a command of a libc.
+        world: The name of that world.
         flags: Further flags of the toolchain.
         packages: The WIT files of other packages that its world names.
+        core: Whether it stays a core module that imports preview1.
+        wasi: Whether its world names interfaces of WASI.
     """
 
     name: str
-    language: Literal["c", "js"]
+    language: Literal["c", "libc", "js"]
     source: str
-    wit: str
-    world: str
     output: str
+    wit: str = ""
+    world: str = ""
     flags: tuple[str, ...] = ()
     packages: tuple[str, ...] = (FUNCS_WIT,)
+    core: bool = False
+    wasi: bool = False
 
     def hash_sources(self) -> dict[str, str]:
         """Returns the SHA-256 of every file that the binary depends on, by path."""
-        headers = C_HEADERS if self.language == "c" else ()
-        paths = (self.source, *headers, self.wit, *self.packages)
+        headers = {"c": C_HEADERS, "libc": (f"{WASI}/abi.h",)}.get(self.language, ())
+        paths = (self.source, *headers, *((self.wit,) if self.wit else ()), *self.packages)
         # As text, so that a checkout with other line ends has the same hashes.
         return {path: sha256((ROOT / path).read_text("utf-8").encode()) for path in sorted(paths)}
 
@@ -134,6 +148,30 @@ GUESTS = (
         world="js-caller",
         output="tests/guests/bin/js-caller.wasm",
         # With its WASI imports: what the toolchain makes of any program.
+    ),
+    *(
+        Guest(
+            name=f"{name}-core" if core else name,
+            language="libc",
+            source=f"{WASI}/{name.removeprefix('c-')}.c",
+            wit=f"{WASI}/world.wit" if world else "",
+            world=world,
+            output=f"{BIN}/{name}-core.wasm" if core else f"{BIN}/{name}.wasm",
+            packages=(),
+            core=core,
+        )
+        for name, world in (("c-libc", "libc"), ("c-echo", ""), ("c-filter", ""))
+        for core in (False, True)
+    ),
+    Guest(
+        name="js-script",
+        language="js",
+        source=f"{WASI}/script.js",
+        wit=f"{WASI}/script.wit",
+        world="script",
+        output=f"{BIN}/js-script.wasm",
+        packages=(),
+        wasi=True,
     ),
 )
 
@@ -224,22 +262,58 @@ def build(guest: Guest) -> bytes:
         work = Path(folder)
         dependencies = work / "wit" / "deps"
         dependencies.mkdir(parents=True)
-        shutil.copy(ROOT / guest.wit, work / "wit" / "world.wit")
+        if guest.wit:
+            shutil.copy(ROOT / guest.wit, work / "wit" / "world.wit")
         for package in guest.packages:
             shutil.copy(ROOT / package, dependencies)
-        component = build_c(guest, work) if guest.language == "c" else build_js(guest, work)
-        return component.read_bytes()
+        if guest.wasi:
+            add_wasi(dependencies)
+        builders = {"c": build_c, "libc": build_libc, "js": build_js}
+        return builders[guest.language](guest, work).read_bytes()
+
+
+def add_wasi(dependencies: Path) -> None:
+    """Puts the WIT of WASI 0.2.12 beside the world of a guest, and of wasi:http 0.2.10 as `JS_STAND_IN` explains."""
+    for package in (TOOLS / WASI_WIT).iterdir():
+        text = (package / "package.wit").read_text("utf-8")
+        (dependencies / f"{package.name}.wit").write_text(text, "utf-8")
+        if package.name in {"wasi-io", "wasi-http"}:
+            older = text.replace(f"package wasi:{package.name[5:]}@0.2.12", f"package wasi:{package.name[5:]}@0.2.10")
+            older = re.sub(r"wasi:io(\S*)@0\.2\.1[02]", JS_STAND_IN + r"io\1@0.2.10", older)
+            (dependencies / f"{package.name}-older.wit").write_text(older, "utf-8")
 
 
 def build_c(guest: Guest, work: Path) -> Path:
     """Compiles C to a core module, adds its world, and wraps it into a component."""
-    core, typed, linked, component = (work / f"{name}.wasm" for name in ("core", "typed", "linked", "component"))
+    core = work / "core.wasm"
     run(tool("python"), "-m", "ziglang", "cc", *C_FLAGS, *guest.flags, guest.source, "-o", core, cwd=ROOT)
-    run(tool("wasm-tools"), "component", "embed", "wit", core, "--world", guest.world, "-o", typed, cwd=work)
-    run(tool("wasm-tools"), "component", "new", typed, "-o", linked, cwd=work)
-    # Without options it leaves the names of functions, which make the backtrace of a trap readable.
-    run(tool("wasm-tools"), "strip", linked, "-o", component, cwd=work)
-    return component
+    return strip(link(guest, core, work), work)
+
+
+def build_libc(guest: Guest, work: Path) -> Path:
+    """Compiles C with a libc; with a world it is a reactor, without one a command."""
+    core, model = work / "core.wasm", "reactor" if guest.world else "command"
+    flags = (*LIBC_FLAGS, f"-mexec-model={model}", *guest.flags)
+    run(tool("python"), "-m", "ziglang", "cc", *flags, guest.source, "-o", core, cwd=ROOT)
+    return strip(core if guest.core else link(guest, core, work, model), work)
+
+
+def link(guest: Guest, core: Path, work: Path, adapter: str = "") -> Path:
+    """Wraps a core module into a component, with the preview1 adapter for commands or reactors where one is named."""
+    typed, linked = work / "typed.wasm", work / "linked.wasm"
+    if guest.world:
+        run(tool("wasm-tools"), "component", "embed", "wit", core, "--world", guest.world, "-o", typed, cwd=work)
+        core = typed
+    adapt = ("--adapt", f"wasi_snapshot_preview1={TOOLS / ADAPTER.format(adapter)}") if adapter else ()
+    run(tool("wasm-tools"), "component", "new", core, *adapt, "-o", linked, cwd=work)
+    return linked
+
+
+def strip(binary: Path, work: Path) -> Path:
+    """Takes out what no run needs, but leaves the names of functions, which make the backtrace of a trap readable."""
+    stripped = work / "stripped.wasm"
+    run(tool("wasm-tools"), "strip", binary, "-o", stripped, cwd=work)
+    return stripped
 
 
 def build_js(guest: Guest, work: Path) -> Path:
@@ -248,6 +322,7 @@ def build_js(guest: Guest, work: Path) -> Path:
     linked, component = work / "linked.wasm", work / "component.wasm"
     jco = (tool("jco"), "componentize", Path(source).name, "--wit", "wit", "--world-name", guest.world)
     run(*jco, *JS_FLAGS, *guest.flags, "-o", linked.name, cwd=work)
+    linked.write_bytes(linked.read_bytes().replace(JS_STAND_IN.encode(), b"wasi:"))
     run(tool("wasm-tools"), "strip", "--all", linked, "-o", component, cwd=work)
     return component
 

@@ -1,0 +1,207 @@
+"""What is run with both: scripts of `scripts/` in the JavaScript guest, calls of the C one, and commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from polycall.wasm_runtime.wasi.interfaces import wasi_interfaces
+
+from wasi.runs import BIN, Folder, Run
+from wasi.servers import http_server
+
+__all__ = ["COMMANDS", "LIBC", "SCRIPTS", "Command", "Difference", "Script", "fill", "is_served"]
+
+_SCRIPTS = Path(__file__).resolve().parent / "scripts"
+_NO_WRITING = "a read-only folder says that it is read-only, as the specification has it"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A place of a report where polycall and wasmtime are meant to differ.
+
+    Attributes:
+        at: The keys and indices that lead to it.
+        wasmtime: What wasmtime says there.
+        ours: What polycall says there.
+        reason: Why.
+    """
+
+    at: tuple[str | int, ...]
+    wasmtime: Any
+    ours: Any
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One script for the JavaScript guest.
+
+    Attributes:
+        name: Its file in `scripts/`, without the ending.
+        needs: The groups that it uses.
+        read_only: Whether its folder may only be read.
+        network: Whether it opens sockets.
+        server: Whether it calls the HTTP server, whose port it finds in `port`.
+        differences: Where the reports differ.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    read_only: bool = False
+    network: bool = False
+    server: bool = False
+    differences: tuple[Difference, ...] = ()
+
+    @contextmanager
+    def run(self, folder: Path) -> Iterator[Run]:
+        """Makes what is run; the server, if there is one, serves while the block runs."""
+        text = (_SCRIPTS / f"{self.name}.js").read_text("utf-8")
+        if not self.server:
+            yield self._run(folder, text)
+            return
+        with http_server() as port:
+            yield self._run(folder, f"var port = {port};\n{text}")
+
+    def _run(self, folder: Path, text: str) -> Run:
+        return Run(
+            guest=BIN / "js-script.wasm",
+            calls=(("evaluate", (text,)), ("evaluate", ("wasi.called",))),
+            folders=(Folder(folder, read_only=self.read_only),) if "wasi:filesystem" in self.needs else (),
+            arguments=("guest", "with", "arguments ä"),
+            variables={"LANGUAGE": "C", "SPACED": " a = b "},
+            network=self.network,
+        )
+
+
+_REFUSED = {"err": "not-permitted"}
+_READ_ONLY = {"err": "read-only"}
+
+SCRIPTS = (
+    Script("environment", ("wasi:cli", "wasi:io"), differences=(
+        Difference(("folder",), None, "/", "the folder that a program starts in is / unless the entry says another"),
+    )),
+    Script("exit", ("wasi:cli",)),
+    Script("exit-ok", ("wasi:cli",)),
+    Script("exit-with-code", ("wasi:cli",)),
+    Script("clocks", ("wasi:clocks", "wasi:io")),
+    Script("poll-nothing", ("wasi:io",)),
+    Script("random", ("wasi:random",)),
+    Script("folders", ("wasi:filesystem",)),
+    Script("files", ("wasi:filesystem",)),
+    Script("read-only", ("wasi:filesystem",), read_only=True, differences=(
+        *(Difference(("opens", at), _REFUSED, _READ_ONLY, _NO_WRITING) for at in range(3)),
+        *(Difference(("changes", at), _REFUSED, _READ_ONLY, _NO_WRITING) for at in range(12)),
+    )),
+    Script("streams", ("wasi:filesystem", "wasi:io", "wasi:cli")),
+    Script("write-too-much", ("wasi:filesystem", "wasi:io")),
+    Script("write-unasked", ("wasi:filesystem", "wasi:io")),
+    Script("flush-too-much", ("wasi:cli", "wasi:io")),
+    Script("tcp", ("wasi:sockets", "wasi:io"), network=True),
+    Script("udp", ("wasi:sockets", "wasi:io"), network=True),
+    Script("names", ("wasi:sockets", "wasi:io"), network=True),
+    Script("fields", ("wasi:http", "wasi:io")),
+    Script("http", ("wasi:http", "wasi:io"), network=True, server=True),
+)  # fmt: skip
+
+
+LIBC: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    ("variable", ("LANGUAGE",)),
+    ("variable", ("NONE",)),
+    ("variables", ()),
+    ("folder", ()),
+    ("read-file", ("/data/a.txt",)),
+    ("read-file", ("/data/none",)),
+    ("read-file", ("/data/sub",)),
+    ("read-file", ("/elsewhere",)),
+    ("read-file", ("/data/../a.txt",)),
+    ("read-file", ("/data/out/x",)),
+    ("read-file", ("/data/loop",)),
+    ("write-file", ("/data/new.txt", "w", b"written")),
+    ("write-file", ("/data/new.txt", "a", b" and more")),
+    ("write-file", ("/data/new.txt", "wx", b"never")),
+    ("read-file", ("/data/new.txt",)),
+    ("read-at", ("/data/new.txt", 3, 4)),
+    ("write-at", ("/data/new.txt", 20, b"far")),
+    ("truncate", ("/data/new.txt", 22)),
+    ("truncate", ("/data/sub", 22)),
+    ("set-times", ("/data/new.txt", {"seconds": 1, "nanoseconds": 2}, {"seconds": 3, "nanoseconds": 4})),
+    ("status", ("/data/new.txt", True)),
+    ("status", ("/data/loop", True)),
+    ("copy-through", ("/data/large", 1_000_000)),
+    ("settle", ("/data/large",)),
+    ("make-folder", ("/data/made",)),
+    ("make-folder", ("/data/made",)),
+    ("rename", ("/data/new.txt", "/data/made/moved.txt")),
+    ("link", ("/data/made/moved.txt", "/data/linked.txt")),
+    ("symlink", ("a.txt", "/data/pointer")),
+    ("read-link", ("/data/pointer",)),
+    ("read-link", ("/data/a.txt",)),
+    ("list-folder", ("/data",)),
+    ("list-folder", ("/data/made",)),
+    ("remove-folder", ("/data/made",)),
+    ("remove-file", ("/data/made",)),
+    ("remove-file", ("/data/made/moved.txt",)),
+    ("remove-folder", ("/data/made",)),
+    ("list-folder", ("/data/made",)),
+    ("resolutions", ()),
+    ("sleep-ms", (5,)),
+    ("print", ("printed\n",)),
+    ("print-error", ("complained\n",)),
+    ("read-stdin", (10,)),
+    ("is-terminal", (1,)),
+    ("open-many", ("/data/a.txt", 20)),
+)  # fmt: skip
+"""The calls of `c-libc.wasm` whose results are the same at any time and place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One run of a command.
+
+    Attributes:
+        guest: Its binary, without the ending.
+        arguments: What it is given behind its name.
+        stdin: What it reads.
+        variables: Its environment.
+    """
+
+    guest: str
+    arguments: tuple[str, ...] = ()
+    stdin: bytes = b""
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+COMMANDS = (
+    Command("c-echo", ("one", "two words", "ä")),
+    Command("c-echo", ("one",), variables={"A": "1", "B": "with = and spaces", "EMPTY": ""}),
+    Command("c-echo", ("--exit", "0")),
+    Command("c-echo", ("--exit", "7")),
+    Command("c-echo", ("--return", "1")),
+    Command("c-echo", ("--abort",)),
+    Command("c-echo", ("--cat", "/data/a.txt", "/data/none", "/data/sub/inner.txt")),
+    Command("c-filter"),
+    Command("c-filter", (), b"no line end"),
+    Command("c-filter", ("b",), b"abc\nxyz\nb\n"),
+    Command("c-filter", (), b"\xff\xfe bytes\n" * 1000),
+    Command("c-filter", (), b"a long line without end " * 20_000),
+)
+
+
+def fill(folder: Path) -> Path:
+    """Fills a folder with what the scripts find there, and returns it."""
+    folder.mkdir()
+    (folder / "a.txt").write_bytes(b"hello, file\n")
+    (folder / "sub").mkdir()
+    (folder / "sub" / "inner.txt").write_bytes(b"inner")
+    for name, target in (("loop", "loop"), ("dangling", "nowhere"), ("out", ".."), ("absolute", "/etc")):
+        (folder / name).symlink_to(target)
+    return folder
+
+
+def is_served(group: str) -> bool:
+    """Whether polycall has an interface of a group."""
+    return any(interface.name.startswith(f"{group}/") for interface in wasi_interfaces())
