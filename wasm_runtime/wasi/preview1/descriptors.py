@@ -44,7 +44,7 @@ def fd_fdstat_set_flags(guest: Guest, fd: U32, flags: U32) -> None:
 def fd_fdstat_set_rights(guest: Guest, fd: U32, rights: U64, inheriting: U64) -> None:
     """Gives rights away."""
     found = guest.table.find(fd)
-    if rights & ~found.rights or inheriting & ~found.inheriting:
+    if rights & ~int(found.rights) or inheriting & ~int(found.inheriting):
         raise Refusal(Errno.NOTCAPABLE)
     found.rights, found.inheriting = Right(rights), Right(inheriting)
 

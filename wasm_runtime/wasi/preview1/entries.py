@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
+from polycall.wasm_runtime.wasi.filesystem.descriptor import Descriptor
 from polycall.wasm_runtime.wasi.io.streams import InputStream, OutputStream
 from polycall.wasm_runtime.wasi.preview1.errno import Errno, Refusal
 from polycall.wasm_runtime.wasi.preview1.listing import Listing
@@ -11,8 +10,6 @@ from polycall.wasm_runtime.wasi.preview1.rights import NONE, OF_FILE, OF_FOLDER,
 from polycall.wasm_runtime.wasi.readiness import Readiness
 
 __all__ = ["APPEND", "NONBLOCK", "Entry", "File", "Folder", "Input", "Output"]
-
-Descriptor: TypeAlias = Any
 
 APPEND, NONBLOCK = 1, 4
 """Flags of a descriptor (``fdflags``)."""
@@ -58,6 +55,9 @@ class Entry:
     def drop(self) -> None:
         """Closes what it stands for."""
         raise NotImplementedError
+
+    def end_call(self) -> None:
+        """Is told that a call has ended, if it is lasting."""
 
 
 class Input(Entry):
@@ -111,6 +111,10 @@ class Folder(Entry):
         """Closes it."""
         self.listing.drop()
         self.descriptor.drop()
+
+    def end_call(self) -> None:
+        """Forgets what was read of it."""
+        self.listing.drop()
 
 
 class File(Entry):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from polycall.wasm_runtime.wasi.preview1.entries import Descriptor, Entry, File, Folder
+from polycall.wasm_runtime.wasi.filesystem.descriptor import Descriptor
+from polycall.wasm_runtime.wasi.preview1.entries import Entry, File, Folder
 from polycall.wasm_runtime.wasi.preview1.errno import Errno, Refusal, done
 from polycall.wasm_runtime.wasi.preview1.files import new_times, packed
 from polycall.wasm_runtime.wasi.preview1.functions import U32, U64, served

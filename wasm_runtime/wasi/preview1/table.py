@@ -6,10 +6,11 @@ from typing import Literal
 
 from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wasi.console import console_sink, console_source, is_terminal
+from polycall.wasm_runtime.wasi.filesystem.preopens import preopens_of
 from polycall.wasm_runtime.wasi.io.streams import InputStream, OutputStream
 from polycall.wasm_runtime.wasi.preview1.entries import Entry, File, Folder, Input, Output
 from polycall.wasm_runtime.wasi.preview1.errno import Errno, Refusal
-from polycall.wasm_runtime.wasi.preview1.rights import NONE, Right
+from polycall.wasm_runtime.wasi.preview1.rights import ALL, NONE, Right
 from polycall.wasm_runtime.wasi.session import session_of
 
 __all__ = ["Table"]
@@ -31,6 +32,8 @@ class Table:
         for name in _OUTPUTS:
             sink = OutputStream(session, console_sink(session, name), "room for output", lasting=True)
             self.add(Output(sink, is_terminal=is_terminal(session, name)))
+        for folder in preopens_of(session):
+            self.add(Folder(folder, ALL, folder.mount))
 
     def find(self, number: int, rights: Right = NONE) -> Entry:
         """Returns a descriptor.
@@ -84,6 +87,8 @@ class Table:
     def end_call(self) -> None:
         """Forgets what the call has opened, which its session has closed by now."""
         self._entries = {number: each for number, each in self._entries.items() if each.lasting}
+        for each in self._entries.values():
+            each.end_call()
 
     def close(self) -> None:
         """Forgets everything."""
