@@ -11,11 +11,13 @@ from polycall.interop.errors import (
     ConversionError,
     DeadlineError,
     ExitError,
+    ImportDeniedError,
     InternalError,
     MemoryLimitError,
     PolycallError,
     raise_if,
 )
+from polycall.interop.host_traffic import HostCounter, HostTraffic
 from polycall.interop.protocols import Function
 from polycall.interop.resources import ResourceState
 from polycall.interop.services import Services
@@ -87,6 +89,7 @@ class WasmFunction:
         self.call_seconds = program.limits.execution_seconds
         self.export = export
         self.exports = plan.exports
+        self._traffic = HostCounter()
         self.has_resources = takes_or_gives_resources(export.signature)
         if self.has_resources:
             refuse_resources_of_hosts(export.signature, plan)
@@ -164,6 +167,17 @@ class WasmFunction:
             self.own(error)
             raise
 
+    def host_traffic(self) -> HostTraffic:
+        """Returns what its guests had their host do so far."""
+        return self._traffic.snapshot()
+
+    def count(self, store: GuestStore, refusals: int) -> None:
+        """Counts what the guest had its host do in a call."""
+        calls, store.host_calls = store.host_calls, 0
+        session = store.session
+        moved = session.take_traffic() if isinstance(session, Session) else HostTraffic()
+        self._traffic.add(moved._replace(calls=calls, refusals=moved.refusals + refusals))
+
     def own(self, error: BaseException) -> None:
         """Says in an error whose it is, unless that is said already."""
         if isinstance(error, PolycallError) and error.entry_id is None:
@@ -210,6 +224,7 @@ class WasmInstance:
             PolycallError: The call failed; the instance is poisoned.
         """
         function, store = self._begin(context)
+        refusals = 0
         try:
             value = self._guest.call(export or function.export, arguments)
             self.poisoned = store.worn or function.runs_once
@@ -227,10 +242,13 @@ class WasmInstance:
         except BaseException as error:
             # What does not fit is found before anything of the guest is touched.
             self.poisoned = self._guest.entered or not isinstance(error, ConversionError)
+            refusals = isinstance(error, ImportDeniedError)
             function.own(error)
             raise
         finally:
             store.end()
+            if store.host_calls:
+                function.count(store, refusals)
 
     def _begin(self, context: CallContext) -> tuple[WasmFunction, GuestStore]:
         """Makes ready for the guest to run; `GuestStore.end` must follow."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 from polycall.interop.context import CallContext
 from polycall.interop.errors import InternalError, LimitError
 from polycall.interop.guest_log import GuestLog
+from polycall.interop.host_traffic import HostTraffic
+from polycall.interop.observer import WaitObserver
 from polycall.interop.places import place_free
 from polycall.interop.services import Services
 from polycall.interop.waiting import Wakeup
@@ -42,6 +45,9 @@ class Session:
         services: Where variables and folders come from.
         log: The entry's.
         context: The frame of the running call, or of the guest's start code; None between calls.
+        bytes_in: What the guest has read, until `take_traffic` is asked.
+        bytes_out: What it has written.
+        refusals: What it was refused by a rule.
     """
 
     def __init__(self, program: WasmProgram, services: Services | None, console: Console | None = None) -> None:
@@ -51,6 +57,9 @@ class Session:
         self.context: CallContext | None = None
         self.entry_id = program.entry_id
         self.log = GuestLog(program.entry_id, program.limits.output_bytes)
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.refusals = 0
         self._counts: Counter[Bound] = Counter()
         self._kept: dict[Kept, None] = {}
         self._lasting: dict[Kept, None] = {}
@@ -86,6 +95,12 @@ class Session:
         if self.context is None:
             raise InternalError("a guest called its host outside of any call")
         return self.context
+
+    def take_traffic(self) -> HostTraffic:
+        """Returns what went between guest and host since this was last asked."""
+        traffic = HostTraffic(bytes_in=self.bytes_in, bytes_out=self.bytes_out, refusals=self.refusals)
+        self.bytes_in = self.bytes_out = self.refusals = 0
+        return traffic
 
     # --- what it keeps ---
 
@@ -146,6 +161,18 @@ class Session:
             DeadlineError, CancelledError: The call is over.
         """
         context = self.running()
+        observer = context.observer
+        if observer is None or not isinstance(observer, WaitObserver) or any(each.ready() for each in subjects):
+            self._wait(subjects, what, context)
+            return
+        started = time.perf_counter()
+        try:
+            self._wait(subjects, what, context)
+        finally:
+            observer.waited(context, what, time.perf_counter() - started)
+
+    @staticmethod
+    def _wait(subjects: Collection[Readiness], what: str, context: CallContext) -> None:
         while not any(each.ready() for each in subjects):
             wakeup = Wakeup()
             stops = []

@@ -57,10 +57,12 @@ class InputStream(Kept):
         if not most:
             return b""
         try:
-            return self.source.read(min(most, _MOST_READ))
+            data = self.source.read(min(most, _MOST_READ))
         except (Closed, Failed):
             self._ended = True
             raise
+        self.session.bytes_in += len(data)
+        return data
 
     def wait(self) -> None:
         """Blocks until `take` gives something or raises."""
@@ -159,6 +161,7 @@ class OutputStream(Kept):
         except (Closed, Failed):
             self._ended = True
             raise
+        self.session.bytes_out += len(data)
 
     def wait(self) -> None:
         """Blocks until `permit` gives something or raises."""
