@@ -25,7 +25,7 @@ def fd_read(guest: Guest, fd: U32, buffers: U32, count: U32, result: U32) -> Non
     targets = guest.buffers(buffers, count)
     if isinstance(found, Input):
         found.need(Right.FD_READ)
-        size = _read_stream(guest, found.stream, targets, waits=not found.flags & NONBLOCK)
+        size = _read_stream(found.stream, targets, waits=not found.flags & NONBLOCK)
     else:
         file = _file(found, Right.FD_READ)
         size = _read_file(guest, file, targets, file.position)
@@ -45,7 +45,7 @@ def fd_write(guest: Guest, fd: U32, buffers: U32, count: U32, result: U32) -> No
     sources = guest.buffers(buffers, count)
     if isinstance(found, Output):
         found.need(Right.FD_WRITE)
-        size = _write_stream(found.stream, sources, waits=not found.flags & NONBLOCK)
+        size = _write_stream(guest, found.stream, sources, waits=not found.flags & NONBLOCK)
     else:
         file = _file(found, Right.FD_WRITE)
         size = _write_file(guest, file, sources, file.position)
@@ -131,7 +131,7 @@ def _write_file(guest: Guest, file: File, sources: Iterable[memoryview], offset:
 # --- streams ---
 
 
-def _read_stream(guest: Guest, stream: InputStream, targets: Iterable[memoryview], *, waits: bool) -> int:
+def _read_stream(stream: InputStream, targets: Iterable[memoryview], *, waits: bool) -> int:
     wanted = list(targets)
     try:
         data = stream.take(sum(map(len, wanted)))
@@ -152,10 +152,11 @@ def _read_stream(guest: Guest, stream: InputStream, targets: Iterable[memoryview
     return len(data)
 
 
-def _write_stream(stream: OutputStream, sources: Iterable[memoryview], *, waits: bool) -> int:
+def _write_stream(guest: Guest, stream: OutputStream, sources: Iterable[memoryview], *, waits: bool) -> int:
     total = 0
     for source in sources:
         for at in range(0, len(source), _PIECE):
+            guest.check_time()
             data = bytes(source[at : at + _PIECE])
             if waits:
                 total += _put(stream, data)
