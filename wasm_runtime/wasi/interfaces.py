@@ -15,6 +15,8 @@ from polycall.wasm_runtime.wasi.cli.terminal_stdin import TerminalStdin
 from polycall.wasm_runtime.wasi.cli.terminal_stdout import TerminalStdout
 from polycall.wasm_runtime.wasi.clocks.monotonic_clock import MonotonicClock
 from polycall.wasm_runtime.wasi.clocks.wall_clock import WallClock
+from polycall.wasm_runtime.wasi.filesystem.preopens import Preopens
+from polycall.wasm_runtime.wasi.filesystem.types import Types
 from polycall.wasm_runtime.wasi.io.error import Error
 from polycall.wasm_runtime.wasi.io.poll import Poll
 from polycall.wasm_runtime.wasi.io.streams import Streams
@@ -40,6 +42,8 @@ _INTERFACES: tuple[type[HostInterface], ...] = (
     TerminalStderr,
     WallClock,
     MonotonicClock,
+    Types,
+    Preopens,
     Random,
     Insecure,
     InsecureSeed,
