@@ -1,6 +1,6 @@
 """Which guests call which function of WASI: read from the imports of their binaries.
 
-    PYTHONPATH=tests python -m wasi.coverage     prints the table
+PYTHONPATH=tests python -m wasi.coverage     prints the table
 """
 
 from __future__ import annotations

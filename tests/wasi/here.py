@@ -11,13 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import polycall
 import yaml
-from polycall.interop.errors import PolycallError
 
+import polycall
+from polycall.interop.errors import PolycallError
 from wasi.runs import Outcome, Run
 
-__all__ = ["GROUPS", "run_in_polycall", "write_project"]
+__all__ = ["EXITING", "GROUPS", "run_in_polycall", "write_project"]
+
+EXITING = frozenset({"evaluate", "leave", "leave-with"})
+"""Exports that have a result or exit."""
 
 GROUPS = ("wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:http", "wasi:io", "wasi:random", "wasi:sockets")
 
@@ -32,7 +35,7 @@ def run_in_polycall(run: Run, groups: tuple[str, ...] = GROUPS) -> Outcome:
             try:
                 for export, arguments in run.calls:
                     results.append(registry.call(f"app:{_name(export)}", *arguments))
-                    if export == "evaluate" and results[-1] is None:  # to exit with 0 is to succeed, without a result
+                    if export in EXITING and results[-1] is None:  # to exit with 0 is to succeed, without a result
                         results.pop()
                         exit_status = 0
                         break
@@ -82,12 +85,20 @@ def _name(export: str) -> str:
     return export.replace("#", ".").replace("/", ".").replace(":", ".").split("@")[0]
 
 
+class _Gathering(logging.Handler):
+    def __init__(self, records: list[logging.LogRecord]) -> None:
+        super().__init__()
+        self._records = records
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._records.append(record)
+
+
 @contextmanager
 def _log() -> Iterator[list[logging.LogRecord]]:
     """Gathers what entries log while the block runs."""
     records: list[logging.LogRecord] = []
-    handler = logging.Handler()
-    handler.emit = records.append  # type: ignore[method-assign] # the shortest handler there is
+    handler = _Gathering(records)
     log = logging.getLogger("polycall")
     level = log.level
     log.addHandler(handler)

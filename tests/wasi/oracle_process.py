@@ -70,15 +70,14 @@ def wasi_of(request: dict[str, Any]) -> WasiConfig:
     return wasi
 
 
-def preopen(wasi: WasiConfig, host: str, guest: str, *, read_only: bool) -> None:
-    if not hasattr(wasmtime, "DirPerms"):
+def preopen(wasi: Any, host: str, guest: str, *, read_only: bool) -> None:
+    older: Any = wasmtime  # which has two enums where ours has a flag
+    if not hasattr(older, "DirPerms"):
         wasi.preopen_dir(host, guest, not read_only)
-        return
-    folders, files = wasmtime.DirPerms, wasmtime.FilePerms
-    if read_only:
-        wasi.preopen_dir(host, guest, folders.READ_ONLY, files.READ_ONLY)
+    elif read_only:
+        wasi.preopen_dir(host, guest, older.DirPerms.READ_ONLY, older.FilePerms.READ_ONLY)
     else:
-        wasi.preopen_dir(host, guest, folders.READ_WRITE, files.READ_WRITE)
+        wasi.preopen_dir(host, guest)
 
 
 def run_interface(engine: Engine, guest: component.Component) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from polycall.wasm_runtime.wasi.interfaces import wasi_interfaces
-
 from wasi.runs import BIN, Folder, Run
 from wasi.servers import http_server
 
-__all__ = ["COMMANDS", "LIBC", "SCRIPTS", "Command", "Difference", "Script", "fill", "is_served"]
+__all__ = ["CALLS", "COMMANDS", "LIBC", "SCRIPTS", "Call", "Command", "Difference", "Script", "fill", "is_served"]
 
 _SCRIPTS = Path(__file__).resolve().parent / "scripts"
 _NO_WRITING = "a read-only folder says that it is read-only, as the specification has it"
@@ -104,7 +103,61 @@ SCRIPTS = (
     Script("udp", ("wasi:sockets", "wasi:io"), network=True),
     Script("names", ("wasi:sockets", "wasi:io"), network=True),
     Script("fields", ("wasi:http", "wasi:io")),
-    Script("http", ("wasi:http", "wasi:io"), network=True, server=True),
+    Script("http", ("wasi:http", "wasi:io"), server=True),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One export of the C guest that calls WASI by its imports.
+
+    Attributes:
+        export: Its name.
+        needs: The groups that it uses.
+        arguments: What it is given; `None` stands for the port of the HTTP server.
+        network: Whether it opens sockets.
+        differences: What polycall answers in place of a text of wasmtime's.
+    """
+
+    export: str
+    needs: tuple[str, ...]
+    arguments: tuple[Any, ...] = ()
+    network: bool = False
+    differences: tuple[tuple[str, str, str], ...] = ()
+
+    @contextmanager
+    def run(self, folder: Path) -> Iterator[Run]:
+        """Makes what is run; the server, if one is called, serves while the block runs."""
+        with http_server() if None in self.arguments else nullcontext() as port:
+            yield Run(
+                guest=BIN / "c-calls.wasm",
+                calls=((self.export, tuple(port if each is None else each for each in self.arguments)),),
+                folders=(Folder(folder),) if "wasi:filesystem" in self.needs else (),
+                arguments=("guest", "with", "arguments"),
+                variables={"LANGUAGE": "C"},
+                network=self.network,
+            )
+
+
+CALLS = (
+    Call("cli", ("wasi:cli", "wasi:io"), differences=(
+        ("folder: none", "folder: '/'", "the folder that a program starts in is / unless the entry says another"),
+    )),
+    Call("clocks", ("wasi:clocks", "wasi:io")),
+    Call("random", ("wasi:random",)),
+    Call("files", ("wasi:filesystem",)),
+    Call("streams", ("wasi:filesystem", "wasi:io")),
+    Call("tcp", ("wasi:sockets", "wasi:io"), (False,), network=True),
+    Call("tcp", ("wasi:sockets", "wasi:io"), (True,), network=True),
+    Call("udp", ("wasi:sockets", "wasi:io"), (False,), network=True),
+    Call("udp", ("wasi:sockets", "wasi:io"), (True,), network=True),
+    Call("names", ("wasi:sockets", "wasi:io"), network=True),
+    Call("fields", ("wasi:http",)),
+    Call("http", ("wasi:http", "wasi:io"), (None,)),
+    Call("leave", ("wasi:cli",), (True,)),
+    Call("leave", ("wasi:cli",), (False,)),
+    Call("leave-with", ("wasi:cli",), (0,)),
+    Call("leave-with", ("wasi:cli",), (5,)),
 )  # fmt: skip
 
 

@@ -67,7 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(404, b"not here", {})
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        self.do_GET()
 
     def do_POST(self) -> None:
         body, trailers = self._body()

@@ -13,7 +13,7 @@ import pytest
 from wasi.here import run_in_polycall
 from wasi.oracle import run_in_wasmtime, why_no_sockets
 from wasi.runs import BIN, Folder, Outcome, Run, contents
-from wasi.scenarios import COMMANDS, LIBC, SCRIPTS, Command, Difference, Script, fill, is_served
+from wasi.scenarios import CALLS, COMMANDS, LIBC, SCRIPTS, Call, Command, Difference, Script, fill, is_served
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folders hold symbolic links")
 
@@ -66,6 +66,27 @@ def test_a_script_sees_the_same(script: Script, tmp_path: Path) -> None:
     assert contents(tmp_path / "ours") == contents(tmp_path / "theirs")
 
 
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.export}{call.arguments}")
+def test_imports_answer_the_same(call: Call, tmp_path: Path) -> None:
+    need(*call.needs)
+    if call.network:
+        need_sockets()
+    with call.run(fill(tmp_path / "theirs")) as run:
+        theirs = run_in_wasmtime(run)
+    with call.run(fill(tmp_path / "ours")) as run:
+        ours = run_in_polycall(run)
+    expected = list(theirs.results)
+    for said, ours_says, reason in call.differences:
+        assert said in expected[0], reason
+        expected[0] = expected[0].replace(said, ours_says)
+    if expected:
+        assert ours.results, ours.failure
+        assert ours.results[0].splitlines() == expected[0].splitlines()
+    assert (ours.exit_status, ours.failure) == (theirs.exit_status, theirs.failure)
+    assert (ours.stdout, ours.stderr) == (theirs.stdout, theirs.stderr)
+    assert contents(tmp_path / "ours") == contents(tmp_path / "theirs")
+
+
 def test_a_libc_sees_the_same(tmp_path: Path) -> None:
     need("wasi:filesystem")
     outcomes = []
@@ -105,7 +126,17 @@ def test_a_command_does_the_same(command: Command, tmp_path: Path) -> None:
     )
     options = [f"--env={name}={value}" for name, value in command.variables.items()]
     ours = subprocess.run(
-        [sys.executable, "-m", "polycall", "run", f"--dir={folder}::/data:ro", *options, binary, "--", *command.arguments],
+        [
+            sys.executable,
+            "-m",
+            "polycall",
+            "run",
+            f"--dir={folder}::/data:ro",
+            *options,
+            binary,
+            "--",
+            *command.arguments,
+        ],
         input=command.stdin,
         capture_output=True,
         check=False,

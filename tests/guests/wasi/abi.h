@@ -89,7 +89,7 @@ static void release(void)
 }
 
 /* A copy that ends in a zero, as the libc wants its texts. */
-static char *terminated(const uint8_t *data, size_t size)
+static inline char *terminated(const uint8_t *data, size_t size)
 {
     char *text = allocate(size + 1);
     memcpy(text, data, size);
@@ -104,7 +104,7 @@ static struct bytes copied(const void *data, size_t size)
     return copy;
 }
 
-static struct bytes copied_text(const char *text)
+static inline struct bytes copied_text(const char *text)
 {
     return copied(text, strlen(text));
 }
