@@ -69,6 +69,8 @@ class WasmCommand:
         try:
             value = self._instance.call((), context, self._export, write_out)
         except ExitError as error:
+            if error.entry_id != context.entry_id:
+                raise  # of an entry that it called
             return error.exit_status
         return 1 if value == {"err": None} else 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from polycall.interop.context import CallContext
+from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import (
     CancelledError,
     ConversionError,
@@ -65,6 +65,7 @@ class WasmFunction:
         export: LiftedFunction,
         host: GrantedHost,
         services: Services | None = None,
+        closing: Cancellation | None = None,
     ) -> None:
         """Links an entry.
 
@@ -76,6 +77,7 @@ class WasmFunction:
             export: The function that its ``method`` names.
             host: What stands behind its imports.
             services: Where its variables and folders come from.
+            closing: Goes on when its guests may not wait any more.
 
         Raises:
             ImportDeniedError: With ``strict_imports``, the guest needs more than is granted.
@@ -96,6 +98,7 @@ class WasmFunction:
         self._program = program
         self._services = services
         self.runs_once = compiled.plan is None and program.method == START
+        self._closing = closing
         self._has_session = any(group.startswith("wasi") for group in program.grants)
         self._methods = ResourceMethods(plan)
         self._engine = engine
@@ -145,7 +148,7 @@ class WasmFunction:
         store = self._engine.new_store(limit, self._shares(limit, times))
         store.enters_host = self._linked.enters_host
         if self._has_session:
-            store.session = Session(self._program, self._services, console)
+            store.session = Session(self._program, self._services, console, self._closing)
         seconds = start_seconds(self.limits)
         store.begin(start_frame(self.entry_id, self.language, seconds, context), starting=True)
         try:
@@ -154,6 +157,8 @@ class WasmFunction:
             store.end()
             store.close()
             self.own(error)
+            if isinstance(error, ExitError):  # even with 0: there is nothing that could be called
+                error.message = f"its start-up code has ended it: {error.message}"
             if isinstance(error, (CancelledError, DeadlineError)):
                 raise start_interruption(self.entry_id, seconds, context) from None
             raise
@@ -233,10 +238,11 @@ class WasmInstance:
             return value
         except ExitError as error:
             self.poisoned = True
-            if finish is not None:
+            others = error.entry_id is not None  # of an entry that it called
+            function.own(error)
+            if finish is not None and not others:
                 finish(store.session)
-            if error.exit_status:
-                function.own(error)
+            if others or error.exit_status:
                 raise
             return None
         except BaseException as error:
@@ -275,6 +281,8 @@ class WasmInstance:
             self._guest.drop(state)
         except BaseException as error:
             self.poisoned = True
+            if isinstance(error, ExitError) and error.entry_id is None and not error.exit_status:
+                return
             function.own(error)
             raise
         finally:

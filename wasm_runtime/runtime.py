@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from polycall.interop.context import CallContext
+from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import PolycallError, PreparationError
 from polycall.interop.protocols import Invoker
 from polycall.interop.services import Services
@@ -53,6 +53,7 @@ class WasmRuntime:
         self._programs = Programs(self._engine.engine, cache)
         self._invoker = invoker
         self._services = services
+        self._closing = Cancellation()
         self._interfaces = Interfaces([Funcs(invoker), *wasi_interfaces()])
         self._core_interfaces = {"wasi_snapshot_preview1": PREVIEW1}
 
@@ -83,12 +84,23 @@ class WasmRuntime:
             export = exported_function(program.method, plan.exports)
             links.check(plan.imports)
             return WasmFunction(
-                self._engine, program, compiled, plan=plan, export=export, host=host, services=self._services
+                self._engine,
+                program,
+                compiled,
+                plan=plan,
+                export=export,
+                host=host,
+                services=self._services,
+                closing=self._closing,
             )
         except PolycallError as error:
             error.entry_id = error.entry_id or program.entry_id
             raise
 
     def close(self) -> None:
-        """Stops the interruption clock once no guarded call runs. What is still in use keeps the engine alive."""
+        """Ends the waits of guests, and the interruption clock once no guarded call runs.
+
+        What is still in use keeps the engine alive.
+        """
+        self._closing.cancel()
         self._engine.ticker.close()

@@ -23,6 +23,13 @@ from polycall.wasm_runtime.wasi.io.streams import Streams
 from polycall.wasm_runtime.wasi.random.insecure import Insecure
 from polycall.wasm_runtime.wasi.random.insecure_seed import InsecureSeed
 from polycall.wasm_runtime.wasi.random.random import Random
+from polycall.wasm_runtime.wasi.sockets.instance_network import InstanceNetwork
+from polycall.wasm_runtime.wasi.sockets.ip_name_lookup import IpNameLookup
+from polycall.wasm_runtime.wasi.sockets.network import NetworkInterface
+from polycall.wasm_runtime.wasi.sockets.tcp import Tcp
+from polycall.wasm_runtime.wasi.sockets.tcp_create_socket import TcpCreateSocket
+from polycall.wasm_runtime.wasi.sockets.udp import Udp
+from polycall.wasm_runtime.wasi.sockets.udp_create_socket import UdpCreateSocket
 
 __all__ = ["wasi_interfaces"]
 
@@ -47,6 +54,13 @@ _INTERFACES: tuple[type[HostInterface], ...] = (
     Random,
     Insecure,
     InsecureSeed,
+    NetworkInterface,
+    InstanceNetwork,
+    IpNameLookup,
+    Tcp,
+    TcpCreateSocket,
+    Udp,
+    UdpCreateSocket,
 )
 
 
