@@ -1,9 +1,9 @@
 """Core modules that call WASI preview 1, made for a test: a list of calls with what lies in memory before, and after.
 
-    steps = Steps()
-    done = steps.call("fd_write", 1, steps.buffers(steps.text("hello")), 1, OUT).run()
-    done.errnos == [0]
-    done.u32(OUT) == 5
+steps = Steps()
+done = steps.call("fd_write", 1, steps.buffers(steps.text("hello")), 1, OUT).run()
+done.errnos == [0]
+done.u32(OUT) == 5
 """
 
 from __future__ import annotations
@@ -198,8 +198,17 @@ class Steps:
         self._calls.append((name, arguments))
         return self
 
-    def open(self, path: str, *, how: int = 0, rights: int = 2, flags: int = 0, fd: int | At = 3, out: int = OUT,
-             lookup: int = 0) -> Steps:
+    def open(
+        self,
+        path: str,
+        *,
+        how: int = 0,
+        rights: int = 2,
+        flags: int = 0,
+        fd: int | At = 3,
+        out: int = OUT,
+        lookup: int = 0,
+    ) -> Steps:
         """Adds a step that opens something, its descriptor at `out`."""
         return self.call("path_open", fd, lookup, *self.text(path), how, rights, 2**30 - 1, flags, out)
 
@@ -236,7 +245,6 @@ class Steps:
         assert isinstance(memory, bytes)
         errnos = list(struct.unpack_from(f"<{len(self._calls)}I", memory, _ERRNOS))
         return Done(errnos, memory)
-
 
 
 def _escaped(data: bytes) -> str:
