@@ -1,10 +1,10 @@
 """What the guest ``file-steps.wat`` is told to do with ``wasi:filesystem``, and what its steps gave.
 
-    steps = Steps()
-    file = steps.open(steps.root(), "a.txt", "create", flags="write")
-    written = steps.do("write", file, b"text", 0)
-    results = steps.run(call)       # call: the guest's export `run`, here or under wasmtime's own WASI
-    results[written.step]           # {"ok": 4}
+steps = Steps()
+file = steps.open(steps.root(), "a.txt", "create", flags="write")
+written = steps.do("write", file, b"text", 0)
+results = steps.run(call)       # call: the guest's export `run`, here or under wasmtime's own WASI
+results[written.step]           # {"ok": 4}
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class Steps:
     def do(self, name: str, *arguments: Place | int | str | bytes) -> Place:
         """Adds a step: the numbers, handles and texts that the function takes, in its order."""
         numbers = [_number(each) for each in arguments if isinstance(each, (Place, int))]
-        texts = [each.encode() if isinstance(each, str) else each for each in arguments if isinstance(each, (str, bytes))]
+        texts = [
+            each.encode() if isinstance(each, str) else each for each in arguments if isinstance(each, (str, bytes))
+        ]
         self._steps.append((name, numbers, texts))
         return Place(len(self._steps) - 1)
 

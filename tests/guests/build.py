@@ -53,7 +53,18 @@ C_FLAGS = (
 )  # fmt: skip
 LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu17", "-Os", "-Wall", "-Wextra", "-Werror")
 GO_FLAGS = ("-trimpath", "-ldflags=-s -w")
-RUST_FLAGS = ("--edition", "2021", "--target", "wasm32-wasi", "-C", "opt-level=s", "-C", "panic=abort", "-C", "strip=debuginfo")
+RUST_FLAGS = (
+    "--edition",
+    "2021",
+    "--target",
+    "wasm32-wasi",
+    "-C",
+    "opt-level=s",
+    "-C",
+    "panic=abort",
+    "-C",
+    "strip=debuginfo",
+)
 # Debian's packages rustc and libstd-rust-dev-wasm32: no registry has the standard library of Rust for WASI otherwise.
 RUSTC = Path("/usr/bin/rustc")
 JS_FLAGS = ("--backend", "quickjs", "--backend-qjs-disable-async")

@@ -71,6 +71,7 @@ def write_project(folder: Path, run: Run, groups: tuple[str, ...] = GROUPS) -> N
                 "path": "guest.wasm",
                 "hash": "sha256:" + hashlib.sha256(run.guest.read_bytes()).hexdigest(),
                 "method": export,
+                **({"wit": run.wit} if run.wit else {}),
                 "imports": list(groups),
                 "wasi": {key: value for key, value in wasi.items() if value},
                 "pool": {"type": "lazy", "max_size": 1},
