@@ -53,10 +53,22 @@ C_FLAGS = (
 )  # fmt: skip
 LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu17", "-Os", "-Wall", "-Wextra", "-Werror")
 GO_FLAGS = ("-trimpath", "-ldflags=-s -w")
-RUST_FLAGS = ("--edition", "2021", "--target", "wasm32-wasi", "-C", "opt-level=s", "-C", "panic=abort", "-C", "strip=debuginfo")
+RUST_FLAGS = (
+    "--edition",
+    "2021",
+    "--target",
+    "wasm32-wasi",
+    "-C",
+    "opt-level=s",
+    "-C",
+    "panic=abort",
+    "-C",
+    "strip=debuginfo",
+)
 # Debian's packages rustc and libstd-rust-dev-wasm32: no registry has the standard library of Rust for WASI otherwise.
 RUSTC = Path("/usr/bin/rustc")
-JS_FLAGS = ("--backend", "quickjs", "--backend-qjs-disable-async")
+JS_FLAGS = ("--backend", "quickjs")
+SYNC_ONLY = "--backend-qjs-disable-async"  # smaller, and without the canonical functions of asynchronous calls
 # The tool starts the engine in a runtime that has a wasi:io of its own but makes up wasi:http, whose streams are then
 # of another type, and gives up. So wasi:http gets a wasi:io by another name there, which the finished component loses.
 JS_STAND_IN = "xasi:"
@@ -133,7 +145,7 @@ GUESTS = (
         world="receipt",
         output=f"{EXAMPLE}/assets/receipt.wasm",
         # It needs no WASI; without this flag it would import all of it.
-        flags=("--backend-qjs-stub-wasi",),
+        flags=(SYNC_ONLY, "--backend-qjs-stub-wasi"),
     ),
     Guest(
         name="quote",
@@ -160,6 +172,7 @@ GUESTS = (
         world="js-caller",
         output="tests/guests/bin/js-caller.wasm",
         # With its WASI imports: what the toolchain makes of any program.
+        flags=(SYNC_ONLY,),
     ),
     *(
         Guest(
@@ -424,9 +437,20 @@ def build_js(guest: Guest, work: Path) -> Path:
 def build_starling(guest: Guest, work: Path) -> Path:
     """Bundles JavaScript, its world and the StarlingMonkey engine into a component, with all that the tool does."""
     source = shutil.copy(ROOT / guest.source, work)
-    command = (tool("jco"), "componentize", Path(source).name, "--wit", "wit", "--world-name", guest.world)
-    run(*command, *guest.flags, "-o", "linked.wasm", cwd=work)
+    files = (Path(source).name, work / "wit", guest.world, "linked.wasm")
+    run(find_node(), HERE / "starling.mjs", TOOLS / "node_modules", *files, cwd=work)
     return work / "linked.wasm"
+
+
+def find_node() -> str:
+    """Returns the path of Node.js.
+
+    Raises:
+        SystemExit: It is not installed.
+    """
+    if (node := shutil.which("node")) is None:
+        raise SystemExit("building the JavaScript guests needs Node.js 20 or later and npm on the PATH")
+    return node
 
 
 def build_python(guest: Guest, work: Path) -> Path:
@@ -464,9 +488,8 @@ def install_tools() -> None:
     """
     if tools_are_current():
         return
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SystemExit("building the JavaScript guests needs Node.js 20 or later and npm on the PATH")
+    find_node()
+    npm = shutil.which("npm") or "npm"
     shutil.rmtree(TOOLS, ignore_errors=True)
     TOOLS.mkdir()
     (TOOLS / ".gitignore").write_text("*\n", "utf-8")
