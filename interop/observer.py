@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from polycall.interop.errors import PolycallError
 from polycall.interop.values import Value
 
-__all__ = ["INTERRUPTED", "OK", "Ended", "Finish", "ObservedCall", "Observer"]
+__all__ = ["INTERRUPTED", "OK", "Ended", "Finish", "ObservedCall", "Observer", "WaitObserver"]
 
 OK = "ok"
 """The outcome of a call that gave a value, where a failed one has the code of its error."""
@@ -84,5 +84,20 @@ class Observer(Protocol):
 
         Returns:
             What to call once when it has ended.
+        """
+        ...
+
+
+@runtime_checkable
+class WaitObserver(Protocol):
+    """An observer that is told of waits, too."""
+
+    def waited(self, context: ObservedCall, what: str, seconds: float) -> None:
+        """Takes note of what a guest of WebAssembly has waited for; in the thread of the call.
+
+        Args:
+            context: The frame of the call.
+            what: A file, a host and its port, a point in time; never what is in them.
+            seconds: How long.
         """
         ...

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from polycall.interop.context import CallContext
+from polycall.interop.host_traffic import HostTraffic
 from polycall.interop.resources import ResourceState
 from polycall.interop.values import Value
 
@@ -198,6 +199,10 @@ class Function(Protocol):
             DeadlineError, CancelledError: The call is over.
             PolycallError: The guest's own start-up code failed, or memory ran out.
         """
+        ...
+
+    def host_traffic(self) -> HostTraffic | None:
+        """Returns what its guests had their host do so far; None where nobody counts."""
         ...
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:

@@ -81,6 +81,9 @@ class LuaFunction:
         """Says no: it has no resources."""
         return False
 
+    def host_traffic(self) -> None:
+        """Returns nothing: nobody counts."""
+
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
         """Returns the payload as the only argument."""
         return PayloadForm.WHOLE.arguments(payload)

@@ -39,8 +39,9 @@ if TYPE_CHECKING:
         TrapError,
         WorkerError,
     )
+    from polycall.interop.host_traffic import HostTraffic
     from polycall.interop.ids import EntryId
-    from polycall.interop.observer import Ended, ObservedCall, Observer
+    from polycall.interop.observer import Ended, ObservedCall, Observer, WaitObserver
     from polycall.interop.resources import ResourceHandle
     from polycall.interop.values import Value
     from polycall.registry.dispatch.stats import EntryStats, Stats
@@ -67,6 +68,7 @@ __all__ = [
     "GuestError",
     "HashError",
     "Histogram",
+    "HostTraffic",
     "ImportDeniedError",
     "InternalError",
     "LimitError",
@@ -86,6 +88,7 @@ __all__ = [
     "Stats",
     "TrapError",
     "Value",
+    "WaitObserver",
     "WorkerError",
     "__version__",
     "load",
@@ -120,8 +123,9 @@ _HOMES = {
         "TrapError",
         "WorkerError",
     ),
+    "polycall.interop.host_traffic": ("HostTraffic",),
     "polycall.interop.ids": ("EntryId",),
-    "polycall.interop.observer": ("Ended", "ObservedCall", "Observer"),
+    "polycall.interop.observer": ("Ended", "ObservedCall", "Observer", "WaitObserver"),
     "polycall.interop.resources": ("ResourceHandle",),
     "polycall.interop.values": ("Value",),
     "polycall.registry.dispatch.stats": ("EntryStats", "Stats"),

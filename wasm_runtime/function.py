@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from polycall.interop.context import CallContext
+from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import (
     CancelledError,
     ConversionError,
     DeadlineError,
     ExitError,
+    ImportDeniedError,
     InternalError,
     MemoryLimitError,
     PolycallError,
     raise_if,
 )
+from polycall.interop.host_traffic import HostCounter, HostTraffic
 from polycall.interop.protocols import Function
 from polycall.interop.resources import ResourceState
 from polycall.interop.services import Services
@@ -24,6 +26,7 @@ from polycall.interop.values import Value
 from polycall.wasm_runtime.component.instance import ComponentInstance
 from polycall.wasm_runtime.component.linked_plan import LinkedPlan
 from polycall.wasm_runtime.component.plan import LiftedFunction, Plan
+from polycall.wasm_runtime.core_plan import START
 from polycall.wasm_runtime.engine.memory_shares import MOST_MEMORIES, Shares, shares
 from polycall.wasm_runtime.engine.stores import GuestStore, StoreSession, WasmEngine
 from polycall.wasm_runtime.engine.traps import TooManyMemoriesError
@@ -47,6 +50,7 @@ class WasmFunction:
         imports: The interfaces (or core modules) that a host must stand behind.
         exports: All that the program exports.
         has_resources: Whether it takes or gives resources.
+        runs_once: Whether an instance of it serves one call alone: a command's ``_start`` leaves it at its end.
     """
 
     language = "wasm"
@@ -61,6 +65,7 @@ class WasmFunction:
         export: LiftedFunction,
         host: GrantedHost,
         services: Services | None = None,
+        closing: Cancellation | None = None,
     ) -> None:
         """Links an entry.
 
@@ -72,6 +77,7 @@ class WasmFunction:
             export: The function that its ``method`` names.
             host: What stands behind its imports.
             services: Where its variables and folders come from.
+            closing: Goes on when its guests may not wait any more.
 
         Raises:
             ImportDeniedError: With ``strict_imports``, the guest needs more than is granted.
@@ -85,11 +91,14 @@ class WasmFunction:
         self.call_seconds = program.limits.execution_seconds
         self.export = export
         self.exports = plan.exports
+        self._traffic = HostCounter()
         self.has_resources = takes_or_gives_resources(export.signature)
         if self.has_resources:
             refuse_resources_of_hosts(export.signature, plan)
         self._program = program
         self._services = services
+        self.runs_once = compiled.plan is None and program.method == START
+        self._closing = closing
         self._has_session = any(group.startswith("wasi") for group in program.grants)
         self._methods = ResourceMethods(plan)
         self._engine = engine
@@ -139,7 +148,7 @@ class WasmFunction:
         store = self._engine.new_store(limit, self._shares(limit, times))
         store.enters_host = self._linked.enters_host
         if self._has_session:
-            store.session = Session(self._program, self._services, console)
+            store.session = Session(self._program, self._services, console, self._closing)
         seconds = start_seconds(self.limits)
         store.begin(start_frame(self.entry_id, self.language, seconds, context), starting=True)
         try:
@@ -148,6 +157,8 @@ class WasmFunction:
             store.end()
             store.close()
             self.own(error)
+            if isinstance(error, ExitError):  # even with 0: there is nothing that could be called
+                error.message = f"its start-up code has ended it: {error.message}"
             if isinstance(error, (CancelledError, DeadlineError)):
                 raise start_interruption(self.entry_id, seconds, context) from None
             raise
@@ -160,6 +171,17 @@ class WasmFunction:
         except MemoryLimitError as error:
             self.own(error)
             raise
+
+    def host_traffic(self) -> HostTraffic:
+        """Returns what its guests had their host do so far."""
+        return self._traffic.snapshot()
+
+    def count(self, store: GuestStore, refusals: int) -> None:
+        """Counts what the guest had its host do in a call."""
+        calls, store.host_calls = store.host_calls, 0
+        session = store.session
+        moved = session.take_traffic() if isinstance(session, Session) else HostTraffic()
+        self._traffic.add(moved._replace(calls=calls, refusals=moved.refusals + refusals))
 
     def own(self, error: BaseException) -> None:
         """Says in an error whose it is, unless that is said already."""
@@ -207,27 +229,32 @@ class WasmInstance:
             PolycallError: The call failed; the instance is poisoned.
         """
         function, store = self._begin(context)
+        refusals = 0
         try:
             value = self._guest.call(export or function.export, arguments)
-            self.poisoned = store.worn
+            self.poisoned = store.worn or function.runs_once
             if finish is not None:
                 finish(store.session)
             return value
         except ExitError as error:
             self.poisoned = True
-            if finish is not None:
+            others = error.entry_id is not None  # of an entry that it called
+            function.own(error)
+            if finish is not None and not others:
                 finish(store.session)
-            if error.exit_status:
-                function.own(error)
+            if others or error.exit_status:
                 raise
             return None
         except BaseException as error:
             # What does not fit is found before anything of the guest is touched.
             self.poisoned = self._guest.entered or not isinstance(error, ConversionError)
+            refusals = isinstance(error, ImportDeniedError)
             function.own(error)
             raise
         finally:
             store.end()
+            if store.host_calls:
+                function.count(store, refusals)
 
     def _begin(self, context: CallContext) -> tuple[WasmFunction, GuestStore]:
         """Makes ready for the guest to run; `GuestStore.end` must follow."""
@@ -254,6 +281,8 @@ class WasmInstance:
             self._guest.drop(state)
         except BaseException as error:
             self.poisoned = True
+            if isinstance(error, ExitError) and error.entry_id is None and not error.exit_status:
+                return
             function.own(error)
             raise
         finally:

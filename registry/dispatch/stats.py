@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from polycall.interop.host_traffic import HostTraffic
 from polycall.interop.pool import PoolSnapshot, PoolTraffic
 from polycall.registry.dispatch.routes import Route
 from polycall.registry.observers.latencies import Histogram, Latencies
@@ -26,6 +27,7 @@ class EntryStats:
         latency: How long the calls that ended took, or None unless the registry was loaded with ``metrics=True``.
         pool: Its instances at this moment.
         traffic: What went through the pool, and how long calls waited for an instance.
+        host: What guests had their host do; None for what is not WebAssembly, or runs in workers.
     """
 
     entry_id: str
@@ -35,6 +37,7 @@ class EntryStats:
     latency: Histogram | None
     pool: PoolSnapshot
     traffic: PoolTraffic
+    host: HostTraffic | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +81,5 @@ def _of_route(route: Route, latencies: Latencies | None) -> EntryStats:
         latency,
         route.pool.snapshot(),
         route.pool.traffic(),
+        route.function.host_traffic(),
     )

@@ -203,6 +203,9 @@ class IsolatedFunction:
         """Says no: it has no resources."""
         return False
 
+    def host_traffic(self) -> None:
+        """Returns nothing: nobody counts."""
+
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
         """Returns the arguments that a payload stands for; see `polycall.interop.payload`."""
         return self._payload_form.arguments(payload)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from polycall.interop.context import CallContext
-from polycall.interop.observer import Ended, Finish, ObservedCall, Observer
+from polycall.interop.observer import Ended, Finish, ObservedCall, Observer, WaitObserver
 from polycall.interop.values import Value
 
 __all__ = ["Observers", "observed"]
@@ -42,6 +42,16 @@ class Observers:
                     _log.exception("an observer failed at the end of a call of %s", context.entry_id)
 
         return finish
+
+    def waited(self, context: ObservedCall, what: str, seconds: float) -> None:
+        """Tells those who want to know what a guest has waited for; see `polycall.interop.observer.WaitObserver`."""
+        for member in self._members:
+            if not isinstance(member, WaitObserver):
+                continue
+            try:
+                member.waited(context, what, seconds)
+            except Exception:  # noqa: BLE001  # as above
+                _log.exception("%s failed at a wait of %s", type(member).__name__, context.entry_id)
 
 
 def observed(observer: Observer, context: CallContext, arguments: Sequence[Value], work: Callable[[], Value]) -> Value:

@@ -71,3 +71,9 @@ class Telemetry:
                 span.end()
 
         return finish
+
+    def waited(self, context: ObservedCall, what: str, seconds: float) -> None:
+        """Adds an event to the span of the call, which is the active one."""
+        trace.get_current_span().add_event(
+            "polycall.wait", {"polycall.wait.for": what, "polycall.wait.seconds": seconds}
+        )

@@ -13,6 +13,9 @@ __all__ = ["Trace", "TracedCall", "size"]
 _MAX_CALLS = 1_000
 """Calls that a trace keeps: a loop in a guest can make millions."""
 
+_MAX_WAITS = 20
+"""Different things that one call waited for."""
+
 _SHOWN_ARGUMENTS = 4
 
 
@@ -23,16 +26,18 @@ class TracedCall:
         name: Entry and language: ``app:tax (lua)``.
         arguments: Their sizes.
         calls: The calls that it made, in order.
+        waits: What its guest waited for, and how long in all, in seconds.
         seconds: How long it took; None while it runs.
         result: The size of the result, or ``error`` and its code; None while it runs.
     """
 
-    __slots__ = ("arguments", "calls", "name", "result", "seconds")
+    __slots__ = ("arguments", "calls", "name", "result", "seconds", "waits")
 
     def __init__(self, name: str, arguments: str) -> None:
         self.name = name
         self.arguments = arguments
         self.calls: list[TracedCall] = []
+        self.waits: dict[str, float] = {}
         self.seconds: float | None = None
         self.result: str | None = None
 
@@ -72,6 +77,15 @@ class Trace:
 
         return finish
 
+    def waited(self, context: ObservedCall, what: str, seconds: float) -> None:
+        """Adds a wait to its call; of many different ones, those that came last are one."""
+        with self._lock:
+            call = self._running.get(context)
+            if call is not None:
+                known = what in call.waits or len(call.waits) < _MAX_WAITS
+                name = what if known else "other things"
+                call.waits[name] = call.waits.get(name, 0.0) + seconds
+
     def lines(self) -> list[str]:
         """Returns the tree as lines of text: a name, milliseconds, the sizes of arguments and result."""
         rows = [row for call in self.calls for row in _rows(call, "", "")]
@@ -108,7 +122,8 @@ def _count(number: int, unit: str) -> str:
 def _figures(call: TracedCall) -> str:
     if call.seconds is None:
         return f"{'?':>9} ms  ({call.arguments}) -> not ended"
-    return f"{call.seconds * 1000:9.3f} ms  ({call.arguments}) -> {call.result}"
+    waits = "".join(f"; waited {seconds * 1000:.3f} ms for {what}" for what, seconds in call.waits.items())
+    return f"{call.seconds * 1000:9.3f} ms  ({call.arguments}) -> {call.result}{waits}"
 
 
 def _rows(call: TracedCall, head: str, indent: str) -> Iterator[tuple[str, TracedCall]]:

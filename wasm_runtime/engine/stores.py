@@ -105,6 +105,7 @@ class GuestStore:
         shield: What callbacks must open, and close before they return; None outside of the main thread.
         handlers: What serves the core functions of the host, by their numbers; set by who instantiates.
         session: What its hosts keep for the instance; None if none of them keeps anything.
+        host_calls: How often the guest has called its host since that was last set to 0.
         starting: Whether the guest's start code runs, and not a call.
         memories: The addresses of the ``wasmtime_memory_t`` that are known; see `watch`.
         wanted_bytes: What the guest's allocator is being asked for by the host, while it is; else 0.
@@ -127,6 +128,7 @@ class GuestStore:
         "failed_call",
         "failure",
         "handlers",
+        "host_calls",
         "memories",
         "session",
         "shield",
@@ -157,6 +159,7 @@ class GuestStore:
         self.failure: BaseException | None = None
         self.shield: SignalShield | None = None
         self.session: StoreSession | None = None
+        self.host_calls = 0
 
     def environment(self, function: int) -> int:
         """Returns what a core function of the host is made with: by it the engine's callback finds its handler."""
@@ -298,11 +301,13 @@ class GuestStore:
         address, self._address = self._address, None
         self.handlers = None
         session, self.session = self.session, None
-        if session is not None:
-            session.close()
-        if address is not None:
-            native.store_delete(address)
-            self._engine.forget(self._key)
+        try:
+            if session is not None:
+                session.close()
+        finally:
+            if address is not None:
+                native.store_delete(address)
+                self._engine.forget(self._key)
 
     def __del__(self) -> None:
         """Frees a store that nobody closed."""
@@ -383,6 +388,7 @@ class WasmEngine:
         store: GuestStore | None = None
         try:
             store = self._stores[environment >> _FUNCTION_BITS]() or self._gone()
+            store.host_calls += 1
             shield = store.shield
             if shield is not None:
                 shield.open()

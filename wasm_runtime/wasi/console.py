@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
+from polycall.interop.errors import raise_if
 from polycall.interop.guest_log import LINE_BYTES
 from polycall.wasm_runtime.wasi.io.ends import Closed, EmptySource, Failed, Sink, Source
 from polycall.wasm_runtime.wasi.io.error import IoError
@@ -22,6 +23,9 @@ __all__ = ["Console", "console_sink", "console_source", "is_terminal", "write_ou
 _PIECE = 64 * 1024
 _WITHOUT_BLOCKING = 4096
 """What a pipe that `select` calls writable takes at once in any case (PIPE_BUF of Linux; 512 is the least anywhere)."""
+
+_LINES_BETWEEN_LOOKS = 256
+"""A log may be slow, and one write may have thousands of lines."""
 
 Output = Literal["stdout", "stderr"]
 _LEVELS: Mapping[Output, int] = {"stdout": logging.INFO, "stderr": logging.WARNING}
@@ -104,9 +108,12 @@ class _LogSink(Sink):
 
     def write(self, data: bytes) -> None:
         *lines, rest = data.split(b"\n")
-        for line in lines:
+        context = self._session.context
+        for number, line in enumerate(lines, 1):
             self._add(line)
             self.end_line()
+            if context is not None and not number % _LINES_BETWEEN_LOOKS:
+                raise_if(context.interruption("it wrote to its log"))
         self._add(rest)
 
     def _add(self, data: bytes) -> None:
@@ -128,8 +135,8 @@ class _LogSink(Sink):
             self.end_line()
 
 
-def _own_description(descriptor: int, flags: int) -> int:
-    """Returns a descriptor of the same file that does not block, and that nobody else has.
+def _own_description(descriptor: int, flags: int) -> int | None:
+    """Returns a descriptor of the same file that does not block, and that nobody else has; None if there is none.
 
     ``O_NONBLOCK`` belongs to what all processes share that have the file from each other: set on ours, a shell's
     standard input would not block any more either. So the file is opened once more, where the system can; else the
@@ -137,7 +144,7 @@ def _own_description(descriptor: int, flags: int) -> int:
     """
     with suppress(OSError):
         return os.open(f"/proc/self/fd/{descriptor}", flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    return os.dup(descriptor)
+    return None
 
 
 def _is_regular(descriptor: int) -> bool:
@@ -152,10 +159,12 @@ class _Descriptor:
     def __init__(self, descriptor: int, event: Literal["read", "write"]) -> None:
         self._event: Literal["read", "write"] = event
         # A regular file is never opened again: that would begin at its start.
-        reopened = not _is_regular(descriptor)
+        self._waits = not _is_regular(descriptor)
         flags = os.O_RDONLY if event == "read" else os.O_WRONLY
-        self.descriptor = _own_description(descriptor, flags) if reopened else os.dup(descriptor)
-        self._waits = reopened
+        own = _own_description(descriptor, flags) if self._waits else None
+        # Never a duplicate, which is one description under two numbers: see `IoThread.watch`.
+        self.descriptor = descriptor if own is None else own
+        self._is_own = own is not None
         self.closed = False
 
     def ready(self) -> bool:
@@ -171,7 +180,8 @@ class _Descriptor:
     def close(self) -> None:
         if not self.closed:
             self.closed = True
-            os.close(self.descriptor)
+            if self._is_own:
+                os.close(self.descriptor)
 
 
 def _failed(error: OSError) -> Failed:
@@ -183,6 +193,8 @@ class _DescriptorSource(_Descriptor, Source):
         super().__init__(descriptor, "read")
 
     def read(self, most: int) -> bytes:
+        if self.closed:
+            raise Closed  # its number may be another file's by now
         if not self.ready():
             return b""
         try:
@@ -197,15 +209,26 @@ class _DescriptorSource(_Descriptor, Source):
 
 
 class _DescriptorSink(_Descriptor, Sink):
+    """Takes a piece whether the descriptor does or not, and the next one when that has gone.
+
+    So a guest that has written as much as a pipe holds need not wait for somebody who reads.
+    """
+
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "write")
         self._left = b""
+        self._error: Closed | Failed | None = None
+
+    def ready(self) -> bool:
+        try:
+            self._push()
+        except (Closed, Failed) as error:
+            self._error = error
+        return not self._left
 
     def permit(self) -> int:
         self._push()
-        if self._left or not self.ready():
-            return 0
-        return _PIECE
+        return 0 if self._left else _PIECE
 
     def write(self, data: bytes) -> None:
         self._left += data
@@ -216,7 +239,12 @@ class _DescriptorSink(_Descriptor, Sink):
 
     def _push(self) -> None:
         """Writes what the descriptor takes; what is left is tried again whenever somebody asks."""
-        while self._left and self.ready():
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        if self.closed:
+            raise Closed
+        while self._left and super().ready():
             try:
                 count = os.write(self.descriptor, self._left if self._takes_much else self._left[:_WITHOUT_BLOCKING])
             except BlockingIOError:

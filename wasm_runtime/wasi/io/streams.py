@@ -41,7 +41,10 @@ class InputStream(Kept):
             what: What a call waits for that reads: ``input``.
             lasting: See `Kept`.
         """
-        super().__init__(session, lasting=lasting)
+        if lasting:  # the session closes what is behind it: a guest may have many such handles, and drop none of them
+            self.session, self.lasting = session, True
+        else:
+            super().__init__(session)
         self.source = source
         self.what = what
         self._ended = False
@@ -57,10 +60,12 @@ class InputStream(Kept):
         if not most:
             return b""
         try:
-            return self.source.read(min(most, _MOST_READ))
+            data = self.source.read(min(most, _MOST_READ))
         except (Closed, Failed):
             self._ended = True
             raise
+        self.session.bytes_in += len(data)
+        return data
 
     def wait(self) -> None:
         """Blocks until `take` gives something or raises."""
@@ -126,7 +131,10 @@ class OutputStream(Kept):
             what: What a call waits for that writes: ``room for output``.
             lasting: See `Kept`.
         """
-        super().__init__(session, lasting=lasting)
+        if lasting:  # the session closes what is behind it: a guest may have many such handles, and drop none of them
+            self.session, self.lasting = session, True
+        else:
+            super().__init__(session)
         self.sink = sink
         self.what = what
         self._permitted = 0
@@ -159,6 +167,7 @@ class OutputStream(Kept):
         except (Closed, Failed):
             self._ended = True
             raise
+        self.session.bytes_out += len(data)
 
     def wait(self) -> None:
         """Blocks until `permit` gives something or raises."""
@@ -189,6 +198,7 @@ class OutputStream(Kept):
         Raises:
             Closed, Failed: As of `Sink.flush`.
         """
+        self._permitted = 0
         if self._ended:
             raise Closed
         try:
@@ -216,6 +226,8 @@ class OutputStream(Kept):
             raise TrapError(f"the guest wrote {len(data)} bytes where check-write had permitted {self._permitted}")
         self._permitted -= len(data)
         try:
+            if data and self.lasting:
+                self._room()  # other handles of the same end may have taken the room that this one was promised
             self.put(data)
         except Closed:
             return _CLOSED
@@ -252,7 +264,6 @@ class OutputStream(Kept):
 
     def blocking_flush(self, _store: GuestStore) -> Outcome:
         """Passes on what was written and waits until that is done."""
-        self._permitted = 0
         try:
             self.flush_all()
         except Closed:
@@ -307,6 +318,7 @@ class OutputStream(Kept):
         data = source.take(room) if room else b""
         if data:
             self.put(data)
+            self._permitted = max(0, self._permitted - len(data))  # the room that was promised is taken
         return len(data)
 
     def close(self) -> None:

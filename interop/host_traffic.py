@@ -1,0 +1,43 @@
+"""What guests of an entry had their host do, in figures."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from polycall.interop.forks import new_lock
+
+__all__ = ["HostCounter", "HostTraffic"]
+
+
+class HostTraffic(NamedTuple):
+    """What went between guests and their host.
+
+    Attributes:
+        calls: Calls of imported functions.
+        bytes_in: Bytes that guests read: from files, connections, input.
+        bytes_out: Bytes that they wrote.
+        refusals: What was not granted, or not allowed: imports, addresses.
+    """
+
+    calls: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    refusals: int = 0
+
+
+class HostCounter:
+    """The figures of all instances of an entry so far. Shared by threads."""
+
+    def __init__(self) -> None:
+        self._lock = new_lock()
+        self._traffic = HostTraffic()
+
+    def add(self, more: HostTraffic) -> None:
+        """Counts what one call did."""
+        with self._lock:
+            self._traffic = HostTraffic(*map(sum, zip(self._traffic, more, strict=True)))
+
+    def snapshot(self) -> HostTraffic:
+        """Returns the figures at this moment."""
+        with self._lock:
+            return self._traffic
