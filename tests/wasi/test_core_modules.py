@@ -1,9 +1,10 @@
-"""Core modules of real toolchains do with polycall's preview 1 what, as components, they do with wasmtime's own WASI."""
+"""Core modules of real toolchains do with preview 1 what they do, as components, with wasmtime's own WASI."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,15 @@ WORLD = BIN.parent / "wasi" / "world.wit"
 
 def test_a_libc_sees_the_same(tmp_path: Path) -> None:
     folders = {name: (Folder(fill(tmp_path / name)),) for name in ("theirs", "ours")}
-    said = {"arguments": ("guest",), "variables": {"LANGUAGE": "C"}, "calls": LIBC}
-    theirs = run_in_wasmtime(Run(guest=BIN / "c-libc.wasm", folders=folders["theirs"], **said))
-    core = Run(guest=BIN / "c-libc-core.wasm", folders=folders["ours"], wit=WORLD.read_text("utf-8"), **said)
-    ours = run_in_polycall(core, ("wasi1",))
+    component = Run(
+        guest=BIN / "c-libc.wasm",
+        calls=LIBC,
+        folders=folders["theirs"],
+        arguments=("guest",),
+        variables={"LANGUAGE": "C"},
+    )
+    core = replace(component, guest=BIN / "c-libc-core.wasm", folders=folders["ours"], wit=WORLD.read_text("utf-8"))
+    theirs, ours = run_in_wasmtime(component), run_in_polycall(core, ("wasi1",))
     assert (theirs.failure, ours.failure) == (None, None)
     found = {
         (export, *arguments): (expected, got)
