@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from wasi.here import run_in_polycall
+import polycall
+from polycall.interop.errors import DeadlineError, ExitError
+from wasi.here import run_in_polycall, write_project
 from wasi.oracle import run_in_wasmtime
 from wasi.runs import BIN, Folder, Run, contents
 from wasi.scenarios import COMMANDS, LIBC, Command, fill
@@ -106,3 +108,30 @@ def test_rust_sees_the_same(status: tuple[str, ...], tmp_path: Path) -> None:
     assert ours.stderr == theirs.stderr
     assert ours.returncode == (int(status[0]) if status else 0)
     assert contents(tmp_path / "ours") == contents(tmp_path / "theirs")
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_workers_do_the_same(isolation: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    project = tmp_path / "project"
+    project.mkdir()
+    run = Run(
+        guest=BIN / "c-libc-core.wasm",
+        calls=(("read-file", ()), ("write-file", ()), ("variable", ()), ("sleep-ms", ()), ("leave", ())),
+        folders=(Folder(tmp_path / "data"),),
+        variables={"LANGUAGE": "C"},
+        wit=WORLD.read_text("utf-8"),
+    )
+    write_project(project, run, ("wasi1",))
+    index = project / "_index.yaml"
+    index.write_text(index.read_text("utf-8").replace("  pool:", f"  isolation: {isolation}\n  pool:"), "utf-8")
+    with polycall.load(project) as registry:
+        assert registry.call("app:write-file", "/data/new", "w", b"text") == {"ok": 4}
+        assert registry.call("app:read-file", "/data/new") == {"ok": b"text"}
+        assert registry.call("app:read-file", "/data/none") == {"err": "No such file or directory"}
+        assert registry.call("app:variable", "LANGUAGE") == "C"
+        with pytest.raises(ExitError, match="the guest exited with status 7"):
+            registry.call("app:leave", 7)
+        with pytest.raises(DeadlineError):
+            registry.call("app:sleep-ms", 60_000, timeout=0.2)
+        assert registry.call("app:read-file", "/data/new") == {"ok": b"text"}
