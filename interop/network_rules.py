@@ -133,16 +133,23 @@ class _Layer:
         for rule in self.deny:
             if not rule.scheme and rule.port is None and (rule.names(name) or rule.word == "all"):
                 return f'{self.where}.deny has "{rule.text}"'
-        local = is_local_name(name)
-        for rule in () if self.allow is None else self.allow:
-            if rule.names(name) or (rule.allows_loopback() if local else rule.needs_names()):
-                return ""
-        return "" if self.allow is None else f"nothing in {self.where}.allow stands for it"
+        if is_local_name(name):
+            return self.refuses_local_name(name)
+        if self.allow is None or any(rule.names(name) or rule.needs_names() for rule in self.allow):
+            return ""
+        return f"nothing in {self.where}.allow stands for it"
+
+    def refuses_local_name(self, name: str) -> str:
+        rules = (*(self.allow or ()), *(self.listen or ()))
+        if self.allow is None or any(rule.names(name) or rule.allows_loopback() for rule in rules):
+            return ""
+        return f"nothing in {self.where} stands for this machine"
 
     def reaches(self, names: Collection[str], place: Place) -> bool:
         if any(not rule.scheme and rule.port is None and rule.denies(names, place) for rule in self.deny):
             return False
-        return self.allow is None or any(rule.allows(names, place) for rule in self.allow)
+        rules = (*(self.allow or ()), *(self.listen or ()))  # whoever listens may know where
+        return self.allow is None or any(rule.allows(names, place) for rule in rules)
 
     def refuses_listening(self, scheme: str, port: int, place: Place) -> str:
         rules = self.listen
@@ -236,7 +243,7 @@ class NetworkRules:
         return _first(layer.refuses_name(name) for layer in self._layers)
 
     def may_find(self, name: str | None, address: Address) -> bool:
-        """Says whether a guest may be told an address that a name resolved to: some port there may be called."""
+        """Says whether a guest may be told an address of a name: it may call some port there, or listen at it."""
         place = place_of(address)
         names = () if name is None else (name,)
         return place.kind != "unspecified" and all(layer.reaches(names, place) for layer in self._layers)

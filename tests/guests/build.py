@@ -5,7 +5,7 @@ a compiler to use or to test polycall. This script is how those binaries come ab
 network access, Node.js and npm, and installs the pinned tools (`requirements.txt`, `package-lock.json`) into the
 folder `.guests-tools` of the project, which keeps itself out of version control.
 
-    python tests/guests/build.py                  rebuild every guest
+    python tests/guests/build.py                  rebuild every committed guest
     python tests/guests/build.py pricing caller   rebuild some
     python tests/guests/build.py --check          compare binaries and sources with hashes.json
 
@@ -52,6 +52,21 @@ C_FLAGS = (
     "-nostdlib", "-Wl,--no-entry", "-Wl,-z,stack-size=8192",
 )  # fmt: skip
 LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu17", "-Os", "-Wall", "-Wextra", "-Werror")
+GO_FLAGS = ("-trimpath", "-ldflags=-s -w")
+RUST_FLAGS = (
+    "--edition",
+    "2021",
+    "--target",
+    "wasm32-wasi",
+    "-C",
+    "opt-level=s",
+    "-C",
+    "panic=abort",
+    "-C",
+    "strip=debuginfo",
+)
+# Debian's packages rustc and libstd-rust-dev-wasm32: no registry has the standard library of Rust for WASI otherwise.
+RUSTC = Path("/usr/bin/rustc")
 JS_FLAGS = ("--backend", "quickjs", "--backend-qjs-disable-async")
 # The tool starts the engine in a runtime that has a wasi:io of its own but makes up wasi:http, whose streams are then
 # of another type, and gives up. So wasi:http gets a wasi:io by another name there, which the finished component loses.
@@ -74,7 +89,8 @@ class Guest:
 
     Attributes:
         name: What to call it on the command line.
-        language: The toolchain that builds it; `libc` is C with a libc over preview1.
+        language: The toolchain that builds it; `libc` is C with a libc over preview1, `starling` is JavaScript in
+            StarlingMonkey.
         source: Its source file, relative to the project.
         output: The committed binary, relative to the project.
         wit: The file that declares its world, relative to the project; empty for a command of a libc.
@@ -83,10 +99,11 @@ class Guest:
         packages: The WIT files of other packages that its world names.
         core: Whether it stays a core module that imports preview1.
         wasi: Whether its world names interfaces of WASI.
+        committed: Whether its binary is in the repository; it is not where it takes ten megabytes and more.
     """
 
     name: str
-    language: Literal["c", "libc", "js"]
+    language: Literal["c", "libc", "js", "starling", "python", "go", "rust"]
     source: str
     output: str
     wit: str = ""
@@ -95,6 +112,7 @@ class Guest:
     packages: tuple[str, ...] = (FUNCS_WIT,)
     core: bool = False
     wasi: bool = False
+    committed: bool = True
 
     def hash_sources(self) -> dict[str, str]:
         """Returns the SHA-256 of every file that the binary depends on, by path."""
@@ -103,6 +121,11 @@ class Guest:
         # As text, so that a checkout with other line ends has the same hashes.
         return {path: sha256((ROOT / path).read_text("utf-8").encode()) for path in sorted(paths)}
 
+
+BIG: tuple[tuple[str, Literal["starling", "python"], str, str, str], ...] = (
+    ("js-web", "starling", "web.js", "web.wit", "web"),
+    ("py-tour", "python", "tour.py", "tour.wit", "tour"),
+)
 
 GUESTS = (
     Guest(
@@ -174,6 +197,39 @@ GUESTS = (
         wasi=True,
     ),
     Guest(
+        name="go-tour",
+        language="go",
+        source=f"{WASI}/tour.go",
+        output=f"{BIN}/go-tour.wasm",
+        packages=(),
+    ),
+    *(
+        Guest(
+            name=f"rust-tour{suffix}",
+            language="rust",
+            source=f"{WASI}/tour.rs",
+            wit=f"{WASI}/tour.wit" if world else "",
+            world=world,
+            output=f"{BIN}/rust-tour{suffix}.wasm",
+            packages=(),
+            core=suffix == "-core",
+        )
+        for suffix, world in (("", ""), ("-reactor", "tour"), ("-core", ""))
+    ),
+    *(
+        Guest(
+            name=name,
+            language=language,
+            source=f"{WASI}/{source}",
+            wit=f"{WASI}/{wit}",
+            world=world,
+            output=f".guests-tools/built/{name}.wasm",
+            packages=(),
+            committed=False,
+        )
+        for name, language, source, wit, world in BIG
+    ),
+    Guest(
         name="js-script",
         language="js",
         source=f"{WASI}/script.js",
@@ -199,7 +255,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="guest", help=", ".join(guest.name for guest in GUESTS))
     parser.add_argument("--check", action="store_true", help="compare with hashes.json instead of rebuilding")
     options = parser.parse_args(arguments)
-    guests = [guest for guest in GUESTS if guest.name in options.names] if options.names else list(GUESTS)
+    guests = [guest for guest in GUESTS if (guest.name in options.names if options.names else guest.committed)]
     if unknown := set(options.names) - {guest.name for guest in guests}:
         parser.error(f"no such guest: {', '.join(sorted(unknown))}")
     return check(guests) if options.check else rebuild(guests)
@@ -214,6 +270,9 @@ def rebuild(guests: list[Guest]) -> int:
         output = ROOT / guest.output
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(binary)
+        if not guest.committed:
+            print(f"{guest.output}: {len(binary)} bytes, not committed")
+            continue
         old = hashes.get(guest.output)
         hashes[guest.output] = {"sha256": sha256(binary), "sources": guest.hash_sources()}
         print(f"{guest.output}: {len(binary)} bytes, sha256:{sha256(binary)}")
@@ -225,6 +284,7 @@ def rebuild(guests: list[Guest]) -> int:
 
 def check(guests: list[Guest]) -> int:
     """Compares binaries and sources with hashes.json; where tools are installed, rebuilds and compares the bytes."""
+    guests = [guest for guest in guests if guest.committed]
     hashes = read_hashes()
     problems = [problem for guest in guests for problem in find_problems(guest, hashes.get(guest.output))]
     for problem in problems:
@@ -278,7 +338,15 @@ def build(guest: Guest) -> bytes:
             shutil.copy(ROOT / package, dependencies)
         if guest.wasi:
             add_wasi(dependencies)
-        builders = {"c": build_c, "libc": build_libc, "js": build_js}
+        builders = {
+            "c": build_c,
+            "libc": build_libc,
+            "js": build_js,
+            "starling": build_starling,
+            "python": build_python,
+            "go": build_go,
+            "rust": build_rust,
+        }
         return builders[guest.language](guest, work).read_bytes()
 
 
@@ -364,6 +432,41 @@ def build_js(guest: Guest, work: Path) -> Path:
     return component
 
 
+def build_starling(guest: Guest, work: Path) -> Path:
+    """Bundles JavaScript, its world and the StarlingMonkey engine into a component, with all that the tool does."""
+    source = shutil.copy(ROOT / guest.source, work)
+    command = (tool("jco"), "componentize", Path(source).name, "--wit", "wit", "--world-name", guest.world)
+    run(*command, *guest.flags, "-o", "linked.wasm", cwd=work)
+    return work / "linked.wasm"
+
+
+def build_python(guest: Guest, work: Path) -> Path:
+    """Bundles Python, its world and CPython into a component."""
+    source = shutil.copy(ROOT / guest.source, work / "app.py")
+    command = (tool("componentize-py"), "-d", "wit", "-w", guest.world, "componentize", Path(source).stem)
+    run(*command, *guest.flags, "-o", "linked.wasm", cwd=work)
+    return work / "linked.wasm"
+
+
+def build_go(guest: Guest, work: Path) -> Path:
+    """Compiles Go to a command."""
+    core = work / "core.wasm"
+    source = shutil.copy(ROOT / guest.source, work / "main.go")
+    run(tool("go"), "build", *GO_FLAGS, *guest.flags, "-o", core, Path(source).name, cwd=work)
+    return strip(core if guest.core else link(guest, core, work, "command"), work)
+
+
+def build_rust(guest: Guest, work: Path) -> Path:
+    """Compiles Rust; with a world it is a reactor, without one a command."""
+    if not (RUSTC.exists() and (RUSTC.parent.parent / "lib/rustlib/wasm32-wasi").exists()):
+        raise SystemExit("building the Rust guests needs Debian's packages rustc, libstd-rust-dev-wasm32 and lld")
+    core, model = work / "core.wasm", "reactor" if guest.world else "command"
+    flags = (*RUST_FLAGS, "-Z", f"wasi-exec-model={model}", f"--remap-path-prefix={work}=", *guest.flags)
+    source = shutil.copy(ROOT / guest.source, work / "main.rs")
+    run(RUSTC, *flags, "-o", core, Path(source).name, cwd=work)
+    return strip(core if guest.core else link(guest, core, work, model), work)
+
+
 def install_tools() -> None:
     """Installs the pinned tools into `.guests-tools`, unless they are there already.
 
@@ -400,7 +503,7 @@ def pins() -> str:
 
 
 def tool(name: str) -> Path:
-    """Returns the path of an installed tool: `python`, `wasm-tools` or `jco`."""
+    """Returns the path of an installed tool: `python`, `wasm-tools`, `jco`, `go` or `componentize-py`."""
     scripts, suffix = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
     if name == "jco":
         return TOOLS / "node_modules" / ".bin" / ("jco.cmd" if os.name == "nt" else "jco")
@@ -414,7 +517,14 @@ def run(*command: str | Path, cwd: Path) -> None:
         SystemExit: The tool failed.
     """
     cache = str(TOOLS / "zig-cache")
-    environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    environment = os.environ | {
+        "ZIG_GLOBAL_CACHE_DIR": cache,
+        "ZIG_LOCAL_CACHE_DIR": cache,
+        "GOCACHE": str(TOOLS / "go-cache"),
+        "GOOS": "wasip1",
+        "GOARCH": "wasm",
+        "RUSTC_BOOTSTRAP": "1",  # -Z wasi-exec-model
+    }
     done = subprocess.run(
         command, cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )

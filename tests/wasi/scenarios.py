@@ -15,6 +15,10 @@ from wasi.servers import http_server
 __all__ = ["CALLS", "COMMANDS", "LIBC", "SCRIPTS", "Call", "Command", "Difference", "Script", "fill", "is_served"]
 
 _SCRIPTS = Path(__file__).resolve().parent / "scripts"
+_NO_USER = "a user in front of a host is no part of where a request goes, and often there to hide it"
+_OWN_CODE = "what happened has a code of its own"
+_TOLD = "why a body ended too soon is told by http-error-code, and by its trailers"
+_ECHOED = ["content-length: 4", "content-type: application/octet-stream", "x-length: none"]
 _NO_WRITING = "a read-only folder says that it is read-only, as the specification has it"
 
 
@@ -101,9 +105,29 @@ SCRIPTS = (
     Script("flush-too-much", ("wasi:cli", "wasi:io")),
     Script("tcp", ("wasi:sockets", "wasi:io"), network=True),
     Script("udp", ("wasi:sockets", "wasi:io"), network=True),
-    Script("names", ("wasi:sockets", "wasi:io"), network=True),
-    Script("fields", ("wasi:http", "wasi:io")),
-    Script("http", ("wasi:http", "wasi:io"), server=True),
+    Script("names", ("wasi:sockets", "wasi:io"), network=True, differences=(
+        Difference(
+            ("literals", 4, 0),
+            {"tag": "ipv6", "val": [0, 0, 0, 0, 0, 0xFFFF, 0x7F00, 1]},
+            {"tag": "ipv4", "val": [127, 0, 0, 1]},
+            "the specification says that an IPv4-mapped address is never returned",
+        ),
+    )),
+    Script("fields", ("wasi:http", "wasi:io"), differences=(
+        Difference(("authorities", 4, 0), {"ok": None}, {"err": None}, _NO_USER),
+        *(Difference(("authorities", at, 1), "user@host", "[::1]:80", _NO_USER) for at in (4, 5, 6)),
+    )),
+    Script("http", ("wasi:http", "wasi:io"), server=True, differences=(
+        Difference(("reset", "err"), "HTTP-protocol-error", "connection-terminated", _OWN_CODE),
+        Difference(("cut", "code", 1), None, "HTTP-response-incomplete", _TOLD),
+        Difference(("cut", "trailers"), None, {"err": {"tag": "HTTP-response-incomplete"}}, _TOLD),
+        Difference(("badChunk", "code", 1), None, "HTTP-protocol-error", _TOLD),
+        Difference(("badChunk", "trailers"), None, {"err": {"tag": "HTTP-protocol-error"}}, _TOLD),
+        Difference(
+            ("unannouncedTrailers", "headers"), _ECHOED, [*_ECHOED, "x-was-x-sum: 4"],
+            "trailers are sent, whether a header has announced them or not",
+        ),
+    )),
 )  # fmt: skip
 
 
