@@ -11,6 +11,7 @@ from polycall.interop import errors
 from polycall.interop.errors import (
     ConversionError,
     DeclarationError,
+    ExitError,
     Frame,
     GuestError,
     NotFoundError,
@@ -70,7 +71,7 @@ def test_a_program_with_something_unknown_in_it_is_refused_by_name() -> None:
 def _classes() -> list[type[PolycallError]]:
     classes = [getattr(errors, name) for name in errors.__all__]
     wanted = [each for each in classes if isinstance(each, type) and issubclass(each, PolycallError)]
-    return [each for each in wanted if each not in (PolycallError, DeclarationError, ConversionError)]
+    return [each for each in wanted if each not in (PolycallError, DeclarationError, ConversionError, ExitError)]
 
 
 @pytest.mark.parametrize("kind", _classes())
@@ -83,6 +84,14 @@ def test_an_error_of_every_class_survives(kind: type[PolycallError]) -> None:
     assert type(back) is kind
     assert [getattr(back, name) for name in FIELDS] == [getattr(error, name) for name in FIELDS]
     assert str(back) == str(error)
+
+
+def test_an_exit_keeps_its_status() -> None:
+    error = ExitError(7)
+    error.entry_id = "app:a"
+    back = decode_error(over_the_wire(encode_error(error)))
+    assert isinstance(back, ExitError)
+    assert (back.exit_status, back.entry_id, str(back)) == (7, "app:a", str(error))
 
 
 def test_a_conversion_error_keeps_its_parts_and_an_error_its_causes() -> None:

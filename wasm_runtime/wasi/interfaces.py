@@ -16,7 +16,9 @@ from polycall.wasm_runtime.wasi.cli.terminal_stdout import TerminalStdout
 from polycall.wasm_runtime.wasi.clocks.monotonic_clock import MonotonicClock
 from polycall.wasm_runtime.wasi.clocks.wall_clock import WallClock
 from polycall.wasm_runtime.wasi.filesystem.preopens import Preopens
-from polycall.wasm_runtime.wasi.filesystem.types import Types
+from polycall.wasm_runtime.wasi.filesystem.types import Types as FilesystemTypes
+from polycall.wasm_runtime.wasi.http.outgoing_handler import OutgoingHandler
+from polycall.wasm_runtime.wasi.http.types import Types as HttpTypes
 from polycall.wasm_runtime.wasi.io.error import Error
 from polycall.wasm_runtime.wasi.io.poll import Poll
 from polycall.wasm_runtime.wasi.io.streams import Streams
@@ -49,11 +51,13 @@ _INTERFACES: tuple[type[HostInterface], ...] = (
     TerminalStderr,
     WallClock,
     MonotonicClock,
-    Types,
+    FilesystemTypes,
     Preopens,
     Random,
     Insecure,
     InsecureSeed,
+    HttpTypes,
+    OutgoingHandler,
     NetworkInterface,
     InstanceNetwork,
     IpNameLookup,

@@ -44,11 +44,27 @@ class NetworkGate:
                 names count that it has looked up and that resolved to it.
         """
         names: Collection[str] = self._names_of(address) if host_name is None else (host_name,)
+        refusal = self._refusal(scheme, names, address, port)
+        if refusal:
+            self._refuse(refusal)
+        return not refusal
+
+    def connectable(
+        self, scheme: str, addresses: Collection[Address], port: int, host_name: str
+    ) -> tuple[list[Address], str]:
+        """Returns those addresses of a name that may be called; for whoever asks in another thread than the call's.
+
+        Returns:
+            These, and if there are none, what the person is to be told.
+        """
+        refusals = {each: self._refusal(scheme, (host_name,), each, port) for each in map(unmapped, addresses)}
+        allowed = [address for address, refusal in refusals.items() if not refusal]
+        return allowed, "" if allowed else next(iter(refusals.values()), "")
+
+    def _refusal(self, scheme: str, names: Collection[str], address: Address, port: int) -> str:
         reason = self._rules.why_not_connect(scheme, names, address, port)
-        if reason:
-            known = f" ({cut(next(iter(names)))})" if names else ""
-            self._refuse(f"refused to call {scheme}://{_shown(address)}:{port}{known}: {reason}")
-        return not reason
+        known = f" ({cut(next(iter(names)))})" if names else ""
+        return f"refused to call {scheme}://{_shown(address)}:{port}{known}: {reason}" if reason else ""
 
     def may_hear(self, scheme: str, address: Address, port: int) -> bool:
         """Says whether what comes from an address may reach the guest: what may be called may also answer."""
@@ -71,21 +87,19 @@ class NetworkGate:
             self._refuse(f"refused to look up {cut(name)}: {reason}")
         return not reason
 
-    def allowed(self, name: str | None, addresses: Collection[Address]) -> list[Address]:
+    def allowed(self, name: str, addresses: Collection[Address]) -> list[Address]:
         """Returns those of a name's addresses that the guest may be told, and remembers what they were found by.
 
         Args:
-            name: The name; None for an address that the guest wrote itself.
+            name: The name.
             addresses: What it resolved to.
         """
         found = list(dict.fromkeys(map(unmapped, addresses)))
         allowed = [address for address in found if self._rules.may_find(name, address)]
         if found and not allowed:
-            what = "it" if name is None else cut(name)
-            self._refuse(f"refused to tell where {what} is: {_shown(found[0])} may not be called at any port")
-        if name is not None:
-            for address in allowed:
-                self._remember(address, name)
+            self._refuse(f"refused to tell where {cut(name)} is: {_shown(found[0])} may not be called at any port")
+        for address in allowed:
+            self._remember(address, name)
         return allowed
 
     def forget(self) -> None:

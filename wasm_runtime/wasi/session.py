@@ -156,7 +156,10 @@ class Session:
             most: int = getattr(self.settings.limits, bound)
             if self._counts[bound] >= most:
                 what = bound.removeprefix("max_").replace("_", " ").replace("http", "HTTP")
-                raise TooManyError(f"the guest has {most} {what}", hint=f"it must close some, or raise {_KEY}{bound}")
+                raise TooManyError(
+                    f"the guest has {most} {what} and may have no more",
+                    hint=f"it must close some, or raise {_KEY}{bound}",
+                )
             self._counts[bound] += 1
         (self._lasting if kept.lasting else self._kept)[kept] = None
 
