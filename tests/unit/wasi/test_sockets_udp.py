@@ -9,9 +9,8 @@ from polycall.interop.errors import TrapError
 from polycall.interop.host_traffic import HostTraffic
 from polycall.wasm_runtime.spec import WasiLimitsSpec, WasiNetworkSpec
 from polycall.wasm_runtime.wasi.sockets.udp_create_socket import UdpCreateSocket
-from socket_guests import LOOPBACK, SocketGuest, at, here, listening, socket_guest
+from socket_guests import FAMILIES, LOOPBACK, SocketGuest, at, here, listening, socket_guest
 
-FAMILIES = ["ipv4", "ipv6"]
 ALL = WasiNetworkSpec(allow=("all",), listen=("all",))
 
 
