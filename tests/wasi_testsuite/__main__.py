@@ -15,6 +15,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from guests.build import install_tools
 from wasi_testsuite.adapter import ADAPTER_FAILURES, adapt
 from wasi_testsuite.cases import PREVIEW1, Case, cases_in
 from wasi_testsuite.report import FAILED, NOT_YET, PASSED, Outcome, report
@@ -34,6 +35,8 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
     given = parser.parse_args()
     chosen = [each for each in cases_in(given.checkout) if not given.names or each.name.startswith(tuple(given.names))]
+    if given.adapter:
+        install_tools()
     with ThreadPoolExecutor(given.jobs) as threads:
         outcomes = list(threads.map(lambda case: _outcome(case, adapted=given.adapter), chosen))
     print(report(outcomes))
