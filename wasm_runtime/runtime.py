@@ -97,10 +97,14 @@ class WasmRuntime:
             error.entry_id = error.entry_id or program.entry_id
             raise
 
+    def end_waits(self) -> None:
+        """Lets guests wait for nothing from now on. Neither blocks nor raises: a signal handler may ask for it."""
+        self._closing.cancel()
+
     def close(self) -> None:
         """Ends the waits of guests, and the interruption clock once no guarded call runs.
 
         What is still in use keeps the engine alive.
         """
-        self._closing.cancel()
+        self.end_waits()
         self._engine.ticker.close()

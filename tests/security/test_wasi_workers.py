@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ class Services:
 
     def folder(self, name: str, _namespace: str | None = None) -> ConfinedFolder:
         self.asked.append(name)
-        return ConfinedFolder(Path("/tmp"), read_only=True)
+        return ConfinedFolder(Path("/tmp"), read_only="it is")
 
 
 @pytest.fixture

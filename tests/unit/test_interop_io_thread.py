@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -40,6 +41,12 @@ def settled(thread: IoThread) -> None:
         return None
 
     thread.run(nothing()).result(SECONDS)
+
+
+def fill(descriptor: int) -> None:
+    with suppress(BlockingIOError):
+        while True:
+            os.write(descriptor, bytes(65536))
 
 
 class Bell:
@@ -75,7 +82,8 @@ def test_whoever_watches_is_called_once_when_there_is_something(watcher: IoThrea
     os.write(writer, b"a")
     assert bell.wait()
     settled(watcher)
-    assert bell.rings == 1
+    assert bell.rings > 0
+    assert bell.rings < 2
     stop()
     stop()
     settled(watcher)
@@ -131,9 +139,7 @@ def test_a_hang_up_is_heard_on_both_sides(watcher: IoThread, pipe: tuple[int, in
     assert heard.wait()
     other_reader, other_writer = os.pipe()
     os.set_blocking(other_writer, False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            os.write(other_writer, bytes(65536))
+    fill(other_writer)
     broken = Bell()
     watcher.watch(other_writer, "write", broken.ring)
     settled(watcher)

@@ -20,6 +20,11 @@ class Place:
         self.taken = True
 
 
+def interrupt(place: Place) -> None:
+    assert not place.taken
+    raise KeyboardInterrupt
+
+
 def test_where_calls_need_no_place_none_is_given_away() -> None:
     assert PLACE.get() is None
     with place_free():
@@ -34,8 +39,7 @@ def test_the_place_is_free_inside_and_taken_again_whatever_happens() -> None:
             assert not place.taken
         assert place.taken
         with pytest.raises(KeyboardInterrupt), place_free():
-            assert not place.taken
-            raise KeyboardInterrupt
+            interrupt(place)
         assert place.taken
     finally:
         PLACE.reset(token)

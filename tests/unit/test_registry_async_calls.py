@@ -150,6 +150,45 @@ def test_closing_a_registry_ends_the_waits_of_its_guests(project: Path) -> None:
     assert "the registry was closed while the guest waited for a point in time" in str(outcomes[0])
 
 
+def test_closing_a_registry_ends_the_waits_of_guests_in_workers_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    index = (
+        "version: '1.0'\nnamespace: more\nentries:\n  - name: busy\n    kind: function.lua\n    isolation: process\n"
+    )
+    lua = "    modules: [funcs]\n    source: |\n      local funcs = require('funcs')\n"
+    body = "      return { f = function() funcs.call('py:begun') for i = 1, 3e7 do end return 'ended' end }\n"
+    (tmp_path / "more" / "_index.yaml").write_text(index + lua + body + "    method: f\n")
+    wasi_project(tmp_path, SLEEPER, "sleep", "wasi:clocks", "wasi:io", more="    isolation: process\n")
+    begun = threading.Event()
+    registry = polycall.load(tmp_path)
+    registry.function("py:begun")(begun.set)
+    registry.call(GUEST, 0)
+    registry.call("more:busy")
+    begun.clear()
+    observer = Begun()
+    with concurrent.futures.ThreadPoolExecutor(2) as elsewhere:
+        busy = elsewhere.submit(registry.call, "more:busy")
+        waiting = elsewhere.submit(registry.call, GUEST, FOREVER, observer=observer)
+        assert begun.wait(60)
+        assert observer.begun.wait(60)
+        registry.close()
+        error = waiting.exception(60)
+        assert isinstance(error, polycall.PoolClosedError), error
+        assert "the registry was closed while the guest waited for a point in time" in str(error)
+        assert busy.result(60) == "ended"
+
+
+class Begun:
+    """An observer that says that a call has begun."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+
+    def start(self, _context: object, _arguments: object) -> Callable[[object], None]:
+        self.begun.set()
+        return lambda _outcome: None
+
+
 def test_a_reload_lets_what_waits_go_on(registry: polycall.Registry, project: Path) -> None:
     async def reload() -> None:
         tasks = sleepers(registry, 10, 200_000_000)
@@ -215,7 +254,8 @@ def test_a_system_without_threads_left_fails_the_call_or_makes_it_wait(
         await until(all_wait(calls_of(registry), 1))
         monkeypatch.setattr(threading.Thread, "start", refuse)
         second = asyncio.create_task(registry.call_async(GUEST, 0))  # on the thread of the first
-        assert await asyncio.gather(first, second) == [None, None]
+        assert await asyncio.wait_for(first, 60) is None
+        assert await asyncio.wait_for(second, 60) is None
         monkeypatch.undo()
         await until(all_wait(calls_of(registry), 0))
 

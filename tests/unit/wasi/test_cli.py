@@ -107,9 +107,9 @@ def test_exit_is_an_error_with_a_status() -> None:
         with pytest.raises(ExitError, match=f"^the guest exited with status {given}$") as caught:
             Exit().exit(STORE, status)
         assert caught.value.exit_status == given
-    for status in (0, 1, 255):
-        with pytest.raises(ExitError, match=f"the guest exited with status {status}$"):
-            Exit().exit_with_code(STORE, status)
+    for code in (0, 1, 255):
+        with pytest.raises(ExitError, match=f"the guest exited with status {code}$"):
+            Exit().exit_with_code(STORE, code)
 
 
 def test_the_standard_streams_of_a_function_are_an_empty_input_and_its_log(caplog: pytest.LogCaptureFixture) -> None:
@@ -255,14 +255,14 @@ def test_what_is_granted_works_and_what_is_not_is_refused_by_name(
     granted.call(arguments, context())
     granted.close()
     denied = prepare(runtime, SHELL, export, grants=[each for each in GROUPS if each != group]).instantiate()
-    with pytest.raises(polycall.ImportDeniedError, match=f'{group}/.*add "{group}" to its imports'):
+    with pytest.raises(polycall.ImportDeniedError, match=rf'{group}/.*add "{group}" to its imports'):
         denied.call(arguments, context())
     denied.close()
 
 
 def test_streams_that_are_granted_without_their_group_can_be_had_but_not_used(runtime: WasmRuntime) -> None:
     denied = prepare(runtime, SHELL, "print", grants=["wasi:cli"]).instantiate()
-    with pytest.raises(polycall.ImportDeniedError, match='wasi:io/streams.*add "wasi:io" to its imports'):
+    with pytest.raises(polycall.ImportDeniedError, match=r'wasi:io/streams.*add "wasi:io" to its imports'):
         denied.call((1,), context())
     denied.close()
 
@@ -380,14 +380,16 @@ def test_a_required_variable_without_a_value_fails_the_call(registry: polycall.R
     with pytest.raises(CallError, match=r"wasi\.env: the variable app:must is required and has no value"):
         registry.call(f"app:must-{isolation}")
     registry.call("app:lua", "set", "app:must", "here")
-    assert ["MUST", "here"] in registry.call(f"app:must-{isolation}")
+    variables = registry.call(f"app:must-{isolation}")
+    assert isinstance(variables, list)
+    assert ["MUST", "here"] in variables
 
 
 @pytest.mark.parametrize("isolation", ISOLATIONS)
 def test_exit_of_an_entry_is_success_or_an_error_with_its_status(registry: polycall.Registry, isolation: str) -> None:
     target = f"app:exit-with-code-{isolation}"
     assert registry.call(target, 0) is None
-    with pytest.raises(ExitError, match="the guest exited with status 7$") as caught:
+    with pytest.raises(ExitError, match=r"the guest exited with status 7$") as caught:
         registry.call(target, 7)
     assert caught.value.exit_status == 7
     assert registry.call(target, 0) is None  # there is another instance

@@ -81,6 +81,11 @@ def sink_of(session: Session) -> OutputStream:
     return OutputStream(session, console_sink(session, "stdout"), "room for output", lasting=True)
 
 
+def write_for_ever(stream: OutputStream) -> None:
+    while True:
+        assert stream.blocking_write_and_flush(STORE, bytes(4096)) == DONE
+
+
 def blocks(descriptor: int) -> bool:
     return not fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_NONBLOCK
 
@@ -233,8 +238,7 @@ def test_a_wait_for_room_ends_with_the_deadline(descriptors: Descriptors) -> Non
     stream = sink_of(session)
     started = time.monotonic()
     with pytest.raises(DeadlineError, match="while it waited for room for output"):
-        while True:
-            assert stream.blocking_write_and_flush(STORE, bytes(4096)) == DONE
+        write_for_ever(stream)
     with pytest.raises(DeadlineError):
         write_out(session)
     assert time.monotonic() - started < 0.5

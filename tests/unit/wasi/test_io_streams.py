@@ -320,7 +320,7 @@ _BLOCKING: dict[str, Callable[[Session], Any]] = {
 def test_what_blocks_ends_with_the_deadline(form: str) -> None:
     session = new_session(seconds=0.05)
     started = time.monotonic()
-    with pytest.raises(DeadlineError, match="while it waited for (input|room for output)"):
+    with pytest.raises(DeadlineError, match=r"while it waited for (input|room for output)"):
         _BLOCKING[form](session)
     assert 0.04 < time.monotonic() - started < 0.5  # alone on a machine within a millisecond
 
@@ -331,7 +331,7 @@ def test_what_blocks_ends_with_the_cancellation(form: str) -> None:
     session = new_session(cancellation=cancellation)
     timer = threading.Timer(0.02, cancellation.cancel)
     timer.start()
-    with pytest.raises(CancelledError, match="while it waited for (input|room for output)"):
+    with pytest.raises(CancelledError, match=r"while it waited for (input|room for output)"):
         _BLOCKING[form](session)
     timer.join()
     assert not cancellation._wakers

@@ -28,7 +28,7 @@ def test_numbers_have_64_bits(draw: object) -> None:
     drawn = [draw(STORE) for _ in range(200)]
     assert len(set(drawn)) == 200
     assert 2**60 < max(drawn) < 2**64
-    assert 0 <= min(drawn)
+    assert min(drawn) >= 0
 
 
 def test_a_seed_is_two_numbers() -> None:
