@@ -72,9 +72,8 @@ class OpenFolder:
         """
         if flags & CHANGING:
             self.refuse_change()
-        name, slash = _name_of(path)
-        if slash and flags & os.O_CREAT:
-            raise error_of(errno.EISDIR)
+        before, slash = _name_of(path)
+        makes = bool(flags & os.O_CREAT)
 
         def admit(mode: int) -> None:
             if stat.S_ISDIR(mode):
@@ -87,11 +86,14 @@ class OpenFolder:
             refuse_special(mode)
 
         def act(parent: int, name: str) -> int:
-            if flags & os.O_CREAT and flags & os.O_EXCL and _exists(parent, name):
+            ends_in_slash = slash and name != "."
+            if makes and flags & os.O_EXCL and not ends_in_slash and _exists(parent, name):
                 raise error_of(errno.EEXIST)
+            if makes and ends_in_slash:  # a folder is made by other means
+                raise error_of(errno.EISDIR)
             return open_at(parent, name, flags, admit)
 
-        return walk(self.descriptor, f"{name}/." if slash else name, act, follow=follow)
+        return walk(self.descriptor, f"{before}/." if slash and not makes else before, act, follow=follow)
 
     def status(self, path: str, *, follow: bool) -> os.stat_result:
         """Returns what is known of something."""
@@ -152,8 +154,7 @@ class OpenFolder:
         """Gives something another name, in a folder of the same mount."""
 
         def act(old: _Place, new: _Place) -> None:
-            is_folder = stat.S_ISDIR(old.mode())
-            if (old.slash or new.slash) and not is_folder:
+            if not stat.S_ISDIR(old.mode()) and (old.slash or new.slash):
                 raise error_of(errno.ENOTDIR)
             os.rename(old.name, new.name, src_dir_fd=old.folder, dst_dir_fd=new.folder)
 
@@ -164,11 +165,13 @@ class OpenFolder:
 
         def act(old: _Place, new: _Place) -> None:
             mode = old.mode()
-            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-                raise error_of(errno.EPERM)
-            if old.slash:
+            if old.slash and not stat.S_ISDIR(mode):
                 raise error_of(errno.ENOTDIR)
             new.refuse_slash()
+            if _exists(new.folder, new.name):
+                raise error_of(errno.EEXIST)
+            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                raise error_of(errno.EPERM)
             os.link(old.name, new.name, src_dir_fd=old.folder, dst_dir_fd=new.folder, follow_symlinks=False)
 
         self._change_both(path, to, new_path, act)

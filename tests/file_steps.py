@@ -9,34 +9,44 @@ results[written.step]           # {"ok": 4}
 
 from __future__ import annotations
 
+import functools
+import json
 import struct
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import wasmtime
+from wasmtime import component
+
+import polycall
 from projects import GUESTS
 
-__all__ = ["ERRORS", "GUEST", "Place", "Steps", "as_time"]
+__all__ = ["ERRORS", "GUEST", "Mount", "Place", "Steps", "WasmtimeFiles", "as_time", "load_steps"]
 
 GUEST = GUESTS / "wat" / "file-steps.wat"
 
-_NAMES = """
+
+def _split(text: str) -> list[str]:
+    return text.split()
+
+
+_NAMES = _split("""
     read-via-stream write-via-stream append-via-stream advise sync-data get-flags get-type set-size set-times read
     write read-directory sync create-directory-at stat stat-at set-times-at link-at open-at readlink-at
     remove-directory-at rename-at symlink-at unlink-file-at is-same-object metadata-hash metadata-hash-at
     read-directory-entry filesystem-error-code get-directories stream-read blocking-read check-write stream-write
     blocking-flush blocking-write-and-flush drop-descriptor drop-entries drop-input drop-output drop-error peek
-""".split()
-ERRORS = """
+""")
+ERRORS = _split("""
     access would-block already bad-descriptor busy deadlock quota exist file-too-large illegal-byte-sequence
     in-progress interrupted invalid io is-directory loop too-many-links message-size name-too-long no-device no-entry
     no-lock insufficient-memory insufficient-space not-directory not-empty not-recoverable unsupported no-tty
     no-such-device overflow not-permitted pipe read-only invalid-seek text-file-busy cross-device
-""".split()
-_TYPES = "unknown block-device character-device directory fifo symbolic-link regular-file socket".split()
-_FLAGS = "read write file-integrity-sync data-integrity-sync requested-write-sync mutate-directory".split()
-_OPEN = "create directory exclusive truncate".split()
-ADVICE = "normal sequential random will-need dont-need no-reuse".split()
-_STREAMS = ("stream-read", "blocking-read", "check-write", "stream-write", "blocking-flush", "blocking-write-and-flush")
+""")
+_TYPES = _split("unknown block-device character-device directory fifo symbolic-link regular-file socket")
+_FLAGS = _split("read write file-integrity-sync data-integrity-sync requested-write-sync mutate-directory")
+_OPEN = _split("create directory exclusive truncate")
 _SEEN = 16 << 10
 """Of the guest's memory: what steps gave that does not fit into their result stands there."""
 
@@ -82,7 +92,7 @@ class Steps:
         steps = [*self._steps, ("peek", [0, seen], [])]
         values = [[_NAMES.index(name), numbers, *[*texts, b"", b""][:2]] for name, numbers, texts in steps]
         *areas, memory = (bytes(area) for area in call(values))
-        return [_decode(name, area, memory) for (name, _, _), area in zip(self._steps, areas, strict=True)]
+        return [_decode(name, _Area(area, memory)) for (name, _, _), area in zip(self._steps, areas, strict=True)]
 
 
 def as_time(new: str | int) -> tuple[int, int, int]:
@@ -93,71 +103,142 @@ def as_time(new: str | int) -> tuple[int, int, int]:
 
 
 def _number(argument: Place | int) -> int:
-    return argument if isinstance(argument, int) else 1 << 63 | argument.shift << 32 | argument.step
+    return argument if isinstance(argument, int) else 0xFEED << 48 | argument.shift << 32 | argument.step
 
 
 def _bits(given: Sequence[str], names: Sequence[str]) -> int:
     return sum(1 << names.index(each) for each in given)
 
 
-def _words(bits: int) -> list[str]:
-    return [name for at, name in enumerate(_FLAGS) if bits >> at & 1]
+class _Area(NamedTuple):
+    """What a step gave, as the canonical ABI lays it out, and the memory that it may point into."""
+
+    raw: bytes
+    memory: bytes
+
+    def u32(self, at: int) -> int:
+        number: int = struct.unpack_from("<I", self.raw, at)[0]
+        return number
+
+    def u64(self, at: int) -> int:
+        number: int = struct.unpack_from("<Q", self.raw, at)[0]
+        return number
+
+    def data(self, at: int) -> bytes:
+        return self.memory[self.u32(at) :][: self.u32(at + 4)]
+
+    def time(self, at: int) -> int | None:
+        return self.u64(at + 8) * 10**9 + self.u32(at + 16) if self.raw[at] else None
+
+    def stat(self) -> dict[str, Any]:
+        times = {"accessed": self.time(32), "modified": self.time(56), "changed": self.time(80)}
+        return {"type": _TYPES[self.raw[8]], "links": self.u64(16), "size": self.u64(24), **times}
+
+    def flags(self) -> list[str]:
+        return [name for at, name in enumerate(_FLAGS) if self.raw[1] >> at & 1]
+
+    def entry(self) -> tuple[str, str] | None:
+        return (_TYPES[self.raw[8]], self.data(12).decode()) if self.raw[4] else None
+
+    def folders(self) -> list[str]:
+        starts = range(self.u32(0), self.u32(0) + 12 * self.u32(4), 12)
+        return [_Area(self.memory[at : at + 12], self.memory).data(4).decode() for at in starts]
 
 
-def _decode(name: str, area: bytes, memory: bytes) -> Any:
-    u32 = lambda at: struct.unpack_from("<I", area, at)[0]  # noqa: E731
-    u64 = lambda at: struct.unpack_from("<Q", area, at)[0]  # noqa: E731
-    data = lambda at: memory[u32(at) : u32(at) + u32(at + 4)]  # noqa: E731
+_WHOLE: dict[str, Callable[[_Area], Any]] = {
+    "get-directories": _Area.folders,
+    "is-same-object": lambda area: bool(area.raw[0]),
+    "filesystem-error-code": lambda area: ERRORS[area.raw[1]] if area.raw[0] else None,
+}
+"""What is no ``result``, and how to read it."""
 
-    def time(at: int) -> int | None:
-        return u64(at + 8) * 10**9 + u32(at + 16) if area[at] else None
+_OK: dict[str, tuple[int, Callable[[_Area], Any]]] = {
+    "get-flags": (1, _Area.flags),
+    "get-type": (1, lambda area: _TYPES[area.raw[1]]),
+    "write": (8, lambda area: area.u64(8)),
+    "check-write": (8, lambda area: area.u64(8)),
+    "stat": (8, _Area.stat),
+    "stat-at": (8, _Area.stat),
+    "metadata-hash": (8, lambda area: (area.u64(8), area.u64(16))),
+    "metadata-hash-at": (8, lambda area: (area.u64(8), area.u64(16))),
+    "read": (4, lambda area: (area.data(4), bool(area.raw[12]))),
+    "readlink-at": (4, lambda area: area.data(4).decode()),
+    "stream-read": (4, lambda area: area.data(4)),
+    "blocking-read": (4, lambda area: area.data(4)),
+    "read-directory-entry": (4, _Area.entry),
+    **dict.fromkeys(("open-at", "read-directory", "stream-write", "blocking-flush"), (4, lambda _area: None)),
+    **dict.fromkeys(("read-via-stream", "write-via-stream", "append-via-stream"), (4, lambda _area: None)),
+    "blocking-write-and-flush": (4, lambda _area: None),
+}
+"""Where a ``result`` has its value or its error, and how to read the value; all others have only an error, at 1."""
 
-    def stat() -> dict[str, Any]:
-        times = {"accessed": time(32), "modified": time(56), "changed": time(80)}
-        return {"type": _TYPES[area[8]], "links": u64(16), "size": u64(24), **times}
 
+def _decode(name: str, area: _Area) -> Any:
     if name.startswith("drop") or name == "peek":
         return None
-    if name == "get-directories":
-        places = range(u32(0), u32(0) + 12 * u32(4), 12)
-        paths = [struct.unpack_from("<II", memory, at + 4) for at in places]
-        return [memory[at : at + length].decode() for at, length in paths]
-    if name == "is-same-object":
-        return bool(area[0])
-    if name == "filesystem-error-code":
-        return ERRORS[area[1]] if area[0] else None
-    if area[0]:
-        at = 8 if name in {"write", "check-write", "stat", "stat-at", "metadata-hash", "metadata-hash-at"} else 4
-        if name == "get-flags" or name == "get-type" or name in _NO_PAYLOAD:
-            at = 1
-        return {"err": ("closed" if area[at] else "failed") if name in _STREAMS else ERRORS[area[at]]}
-    match name:
-        case "get-flags":
-            return {"ok": _words(area[1])}
-        case "get-type":
-            return {"ok": _TYPES[area[1]]}
-        case "write" | "check-write":
-            return {"ok": u64(8)}
-        case "stat" | "stat-at":
-            return {"ok": stat()}
-        case "metadata-hash" | "metadata-hash-at":
-            return {"ok": (u64(8), u64(16))}
-        case "read":
-            return {"ok": (data(4), bool(area[12]))}
-        case "readlink-at":
-            return {"ok": data(4).decode()}
-        case "stream-read" | "blocking-read":
-            return {"ok": data(4)}
-        case "read-directory-entry":
-            return {"ok": (_TYPES[area[8]], data(12).decode()) if area[4] else None}
-        case _:
-            return {"ok": None}
+    if name in _WHOLE:
+        return _WHOLE[name](area)
+    at, read = _OK.get(name, (1, lambda _area: None))
+    if not area.raw[0]:
+        return {"ok": read(area)}
+    code = area.raw[at]
+    is_stream = name == "check-write" or name.startswith(("stream", "blocking"))
+    return {"err": ("failed", "closed")[code] if is_stream else ERRORS[code]}
 
 
-_NO_PAYLOAD = frozenset(
+class Mount(NamedTuple):
+    """A folder, and where the guest sees it."""
+
+    folder: Path
+    guest: str = "/data"
+    read_only: bool = False
+
+
+def load_steps(project: Path, *mounts: Mount, **more: Any) -> polycall.Registry:
+    """Returns a project whose `app:steps` and `app:move` are the exports of the guest.
+
+    Args:
+        project: An empty folder, in which none of the others lies.
+        mounts: What it sees; `app:f0` is the first one's ``fs.directory``.
+        more: Further keys of the entries; those of ``wasi`` are added to it.
     """
-    advise sync-data set-size set-times sync create-directory-at set-times-at link-at remove-directory-at rename-at
-    symlink-at unlink-file-at
-    """.split()
-)
-"""What gives nothing, so that the code of an error is next to the discriminant."""
+    wasi = {**more.pop("wasi", {}), "mounts": [
+        {"fs": f"f{number}", "guest": mount.guest, "read_only": mount.read_only} for number, mount in enumerate(mounts)
+    ]}  # fmt: skip
+    shared = {"kind": "function.wat", "source": GUEST.read_text(), "imports": ["wasi:io", "wasi:filesystem"]}
+    entries = [{"name": name, "method": export, **shared, "wasi": wasi, **more} for name, export in _EXPORTS.items()]
+    folders = [
+        {"name": f"f{number}", "kind": "fs.directory", "directory": str(mount.folder)}
+        for number, mount in enumerate(mounts)
+    ]
+    (project / "_index.json").write_text(json.dumps({"namespace": "app", "entries": [*entries, *folders]}))
+    return polycall.load(project)
+
+
+_EXPORTS = {"steps": "run", "move": "move"}
+
+
+class WasmtimeFiles:
+    """The same guest with wasmtime's own WASI."""
+
+    def __init__(self, *mounts: Mount) -> None:
+        engine, guest = _compiled()
+        wasi = wasmtime.WasiConfig()
+        for mount in mounts:
+            wasi.preopen_dir(str(mount.folder), mount.guest, not mount.read_only)
+        self._store = wasmtime.Store(engine)
+        self._store.set_wasi(wasi)
+        linker = component.Linker(engine)
+        linker.add_wasip2()
+        self._instance = linker.instantiate(self._store, guest)
+
+    def __call__(self, steps: list[Any]) -> Any:
+        run = self._instance.get_func(self._store, "run")
+        assert run is not None
+        return run(self._store, [tuple(step) for step in steps])
+
+
+@functools.cache
+def _compiled() -> tuple[wasmtime.Engine, component.Component]:
+    engine = wasmtime.Engine()
+    return engine, component.Component(engine, bytes(wasmtime.wat2wasm(GUEST.read_text())))

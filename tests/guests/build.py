@@ -1,8 +1,8 @@
 """Rebuilds the committed WebAssembly guests from their sources.
 
-The examples and tests run components written in C and JavaScript whose binaries are committed, so that nobody needs
+The examples and tests run components written in several languages whose binaries are committed, so that nobody needs
 a compiler to use or to test polycall. This script is how those binaries come about: `make guests` runs it. It needs
-network access, Node.js and npm, and installs the pinned tools (`requirements.txt`, `package-lock.json`) into the
+network access, Node.js and npm, for Rust two packages of Debian's, and installs the pinned tools (`requirements.txt`, `package-lock.json`) into the
 folder `.guests-tools` of the project, which keeps itself out of version control.
 
     python tests/guests/build.py                  rebuild every committed guest
@@ -10,8 +10,8 @@ folder `.guests-tools` of the project, which keeps itself out of version control
     python tests/guests/build.py --check          compare binaries and sources with hashes.json
 
 `hashes.json` holds the SHA-256 of every binary and of the sources that it was built from. `--check` needs no tools;
-where they are installed it rebuilds as well, and says whether the result is byte-identical. C guests are. JavaScript
-guests are not: the tool stores a snapshot of the started QuickJS engine, with the random seeds of that moment.
+where they are installed it rebuilds as well, and says whether the result is byte-identical. Guests in C, Go and Rust are.
+JavaScript guests are not: the tool stores a snapshot of the started QuickJS engine, with the random seeds of that moment.
 
 The WAT files beside this script need no build: wasmtime reads them as they are.
 """
@@ -67,7 +67,9 @@ RUST_FLAGS = (
 )
 # Debian's packages rustc and libstd-rust-dev-wasm32: no registry has the standard library of Rust for WASI otherwise.
 RUSTC = Path("/usr/bin/rustc")
-JS_FLAGS = ("--backend", "quickjs", "--backend-qjs-disable-async")
+NO_RUST = "Rust guests need Debian's packages rustc, libstd-rust-dev-wasm32 and lld"
+JS_FLAGS = ("--backend", "quickjs")
+SYNC_ONLY = "--backend-qjs-disable-async"  # smaller, and without the canonical functions of asynchronous calls
 # The tool starts the engine in a runtime that has a wasi:io of its own but makes up wasi:http, whose streams are then
 # of another type, and gives up. So wasi:http gets a wasi:io by another name there, which the finished component loses.
 JS_STAND_IN = "xasi:"
@@ -144,7 +146,7 @@ GUESTS = (
         world="receipt",
         output=f"{EXAMPLE}/assets/receipt.wasm",
         # It needs no WASI; without this flag it would import all of it.
-        flags=("--backend-qjs-stub-wasi",),
+        flags=(SYNC_ONLY, "--backend-qjs-stub-wasi"),
     ),
     Guest(
         name="quote",
@@ -171,6 +173,7 @@ GUESTS = (
         world="js-caller",
         output="tests/guests/bin/js-caller.wasm",
         # With its WASI imports: what the toolchain makes of any program.
+        flags=(SYNC_ONLY,),
     ),
     *(
         Guest(
@@ -315,6 +318,8 @@ def find_problems(guest: Guest, recorded: Hashes | None) -> list[str]:
 
 def compare_with_rebuild(guest: Guest) -> str:
     """Rebuilds one guest in a temporary folder and says how it differs from the committed binary."""
+    if guest.language == "rust" and not has_rust():
+        return f"{guest.output}: not rebuilt: {NO_RUST}"
     committed, rebuilt = (ROOT / guest.output).read_bytes(), build(guest)
     if committed == rebuilt:
         return f"{guest.output}: a rebuild is byte-identical"
@@ -435,9 +440,20 @@ def build_js(guest: Guest, work: Path) -> Path:
 def build_starling(guest: Guest, work: Path) -> Path:
     """Bundles JavaScript, its world and the StarlingMonkey engine into a component, with all that the tool does."""
     source = shutil.copy(ROOT / guest.source, work)
-    command = (tool("jco"), "componentize", Path(source).name, "--wit", "wit", "--world-name", guest.world)
-    run(*command, *guest.flags, "-o", "linked.wasm", cwd=work)
+    files = (Path(source).name, work / "wit", guest.world, "linked.wasm")
+    run(find_node(), HERE / "starling.mjs", TOOLS / "node_modules", *files, cwd=work)
     return work / "linked.wasm"
+
+
+def find_node() -> str:
+    """Returns the path of Node.js.
+
+    Raises:
+        SystemExit: It is not installed.
+    """
+    if (node := shutil.which("node")) is None:
+        raise SystemExit("building the JavaScript guests needs Node.js 20 or later and npm on the PATH")
+    return node
 
 
 def build_python(guest: Guest, work: Path) -> Path:
@@ -458,13 +474,18 @@ def build_go(guest: Guest, work: Path) -> Path:
 
 def build_rust(guest: Guest, work: Path) -> Path:
     """Compiles Rust; with a world it is a reactor, without one a command."""
-    if not (RUSTC.exists() and (RUSTC.parent.parent / "lib/rustlib/wasm32-wasi").exists()):
-        raise SystemExit("building the Rust guests needs Debian's packages rustc, libstd-rust-dev-wasm32 and lld")
+    if not has_rust():
+        raise SystemExit(NO_RUST)
     core, model = work / "core.wasm", "reactor" if guest.world else "command"
     flags = (*RUST_FLAGS, "-Z", f"wasi-exec-model={model}", f"--remap-path-prefix={work}=", *guest.flags)
     source = shutil.copy(ROOT / guest.source, work / "main.rs")
     run(RUSTC, *flags, "-o", core, Path(source).name, cwd=work)
     return strip(core if guest.core else link(guest, core, work, model), work)
+
+
+def has_rust() -> bool:
+    """Whether Debian's Rust is installed, with its standard library for WASI."""
+    return RUSTC.exists() and (RUSTC.parent.parent / "lib/rustlib/wasm32-wasi").exists()
 
 
 def install_tools() -> None:
@@ -475,9 +496,8 @@ def install_tools() -> None:
     """
     if tools_are_current():
         return
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SystemExit("building the JavaScript guests needs Node.js 20 or later and npm on the PATH")
+    find_node()
+    npm = shutil.which("npm") or "npm"
     shutil.rmtree(TOOLS, ignore_errors=True)
     TOOLS.mkdir()
     (TOOLS / ".gitignore").write_text("*\n", "utf-8")

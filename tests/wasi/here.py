@@ -99,7 +99,7 @@ def _log() -> Iterator[list[logging.LogRecord]]:
     """Gathers what entries log while the block runs."""
     records: list[logging.LogRecord] = []
     handler = _Gathering(records)
-    log = logging.getLogger("polycall")
+    log = logging.getLogger("polycall.entry")
     level = log.level
     log.addHandler(handler)
     log.setLevel(logging.DEBUG)

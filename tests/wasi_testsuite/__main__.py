@@ -2,8 +2,8 @@
 
     make wasi-testsuite CHECKOUT=/path/to/wasi-testsuite
 
-CHECKOUT is a checkout of WebAssembly/wasi-testsuite, of the branch prod/testsuite-base, which has binaries. The tests of
-preview 1 run as they are, as core modules; with --adapter, as components: each wrapped with the adapter that
+CHECKOUT is a checkout of WebAssembly/wasi-testsuite, of the branch prod/testsuite-base, which has binaries. The tests
+of preview 1 run as they are, as core modules; with --adapter, as components: each wrapped with the adapter that
 toolchains use. Those of WASI 0.3 do not run yet. The exit code is 1 if anything failed that should not.
 """
 

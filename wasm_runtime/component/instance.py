@@ -331,7 +331,22 @@ class ComponentInstance:
         if callee.signature is None or host.signature is None:
             return lambda _caller, _raw: implementation(store)
         how = self._linked.codec(function, callee.signature)
+        if how.plain_result is not None and host.misfit is None:
+            return partial(self._number, function.instance, partial(implementation, store), how.plain_result)
         return LoweredCall(self, function, how, partial(implementation, store), host.misfit)
+
+    def _number(
+        self,
+        number: int,
+        call: Callable[[], Any],
+        write: Callable[[memoryview, int, Any], None],
+        _caller: int,
+        raw: memoryview,
+    ) -> None:
+        """Serves a host's function that takes nothing and gives a number: a clock, most of all."""
+        if not self.may_leave[number]:
+            raise TrapError("cannot leave component instance")
+        write(raw, 0, call())
 
     def _call_back(self, function: LoweredFunction, callee: LiftedFunction, engine: int, raw: memoryview) -> None:
         """Serves a call of a component instance to itself or to one around it, which runs already.

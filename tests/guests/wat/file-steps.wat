@@ -1,6 +1,6 @@
 ;; A guest that does what it is told with wasi:filesystem: a list of steps in one call, each one function of the host.
 ;;
-;; A step is a number, arguments, and two texts. An argument with the highest bit set stands for 32 bits of what an
+;; A step is a number, arguments, and two texts. An argument that begins with 0xfeed stands for 32 bits of what an
 ;; earlier step gave: the step in its lower half, how far into its result above. What a step gives is 104 bytes as the
 ;; canonical ABI lays its result out, or what `peek` copied. See tests/file_steps.py, which has the numbers as well.
 (component
@@ -277,11 +277,11 @@
       (local $value i64)
       (local.set $value (i64.load
         (i32.add (i32.load offset=4 (local.get $step)) (i32.mul (local.get $which) (i32.const 8)))))
-      (if (result i64) (i64.ge_s (local.get $value) (i64.const 0))
+      (if (result i64) (i64.ne (i64.shr_u (local.get $value) (i64.const 48)) (i64.const 0xfeed))
         (then (local.get $value))
         (else (i64.load32_u (i32.add
           (i32.load (i32.add (local.get $results) (i32.mul (i32.wrap_i64 (local.get $value)) (i32.const 8))))
-          (i32.and (i32.wrap_i64 (i64.shr_u (local.get $value) (i64.const 32))) (i32.const 0x7fffffff)))))))
+          (i32.and (i32.wrap_i64 (i64.shr_u (local.get $value) (i64.const 32))) (i32.const 0xffff)))))))
     (func $handle (param $step i32) (param $which i32) (param $results i32) (result i32)
       (i32.wrap_i64 (call $argument (local.get $step) (local.get $which) (local.get $results))))
 

@@ -69,6 +69,7 @@ def test_what_a_bound_socket_does(family: str) -> None:
             assert guest.err(own, *start) == "concurrency-conflict"
         assert guest.err(own, "start-listen") == "concurrency-conflict"
         assert guest.err(own, "finish-listen") == "not-in-progress"
+        assert guest.ready(own)
         guest.ok(own, "finish-bind")
         assert guest.err(own, "finish-bind") == "not-in-progress"
         assert guest.err(own, "start-bind", guest.network, here(family)) == "invalid-state"
@@ -95,6 +96,17 @@ def test_what_a_listening_socket_does(family: str) -> None:
         assert guest.err(own, "remote-address") == "invalid-state"
         guest.ok(own, "set-listen-backlog-size", 4)
         assert all(guest.ok(own, option) is not None for option in OPTIONS)
+
+
+def test_to_begin_to_listen_is_nothing_to_wait_for() -> None:
+    with socket_guest() as guest:
+        own = guest.tcp()
+        guest.bind(own, here("ipv4"))
+        guest.ok(own, "start-listen")
+        assert guest.err(own, "accept") == "invalid-state"
+        guest.block(own)
+        guest.ok(own, "finish-listen")
+        assert not guest.ready(own)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -116,11 +116,11 @@ class Refusal(Exception):  # noqa: N818  # no failure of the call: a number on i
         return cls(_OF_CODE.get(code, Errno.IO) if isinstance(code, str) else Errno.IO)
 
 
-def done(outcome: Mapping[str, Any]) -> Any:
+def done(outcome: Any) -> Any:
     """Returns what a method of WASI 0.2 gives.
 
     Args:
-        outcome: A result, its error a code of ``wasi:filesystem``.
+        outcome: A result as WIT values have it (``{"ok": ...}``), its error a code of ``wasi:filesystem``.
 
     Raises:
         Refusal: It is an error.
