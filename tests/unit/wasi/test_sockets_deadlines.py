@@ -86,7 +86,7 @@ def descriptors() -> int:
 @pytest.mark.parametrize("wait", WAITS, ids=lambda wait: wait.__name__)
 @pytest.mark.usefixtures("silent")
 def test_a_wait_ends_with_the_deadline(wait: Wait) -> None:
-    assert io_thread().loop  # has descriptors of its own
+    assert io_thread().loop is not None  # has descriptors of its own
     with full_server() as full, listening() as server:
         before = descriptors()
         guest = SocketGuest(RULES, seconds=SECONDS)
@@ -114,7 +114,7 @@ def test_a_wait_ends_when_the_call_is_cancelled(wait: Wait) -> None:
 
 @pytest.mark.usefixtures("silent")
 def test_many_waits_leave_no_descriptors() -> None:
-    assert io_thread().loop
+    assert io_thread().loop is not None
     with full_server() as full, listening() as server:
         before = descriptors()
         for _ in range(10):
@@ -127,7 +127,7 @@ def test_many_waits_leave_no_descriptors() -> None:
 
 
 def test_a_call_that_ends_in_time_closes_what_it_opened() -> None:
-    assert io_thread().loop
+    assert io_thread().loop is not None
     with listening() as server:
         before = descriptors()
         guest = SocketGuest(RULES)
