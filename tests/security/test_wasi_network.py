@@ -17,9 +17,10 @@ import yaml
 import polycall
 from attacks import Attack, attacks
 from projects import GUESTS, hash_of
-from socket_guests import listening
+from socket_guests import FAMILIES, listening
 
 JS = GUESTS / "bin" / "js-script.wasm"
+NEEDS_IPV6 = pytest.mark.skipif("ipv6" not in FAMILIES, reason="this machine has no IPv6")
 GROUPS = ["wasi:sockets", "wasi:io", "wasi:cli", "wasi:clocks"]
 RULES: Mapping[str, Mapping[str, Any] | None] = {
     "default": None,
@@ -157,6 +158,7 @@ def test_this_machine_in_every_notation(registry: polycall.Registry, notation: s
         assert "connected" in run(registry, "loopback", expression)
 
 
+@NEEDS_IPV6
 @pytest.mark.parametrize("notation", ["[::1]", "::1", "0:0:0:0:0:0:0:1", "::1%lo", "::0001"])
 def test_this_machine_in_every_notation_of_ipv6(registry: polycall.Registry, notation: str) -> None:
     with listening(socket.AF_INET6) as server:
@@ -358,6 +360,7 @@ network: {allow: [loopback, public], deny: ["[::1]"]}
 """
 
 
+@NEEDS_IPV6
 @attacks(
     Attack(
         "reach what the entry allows and the project's ceiling does not",

@@ -26,6 +26,9 @@ MOST = 1.0
 RULES = WasiNetworkSpec(allow=("loopback", "silent.example"), listen=("loopback",))
 
 
+Wait = Callable[[SocketGuest, int, int], None]
+
+
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The resolver does not answer."""
@@ -68,7 +71,7 @@ def resolve(guest: SocketGuest, _full: int, _server: int) -> None:
     guest.resolve("silent.example")
 
 
-WAITS = {
+WAITS: dict[Wait, str] = {
     connect: "a connection to 127.0.0.1",
     accept: "a connection at 127.0.0.1",
     read: "data from 127.0.0.1",
@@ -76,7 +79,6 @@ WAITS = {
     receive: "a datagram from somebody",
     resolve: "the addresses of silent.example",
 }
-Wait = Callable[[SocketGuest, int, int], None]
 
 
 def descriptors() -> int:
