@@ -120,6 +120,10 @@ def test_write_takes_what_check_write_has_permitted() -> None:
     assert stream.check_write(STORE) == {"ok": 5}
     assert stream.write(STORE, b"abc") == DONE
     assert stream.write(STORE, b"de") == DONE
+    basin(stream).room = 1
+    with pytest.raises(TrapError, match="the guest wrote 1 bytes where check-write had permitted 0"):
+        stream.write(STORE, b"f")  # the permit is used up
+    basin(stream).room = 0
     assert stream.check_write(STORE) == {"ok": 0}
     assert basin(stream).taken == b"abcde"
 
