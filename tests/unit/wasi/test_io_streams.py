@@ -348,7 +348,7 @@ def test_what_blocks_ends_with_the_cancellation(form: str) -> None:
 def test_handles_that_a_guest_keeps_for_ever_keep_nothing_behind_them() -> None:
     session = new_session()
     source, sink = Spring(b"a"), Basin(1)
-    ends = [weakref.ref(source), weakref.ref(sink)]
+    ends: list[Callable[[], object]] = [weakref.ref(source), weakref.ref(sink)]
     handles: list[Any] = [InputStream(session, source, "input"), OutputStream(session, sink, "room")]
     handles += [handle.subscribe(STORE) for handle in handles]
     del source, sink
