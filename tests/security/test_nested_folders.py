@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wasmtime
 
 import polycall
 from attacks import Attack, attacks
 from file_steps import GUEST, Steps
 from polycall.interop.errors import CallError, GuestError, PolycallError
+from polycall.registry.standalone import Mount, run_file
+from polycall.wasm_runtime.wasi.console import Console
 
 LUA = """
 local fs = require("fs")
@@ -118,3 +121,39 @@ def test_no_folder_is_made_through_a_link(tmp_path: Path) -> None:
         (tmp_path / "data/sub").mkdir()
         assert registry.call("app:lua", "new", "text") is True
         assert (tmp_path / "data/sub/deep/deeper/new").read_text() == "text"
+
+
+PROGRAM = """
+(module
+  (import "wasi_snapshot_preview1" "path_rename" (func $rename (param i32 i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_symlink" (func $symlink (param i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_filestat_get" (func $stat (param i32 i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "sub")
+  (data (i32.const 8) "moved")
+  (data (i32.const 16) "file")
+  (data (i32.const 32) "TARGET")
+  (func (export "_start")
+    (if (call $rename (i32.const 3) (i32.const 0) (i32.const 3) (i32.const 3) (i32.const 8) (i32.const 5))
+      (then (call $exit (i32.const 1))))
+    (if (call $symlink (i32.const 32) (i32.const LENGTH) (i32.const 3) (i32.const 0) (i32.const 3))
+      (then (call $exit (i32.const 2))))
+    (call $exit (i32.add (i32.const 100)
+      (call $stat (i32.const 4) (i32.const 1) (i32.const 16) (i32.const 4) (i32.const 64))))))
+"""
+_NOT_PERMITTED = 63
+
+
+@attacks(
+    Attack(
+        "a link out in the place of a second `--dir`", "core module, polycall run", "`EPERM`", "a link to the inside"
+    )
+)
+@pytest.mark.parametrize(("target", "status"), [("../src", 100 + _NOT_PERMITTED), ("moved", 100)])
+def test_a_program_leads_no_folder_of_its_own_elsewhere(tmp_path: Path, target: str, status: int) -> None:
+    project(tmp_path)
+    text = PROGRAM.replace("TARGET", target).replace("LENGTH", str(len(target)))
+    (tmp_path / "program.wasm").write_bytes(wasmtime.wat2wasm(text))
+    mounts = [Mount(tmp_path / "data", "/a", False), Mount(tmp_path / "data/sub", "/b", False)]
+    assert run_file(tmp_path / "program.wasm", Console(None, None, None), mounts) == status
