@@ -1,7 +1,7 @@
 """A core module of preview 1 as a component of WASI 0.2: wrapped by wasm-tools, with jco's copy of the adapter.
 
-Both come with the tools of `tests/guests/build.py`, at the versions that are pinned there; they are installed if they
-are not there yet, which takes npm and the network.
+Both come with the tools of `tests/guests/build.py`, at the versions that are pinned there; `install_tools` installs
+them if they are not there yet, which takes npm and the network.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from guests.build import ADAPTER, TOOLS, install_tools, tool
+from guests.build import ADAPTER, TOOLS, tool
 
 __all__ = ["ADAPTER_FAILURES", "adapt"]
 
@@ -36,7 +36,6 @@ def adapt(binary: Path, folder: Path) -> Path:
     Raises:
         subprocess.CalledProcessError: It cannot be wrapped.
     """
-    install_tools()
     adapter = f"wasi_snapshot_preview1={TOOLS / ADAPTER.format('command')}"
     component = folder / binary.name
     command = (tool("wasm-tools"), "component", "new", binary, "--adapt", adapter, "-o", component)

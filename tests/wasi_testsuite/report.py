@@ -1,4 +1,4 @@
-"""What a run of the suite comes to: a table with the reason of every failure, and one line at the end."""
+"""What a run of the suite comes to: a table with the reason of every failure, and a line that counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["FAILED", "NOT_YET", "PASSED", "Outcome", "report"]
+__all__ = ["FAILED", "NOT_YET", "PASSED", "Outcome", "counted", "table"]
 
 PASSED, FAILED, NOT_YET = "passed", "failed", "not yet"
 
@@ -19,25 +19,26 @@ class Outcome:
         name: The case's.
         outcome: ``passed``, ``failed`` or ``not yet``.
         why: Of all but the first, the reason.
+        known: Whether a failure is none of polycall's.
     """
 
     name: str
     outcome: str
     why: str = ""
+    known: bool = False
 
 
-def report(outcomes: Iterable[Outcome]) -> str:
-    """Returns the report, its last line ``passed N, failed N, not yet N of N``."""
-    found = list(outcomes)
-    counts = Counter(each.outcome for each in found)
-    shown = [each for each in found if each.outcome != NOT_YET]
-    later = Counter(each.why for each in found if each.outcome == NOT_YET)
+def table(outcomes: Iterable[Outcome]) -> str:
+    """Returns a table of what passed and failed."""
     lines = [
         "| test | outcome | reason |",
         "|---|---|---|",
-        *(f"| {each.name} | {each.outcome} | {each.why.replace('|', '/')} |" for each in shown),
-        "",
-        *(f"{NOT_YET} {count}: {why}" for why, count in later.items()),
-        f"{PASSED} {counts[PASSED]}, {FAILED} {counts[FAILED]}, {NOT_YET} {counts[NOT_YET]} of {len(found)}",
+        *(f"| {each.name} | {each.outcome} | {each.why.replace('|', '/')} |" for each in outcomes),
     ]
     return "\n".join(lines)
+
+
+def counted(outcomes: Iterable[Outcome]) -> str:
+    """Returns ``passed N, failed N, not yet N of N``."""
+    counts = Counter(each.outcome for each in outcomes)
+    return f"{PASSED} {counts[PASSED]}, {FAILED} {counts[FAILED]}, {NOT_YET} {counts[NOT_YET]} of {counts.total()}"

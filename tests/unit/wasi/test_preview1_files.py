@@ -234,6 +234,30 @@ def test_a_folder_is_listed_piece_by_piece(steps: Steps, tmp_path: Path) -> None
     assert (done.u32(OUT + 24), done.u32(OUT + 32)) == (0, 0)
 
 
+def test_a_listing_goes_back_as_far_as_the_guest_wants(steps: Steps, tmp_path: Path) -> None:
+    for number in range(1500):
+        (tmp_path / f"{number}").touch()
+    steps.call("fd_readdir", 3, 2048, 1, 1490, OUT)  # far into it: what came before is not kept
+    steps.call("fd_readdir", 3, 2048, 60, 3, OUT + 8).call("fd_readdir", 3, 4096, 60, 0, OUT + 16)
+    steps.call("fd_readdir", 3, 8192, 8000, 1492, OUT + 24).call("fd_readdir", 3, 3000, 0, 0, OUT + 32)
+    done = steps.run()
+    assert done.errnos == [0] * 5
+    assert entries(done.text(2048, 60))[0][0] == 4
+    assert entries(done.text(4096, 60))[0] == (1, b".", FOLDER)
+    assert [each[0] for each in entries(done.text(8192, done.u32(OUT + 24)))] == list(range(1493, 1503))
+    assert done.u32(OUT + 32) == 0
+
+
+def test_a_name_that_is_no_text_is_left_out(steps: Steps, tmp_path: Path) -> None:
+    (tmp_path / "good").touch()
+    try:
+        (tmp_path / os.fsdecode(b"b\xffd")).touch()
+    except OSError:
+        pytest.skip("the file system has no such names")
+    done = steps.call("fd_readdir", 3, 2048, 1000, 0, OUT).run()
+    assert [name for _, name, _ in entries(done.text(2048, done.u32()))] == [b".", b"..", b"good"]
+
+
 def test_what_a_call_opens_is_gone_after_it_and_folders_stay(steps: Steps, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     steps.call("fd_fdstat_get", 4, 3000).open("file")

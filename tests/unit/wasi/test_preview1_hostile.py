@@ -57,9 +57,9 @@ def test_every_argument_alike(name: str, tmp_path: Path) -> None:
 def test_each_argument_for_itself(name: str, fd: int, tmp_path: Path) -> None:
     """The first is a descriptor, mostly; one of the others means harm."""
     parameters, _ = PREVIEW1[name].core_type
-    usual = [fd, *range(8, 8 * len(parameters), 8)]
     lists = [
         [*usual[:place], value, *usual[place + 1 :]]
+        for usual in ([fd, *range(8, 8 * len(parameters), 8)], [fd, *([0] * (len(parameters) - 1))])
         for place, kind in enumerate(parameters)
         for value in (SIZES if kind == "i32" else WIDE)
     ]

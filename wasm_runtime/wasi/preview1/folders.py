@@ -18,9 +18,9 @@ def fd_readdir(guest: Guest, fd: U32, at: U32, size: U32, place: U64, result: U3
     folder = guest.table.folder(fd, Right.FD_READDIR)
     target = guest.bytes_at(at, size)
     used = 0
-    for listed in folder.listing.after(guest.store, place):
-        guest.check_time()
-        entry = _DIRENT.pack(listed.place, listed.number, len(listed.name), listed.filetype) + listed.name
+    for listed in folder.listing.after(guest.store, place, guest.check_time):
+        name, number = listed.name.encode(), folder.listing.number(guest.store, listed)
+        entry = _DIRENT.pack(listed.place, number, len(name), listed.filetype) + name
         piece = entry[: size - used]
         target[used : used + len(piece)] = piece
         used += len(piece)

@@ -64,8 +64,6 @@ def _core_function(function: Served, ends: bool) -> CoreFunction:
             if guest is None:
                 guest = guest_of(store, lambda: memory_of(caller))
             errno = Errno.SUCCESS
-            # The engine looks at the clock where a guest loops or calls its own functions, not where it calls ours.
-            guest.check_time()
             try:
                 function(guest, *unpack_from(raw))
             except Refusal as refusal:

@@ -23,6 +23,7 @@ _MOST_BUFFERS = 1024
 """What one call reads or writes at most; it may always do less than it was asked for. POSIX calls it IOV_MAX."""
 
 _MOST_BYTES = 2**31 - 1
+_NOTHING = memoryview(bytearray())
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
 _BUFFER = struct.Struct("<II")
@@ -66,7 +67,7 @@ class Guest:
     def bytes_at(self, at: int, size: int) -> memoryview:
         """Returns a piece of the memory, to be read or written at once; one without bytes may lie anywhere."""
         if not size:
-            return memoryview(b"")
+            return _NOTHING
         return self.memory.fence(at, size, "a buffer")[at : at + size]
 
     def text(self, at: int, size: int) -> str:

@@ -44,6 +44,7 @@ def poll_oneoff(guest: Guest, subscriptions: U32, events: U32, count: U32, resul
     """Returns once something of a list has happened, and writes what has."""
     listed = guest.memory.fence(subscriptions, count * _SUBSCRIPTION.size, "a list of subscriptions", 8)
     guest.memory.fence(events, count * _EVENT.size, "where events go", 8)
+    guest.check_time()
     if not 0 < count <= _MOST:  # nothing to wait for, or too much
         raise Refusal(Errno.INVAL)
     size = _SUBSCRIPTION.size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from polycall.interop.errors import raise_if
 from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wasi.console import console_sink, console_source, is_terminal
 from polycall.wasm_runtime.wasi.filesystem.preopens import preopens_of
@@ -26,7 +27,7 @@ class Table:
     """
 
     def __init__(self, store: GuestStore) -> None:
-        session = session_of(store)
+        self._session = session = session_of(store)
         source = InputStream(session, console_source(session), "input", lasting=True)
         self._entries: dict[int, Entry] = {0: Input(source, is_terminal=is_terminal(session, "stdin"))}
         for name in _OUTPUTS:
@@ -40,7 +41,10 @@ class Table:
 
         Raises:
             Refusal: There is none, or the guest has given away the right that it needs.
+            DeadlineError, CancelledError: The call is over.
         """
+        # The engine looks at the clock where a guest loops or calls functions of its own, not where it calls ours.
+        raise_if(self._session.running().interruption())
         found = self._entries.get(number)
         if found is None:
             raise Refusal(Errno.BADF)
