@@ -1,4 +1,4 @@
-"""An open folder as such; tests/security/test_wasi_files.py tries to get out of it, tests/wasi compare with wasmtime."""
+"""An open folder as such; tests/security/test_wasi_files.py tries to get out, tests/wasi compares with wasmtime."""
 
 from __future__ import annotations
 
