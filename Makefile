@@ -1,7 +1,8 @@
 # `make demo` runs the main job on real guests, `make test` the tests, `make check` the linters, `make bench` the benchmarks.
 # Each sets up what it needs in .venv, as pinned in locks/; PYTHON chooses the interpreter (3.11 or newer).
 # With NEWEST=1 it is set up in .venv-newest, the newest of all that the ranges in pyproject.toml allow.
-# `make relock` renews locks/. `make conformance CHECKOUT=...` runs the component model's own test suite.
+# `make relock` renews locks/. `make conformance CHECKOUT=...` runs the component model's own test suite,
+# `make wasi-testsuite CHECKOUT=...` that of WASI, `make differential CHECKOUT=...` compares with other engines.
 PYTHON ?= python3
 VENV := $(if $(NEWEST),.venv-newest,.venv)
 BIN := $(VENV)/bin
@@ -10,9 +11,10 @@ LOCKED := $(PIP) install --require-hashes --requirement
 NEWER := $(PIP) install --upgrade --upgrade-strategy eager --editable .
 LOCK := $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make relock'
 RELOCK_ARGS ?= --upgrade
+CASES ?= 1000
 SECONDS ?= 60
 
-.PHONY: demo test conformance bench check format guests soak fuzz relock clean always
+.PHONY: demo test conformance wasi-testsuite differential bench check format guests soak fuzz relock clean always
 
 demo: $(VENV)/.runtime
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/04-orchestration/run.sh
@@ -23,6 +25,14 @@ test: $(VENV)/.dev
 conformance: $(VENV)/.dev
 	@test -n "$(CHECKOUT)" || { echo 'say CHECKOUT=/path/to/component-model, or several folders with : between them'; exit 2; }
 	PYTHONPATH=tests $(BIN)/python -m conformance $(CHECKOUT) $(CONFORMANCE_ARGS)
+
+wasi-testsuite: $(VENV)/.dev
+	@test -n "$(CHECKOUT)" || { echo 'say CHECKOUT=/path/to/wasi-testsuite, of its branch prod/testsuite-base'; exit 2; }
+	PYTHONPATH=tests $(BIN)/python -m wasi_testsuite $(CHECKOUT) $(TESTSUITE_ARGS)
+
+differential: $(VENV)/.dev
+	@test -n "$(CHECKOUT)" || { echo 'say CHECKOUT=/path/to/component-model'; exit 2; }
+	PYTHONPATH=tests $(BIN)/python -m differential $(CHECKOUT) --cases $(CASES) $(DIFFERENTIAL_ARGS)
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -42,9 +42,9 @@ entries:
      imports: [{groups}], wasi: {{mounts: [{{fs: data, guest: /data}}]}}}}
   - {{name: http, kind: function.wasm, fs: guests, path: js-script.wasm, hash: "{script}", method: evaluate,
      imports: [{groups}], wasi: {{network: {{allow: [loopback]}}}}}}
-  - {{name: granted, kind: function.wasm, fs: guests, path: c-libc.wasm, hash: "{libc}", method: resolutions,
+  - {{name: granted, kind: function.wasm, fs: guests, path: js-script.wasm, hash: "{script}", method: evaluate,
      imports: [{groups}], pool: {{type: inline}}}}
-  - {{name: bare, kind: function.wasm, fs: guests, path: c-libc.wasm, hash: "{libc}", method: resolutions,
+  - {{name: bare, kind: function.wasm, fs: guests, path: js-script.wasm, hash: "{script}", method: evaluate,
      pool: {{type: inline}}}}
   - {{name: ticks, kind: function.wat, source: file://ticks.wat, method: ticks, imports: ["wasi:clocks"]}}
 """
@@ -63,7 +63,7 @@ var body = answer.consume();
 var stream = body.stream();
 var size = 0;
 try {{
-  for (;;) size += stream.blockingRead(65536n).length;
+  for (;;) size += stream.blockingRead(65536).length;
 }} catch (error) {{
   if (error.payload.tag !== "closed") throw error;
 }}

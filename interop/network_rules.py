@@ -26,6 +26,7 @@ SCHEMES = ("tcp", "udp", "http", "https")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LISTENING = ("tcp", "udp")
 _DEFAULT = ("public",)
+_BY_DEFAULT = "without {}.allow, only what is public may be called"
 _NEVER_BY_NAME = frozenset({"link-local", "multicast", "unspecified"})
 _LONGEST_RULE = 300
 
@@ -114,12 +115,13 @@ _LOOPBACK: tuple[_Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """What one place has declared; for keys that it does not have, None."""
+    """What one place has declared; of what is None it says nothing."""
 
     where: str
     allow: tuple[Rule, ...] | None
     deny: tuple[Rule, ...]
     listen: tuple[Rule, ...] | None
+    otherwise: str = "nothing in {}.allow stands for it"
 
     def refuses(self, scheme: str, names: Collection[str], port: int, place: Place) -> str:
         denied = next((rule for rule in self.deny if rule.covers(scheme, port) and rule.denies(names, place)), None)
@@ -127,22 +129,29 @@ class _Layer:
             return f'{self.where}.deny has "{denied.text}"'
         if self.allow is None or any(rule.covers(scheme, port) and rule.allows(names, place) for rule in self.allow):
             return ""
-        return f"nothing in {self.where}.allow stands for it"
+        return self.otherwise.format(self.where)
 
     def refuses_name(self, name: str) -> str:
         for rule in self.deny:
             if not rule.scheme and rule.port is None and (rule.names(name) or rule.word == "all"):
                 return f'{self.where}.deny has "{rule.text}"'
-        local = is_local_name(name)
-        for rule in () if self.allow is None else self.allow:
-            if rule.names(name) or (rule.allows_loopback() if local else rule.needs_names()):
-                return ""
-        return "" if self.allow is None else f"nothing in {self.where}.allow stands for it"
+        if is_local_name(name):
+            return self.refuses_local_name(name)
+        if self.allow is None or any(rule.names(name) or rule.needs_names() for rule in self.allow):
+            return ""
+        return self.otherwise.format(self.where)
+
+    def refuses_local_name(self, name: str) -> str:
+        rules = (*(self.allow or ()), *(self.listen or ()))
+        if self.allow is None or any(rule.names(name) or rule.allows_loopback() for rule in rules):
+            return ""
+        return f"nothing in {self.where} stands for this machine"
 
     def reaches(self, names: Collection[str], place: Place) -> bool:
         if any(not rule.scheme and rule.port is None and rule.denies(names, place) for rule in self.deny):
             return False
-        return self.allow is None or any(rule.allows(names, place) for rule in self.allow)
+        rules = (*(self.allow or ()), *(self.listen or ()))  # whoever listens may know where
+        return self.allow is None or any(rule.allows(names, place) for rule in rules)
 
     def refuses_listening(self, scheme: str, port: int, place: Place) -> str:
         rules = self.listen
@@ -182,8 +191,9 @@ class NetworkRules:
         Raises:
             ValueError: A rule is none.
         """
-        layer = _Layer(where, _rules(_DEFAULT if allow is None else allow), _rules(deny), _rules(listen or ()))
-        return cls((layer,))
+        if allow is None:
+            return cls((_Layer(where, _rules(_DEFAULT), _rules(deny), _rules(listen or ()), _BY_DEFAULT),))
+        return cls((_Layer(where, _rules(allow), _rules(deny), _rules(listen or ())),))
 
     def under(
         self,
@@ -236,7 +246,7 @@ class NetworkRules:
         return _first(layer.refuses_name(name) for layer in self._layers)
 
     def may_find(self, name: str | None, address: Address) -> bool:
-        """Says whether a guest may be told an address that a name resolved to: some port there may be called."""
+        """Says whether a guest may be told an address of a name: it may call some port there, or listen at it."""
         place = place_of(address)
         names = () if name is None else (name,)
         return place.kind != "unspecified" and all(layer.reaches(names, place) for layer in self._layers)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -231,4 +232,25 @@ def _definitions(path: Path) -> Any:
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
+        _remember(module)
     return sys.modules[name]
+
+
+def _remember(module: Any) -> None:
+    """Has the sizes of types kept: the specification walks through all of a type for each field of it."""
+    for name in ("alignment", "elem_size", "despecialize"):
+        setattr(module, name, _kept(getattr(module, name)))
+
+
+def _kept(function: Callable[..., Any]) -> Callable[..., Any]:
+    found: dict[tuple[int, str | None], tuple[Any, Any]] = {}  # the type too: what is kept alive keeps its identity
+
+    def looked_up(of: Any, pointers: str | None = None) -> Any:
+        key = id(of), pointers
+        if key not in found:
+            if len(found) > 100_000:
+                found.clear()
+            found[key] = of, function(of) if pointers is None else function(of, pointers)
+        return found[key][1]
+
+    return looked_up

@@ -9,13 +9,11 @@ from polycall.interop.errors import ExitError, MissingExportError
 from polycall.interop.values import Value
 from polycall.wasm_runtime.component.names import unversioned
 from polycall.wasm_runtime.component.plan import ExportedInstance, LiftedFunction
+from polycall.wasm_runtime.core_plan import START
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
 from polycall.wasm_runtime.wasi.console import Console, write_out
 
 __all__ = ["WasmCommand", "command_export"]
-
-START = "_start"
-"""What core modules of WASI 0.1 export."""
 
 _RUN = "wasi:cli/run"
 

@@ -26,6 +26,7 @@ from polycall.interop.values import Value
 from polycall.wasm_runtime.component.instance import ComponentInstance
 from polycall.wasm_runtime.component.linked_plan import LinkedPlan
 from polycall.wasm_runtime.component.plan import LiftedFunction, Plan
+from polycall.wasm_runtime.core_plan import START
 from polycall.wasm_runtime.engine.memory_shares import MOST_MEMORIES, Shares, shares
 from polycall.wasm_runtime.engine.stores import GuestStore, StoreSession, WasmEngine
 from polycall.wasm_runtime.engine.traps import TooManyMemoriesError
@@ -49,6 +50,7 @@ class WasmFunction:
         imports: The interfaces (or core modules) that a host must stand behind.
         exports: All that the program exports.
         has_resources: Whether it takes or gives resources.
+        runs_once: Whether an instance of it serves one call alone: a command's ``_start`` leaves it at its end.
     """
 
     language = "wasm"
@@ -95,6 +97,7 @@ class WasmFunction:
             refuse_resources_of_hosts(export.signature, plan)
         self._program = program
         self._services = services
+        self.runs_once = compiled.plan is None and program.method == START
         self._closing = closing
         self._has_session = any(group.startswith("wasi") for group in program.grants)
         self._methods = ResourceMethods(plan)
@@ -229,7 +232,7 @@ class WasmInstance:
         refusals = 0
         try:
             value = self._guest.call(export or function.export, arguments)
-            self.poisoned = store.worn
+            self.poisoned = store.worn or function.runs_once
             if finish is not None:
                 finish(store.session)
             return value

@@ -7,12 +7,14 @@ from typing import Any, NoReturn
 
 import wasmtime
 
+from conformance.composing import composed, wants_whole
 from conformance.runner import Instance, Loaded
-from conformance.suite_host import FUNCTIONS, HOST, RESOURCES
+from conformance.suite_host import FUNCTIONS, HOST, MODULES, RESOURCES
 from polycall.interop.context import CallContext
 from polycall.interop.errors import PreparationError, TrapError
 from polycall.interop.values import Value
 from polycall.wasm_runtime.component.binary import decode
+from polycall.wasm_runtime.component.definitions import Component
 from polycall.wasm_runtime.component.host import HostFunction
 from polycall.wasm_runtime.component.linked_plan import LinkedPlan
 from polycall.wasm_runtime.component.plan import (
@@ -41,9 +43,16 @@ class OurEngine:
     def load(self, binary: bytes) -> Loaded:
         """Returns a component that is valid."""
         component = decode(binary)
-        plan = make_plan(component, binary)
+        try:
+            plan = make_plan(component, binary)
+        except PreparationError as error:
+            if not wants_whole(error.message):
+                raise
+            validate(component, binary)
+            return _ToCompose(self, binary, component, error)
         validate(component, binary)
-        return _Component(self._engine, plan, [self._compiled(binary[start:end]) for start, end in plan.modules])
+        modules = [self._compiled(binary[start:end]) for start, end in plan.modules]
+        return _Component(self._engine, binary, plan, modules)
 
     def _compiled(self, module: bytes) -> wasmtime.Module:
         try:
@@ -52,8 +61,27 @@ class OurEngine:
             raise PreparationError(str(error)) from None
 
 
+class _ToCompose:
+    """A component that imports whole modules or components: it is composed with those that export them."""
+
+    def __init__(self, engine: OurEngine, binary: bytes, component: Component, refusal: PreparationError) -> None:
+        self._engine = engine
+        self._binary = binary
+        self._component = component
+        self._refusal = refusal
+
+    def instantiate(self, named: Mapping[str, Instance]) -> Instance:
+        providers = {name: found.binary for name, found in named.items() if isinstance(found, _Instance)}
+        providers.setdefault(HOST, bytes(wasmtime.wat2wasm(MODULES)))
+        whole = composed(self._binary, self._component.definitions, providers)
+        if whole is None:
+            raise self._refusal
+        return self._engine.load(whole).instantiate({})
+
+
 class _Component:
-    def __init__(self, engine: WasmEngine, plan: Plan, modules: Sequence[wasmtime.Module]) -> None:
+    def __init__(self, engine: WasmEngine, binary: bytes, plan: Plan, modules: Sequence[wasmtime.Module]) -> None:
+        self._binary = binary
         self._engine = engine
         self._plan = plan
         self._modules = modules
@@ -63,13 +91,14 @@ class _Component:
         host.check(self._plan)
         linked = LinkedPlan(self._engine, self._plan, self._modules, host)
         store = self._engine.new_store(None, shares(None, Footprint()))
-        return _Instance(self._plan, linked, store)
+        return _Instance(self._binary, self._plan, linked, store)
 
 
 class _Instance:
     """An instance in a store of its own. After a failure nothing enters it any more."""
 
-    def __init__(self, plan: Plan, linked: LinkedPlan, store: GuestStore) -> None:
+    def __init__(self, binary: bytes, plan: Plan, linked: LinkedPlan, store: GuestStore) -> None:
+        self.binary = binary
         self.exports = plan.exports
         self._store = store
         self._poisoned = False

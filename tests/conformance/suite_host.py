@@ -7,7 +7,7 @@ from typing import Any
 
 from polycall.interop.errors import TrapError
 
-__all__ = ["FUNCTIONS", "HOST", "RESOURCES"]
+__all__ = ["FUNCTIONS", "HOST", "MODULES", "RESOURCES"]
 
 HOST = "host"
 """The name of the imported instance."""
@@ -59,3 +59,7 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 
 RESOURCES: Mapping[str, type] = {"resource1": Resource1, "resource2": Resource2, "resource1-again": Resource1}
 """Its resource types."""
+
+MODULES = """(component (core module (export "simple-module")
+  (global (export "g") i32 (i32.const 100)) (func (export "f") (result i32) (i32.const 101))))"""
+"""The same instance as a component, as far as it consists of whole modules."""

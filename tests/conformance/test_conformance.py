@@ -208,7 +208,9 @@ def test_scripts_are_converted(tmp_path: Path) -> None:
     [
         ("module_definition", '(import "a:b/c@1.0.0" (instance (export "r" (type (sub resource)))))', PASSED),
         ("module_definition", "(core func (canon task.cancel))", PASSED),
-        ("module_definition", '(import "m" (core module))', GATED),
+        ("module_definition", '(import "m" (core module))', PASSED),
+        ("module", '(import "m" (core module))', GATED),
+        ("assert_invalid", '(import "m" (core module)) (import "m" (core module))', PASSED),
         ("assert_invalid", '(import "f" (func)) (import "f" (func))', PASSED),
         ("assert_invalid", "(core module (func (result i32)))", PASSED),
         ("assert_invalid", '(import "f" (func))', FAILED),
@@ -267,3 +269,26 @@ def test_our_engine_runs_components_of_our_own() -> None:
         (FAILED, "the instance has trapped before"),
         (FAILED, "there is no function gone to call"),
     ]
+
+
+def test_what_imports_whole_modules_is_composed_with_what_exports_them() -> None:
+    module = '(core module (export "answer") (global (export "g") i32 (i32.const 42)))'
+    wanted = '(import "maker" (instance $maker (export "answer" (core module (export "g" (global {}))))))'
+    user = f"""{wanted.format("i32")}
+      (core instance $i (instantiate (module $maker "answer")))
+      (core module $reads (import "" "g" (global i32)) (func (export "get") (result i32) (global.get 0)))
+      (core instance $reads (instantiate $reads (with "" (instance $i))))
+      (func (export "get") (result u32) (canon lift (core func $reads "get")))
+      (export "again" (core module $maker "answer"))"""
+    script = [
+        ("module", "maker", module),
+        ("module", "user", user),
+        ("assert_unlinkable", None, wanted.format("f32")),
+        ("module", "chained", wanted.format("i32").replace("maker", "user", 1).replace("answer", "again")),
+        ("module", None, wanted.format("i32").replace("maker", "nobody", 1)),
+    ]
+    commands = [
+        Command(kind, 1, bytes(wasmtime.wat2wasm(f"(component {text})")), name=name) for kind, name, text in script
+    ]
+    commands.insert(2, calling("get", "assert_return", (), (42,), module="user"))
+    assert [each.outcome for each in run("own", commands, OurEngine())] == [PASSED] * 5 + [GATED]

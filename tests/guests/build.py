@@ -1,17 +1,17 @@
 """Rebuilds the committed WebAssembly guests from their sources.
 
-The examples and tests run components written in C and JavaScript whose binaries are committed, so that nobody needs
+The examples and tests run components written in several languages whose binaries are committed, so that nobody needs
 a compiler to use or to test polycall. This script is how those binaries come about: `make guests` runs it. It needs
-network access, Node.js and npm, and installs the pinned tools (`requirements.txt`, `package-lock.json`) into the
+network access, Node.js and npm, for Rust two packages of Debian's, and installs the pinned tools (`requirements.txt`, `package-lock.json`) into the
 folder `.guests-tools` of the project, which keeps itself out of version control.
 
-    python tests/guests/build.py                  rebuild every guest
+    python tests/guests/build.py                  rebuild every committed guest
     python tests/guests/build.py pricing caller   rebuild some
     python tests/guests/build.py --check          compare binaries and sources with hashes.json
 
 `hashes.json` holds the SHA-256 of every binary and of the sources that it was built from. `--check` needs no tools;
-where they are installed it rebuilds as well, and says whether the result is byte-identical. C guests are. JavaScript
-guests are not: the tool stores a snapshot of the started QuickJS engine, with the random seeds of that moment.
+where they are installed it rebuilds as well, and says whether the result is byte-identical. Guests in C, Go and Rust are.
+JavaScript guests are not: the tool stores a snapshot of the started QuickJS engine, with the random seeds of that moment.
 
 The WAT files beside this script need no build: wasmtime reads them as they are.
 """
@@ -52,7 +52,24 @@ C_FLAGS = (
     "-nostdlib", "-Wl,--no-entry", "-Wl,-z,stack-size=8192",
 )  # fmt: skip
 LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu17", "-Os", "-Wall", "-Wextra", "-Werror")
-JS_FLAGS = ("--backend", "quickjs", "--backend-qjs-disable-async")
+GO_FLAGS = ("-trimpath", "-ldflags=-s -w")
+RUST_FLAGS = (
+    "--edition",
+    "2021",
+    "--target",
+    "wasm32-wasi",
+    "-C",
+    "opt-level=s",
+    "-C",
+    "panic=abort",
+    "-C",
+    "strip=debuginfo",
+)
+# Debian's packages rustc and libstd-rust-dev-wasm32: no registry has the standard library of Rust for WASI otherwise.
+RUSTC = Path("/usr/bin/rustc")
+NO_RUST = "Rust guests need Debian's packages rustc, libstd-rust-dev-wasm32 and lld"
+JS_FLAGS = ("--backend", "quickjs")
+SYNC_ONLY = "--backend-qjs-disable-async"  # smaller, and without the canonical functions of asynchronous calls
 # The tool starts the engine in a runtime that has a wasi:io of its own but makes up wasi:http, whose streams are then
 # of another type, and gives up. So wasi:http gets a wasi:io by another name there, which the finished component loses.
 JS_STAND_IN = "xasi:"
@@ -74,7 +91,8 @@ class Guest:
 
     Attributes:
         name: What to call it on the command line.
-        language: The toolchain that builds it; `libc` is C with a libc over preview1.
+        language: The toolchain that builds it; `libc` is C with a libc over preview1, `starling` is JavaScript in
+            StarlingMonkey.
         source: Its source file, relative to the project.
         output: The committed binary, relative to the project.
         wit: The file that declares its world, relative to the project; empty for a command of a libc.
@@ -83,10 +101,11 @@ class Guest:
         packages: The WIT files of other packages that its world names.
         core: Whether it stays a core module that imports preview1.
         wasi: Whether its world names interfaces of WASI.
+        committed: Whether its binary is in the repository; it is not where it takes ten megabytes and more.
     """
 
     name: str
-    language: Literal["c", "libc", "js"]
+    language: Literal["c", "libc", "js", "starling", "python", "go", "rust"]
     source: str
     output: str
     wit: str = ""
@@ -95,6 +114,7 @@ class Guest:
     packages: tuple[str, ...] = (FUNCS_WIT,)
     core: bool = False
     wasi: bool = False
+    committed: bool = True
 
     def hash_sources(self) -> dict[str, str]:
         """Returns the SHA-256 of every file that the binary depends on, by path."""
@@ -103,6 +123,11 @@ class Guest:
         # As text, so that a checkout with other line ends has the same hashes.
         return {path: sha256((ROOT / path).read_text("utf-8").encode()) for path in sorted(paths)}
 
+
+BIG: tuple[tuple[str, Literal["starling", "python"], str, str, str], ...] = (
+    ("js-web", "starling", "web.js", "web.wit", "web"),
+    ("py-tour", "python", "tour.py", "tour.wit", "tour"),
+)
 
 GUESTS = (
     Guest(
@@ -121,7 +146,7 @@ GUESTS = (
         world="receipt",
         output=f"{EXAMPLE}/assets/receipt.wasm",
         # It needs no WASI; without this flag it would import all of it.
-        flags=("--backend-qjs-stub-wasi",),
+        flags=(SYNC_ONLY, "--backend-qjs-stub-wasi"),
     ),
     Guest(
         name="quote",
@@ -148,6 +173,7 @@ GUESTS = (
         world="js-caller",
         output="tests/guests/bin/js-caller.wasm",
         # With its WASI imports: what the toolchain makes of any program.
+        flags=(SYNC_ONLY,),
     ),
     *(
         Guest(
@@ -172,6 +198,39 @@ GUESTS = (
         output=f"{BIN}/c-calls.wasm",
         packages=(),
         wasi=True,
+    ),
+    Guest(
+        name="go-tour",
+        language="go",
+        source=f"{WASI}/tour.go",
+        output=f"{BIN}/go-tour.wasm",
+        packages=(),
+    ),
+    *(
+        Guest(
+            name=f"rust-tour{suffix}",
+            language="rust",
+            source=f"{WASI}/tour.rs",
+            wit=f"{WASI}/tour.wit" if world else "",
+            world=world,
+            output=f"{BIN}/rust-tour{suffix}.wasm",
+            packages=(),
+            core=suffix == "-core",
+        )
+        for suffix, world in (("", ""), ("-reactor", "tour"), ("-core", ""))
+    ),
+    *(
+        Guest(
+            name=name,
+            language=language,
+            source=f"{WASI}/{source}",
+            wit=f"{WASI}/{wit}",
+            world=world,
+            output=f".guests-tools/built/{name}.wasm",
+            packages=(),
+            committed=False,
+        )
+        for name, language, source, wit, world in BIG
     ),
     Guest(
         name="js-script",
@@ -199,7 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="guest", help=", ".join(guest.name for guest in GUESTS))
     parser.add_argument("--check", action="store_true", help="compare with hashes.json instead of rebuilding")
     options = parser.parse_args(arguments)
-    guests = [guest for guest in GUESTS if guest.name in options.names] if options.names else list(GUESTS)
+    guests = [guest for guest in GUESTS if (guest.name in options.names if options.names else guest.committed)]
     if unknown := set(options.names) - {guest.name for guest in guests}:
         parser.error(f"no such guest: {', '.join(sorted(unknown))}")
     return check(guests) if options.check else rebuild(guests)
@@ -214,6 +273,9 @@ def rebuild(guests: list[Guest]) -> int:
         output = ROOT / guest.output
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(binary)
+        if not guest.committed:
+            print(f"{guest.output}: {len(binary)} bytes, not committed")
+            continue
         old = hashes.get(guest.output)
         hashes[guest.output] = {"sha256": sha256(binary), "sources": guest.hash_sources()}
         print(f"{guest.output}: {len(binary)} bytes, sha256:{sha256(binary)}")
@@ -225,6 +287,7 @@ def rebuild(guests: list[Guest]) -> int:
 
 def check(guests: list[Guest]) -> int:
     """Compares binaries and sources with hashes.json; where tools are installed, rebuilds and compares the bytes."""
+    guests = [guest for guest in guests if guest.committed]
     hashes = read_hashes()
     problems = [problem for guest in guests for problem in find_problems(guest, hashes.get(guest.output))]
     for problem in problems:
@@ -255,6 +318,8 @@ def find_problems(guest: Guest, recorded: Hashes | None) -> list[str]:
 
 def compare_with_rebuild(guest: Guest) -> str:
     """Rebuilds one guest in a temporary folder and says how it differs from the committed binary."""
+    if guest.language == "rust" and not has_rust():
+        return f"{guest.output}: not rebuilt: {NO_RUST}"
     committed, rebuilt = (ROOT / guest.output).read_bytes(), build(guest)
     if committed == rebuilt:
         return f"{guest.output}: a rebuild is byte-identical"
@@ -278,7 +343,15 @@ def build(guest: Guest) -> bytes:
             shutil.copy(ROOT / package, dependencies)
         if guest.wasi:
             add_wasi(dependencies)
-        builders = {"c": build_c, "libc": build_libc, "js": build_js}
+        builders = {
+            "c": build_c,
+            "libc": build_libc,
+            "js": build_js,
+            "starling": build_starling,
+            "python": build_python,
+            "go": build_go,
+            "rust": build_rust,
+        }
         return builders[guest.language](guest, work).read_bytes()
 
 
@@ -364,6 +437,57 @@ def build_js(guest: Guest, work: Path) -> Path:
     return component
 
 
+def build_starling(guest: Guest, work: Path) -> Path:
+    """Bundles JavaScript, its world and the StarlingMonkey engine into a component, with all that the tool does."""
+    source = shutil.copy(ROOT / guest.source, work)
+    files = (Path(source).name, work / "wit", guest.world, "linked.wasm")
+    run(find_node(), HERE / "starling.mjs", TOOLS / "node_modules", *files, cwd=work)
+    return work / "linked.wasm"
+
+
+def find_node() -> str:
+    """Returns the path of Node.js.
+
+    Raises:
+        SystemExit: It is not installed.
+    """
+    if (node := shutil.which("node")) is None:
+        raise SystemExit("building the JavaScript guests needs Node.js 20 or later and npm on the PATH")
+    return node
+
+
+def build_python(guest: Guest, work: Path) -> Path:
+    """Bundles Python, its world and CPython into a component."""
+    source = shutil.copy(ROOT / guest.source, work / "app.py")
+    command = (tool("componentize-py"), "-d", "wit", "-w", guest.world, "componentize", Path(source).stem)
+    run(*command, *guest.flags, "-o", "linked.wasm", cwd=work)
+    return work / "linked.wasm"
+
+
+def build_go(guest: Guest, work: Path) -> Path:
+    """Compiles Go to a command."""
+    core = work / "core.wasm"
+    source = shutil.copy(ROOT / guest.source, work / "main.go")
+    run(tool("go"), "build", *GO_FLAGS, *guest.flags, "-o", core, Path(source).name, cwd=work)
+    return strip(core if guest.core else link(guest, core, work, "command"), work)
+
+
+def build_rust(guest: Guest, work: Path) -> Path:
+    """Compiles Rust; with a world it is a reactor, without one a command."""
+    if not has_rust():
+        raise SystemExit(NO_RUST)
+    core, model = work / "core.wasm", "reactor" if guest.world else "command"
+    flags = (*RUST_FLAGS, "-Z", f"wasi-exec-model={model}", f"--remap-path-prefix={work}=", *guest.flags)
+    source = shutil.copy(ROOT / guest.source, work / "main.rs")
+    run(RUSTC, *flags, "-o", core, Path(source).name, cwd=work)
+    return strip(core if guest.core else link(guest, core, work, model), work)
+
+
+def has_rust() -> bool:
+    """Whether Debian's Rust is installed, with its standard library for WASI."""
+    return RUSTC.exists() and (RUSTC.parent.parent / "lib/rustlib/wasm32-wasi").exists()
+
+
 def install_tools() -> None:
     """Installs the pinned tools into `.guests-tools`, unless they are there already.
 
@@ -372,9 +496,8 @@ def install_tools() -> None:
     """
     if tools_are_current():
         return
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SystemExit("building the JavaScript guests needs Node.js 20 or later and npm on the PATH")
+    find_node()
+    npm = shutil.which("npm") or "npm"
     shutil.rmtree(TOOLS, ignore_errors=True)
     TOOLS.mkdir()
     (TOOLS / ".gitignore").write_text("*\n", "utf-8")
@@ -400,7 +523,7 @@ def pins() -> str:
 
 
 def tool(name: str) -> Path:
-    """Returns the path of an installed tool: `python`, `wasm-tools` or `jco`."""
+    """Returns the path of an installed tool: `python`, `wasm-tools`, `jco`, `go` or `componentize-py`."""
     scripts, suffix = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
     if name == "jco":
         return TOOLS / "node_modules" / ".bin" / ("jco.cmd" if os.name == "nt" else "jco")
@@ -414,7 +537,14 @@ def run(*command: str | Path, cwd: Path) -> None:
         SystemExit: The tool failed.
     """
     cache = str(TOOLS / "zig-cache")
-    environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    environment = os.environ | {
+        "ZIG_GLOBAL_CACHE_DIR": cache,
+        "ZIG_LOCAL_CACHE_DIR": cache,
+        "GOCACHE": str(TOOLS / "go-cache"),
+        "GOOS": "wasip1",
+        "GOARCH": "wasm",
+        "RUSTC_BOOTSTRAP": "1",  # -Z wasi-exec-model
+    }
     done = subprocess.run(
         command, cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )

@@ -248,7 +248,10 @@ def test_under_a_ceiling_both_must_agree() -> None:
 def test_a_refusal_says_which_key_refused() -> None:
     rules = NetworkRules.of(None, ["10.0.0.0/8"]).under(["8.0.0.0/8"], where="network (polycall.yaml)")
     assert rules.why_not_connect("tcp", (), PRIVATE, 80) == 'wasi.network.deny has "10.0.0.0/8"'
-    assert rules.why_not_connect("tcp", (), LOOPBACK, 80) == "nothing in wasi.network.allow stands for it"
+    found = rules.why_not_connect("tcp", (), LOOPBACK, 80)
+    assert found == "without wasi.network.allow, only what is public may be called"
+    found = NetworkRules.of(["private"]).why_not_connect("tcp", (), LOOPBACK, 80)
+    assert found == "nothing in wasi.network.allow stands for it"
     found = rules.why_not_connect("tcp", (), ip_address("1.1.1.1"), 80)
     assert found == "nothing in network (polycall.yaml).allow stands for it"
     assert rules.why_not_connect("tcp", (), PUBLIC, 80) == ""

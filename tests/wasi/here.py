@@ -71,6 +71,7 @@ def write_project(folder: Path, run: Run, groups: tuple[str, ...] = GROUPS) -> N
                 "path": "guest.wasm",
                 "hash": "sha256:" + hashlib.sha256(run.guest.read_bytes()).hexdigest(),
                 "method": export,
+                **({"wit": run.wit} if run.wit else {}),
                 "imports": list(groups),
                 "wasi": {key: value for key, value in wasi.items() if value},
                 "pool": {"type": "lazy", "max_size": 1},
@@ -98,7 +99,7 @@ def _log() -> Iterator[list[logging.LogRecord]]:
     """Gathers what entries log while the block runs."""
     records: list[logging.LogRecord] = []
     handler = _Gathering(records)
-    log = logging.getLogger("polycall")
+    log = logging.getLogger("polycall.entry")
     level = log.level
     log.addHandler(handler)
     log.setLevel(logging.DEBUG)

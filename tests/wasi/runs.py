@@ -38,6 +38,7 @@ class Run:
         variables: Its environment.
         stdin: What it can read from its standard input.
         network: Whether it may call and serve all addresses of this machine.
+        wit: The signatures of its exports; a core module alone needs them.
     """
 
     guest: Path
@@ -47,6 +48,7 @@ class Run:
     variables: dict[str, str] = field(default_factory=dict)
     stdin: bytes = b""
     network: bool = False
+    wit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,20 @@ from polycall.wasm_runtime.wasi.interfaces import wasi_interfaces
 from wasi.runs import BIN, Folder, Run
 from wasi.servers import http_server
 
-__all__ = ["CALLS", "COMMANDS", "LIBC", "SCRIPTS", "Call", "Command", "Difference", "Script", "fill", "is_served"]
+__all__ = [
+    "BIG",
+    "CALLS",
+    "COMMANDS",
+    "LIBC",
+    "SCRIPTS",
+    "Big",
+    "Call",
+    "Command",
+    "Difference",
+    "Script",
+    "fill",
+    "is_served",
+]
 
 _SCRIPTS = Path(__file__).resolve().parent / "scripts"
 _NO_USER = "a user in front of a host is no part of where a request goes, and often there to hide it"
@@ -97,6 +110,8 @@ SCRIPTS = (
     Script("files", ("wasi:filesystem",)),
     Script("read-only", ("wasi:filesystem",), read_only=True, differences=(
         *(Difference(("opens", at), _REFUSED, _READ_ONLY, _NO_WRITING) for at in range(3)),
+        Difference(("opens", 3), {"ok": "directory"}, _READ_ONLY, _NO_WRITING),
+        Difference(("exists",), _REFUSED, _READ_ONLY, _NO_WRITING),
         *(Difference(("changes", at), _REFUSED, _READ_ONLY, _NO_WRITING) for at in range(12)),
     )),
     Script("streams", ("wasi:filesystem", "wasi:io", "wasi:cli")),
@@ -105,7 +120,14 @@ SCRIPTS = (
     Script("flush-too-much", ("wasi:cli", "wasi:io")),
     Script("tcp", ("wasi:sockets", "wasi:io"), network=True),
     Script("udp", ("wasi:sockets", "wasi:io"), network=True),
-    Script("names", ("wasi:sockets", "wasi:io"), network=True),
+    Script("names", ("wasi:sockets", "wasi:io"), network=True, differences=(
+        Difference(
+            ("literals", 4, 0),
+            {"tag": "ipv6", "val": [0, 0, 0, 0, 0, 0xFFFF, 0x7F00, 1]},
+            {"tag": "ipv4", "val": [127, 0, 0, 1]},
+            "the specification says that an IPv4-mapped address is never returned",
+        ),
+    )),
     Script("fields", ("wasi:http", "wasi:io"), differences=(
         Difference(("authorities", 4, 0), {"ok": None}, {"err": None}, _NO_USER),
         *(Difference(("authorities", at, 1), "user@host", "[::1]:80", _NO_USER) for at in (4, 5, 6)),
@@ -237,12 +259,16 @@ class Command:
         arguments: What it is given behind its name.
         stdin: What it reads.
         variables: Its environment.
+        writes: Whether it may write to its folder.
+        differences: What polycall's run says in place of words of wasmtime's, and why.
     """
 
     guest: str
     arguments: tuple[str, ...] = ()
     stdin: bytes = b""
     variables: dict[str, str] = field(default_factory=dict)
+    writes: bool = False
+    differences: tuple[tuple[bytes, bytes, str], ...] = ()
 
 
 COMMANDS = (
@@ -253,11 +279,78 @@ COMMANDS = (
     Command("c-echo", ("--return", "1")),
     Command("c-echo", ("--abort",)),
     Command("c-echo", ("--cat", "/data/a.txt", "/data/none", "/data/sub/inner.txt")),
+    Command("c-echo", ("--cat", "/data/../etc/passwd", "/data/out/x", "/data/loop")),
+    *(
+        Command(guest, ("/data", *more), b"some\ninput\n", {"LANGUAGE": "C"}, writes=True)
+        for guest in ("go-tour", "rust-tour")
+        for more in ((), ("0",), ("3",))
+    ),
+    Command("go-tour", ("/data",), differences=((b"Operation not permitted", b"Read-only file system", _NO_WRITING),)),
+    Command("rust-tour", ("/data",), differences=((b"PermissionDenied", b"ReadOnlyFilesystem", _NO_WRITING),)),
+    Command("rust-tour", ("/data", "panic"), writes=True),
     Command("c-filter"),
     Command("c-filter", (), b"no line end"),
     Command("c-filter", ("b",), b"abc\nxyz\nb\n"),
     Command("c-filter", (), b"\xff\xfe bytes\n" * 1000),
     Command("c-filter", (), b"a long line without end " * 20_000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Big:
+    """Calls of a guest whose binary is too large for the repository; `tests/guests/build.py NAME` builds it.
+
+    Attributes:
+        guest: Its name.
+        needs: The groups that it uses.
+        calls: Exports and their arguments; `URL` stands for the address of the HTTP server.
+    """
+
+    guest: str
+    needs: tuple[str, ...]
+    calls: tuple[tuple[str, tuple[Any, ...]], ...]
+
+    @property
+    def binary(self) -> Path:
+        """Where it is once it is built; one with a world `tour` that is committed has the same calls."""
+        committed = BIN / f"{self.guest}.wasm"
+        return committed if committed.exists() else BIN.parents[2] / ".guests-tools" / "built" / f"{self.guest}.wasm"
+
+    @contextmanager
+    def run(self, folder: Path) -> Iterator[Run]:
+        """Makes what is run, with the server."""
+        with http_server() as port:
+            yield Run(
+                guest=self.binary,
+                calls=tuple((export, tuple(_with_port(each, port) for each in given)) for export, given in self.calls),
+                folders=(Folder(folder),) if "wasi:filesystem" in self.needs else (),
+                variables={"LANGUAGE": "C"},
+            )
+
+
+def _with_port(value: Any, port: int) -> Any:
+    return value.replace("URL", f"http://127.0.0.1:{port}") if isinstance(value, str) else value
+
+
+BIG = (
+    Big("rust-tour-reactor", ("wasi:filesystem",), (("tour", ("/data",)),)),
+    Big("py-tour", ("wasi:filesystem", "wasi:sockets"), (("tour", ("/data",)),)),
+    Big(
+        "js-web",
+        ("wasi:http",),
+        (
+            *(("get", (f"URL/{path}",)) for path in ("hello", "missing", "chunked", "redirect", "empty", "trailers")),
+            *(("get", (f"URL/{path}",)) for path in ("until-closed", "cut", "reset", "nonsense", "bad-chunk")),
+            ("get", ("http://127.0.0.1:1/",)),
+            ("get", ("nonsense",)),
+            ("post", ("URL/echo", "a text")),
+            ("post-pieces", ("URL/echo", ["one ", "two ", "three"])),
+            ("count", ("URL/large",)),
+            ("sleep", (5,)),
+            ("time", ()),
+            ("print", ("printed",)),
+        ),
+    ),
 )
 
 

@@ -13,7 +13,7 @@ import pytest
 from wasi.here import run_in_polycall
 from wasi.oracle import run_in_wasmtime, why_no_sockets
 from wasi.runs import BIN, Folder, Outcome, Run, contents
-from wasi.scenarios import CALLS, COMMANDS, LIBC, SCRIPTS, Call, Command, Difference, Script, fill, is_served
+from wasi.scenarios import BIG, CALLS, COMMANDS, LIBC, SCRIPTS, Big, Call, Command, Difference, Script, fill, is_served
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folders hold symbolic links")
 
@@ -110,41 +110,61 @@ def test_a_libc_sees_the_same(tmp_path: Path) -> None:
     assert contents(tmp_path / "ours") == contents(tmp_path / "theirs")
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join((command.guest, *command.arguments)))
+@pytest.mark.parametrize("big", BIG, ids=lambda big: big.guest)
+def test_a_language_sees_the_same(big: Big, tmp_path: Path) -> None:
+    if not big.binary.exists():
+        pytest.skip(f"python tests/guests/build.py {big.guest} builds the guest")
+    need(*big.needs)
+    with big.run(fill(tmp_path / "theirs")) as run:
+        theirs = run_in_wasmtime(run)
+    with big.run(fill(tmp_path / "ours")) as run:
+        ours = run_in_polycall(run)
+    assert (theirs.failure, ours.failure) == (None, None)
+    for (export, given), expected, got in zip(big.calls, theirs.results, ours.results, strict=True):
+        assert got == expected, f"{export}{given}"
+    assert (ours.stdout, ours.stderr) == (theirs.stdout, theirs.stderr)
+    assert contents(tmp_path / "ours") == contents(tmp_path / "theirs")
+
+
+def name_of(command: Command) -> str:
+    return " ".join((command.guest, *command.arguments)) + (" (writes)" if command.writes else "")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=name_of)
 def test_a_command_does_the_same(command: Command, tmp_path: Path) -> None:
     need("wasi:filesystem")
-    folder = fill(tmp_path / "data")
-    binary = BIN / f"{command.guest}.wasm"
     theirs = run_in_wasmtime(
         Run(
-            guest=binary,
-            folders=(Folder(folder, read_only=True),),
-            arguments=(binary.name, *command.arguments),
+            guest=BIN / f"{command.guest}.wasm",
+            folders=(Folder(fill(tmp_path / "theirs"), read_only=not command.writes),),
+            arguments=(f"{command.guest}.wasm", *command.arguments),
             variables=command.variables,
             stdin=command.stdin,
         )
     )
+    status, stdout, stderr = run_as_command(command, fill(tmp_path / "ours"))
+    expected = theirs.stdout
+    for said, ours_says, reason in command.differences:
+        assert said in expected, reason
+        expected = expected.replace(said, ours_says)
+    assert stdout == expected
+    if theirs.failure is None:
+        assert status == (theirs.exit_status or 0)
+        assert stderr == theirs.stderr
+    else:
+        assert status != 0
+        assert stderr.startswith(theirs.stderr)
+    assert contents(tmp_path / "ours") == contents(tmp_path / "theirs")
+
+
+def run_as_command(command: Command, folder: Path) -> tuple[int, bytes, bytes]:
     options = [f"--env={name}={value}" for name, value in command.variables.items()]
-    ours = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "polycall",
-            "run",
-            f"--dir={folder}::/data:ro",
-            *options,
-            binary,
-            "--",
-            *command.arguments,
-        ],
+    options.append(f"--dir={folder}::/data" + ("" if command.writes else ":ro"))
+    binary = BIN / f"{command.guest}.wasm"
+    done = subprocess.run(
+        [sys.executable, "-m", "polycall", "run", *options, binary, "--", *command.arguments],
         input=command.stdin,
         capture_output=True,
         check=False,
     )
-    assert ours.stdout == theirs.stdout
-    if theirs.failure is None:
-        assert ours.returncode == (theirs.exit_status or 0)
-        assert ours.stderr == theirs.stderr
-    else:
-        assert ours.returncode != 0
-        assert ours.stderr.startswith(theirs.stderr)
+    return done.returncode, done.stdout, done.stderr

@@ -14,7 +14,6 @@ from typing import Literal
 from polycall.interop.errors import raise_if
 from polycall.interop.guest_log import LINE_BYTES
 from polycall.wasm_runtime.wasi.io.ends import Closed, EmptySource, Failed, Sink, Source
-from polycall.wasm_runtime.wasi.io.error import IoError
 from polycall.wasm_runtime.wasi.readiness import watch_descriptor
 from polycall.wasm_runtime.wasi.session import Session
 
@@ -165,6 +164,7 @@ class _Descriptor:
         # Never a duplicate, which is one description under two numbers: see `IoThread.watch`.
         self.descriptor = descriptor if own is None else own
         self._is_own = own is not None
+        self._may_block = self._waits and not self._is_own  # then it is looked at before it is used
         self.closed = False
 
     def ready(self) -> bool:
@@ -185,7 +185,9 @@ class _Descriptor:
 
 
 def _failed(error: OSError) -> Failed:
-    return Failed(IoError(os.strerror(error.errno or 0)))
+    from polycall.wasm_runtime.wasi.filesystem.errors import failed  # noqa: PLC0415  # it hardly ever fails
+
+    return failed(error)  # so that ``filesystem-error-code`` has a code for it
 
 
 class _DescriptorSource(_Descriptor, Source):
@@ -195,7 +197,7 @@ class _DescriptorSource(_Descriptor, Source):
     def read(self, most: int) -> bytes:
         if self.closed:
             raise Closed  # its number may be another file's by now
-        if not self.ready():
+        if self._may_block and not self.ready():
             return b""
         try:
             data = os.read(self.descriptor, most)
@@ -244,9 +246,9 @@ class _DescriptorSink(_Descriptor, Sink):
             raise error
         if self.closed:
             raise Closed
-        while self._left and super().ready():
+        while self._left and not (self._may_block and not super().ready()):
             try:
-                count = os.write(self.descriptor, self._left if self._takes_much else self._left[:_WITHOUT_BLOCKING])
+                count = os.write(self.descriptor, self._left[:_WITHOUT_BLOCKING] if self._may_block else self._left)
             except BlockingIOError:
                 return
             except BrokenPipeError as error:
@@ -256,7 +258,3 @@ class _DescriptorSink(_Descriptor, Sink):
                 self._left = b""
                 raise _failed(error) from error
             self._left = self._left[count:]
-
-    @property
-    def _takes_much(self) -> bool:
-        return not self._waits or not os.get_blocking(self.descriptor)

@@ -87,21 +87,19 @@ class NetworkGate:
             self._refuse(f"refused to look up {cut(name)}: {reason}")
         return not reason
 
-    def allowed(self, name: str | None, addresses: Collection[Address]) -> list[Address]:
+    def allowed(self, name: str, addresses: Collection[Address]) -> list[Address]:
         """Returns those of a name's addresses that the guest may be told, and remembers what they were found by.
 
         Args:
-            name: The name; None for an address that the guest wrote itself.
+            name: The name.
             addresses: What it resolved to.
         """
         found = list(dict.fromkeys(map(unmapped, addresses)))
         allowed = [address for address in found if self._rules.may_find(name, address)]
         if found and not allowed:
-            what = "it" if name is None else cut(name)
-            self._refuse(f"refused to tell where {what} is: {_shown(found[0])} may not be called at any port")
-        if name is not None:
-            for address in allowed:
-                self._remember(address, name)
+            self._refuse(f"refused to tell where {cut(name)} is: {_shown(found[0])} may not be called at any port")
+        for address in allowed:
+            self._remember(address, name)
         return allowed
 
     def forget(self) -> None:

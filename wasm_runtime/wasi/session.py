@@ -156,7 +156,10 @@ class Session:
             most: int = getattr(self.settings.limits, bound)
             if self._counts[bound] >= most:
                 what = bound.removeprefix("max_").replace("_", " ").replace("http", "HTTP")
-                raise TooManyError(f"the guest has {most} {what}", hint=f"it must close some, or raise {_KEY}{bound}")
+                raise TooManyError(
+                    f"the guest has {most} {what} and may have no more",
+                    hint=f"it must close some, or raise {_KEY}{bound}",
+                )
             self._counts[bound] += 1
         (self._lasting if kept.lasting else self._kept)[kept] = None
 
@@ -262,7 +265,10 @@ class Kept(HostResource):
         self.session.drop(self)
 
     def close(self) -> None:
-        """Gives back what it has of the host. Called once; must neither block nor raise."""
+        """Gives back what it has of the host. Called once; must neither block nor raise.
+
+        The guest may keep the handle for as long as its instance lives: what this still refers to lives as long.
+        """
 
     def end_call(self) -> None:
         """Is told that a call has ended, if it is lasting. Must neither block nor raise."""

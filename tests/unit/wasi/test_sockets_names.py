@@ -60,8 +60,9 @@ def test_a_name_gives_its_addresses(resolver: Resolver) -> None:
     ("text", "found"),
     [
         ("8.8.8.8", ["8.8.8.8"]), ("0x08080808", ["8.8.8.8"]), ("[2606:4700::1111]", ["2606:4700::1111"]),
-        ("2606:4700::1111", ["2606:4700::1111"]), ("::ffff:8.8.8.8", ["8.8.8.8"]), ("127.0.0.1", "access-denied"),
-        ("0.0.0.0", "access-denied"), ("localhost", "access-denied"), ("", "invalid-argument"), (" ", "invalid-argument"),
+        ("2606:4700::1111", ["2606:4700::1111"]), ("::ffff:8.8.8.8", ["8.8.8.8"]), ("127.0.0.1", ["127.0.0.1"]),
+        ("0.0.0.0", ["0.0.0.0"]), ("localhost", "access-denied"),
+        ("", "invalid-argument"), (" ", "invalid-argument"),
         ("a.b<&>", "invalid-argument"), ("127.0.0.1:80", "invalid-argument"), ("[::]:80", "invalid-argument"),
         ("http://example.com/", "invalid-argument"), ("a" * 300, "invalid-argument"), ("a\0b", "invalid-argument"),
     ],
@@ -78,6 +79,8 @@ def test_localhost_is_asked_of_nobody(resolver: Resolver) -> None:
         assert guest.resolve("db.localhost") == ["127.0.0.1", "::1"]
     with socket_guest(WasiNetworkSpec(allow=("127.0.0.1:80",))) as guest:
         assert guest.resolve("localhost") == ["127.0.0.1"]
+    with socket_guest(WasiNetworkSpec(listen=("loopback",))) as guest:
+        assert guest.resolve("localhost") == ["127.0.0.1", "::1"]
     assert resolver.asked == []
 
 

