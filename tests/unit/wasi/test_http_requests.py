@@ -374,6 +374,40 @@ def test_a_server_that_falls_silent_ends_between_bytes() -> None:
         assert caught.value.case == "connection-read-timeout"
 
 
+def test_a_server_that_does_not_read_ends_at_the_first_byte_timeout() -> None:
+    over = threading.Event()
+    with Server(lambda peer: over.wait(20)) as server, HttpGuest() as guest:
+        request = guest.request(server.authority, method="POST")
+        body = request.body(guest.store)["ok"]
+        future = guest.send(request, guest.options(first_byte=0.2))
+        with pytest.raises(StreamFailed) as caught:
+            guest.write(body, bytes(64 * 1024 * 1024))
+        assert caught.value.case == "connection-write-timeout"
+        with pytest.raises(NoAnswer) as told:
+            guest.response(future)
+        assert told.value.case == "connection-write-timeout"
+        over.set()
+
+
+def test_a_guest_that_begins_to_wait_late_is_given_its_time() -> None:
+    go_on = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc")
+        go_on.wait(10)
+        peer.send("def")
+
+    with Server(script) as server, HttpGuest() as guest:
+        options = guest.options(between_bytes=0.3)
+        body = guest.response(guest.send(guest.request(server.authority), options)).consume(guest.store)["ok"]
+        stream = body.stream(guest.store)["ok"]
+        assert stream.blocking_read(guest.store, 100) == {"ok": b"abc"}
+        threading.Event().wait(0.4)  # longer than the timeout, but not for the body
+        threading.Timer(0.05, go_on.set).start()
+        assert stream.blocking_read(guest.store, 100) == {"ok": b"def"}
+
+
 def test_a_guest_that_reads_slowly_is_no_silent_server() -> None:
     size = 4 * 1024 * 1024
     with Server(answering(response(bytes(size)))) as server, HttpGuest() as guest:
