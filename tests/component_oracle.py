@@ -176,6 +176,7 @@ def _case(wit_type: WitType, theirs: Any, value: Any) -> Any:
     converted = None if held is None else _as_wasmtime_has_it(held, types[name], inner)
     if theirs._tagged():
         return Variant(name, converted)
-    if isinstance(converted, bool) and any(str(each) in INTEGER_RANGES for each in payloads.values()):
+    others = " ".join(str(each) for each in payloads.values())
+    if isinstance(converted, bool) and any(each in others for each in INTEGER_RANGES):
         raise TypeError("wasmtime-py may take a bool for the integer of another case")
     return converted

@@ -22,7 +22,19 @@ from polycall.wasm_runtime.wasi.sockets.socket_addresses import Endpoint
 from polycall.wasm_runtime.wasi.sockets.tcp_create_socket import TcpCreateSocket
 from polycall.wasm_runtime.wasi.sockets.udp_create_socket import UdpCreateSocket
 
-__all__ = ["LOOPBACK", "SocketGuest", "at", "full_server", "here", "listening", "socket_guest"]
+__all__ = ["FAMILIES", "LOOPBACK", "SocketGuest", "at", "full_server", "here", "listening", "socket_guest"]
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+FAMILIES = ["ipv4", "ipv6"] if _has_ipv6() else ["ipv4"]
+"""Those of this machine."""
 
 LOOPBACK = WasiNetworkSpec(allow=("loopback",), listen=("loopback",))
 """May call this machine and listen at it."""

@@ -9,6 +9,7 @@ from polycall.interop.errors import PolycallError, PreparationError
 from polycall.interop.protocols import Invoker
 from polycall.interop.services import Services
 from polycall.interop.stack import DEFAULT_STACK_BYTES
+from polycall.wasm_runtime.component.core_function import CoreInterfaces
 from polycall.wasm_runtime.component.host import Interfaces
 from polycall.wasm_runtime.core_plan import declared_signature, plan_core_module
 from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
@@ -22,8 +23,7 @@ from polycall.wasm_runtime.hosts.funcs import Funcs
 from polycall.wasm_runtime.links import Links
 from polycall.wasm_runtime.programs import Programs
 from polycall.wasm_runtime.spec import WasmProgram
-from polycall.wasm_runtime.wasi.interfaces import wasi_interfaces
-from polycall.wasm_runtime.wasi.preview1.interface import PREVIEW1
+from polycall.wasm_runtime.wasi.interfaces import wasi_interface
 
 __all__ = ["WasmRuntime"]
 
@@ -54,8 +54,7 @@ class WasmRuntime:
         self._invoker = invoker
         self._services = services
         self._closing = Cancellation()
-        self._interfaces = Interfaces([Funcs(invoker), *wasi_interfaces()])
-        self._core_interfaces = {"wasi_snapshot_preview1": PREVIEW1}
+        self._interfaces = Interfaces([Funcs(invoker)], wasi_interface)
 
     def prepare(self, program: WasmProgram, context: CallContext | None = None) -> WasmFunction:
         """Compiles, checks and links an entry: a component or a core module, as the binary's header says.
@@ -75,7 +74,8 @@ class WasmRuntime:
         try:
             compiled = self._programs.load(program.code, context or CallContext(program.entry_id, "wasm"))
             plan, links = compiled.plan, Links(program.links, self._invoker)
-            host = GrantedHost(self._interfaces, program.grants, links, self._core_interfaces)
+            offered = {} if plan is not None else _core_interfaces()
+            host = GrantedHost(self._interfaces, program.grants, links, offered)
             if plan is None:
                 if links:
                     raise PreparationError("only a component can have links; this is a core module").at("links")
@@ -108,3 +108,10 @@ class WasmRuntime:
         """
         self.end_waits()
         self._engine.ticker.close()
+
+
+def _core_interfaces() -> CoreInterfaces:
+    """Returns what core modules may import."""
+    from polycall.wasm_runtime.wasi.preview1.interface import PREVIEW1  # noqa: PLC0415  # components do without
+
+    return {"wasi_snapshot_preview1": PREVIEW1}

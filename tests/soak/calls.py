@@ -6,9 +6,10 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import polycall
-from soak import hostile
+from soak import carts, hostile, wasi
 from soak.project import NAMESPACE, POOLS, VERSIONS
 
 __all__ = ["WEIGHTS", "Call", "make_call", "mismatch"]
@@ -32,6 +33,7 @@ class Call:
         timeout: Seconds, or None.
         killable: The isolated entry whose worker may be killed meanwhile, which is a right outcome too; or "".
         hostile: Whether the guest attacks: then any answer is right, if it comes in time.
+        use: What Python does with the result: what that gives is the outcome.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class Call:
     timeout: float | None = None
     killable: str = ""
     hostile: bool = False
+    use: Callable[[Any, carts.Kept], Any] | None = None
 
 
 def mismatch(call: Call, outcome: polycall.Value | BaseException) -> str | None:
@@ -201,6 +204,35 @@ class _Maker:
         given = (self._text,)
         return Call("isolated crashing", target, given, codes=("worker",), says=said, chain=(target,))
 
+    def cart(self, kind: str) -> Call:
+        use, codes, _ = carts.KINDS[kind]
+        count = carts.content(self._tag)
+        target = f"{NAMESPACE}:cart-{'inline' if kind in carts.HELD else self._chance.choice(tuple(POOLS))}"
+        results = () if codes else (count,)
+        chain = (target,) if codes in {("trap",), ("deadline",)} else ()
+        using = partial(_used, use, count)
+        return Call(f"cart {kind}", target, (), results, codes, chain=chain, use=using)
+
+    def lua_cart(self, mode: str) -> Call:
+        count, target = carts.content(self._tag), self._id("shopper")
+        given = (mode, self._id("cart"), count)
+        use = partial(_used, carts.returned, count) if mode == "return" else None
+        return Call(f"cart in Lua: {mode}", target, given, (count,), use=use)
+
+    def wasi(self, kind: str) -> Call:
+        how = wasi.outcomes(kind, self._chance.choice(tuple(POOLS)), self._tag)
+        target = f"{NAMESPACE}:{how.entry}"
+        return Call(
+            f"wasi {kind}",
+            target,
+            how.arguments,
+            how.returns,
+            how.codes,
+            chain=(target,) if how.codes else (),
+            timeout=how.timeout,
+            killable=target if how.isolated else "",
+        )
+
     def hostile(self, attack: str) -> Call:
         return Call(
             f"hostile: {attack}",
@@ -210,6 +242,10 @@ class _Maker:
             timeout=hostile.SECONDS,
             hostile=True,
         )
+
+
+def _used(use: Callable[[Any, int, carts.Kept], Any], count: int, result: Any, kept: carts.Kept) -> Any:
+    return use(result, count, kept)
 
 
 WEIGHTS: dict[Callable[[_Maker], Call], float] = {
@@ -235,6 +271,9 @@ WEIGHTS: dict[Callable[[_Maker], Call], float] = {
     _Maker.isolated_wat_timed_out: 0.2,
     _Maker.isolated_fresh: 0.2,
     _Maker.isolated_crashing: 0.2,
+    **{partial(_Maker.cart, kind=kind): weight for kind, (_, _, weight) in carts.KINDS.items()},
+    **{partial(_Maker.lua_cart, mode=mode): 2.0 for mode in carts.LUA_MODES},
+    **{partial(_Maker.wasi, kind=each.name): each.weight for each in wasi.KINDS},
     **{partial(_Maker.hostile, attack=attack): 0.05 for attack in hostile.ATTACKS},
 }
 """How often each kind is called: the dear ones (a deadline spent computing, a worker started) seldom."""

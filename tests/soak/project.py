@@ -1,4 +1,4 @@
-"""The project that is soaked: Lua, a core module and a component in every pool, isolated as well; hostile guests."""
+"""The project that is soaked: Lua, core modules, components, resources in every pool, isolated too; hostile guests."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from projects import GUESTS, hash_of
-from soak import hostile
+from soak import carts, hostile, wasi
 
 __all__ = ["NAMESPACE", "PARTS", "POOLS", "VERSIONS", "Part", "write_part", "write_project"]
 
 NAMESPACE = "soak"
 VERSIONS = ("A", "B")
 Part = str
-PARTS: tuple[Part, ...] = ("lua", "wat", "lua-isolated", "wat-isolated")
+PARTS: tuple[Part, ...] = ("lua", "wat", "carts", "lua-isolated", "wat-isolated")
 """What a reload may change: the sources of one language, of the entries in this process or of those in workers."""
 
 POOLS: dict[str, dict[str, Any]] = {
@@ -69,6 +69,7 @@ def write_project(folder: Path) -> None:
     """Writes the project, every part in the first version."""
     for part in PARTS:
         write_part(folder, part, VERSIONS[0])
+    wasi.write_files(folder)
     document = {"namespace": NAMESPACE, "entries": list(_entries())}
     (folder / "_index.json").write_text(json.dumps(document), encoding="utf-8")
 
@@ -78,6 +79,8 @@ def write_part(folder: Path, part: Part, version: str) -> None:
     if part.startswith("lua"):
         (folder / f"{part}-lib.lua").write_text(f'return "{version}"', encoding="utf-8")
         (folder / f"{part}.lua").write_text(_LUA.replace("@VERSION", version), encoding="utf-8")
+    elif part == "carts":
+        (folder / "carts.wat").write_text(carts.source(version), encoding="utf-8")
     else:
         text = _WAT.replace("@VERSION", str(VERSIONS.index(version)))
         (folder / f"{part}.wat").write_text(text, encoding="utf-8")
@@ -102,7 +105,13 @@ def _entries() -> list[dict[str, Any]]:
         ]
     # It never changes: across a reload there would be two workers, and the crash would hit the other call as well.
     victim = {"name": "victim", "kind": "function.lua", "modules": ["funcs"], "source": _CRASH, "method": "crash"}
-    return [*entries, *hostile.entries(), victim | {"pool": {"type": "static", "workers": 1}, "isolation": "process"}]
+    return [
+        *entries,
+        *carts.entries(POOLS),
+        *wasi.entries(POOLS),
+        *hostile.entries(),
+        victim | {"pool": {"type": "static", "workers": 1}, "isolation": "process"},
+    ]
 
 
 def _lua(name: str, suffix: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polycall
 from soak.calls import WEIGHTS, Call, make_call, mismatch
+from soak.carts import Kept
 from soak.figures import Figures
 from soak.machine import live_workers, measure
 from soak.project import NAMESPACE, PARTS, VERSIONS, write_part
@@ -91,18 +92,21 @@ class Soak:
 
     def _call_on(self, number: int) -> None:
         chance = random.Random(self._seed * 1000 + number)
+        kept: Kept = []
         first = list(WEIGHTS)[number :: self._threads]  # every kind at least once, however short the soak
         for tag in itertools.count(number * 10**12):
             if self._over.is_set() and not first:
                 return
-            self._one(number, make_call(chance, tag, first.pop() if first else None))
+            self._one(number, make_call(chance, tag, first.pop() if first else None), kept)
 
-    def _one(self, number: int, call: Call) -> None:
+    def _one(self, number: int, call: Call, kept: Kept) -> None:
         self._under_way[number] = call
         start = time.monotonic()
         outcome: polycall.Value | BaseException
         try:
             outcome = self._registry.call(call.target, *call.arguments, timeout=call.timeout)
+            if call.use is not None:
+                outcome = call.use(outcome, kept)
         except Exception as error:  # noqa: BLE001  # any that is not the expected one is reported
             outcome = error
         del self._under_way[number]
@@ -121,7 +125,7 @@ class Soak:
         versions = dict.fromkeys(PARTS, 0)
         while not self._over.wait(_RELOAD_SECONDS):
             # Seldom an isolated part: each of its reloads starts all its workers anew.
-            (part,) = chance.choices(PARTS, (10, 10, 1, 1))
+            (part,) = chance.choices(PARTS, (10, 10, 5, 1, 1))
             versions[part] = 1 - versions[part]
             write_part(Path(self._registry.root), part, VERSIONS[versions[part]])
             changed = self._registry.reload().changed

@@ -26,7 +26,7 @@ from polycall.registry.isolation.error_data import ToldErrors, decode_error, enc
 from polycall.registry.isolation.messages import MessageError, Reader, pack
 from polycall.registry.isolation.program_data import decode_program, encode_program
 from polycall.registry.isolation.services import modules_of
-from polycall.wasm_runtime.spec import BinaryFile, WasmProgram
+from polycall.wasm_runtime.spec import BinaryFile, CappedNetwork, WasiNetworkSpec, WasiSpec, WasmProgram
 
 FIELDS = ("code", "message", "entry_id", "hint", "kind", "retryable", "details", "guest_traceback", "frames")
 
@@ -47,6 +47,16 @@ def test_a_program_survives() -> None:
         links = {"shop:rules/tax@1.0.0": "app.rules", "rate": "app:rate"}
         wasm = WasmProgram("app:w", code, "run", "run: func()", frozenset({"funcs", "wasi:io"}), True, links=links)
         assert decode_program(encode_program(wasm)) == wasm
+
+
+def test_the_rules_of_the_network_survive_with_their_ceiling() -> None:
+    own = WasiNetworkSpec(allow=("private", "*.example.org:443"), deny=("10.0.0.5",))
+    for network in (WasiNetworkSpec(), own, CappedNetwork(("all",), (), ("loopback",), own)):
+        program = WasmProgram("app:w", SourceText("(module)", "a.wat"), "run", wasi=WasiSpec(network=network))
+        decoded = decode_program(encode_program(program))
+        assert decoded == program
+        assert isinstance(decoded, WasmProgram)
+        assert type(decoded.wasi.network) is type(network)
 
 
 def test_libraries_that_share_libraries_travel_once_each() -> None:

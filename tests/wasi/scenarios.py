@@ -110,6 +110,8 @@ SCRIPTS = (
     Script("files", ("wasi:filesystem",)),
     Script("read-only", ("wasi:filesystem",), read_only=True, differences=(
         *(Difference(("opens", at), _REFUSED, _READ_ONLY, _NO_WRITING) for at in range(3)),
+        Difference(("opens", 3), {"ok": "directory"}, _READ_ONLY, _NO_WRITING),
+        Difference(("exists",), _REFUSED, _READ_ONLY, _NO_WRITING),
         *(Difference(("changes", at), _REFUSED, _READ_ONLY, _NO_WRITING) for at in range(12)),
     )),
     Script("streams", ("wasi:filesystem", "wasi:io", "wasi:cli")),

@@ -212,12 +212,12 @@ def test_what_is_read_and_known_of_files_is_the_same(twins: Twins) -> None:
         ("get-flags",),
     ):
         steps.do(name, root, *arguments)
-    folder = steps.open(root, "sub", "directory")
-    steps.do("get-flags", folder)
-    steps.do("is-same-object", folder, root)
-    entries = steps.do("read-directory", folder)
+    inner = steps.open(root, "sub", "directory")
+    steps.do("get-flags", inner)
+    steps.do("is-same-object", inner, root)
+    listing = steps.do("read-directory", inner)
     for _ in range(5):
-        steps.do("read-directory-entry", entries)
+        steps.do("read-directory-entry", listing)
     here = steps.run(lambda values: twins.registry.call("app:steps", values))
     there = steps.run(WasmtimeFiles(Mount(twins.theirs)))
     last = slice(-5, None)

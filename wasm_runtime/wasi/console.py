@@ -14,7 +14,6 @@ from typing import Literal
 from polycall.interop.errors import raise_if
 from polycall.interop.guest_log import LINE_BYTES
 from polycall.wasm_runtime.wasi.io.ends import Closed, EmptySource, Failed, Sink, Source
-from polycall.wasm_runtime.wasi.io.error import IoError
 from polycall.wasm_runtime.wasi.readiness import watch_descriptor
 from polycall.wasm_runtime.wasi.session import Session
 
@@ -186,7 +185,9 @@ class _Descriptor:
 
 
 def _failed(error: OSError) -> Failed:
-    return Failed(IoError(os.strerror(error.errno or 0)))
+    from polycall.wasm_runtime.wasi.filesystem.errors import failed  # noqa: PLC0415  # it hardly ever fails
+
+    return failed(error)  # so that ``filesystem-error-code`` has a code for it
 
 
 class _DescriptorSource(_Descriptor, Source):

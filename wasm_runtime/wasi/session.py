@@ -265,7 +265,10 @@ class Kept(HostResource):
         self.session.drop(self)
 
     def close(self) -> None:
-        """Gives back what it has of the host. Called once; must neither block nor raise."""
+        """Gives back what it has of the host. Called once; must neither block nor raise.
+
+        The guest may keep the handle for as long as its instance lives: what this still refers to lives as long.
+        """
 
     def end_call(self) -> None:
         """Is told that a call has ended, if it is lasting. Must neither block nor raise."""

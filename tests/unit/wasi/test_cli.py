@@ -293,6 +293,31 @@ def test_a_guest_that_exits_while_it_starts_cannot_be_called(runtime: WasmRuntim
         function.instantiate()
 
 
+CALLER = """(component
+  (import "app:others/exits" (instance $others (export "run" (func))))
+  (core func $run (canon lower (func $others "run")))
+  (core module $m (import "h" "run" (func $run)) (func (export "run") (call $run)))
+  (core instance $i (instantiate $m (with "h" (instance (export "run" (func $run))))))
+  (func (export "run") (canon lift (core func $i "run"))))
+"""
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_the_exit_of_another_entry_is_no_success_of_its_caller(tmp_path: Path, status: int) -> None:
+    (tmp_path / "caller.wat").write_text(CALLER)
+    (tmp_path / "starting.wat").write_text(START_EXIT.replace("STATUS", str(status)))
+    (tmp_path / "_index.yaml").write_text("""
+namespace: app
+entries:
+  - {name: caller, kind: function.wat, source: file://caller.wat, method: run,
+     links: {"app:others/exits#run": "app:starting"}}
+  - {name: starting, kind: function.wat, source: file://starting.wat, method: run, imports: ["wasi:cli"]}
+""")
+    with polycall.load(tmp_path) as registry, pytest.raises(ExitError, match=f"exited with status {status}$") as caught:
+        registry.call("app:caller")
+    assert caught.value.entry_id == "app:starting"
+
+
 # --- in a project ---
 
 INDEX = f"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -340,13 +341,30 @@ def test_what_blocks_ends_with_the_cancellation(form: str) -> None:
 # --- ends, and what becomes of them ---
 
 
+def test_handles_that_a_guest_keeps_for_ever_keep_nothing_behind_them() -> None:
+    session = new_session()
+    source, sink = Spring(b"a"), Basin(1)
+    ends = [weakref.ref(source), weakref.ref(sink)]
+    handles: list[Any] = [InputStream(session, source, "input"), OutputStream(session, sink, "room")]
+    handles += [handle.subscribe(STORE) for handle in handles]
+    del source, sink
+    session.end()
+    assert [end() for end in ends] == [None, None]
+    assert all(handle.gone for handle in handles)
+
+
 def test_dropping_a_stream_closes_its_end_once() -> None:
     stream = reading(b"a")
+    source = stream.source
     pollable = stream.subscribe(STORE)
     stream.drop()
     stream.drop()
-    assert isinstance(stream.source, Spring)
-    assert stream.source.closes == 1
+    assert isinstance(source, Spring)
+    assert source.closes == 1
+    sink = writing(1)
+    end = basin(sink)
+    sink.drop()
+    assert end.closes == 1
     with pytest.raises(TrapError, match="it was dropped"):
         stream.check()
     pollable.drop()

@@ -11,9 +11,8 @@ from polycall.interop.errors import TrapError
 from polycall.wasm_runtime.spec import WasiLimitsSpec, WasiNetworkSpec
 from polycall.wasm_runtime.wasi.sockets.network import NetworkInterface
 from polycall.wasm_runtime.wasi.sockets.tcp_create_socket import TcpCreateSocket
-from socket_guests import SocketGuest, at, full_server, here, listening, socket_guest
+from socket_guests import FAMILIES, SocketGuest, at, full_server, here, listening, socket_guest
 
-FAMILIES = ["ipv4", "ipv6"]
 SECOND = 1_000_000_000
 OPTIONS = (
     "keep-alive-enabled", "keep-alive-idle-time", "keep-alive-interval", "keep-alive-count", "hop-limit",
@@ -421,6 +420,12 @@ def test_a_stream_counts_as_the_socket_that_it_is_of() -> None:
         assert TcpCreateSocket().create_tcp_socket(guest.store, "ipv4") == {"err": "new-socket-limit"}
         to_server.drop()
         guest.tcp()
+
+
+def test_what_is_kept_to_be_sent_is_bounded_for_all_sockets_together() -> None:
+    with socket_guest(limits=WasiLimitsSpec(max_open_sockets=4, max_buffered_bytes=4096)) as guest:
+        (_, _, to_server), _ = pair(guest)
+        assert guest.ok(to_server, "check-write") == 1024
 
 
 def test_everything_is_closed_when_the_call_ends() -> None:

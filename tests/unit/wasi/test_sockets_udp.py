@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from polycall.interop.errors import TrapError
+from polycall.interop.host_traffic import HostTraffic
 from polycall.wasm_runtime.spec import WasiLimitsSpec, WasiNetworkSpec
 from polycall.wasm_runtime.wasi.sockets.udp_create_socket import UdpCreateSocket
-from socket_guests import LOOPBACK, SocketGuest, at, here, listening, socket_guest
+from socket_guests import FAMILIES, LOOPBACK, SocketGuest, at, here, listening, socket_guest
 
-FAMILIES = ["ipv4", "ipv6"]
 ALL = WasiNetworkSpec(allow=("all",), listen=("all",))
 
 
@@ -55,6 +55,7 @@ def test_datagrams_to_one_peer_and_to_all(family: str) -> None:
         assert send(guest, answers, datagram(b"Good day", first["remote-address"])) == 1
         assert received(guest, own_incoming, 1) == [{"data": b"Good day", "remote-address": address}]
         assert guest(client, "address-family") == family
+        assert guest.session.take_traffic() == HostTraffic(bytes_in=13, bytes_out=13)
 
 
 # --- states ---

@@ -6,6 +6,7 @@ var change = { tag: "timestamp", val: { seconds: 1, nanoseconds: 0 } };
 ({
   read: text(file.read(100, 0)[0]),
   listed: root.readDirectory().readDirectoryEntry() !== null,
+  kinds: [root.getType(), file.getType()],
   flags: [root.getFlags(), file.getFlags()],
   opens: [open({}, { write: true }), open({ create: true }, { read: true }, "new"), open({ truncate: true }, { read: true }), open({ directory: true }, { mutateDirectory: true }, "sub")],
   exists: open({ create: true }, { read: true }),

@@ -46,7 +46,13 @@ class Destination:
 
 
 class Connection(Protocol):
-    """An open connection; one coroutine reads while another one writes."""
+    """An open connection; one coroutine reads while another one writes.
+
+    Attributes:
+        bare: The socket, if what it receives is what was sent; None with TLS.
+    """
+
+    bare: socket.socket | None
 
     async def read(self, most: int) -> bytes:
         """Returns what comes next, and nothing at the end.
@@ -182,6 +188,7 @@ class _Plain:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self.bare: socket.socket | None = sock
         self._loop = asyncio.get_running_loop()
 
     async def read(self, most: int) -> bytes:
@@ -206,6 +213,8 @@ async def _secured(connection: _Plain, context: ssl.SSLContext, name: str) -> _S
 
 class _Secured:
     """A connection with TLS: what is said by it goes through memory, and the socket stays ours."""
+
+    bare: socket.socket | None = None
 
     def __init__(self, connection: _Plain, context: ssl.SSLContext, name: str) -> None:
         self._connection = connection

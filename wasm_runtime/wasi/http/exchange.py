@@ -75,9 +75,9 @@ class Exchange(Buffered):
             TooManyError: The guest has too many, or too much in them.
         """
         piece = piece_bytes(session)
-        super().__init__(session, (2 if outgoing is None else 4) * piece)
+        super().__init__(session, (3 if outgoing is None else 5) * piece)
         self.head = Head(what)
-        self.body = Incoming(piece)
+        self.body = Incoming(2 * piece)
         self.outgoing = outgoing
         self._work: Future[None] | None = None
 

@@ -33,7 +33,7 @@ class OutgoingBody(Kept):
             headers: Of the message.
             size_case: The error code of a body that has not the length which they say.
         """
-        most = 2 * piece_bytes(message.session)
+        most = piece_bytes(message.session)
         message.hold(message.held + most)
         super().__init__(message.session)
         self.pipe = Outgoing(most, content_length(headers), size_case)

@@ -8,8 +8,8 @@ __all__ = ["Buffered", "piece_bytes"]
 
 _PIECE = 256 * 1024
 _LEAST_PIECE = 1024
-_PIECES = 80
-"""Of these, a request has two for what comes and two for what goes: 16 requests leave a fifth for header fields."""
+_PIECES = 90
+"""Of these, a request has three for what comes and two for what goes: 16 requests leave a tenth for header fields."""
 
 
 class _Room:

@@ -7,7 +7,7 @@ from typing import Any
 from polycall.interop.errors import TrapError
 from polycall.wasm_runtime.component.host import HostInterface
 from polycall.wasm_runtime.engine.stores import GuestStore
-from polycall.wasm_runtime.wasi.io.ends import Closed, Failed, Sink, Source
+from polycall.wasm_runtime.wasi.io.ends import Closed, EmptySource, Failed, NullSink, Sink, Source
 from polycall.wasm_runtime.wasi.io.error import Error
 from polycall.wasm_runtime.wasi.io.poll import Poll, Pollable
 from polycall.wasm_runtime.wasi.session import Kept, Session
@@ -110,9 +110,9 @@ class InputStream(Kept):
         return Pollable(self.session, self.source, self.what)
 
     def close(self) -> None:
-        """Closes the source."""
-        if not self.lasting:
-            self.source.close()
+        """Closes the source, and lets go of it: a guest may keep the handle for ever."""
+        source, self.source = self.source, EmptySource()
+        source.close()
 
 
 def _counted(outcome: Outcome) -> Outcome:
@@ -322,9 +322,9 @@ class OutputStream(Kept):
         return len(data)
 
     def close(self) -> None:
-        """Closes the sink."""
-        if not self.lasting:
-            self.sink.close()
+        """Closes the sink, and lets go of it."""
+        sink, self.sink = self.sink, NullSink()
+        sink.close()
 
 
 class Streams(HostInterface):

@@ -65,11 +65,13 @@ class ConnectionSink(Sink):
     def __init__(self, open_socket: OpenSocket, outgoing: Outgoing) -> None:
         self._open = open_socket.hold()
         self._outgoing = outgoing
+        limits = open_socket.session.settings.limits  # all of them together must not keep more than is said there
+        self._most = max(1, min(_MOST, limits.max_buffered_bytes // max(1, limits.max_open_sockets)))
 
     def permit(self) -> int:
         """Returns how much is taken: nothing until the system has all that came before."""
         self._outgoing.check()
-        return 0 if self._outgoing.busy else _MOST
+        return 0 if self._outgoing.busy else self._most
 
     def write(self, data: bytes) -> None:
         """Takes it; the rest of what the system does not is sent when it does."""

@@ -80,6 +80,7 @@ class IncomingDatagramStream(Kept):
             if coming is not None:
                 size += len(coming["data"]) + 1
                 found.append(coming)
+        self.session.bytes_in += sum(len(each["data"]) for each in found)
         return {"ok": found}
 
     def _has_next(self) -> bool:
@@ -167,6 +168,7 @@ class OutgoingDatagramStream(Kept):
                 self._open.socket.send(data)
         except OSError as error:
             return code_of(error, ECONNRESET="remote-unreachable")
+        self.session.bytes_out += len(data)
         return ""
 
     def subscribe(self, _store: GuestStore) -> Pollable:
