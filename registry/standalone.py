@@ -128,13 +128,18 @@ class _Folders:
 
     def __init__(self, mounts: Mapping[str, Mount]) -> None:
         self._mounts = mounts
+        self._real = {name: Path(os.path.realpath(mount.folder)) for name, mount in mounts.items()}
 
     def folder(self, name: str, namespace: str | None = None) -> ConfinedFolder:
         """Returns a folder that was named for the run."""
-        mount = self._mounts.get(name)
-        if mount is None or not mount.folder.is_dir():
-            raise NotFoundError(f"there is no folder {mount.folder if mount else name}")
-        return ConfinedFolder(Path(os.path.realpath(mount.folder)))
+        folder = self._real.get(name)
+        if folder is None or not self._mounts[name].folder.is_dir():
+            raise NotFoundError(f"there is no folder {self._mounts[name].folder if folder else name}")
+        # The way from a folder that the program may write to one within it is the program's own to change.
+        outer = min((each for each in self._real.values() if each in folder.parents), default=None)
+        if outer is None:
+            return ConfinedFolder(folder)
+        return ConfinedFolder(outer, inside=folder.relative_to(outer).as_posix())
 
 
 class _Services:
