@@ -68,7 +68,12 @@ def run_file(
     """
     from polycall.wasm_runtime.command import WasmCommand  # noqa: PLC0415  # loads the engine
     from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415  # the same
-    from polycall.wasm_runtime.spec import WasiMountSpec, WasiSpec, WasmProgram  # noqa: PLC0415  # the same
+    from polycall.wasm_runtime.spec import (  # noqa: PLC0415  # the same
+        WasiMountSpec,
+        WasiNetworkSpec,
+        WasiSpec,
+        WasmProgram,
+    )
 
     try:
         data = path.read_bytes()
@@ -81,7 +86,7 @@ def run_file(
         code=_code(path, data),
         method="_start" if data.startswith(_CORE) else "wasi:cli/run#run",
         grants=frozenset(_ALWAYS | (_NETWORK if network else frozenset())),
-        wasi=WasiSpec(mounts=tuple(guests)),
+        wasi=WasiSpec(mounts=tuple(guests), network=WasiNetworkSpec(allow=tuple(network))),
     )
     runtime = WasmRuntime(_NobodyToCall(), services=_Services(folders))
     try:
