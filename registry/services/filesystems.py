@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 
 from polycall.interop.confined import ConfinedFolder
@@ -15,7 +14,7 @@ from polycall.interop.ids import EntryId, suggestion
 from polycall.registry.documents.paths import is_folder
 from polycall.registry.entries.data_kinds import FsDirectorySpec
 from polycall.registry.entries.entry import Entry
-from polycall.registry.entries.folders import Nested, declared_folder, holds, is_source, nesting
+from polycall.registry.entries.folders import Nested, declared_folder, holds, is_source
 from polycall.registry.entries.index import Index
 
 __all__ = ["FileSystems"]
@@ -40,7 +39,6 @@ class FileSystems:
     def __init__(self, index: Index, compiled: Path | None = None) -> None:
         self.index = index
         self._compiled = compiled
-        self._nesting: Mapping[Entry, Nested] | None = None
         self._known: dict[EntryId, tuple[tuple[Path, int, int], str | None]] = {}
 
     def folder(self, name: EntryId | str, namespace: str | None = None) -> ConfinedFolder:
@@ -63,7 +61,7 @@ class FileSystems:
         entry = self.index.get(entry_id)
         if not isinstance(entry.spec, FsDirectorySpec):
             raise PreparationError(f"{entry_id} is {entry.kind}; expected fs.directory", entry_id=str(entry_id))
-        nested = self._nested().get(entry)
+        nested = self.index.nested().get(entry)
         if nested is not None:
             return _inside(nested, entry.spec, str(entry_id))
         declared = declared_folder(entry, self.index.root)
@@ -71,12 +69,6 @@ class FileSystems:
             _make(declared, entry.spec, str(entry_id))
         folder = Path(os.path.realpath(declared))
         return ConfinedFolder(folder, read_only=self._why_read_only(folder, entry))
-
-    def _nested(self) -> Mapping[Entry, Nested]:
-        # Found out once: what leads to the outer folder is the host's.
-        if self._nesting is None:
-            self._nesting = nesting(self.index.find(kind="fs.directory"), self.index.root)
-        return self._nesting
 
     def _why_read_only(self, folder: Path, entry: Entry) -> str | None:
         """Returns the reason, found out once as long as the same folder stands at the same place."""

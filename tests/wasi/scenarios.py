@@ -286,7 +286,7 @@ COMMANDS = (
         for more in ((), ("0",), ("3",))
     ),
     Command("go-tour", ("/data",), differences=((b"Operation not permitted", b"Read-only file system", _NO_WRITING),)),
-    Command("rust-tour", ("/data",), differences=((b"PermissionDenied", b"ReadOnlyFilesystem", _NO_WRITING),)),
+    Command("rust-tour", ("/data",), differences=((b"PermissionDenied", b"Uncategorized", _NO_WRITING),)),
     Command("rust-tour", ("/data", "panic"), writes=True),
     Command("c-filter"),
     Command("c-filter", (), b"no line end"),
