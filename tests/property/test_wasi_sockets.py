@@ -106,7 +106,7 @@ def call(guest: SocketGuest, data: st.DataObject, resource: Any) -> list[Any]:
     name = data.draw(st.sampled_from(sorted(FUNCTIONS[type(resource)])))
     function = FUNCTIONS[type(resource)][name]
     assert function.signature is not None
-    values = []
+    values: list[Any] = []
     for parameter, _ in function.signature.params[1:]:
         if parameter == "network":
             values.append(guest.network)
