@@ -2,7 +2,7 @@
 # Each sets up what it needs in .venv, as pinned in locks/; PYTHON chooses the interpreter (3.11 or newer).
 # With NEWEST=1 it is set up in .venv-newest, the newest of all that the ranges in pyproject.toml allow.
 # `make relock` renews locks/. `make conformance CHECKOUT=...` runs the component model's own test suite,
-# `make differential CHECKOUT=...` compares with other engines.
+# `make wasi-testsuite CHECKOUT=...` that of WASI, `make differential CHECKOUT=...` compares with other engines.
 PYTHON ?= python3
 VENV := $(if $(NEWEST),.venv-newest,.venv)
 BIN := $(VENV)/bin
@@ -14,7 +14,7 @@ RELOCK_ARGS ?= --upgrade
 CASES ?= 1000
 SECONDS ?= 60
 
-.PHONY: demo test conformance differential bench check format guests soak fuzz relock clean always
+.PHONY: demo test conformance wasi-testsuite differential bench check format guests soak fuzz relock clean always
 
 demo: $(VENV)/.runtime
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/04-orchestration/run.sh
@@ -25,6 +25,10 @@ test: $(VENV)/.dev
 conformance: $(VENV)/.dev
 	@test -n "$(CHECKOUT)" || { echo 'say CHECKOUT=/path/to/component-model, or several folders with : between them'; exit 2; }
 	PYTHONPATH=tests $(BIN)/python -m conformance $(CHECKOUT) $(CONFORMANCE_ARGS)
+
+wasi-testsuite: $(VENV)/.dev
+	@test -n "$(CHECKOUT)" || { echo 'say CHECKOUT=/path/to/wasi-testsuite, of its branch prod/testsuite-base'; exit 2; }
+	PYTHONPATH=tests $(BIN)/python -m wasi_testsuite $(CHECKOUT) $(TESTSUITE_ARGS)
 
 differential: $(VENV)/.dev
 	@test -n "$(CHECKOUT)" || { echo 'say CHECKOUT=/path/to/component-model'; exit 2; }

@@ -31,6 +31,12 @@ from a guest (the rows with an arrow that begin with Lua) is one of a loop insid
 A loop is a million rounds. An entry without limits pays for none in Lua; in WASM the code of every loop looks at the
 epoch, whether a deadline is set or not.
 """,
+    "WASI": """
+The same guests with polycall and with wasmtime-py's native WASI, which is compiled code and never comes to Python: a
+libc that writes and reads pieces of 64 KiB, JavaScript that fetches in pieces of 64 KiB from a server in another
+process, a loop around the clock. The cheapest callback is the engine's unchecked one around a Python function of two
+lines. Threads that sleep are Python's, with nothing to do but that.
+""",
     "Isolation": """
 `isolation: process`: an instance is a worker process.
 """,

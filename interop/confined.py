@@ -1,12 +1,8 @@
-"""A folder of the host that nothing leads out of: the one way in which files are reached on behalf of a guest.
+"""A folder of the host that nothing leads out of, by its path: what Lua's ``fs`` and the host itself do there.
 
-A path is never resolved first and opened afterwards, because what it means could change in between. It is walked: each
-folder is opened relative to the one before it (``openat``) and without following a symbolic link (``O_NOFOLLOW``). A
-link is read and its target walked in turn, so it may lead anywhere inside; ``..`` goes back to the folder that the walk
-came from, never to whatever the file system says is above. This is what ``openat2`` calls ``RESOLVE_BENEATH``, except
-that an absolute link is followed if it names the folder's own inside. The magic links of ``/proc`` are read as text.
-
-Everything here raises `OSError`, as the operating system does; an attempt to leave is a `PermissionError`.
+What guests of WASI do in folders that they have open is in `polycall.interop.open_folder`; both follow paths as
+`polycall.interop.walk` says. An absolute link is followed here if it names the folder's own inside. Everything raises
+`OSError`, as the operating system does; an attempt to leave is a `PermissionError`.
 """
 
 from __future__ import annotations
@@ -19,20 +15,15 @@ from collections.abc import Callable
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, TypeVar
 
-__all__ = ["ConfinedFolder", "Member"]
+from polycall.interop.walk import FOLDER, error_of, leads_out, walk
+
+__all__ = ["ConfinedFolder", "Member", "open_at", "refuse_special"]
 
 T = TypeVar("T")
 
-_FOLDER = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 _CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_LINK_MET = frozenset({errno.ELOOP, errno.ENOTDIR, errno.EMLINK})
-_MOST_LINKS = 40
-_MOST_LEVELS = 64
-_MOST_STEPS = 4096
-_MOST_BYTES = 4096
 
 
 class Member(NamedTuple):
@@ -53,13 +44,16 @@ class ConfinedFolder:
     Args:
         folder: Its path. Symbolic links in it are the host's own and are followed.
         read_only: Why nothing in it may be changed through this object; None if everything may.
+        inside: A path from `folder`, where what this stands for is: a way on which guests may put links, which is
+            walked at each use as a guest's path is. Nothing leads out of what is found there.
     """
 
-    def __init__(self, folder: Path, *, read_only: str | None = None) -> None:
+    def __init__(self, folder: Path, *, read_only: str | None = None, inside: str = "") -> None:
         self.folder = folder
         self.read_only = read_only
+        self.inside = inside
 
-    def open(self, path: str, flags: int, *, linked: bool = False) -> int:
+    def open(self, path: str, flags: int) -> int:
         """Opens a regular file and returns its descriptor, which the caller must close.
 
         Nothing waits or is set off by it: a device, a pipe or a socket is refused before it is opened.
@@ -67,39 +61,26 @@ class ConfinedFolder:
 
         Args:
             path: From the folder; a leading slash means the folder itself.
-            flags: As of `os.open`. ``O_TRUNC`` takes effect only once the file has been found to be admissible.
-            linked: Whether the file may have further names (hard links), which may lie outside of the folder: only for
-                files whose content is known to be the right one, or that no guest reads.
+            flags: As of `os.open`. ``O_TRUNC`` takes effect only once the file has been found to be a regular one.
 
         Raises:
-            OSError: It cannot be opened; `PermissionError` if it leads out, is no file, or has further names.
+            OSError: It cannot be opened; `PermissionError` if it leads out or is no file.
         """
         if flags & _CHANGING:
             self._refuse_change()
+        return self._at(path, lambda parent, name: open_at(parent, name, flags, _admit_file))
 
-        def act(parent: int, name: str) -> int:
-            with contextlib.suppress(FileNotFoundError):
-                _refuse_special(os.stat(name, dir_fd=parent, follow_symlinks=False))
-            extra = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
-            descriptor = os.open(name, (flags & ~os.O_TRUNC) | extra, 0o666, dir_fd=parent)
-            try:
-                _admit(os.fstat(descriptor), linked)
-                if flags & os.O_TRUNC:
-                    os.ftruncate(descriptor, 0)
-            except BaseException:
-                os.close(descriptor)
-                raise
-            return descriptor
+    def open_itself(self) -> int:
+        """Opens the folder, to be read, and returns its descriptor, which the caller must close."""
+        return self._start(os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
-        return self._at(path, act)
-
-    def read(self, path: str, most_bytes: int, *, linked: bool = False) -> bytes:
+    def read(self, path: str, most_bytes: int) -> bytes:
         """Returns the content of a file.
 
         Raises:
             OSError: As of `open`; ``EFBIG`` if it is larger than `most_bytes`.
         """
-        with os.fdopen(self.open(path, os.O_RDONLY, linked=linked), "rb", buffering=0) as file:
+        with os.fdopen(self.open(path, os.O_RDONLY), "rb", buffering=0) as file:
             pieces, left = [], most_bytes + 1
             while left and (piece := file.read(left)):
                 pieces.append(piece)
@@ -120,9 +101,9 @@ class ConfinedFolder:
 
         def act(parent: int, name: str) -> None:
             try:
-                status = os.stat(name, dir_fd=parent, follow_symlinks=False)
-                _refuse_special(status)
-                permissions = stat.S_IMODE(status.st_mode)
+                found = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
+                _admit_file(found)
+                permissions = stat.S_IMODE(found)
             except FileNotFoundError:
                 permissions = mode
             _replace(parent, name, content, permissions)
@@ -135,7 +116,7 @@ class ConfinedFolder:
         def act(parent: int, name: str) -> os.stat_result:
             status = os.stat(name, dir_fd=parent, follow_symlinks=False)
             if stat.S_ISLNK(status.st_mode):
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+                raise error_of(errno.ELOOP)
             return status
 
         return self._at(path, act)
@@ -184,119 +165,68 @@ class ConfinedFolder:
             raise PermissionError(errno.EROFS, self.read_only)
 
     def _at(self, path: str, act: Callable[[int, str], T]) -> T:
-        """Walks to a path and does something there, as `_Walk.reach` says."""
-        if "\0" in path:
-            raise OSError(errno.EINVAL, "the path holds a NUL character")
-        if len(os.fsencode(path)) > _MOST_BYTES:
-            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-        with _Walk(self.folder, path) as walk:
-            return walk.reach(act)
-
-
-class _Walk:
-    """One walk: the folders that are open behind it, and the steps ahead, the next one last."""
-
-    def __init__(self, folder: Path, path: str) -> None:
-        self._folder = folder
-        self._ahead = path.split("/")[::-1]
-        self._behind: list[int] = []
-        self._links = 0
-        self._steps = 0
-
-    def __enter__(self) -> Self:
-        self._behind.append(os.open(self._folder, _FOLDER))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._back_to(0)
-
-    def reach(self, act: Callable[[int, str], T]) -> T:
-        """Calls `act` with an open folder and the last name, "." for the folder itself.
-
-        `act` must not follow a symbolic link: where it raises ELOOP, the walk goes on to the target of the link.
-        """
-        while True:
-            name = self._last_name()
-            try:
-                return act(self._behind[-1], name)
-            except OSError as error:
-                if error.errno not in _LINK_MET or not self._follow(name):
-                    raise
-
-    def _last_name(self) -> str:
-        while self._ahead:
-            name = self._ahead.pop()
-            self._steps += 1
-            if self._steps > _MOST_STEPS:  # what links lead to counts as well: forty of them may be long
-                raise OSError(errno.ENAMETOOLONG, f"the path has more than {_MOST_STEPS:,} steps")
-            if name == "..":
-                self._leave()
-            elif name not in ("", "."):
-                if not any(self._ahead):  # nothing but trailing slashes
-                    return name
-                self._enter(name)
-        return "."
-
-    def _enter(self, name: str) -> None:
-        if len(self._behind) > _MOST_LEVELS:
-            raise OSError(errno.ENAMETOOLONG, f"the path is more than {_MOST_LEVELS} folders deep")
+        start = self._start(FOLDER)
         try:
-            self._behind.append(os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=self._behind[-1]))
-        except OSError as error:
-            if error.errno not in _LINK_MET or not self._follow(name):
-                raise
+            return walk(start, path, act, inside=self._from_folder)
+        finally:
+            os.close(start)
 
-    def _leave(self) -> None:
-        if len(self._behind) == 1:
-            raise _leads_out()
-        os.close(self._behind.pop())
-
-    def _follow(self, name: str) -> bool:
-        """Puts the target of a link ahead; False if there is no link."""
+    def _start(self, flags: int) -> int:
+        if not self.inside:
+            return os.open(self.folder, flags)
+        outer = os.open(self.folder, FOLDER)
         try:
-            target = os.readlink(name, dir_fd=self._behind[-1])
-        except OSError:
-            return False
-        self._links += 1
-        if self._links > _MOST_LINKS:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-        if target.startswith("/"):
-            target = self._from_folder(target)
-            self._back_to(1)
-        self._ahead += target.split("/")[::-1]
-        return True
+            return walk(outer, self.inside, lambda at, name: os.open(name, flags | os.O_NOFOLLOW, dir_fd=at))
+        finally:
+            os.close(outer)
 
     def _from_folder(self, target: str) -> str:
-        for base in (self._folder, Path(os.path.realpath(self._folder))):
+        if self.inside:
+            raise leads_out()
+        for base in (self.folder, Path(os.path.realpath(self.folder))):
             if Path(target).is_relative_to(base):
-                return str(Path(target).relative_to(base))
-        raise _leads_out()
-
-    def _back_to(self, count: int) -> None:
-        while len(self._behind) > count:
-            os.close(self._behind.pop())
+                slash = "/" if target.endswith("/") else ""
+                return f"{Path(target).relative_to(base)}{slash}"
+        raise leads_out()
 
 
-def _leads_out() -> PermissionError:
-    return PermissionError(errno.EACCES, "the path leads out of the folder")
+def open_at(parent: int, name: str, flags: int, admit: Callable[[int], None]) -> int:
+    """Opens what has a name in an open folder, and returns its descriptor, which the caller must close.
+
+    No link is followed, nothing is waited for, and what is not admitted is not even opened, and changed in no case.
+
+    Args:
+        parent: The folder.
+        name: Without a slash.
+        flags: As of `os.open`.
+        admit: Raises unless something of this mode (``st_mode``) may be opened.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        admit(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    extra = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+    descriptor = os.open(name, (flags & ~os.O_TRUNC) | extra, 0o666, dir_fd=parent)
+    try:
+        admit(os.fstat(descriptor).st_mode)  # it may be another one by now
+        if flags & os.O_TRUNC:
+            os.ftruncate(descriptor, 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
-def _refuse_special(status: os.stat_result) -> None:
-    mode = status.st_mode
+def _admit_file(mode: int) -> None:
     if stat.S_ISLNK(mode):
-        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        raise error_of(errno.ELOOP)
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(mode):
-        raise PermissionError(errno.EACCES, "it is no regular file")
+        raise error_of(errno.EISDIR)
+    refuse_special(mode)
 
 
-def _admit(status: os.stat_result, linked: bool) -> None:
-    _refuse_special(status)
-    if status.st_nlink > 1 and not linked:
-        raise PermissionError(errno.EACCES, "the file has other names (hard links), which may lie outside; copy it")
+def refuse_special(mode: int) -> None:
+    """Refuses what is neither a regular file nor a folder nor a link: a device, a pipe, a socket."""
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
+        raise PermissionError(errno.EPERM, "it is no regular file")
 
 
 def _replace(parent: int, name: str, content: bytes, permissions: int) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from polycall.interop.errors import CancelledError, DeadlineError, DepthError, Frame, raise_if
@@ -16,8 +16,6 @@ from polycall.interop.forks import new_lock
 from polycall.interop.values import describe
 
 if TYPE_CHECKING:
-    from io import FileIO
-
     from polycall.interop.observer import Observer
     from polycall.interop.resources import Keeper
     from polycall.interop.values import Value
@@ -155,13 +153,13 @@ class CallContext:
         return self.outermost().frame_id
 
     @property
-    def files(self) -> WeakSet[FileIO]:
+    def files(self) -> WeakSet[Any]:
         """What the guests of all frames of the chain have open; see `polycall.interop.open_files`."""
         if self.parent is not None:
             return self.outermost().files
         with _LAZILY:
             if not hasattr(self, "_files"):  # as for `frame_id`
-                self._files: WeakSet[FileIO] = WeakSet()
+                self._files: WeakSet[Any] = WeakSet()
             return self._files
 
     def outermost(self) -> CallContext:

@@ -115,6 +115,10 @@ class GuestLog:
         self._left -= size
         self._emit(level, line, context, _on_one_line(name[:_MOST_NAME]), fields if _are_small(fields) else NO_VALUES)
 
+    def remark(self, text: str, context: CallContext | None) -> None:
+        """Writes a warning of the host's about the guest: not the guest's to use up, so the caller bounds how many."""
+        self._emit(logging.WARNING, _on_one_line(text)[:LINE_BYTES], context)
+
     def end(self, context: CallContext | None) -> None:
         """Makes room for the next call; tells how much of this one was dropped, if anything was."""
         lines, size = self._dropped_lines, self._dropped_bytes

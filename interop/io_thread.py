@@ -6,14 +6,16 @@ watched here, and connections that must be served while no guest looks at them (
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from polycall.interop.forks import new_lock, watch_forks
+
+if TYPE_CHECKING:  # asyncio takes long to import: whoever waits for no input or output must not pay for it
+    import asyncio
+    from concurrent.futures import Future
 
 __all__ = ["Event", "IoThread", "io_thread"]
 
@@ -33,23 +35,40 @@ class IoThread:
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop, which runs."""
+        """The loop, which runs.
+
+        Raises:
+            RuntimeError, OSError: The system gives no thread, or no descriptor, more.
+        """
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._watches = {}
-                threading.Thread(target=self._loop.run_forever, name="polycall io", daemon=True).start()
+                self._loop = self._started()
             return self._loop
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        import asyncio  # noqa: PLC0415  # see TYPE_CHECKING
+
+        loop = asyncio.new_event_loop()
+        self._watches = {}
+        try:
+            threading.Thread(target=loop.run_forever, name="polycall io", daemon=True).start()
+        except BaseException:
+            loop.close()
+            raise
+        return loop
 
     def run(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Begins a coroutine on the loop; cancelling what is returned cancels it."""
+        import asyncio  # noqa: PLC0415  # see TYPE_CHECKING
+
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def watch(self, descriptor: int, event: Event, call: Callable[[], None]) -> Callable[[], None]:
         """Has something called once, when a descriptor can be read or written or is found broken.
 
         It may be called for nothing: whoever is woken looks again. Whoever closes the descriptor calls the watch off
-        before.
+        before; and it must be the only descriptor of what it stands for (no `os.dup`), or stay open: the system would
+        go on to watch what is still open under another number.
 
         Args:
             descriptor: A socket or pipe; anything that cannot be watched (a regular file) is ready at once.
@@ -67,17 +86,15 @@ class IoThread:
         loop.call_soon_threadsafe(self._end, loop, key, call)
 
     def _begin(self, loop: asyncio.AbstractEventLoop, key: tuple[int, Event], call: Callable[[], None]) -> None:
-        waiting = self._watches.get(key)
-        if waiting is not None:
-            waiting.append(call)
-            return
+        waiting = self._watches.setdefault(key, [])
+        if waiting:  # of the same descriptor; or of one that was closed, and this one has its number now
+            self._forget(loop, key)
+        waiting.append(call)
         descriptor, event = key
         try:
             (loop.add_reader if event == "read" else loop.add_writer)(descriptor, self._happened, loop, key)
-        except (OSError, ValueError):  # no file of a kind that blocks, or none any more
-            call()
-            return
-        self._watches[key] = [call]
+        except Exception:  # noqa: BLE001  # no file of a kind that blocks, or none any more; nobody may wait for ever
+            self._happened(loop, key)
 
     def _happened(self, loop: asyncio.AbstractEventLoop, key: tuple[int, Event]) -> None:
         waiting = self._watches.pop(key, ())
@@ -97,7 +114,7 @@ class IoThread:
     @staticmethod
     def _forget(loop: asyncio.AbstractEventLoop, key: tuple[int, Event]) -> None:
         descriptor, event = key
-        with suppress(OSError, ValueError):  # it may be closed by now: then the system has forgotten it already
+        with suppress(Exception):  # it may be closed by now: then the system has forgotten it already
             (loop.remove_reader if event == "read" else loop.remove_writer)(descriptor)
 
     def after_fork(self) -> None:

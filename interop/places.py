@@ -11,7 +11,7 @@ __all__ = ["PLACE", "Place", "place_free"]
 
 
 class Place(Protocol):
-    """What a running call takes up among those that may run at once."""
+    """What a running call takes up among those that may run at once, whatever threads it has. Shared by threads."""
 
     def leave(self) -> None:
         """Lets another call have it for a while."""

@@ -129,7 +129,7 @@ def _wanted(index: Index, entry_ids: Sequence[str]) -> Iterator[tuple[str, WasmF
 def _hash(entry_id: str, spec: WasmFunctionSpec, place: HashPlace, file_systems: FileSystems) -> BinaryHash:
     folder = file_systems.locate(spec.fs, spec.path)
     try:
-        descriptor = folder.open(spec.path, os.O_RDONLY, linked=True)
+        descriptor = folder.open(spec.path, os.O_RDONLY)
         with open(descriptor, "rb") as file:  # noqa: PTH123  # a descriptor has no path
             actual = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:

@@ -9,13 +9,11 @@ from polycall.interop.errors import ExitError, MissingExportError
 from polycall.interop.values import Value
 from polycall.wasm_runtime.component.names import unversioned
 from polycall.wasm_runtime.component.plan import ExportedInstance, LiftedFunction
+from polycall.wasm_runtime.core_plan import START
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
 from polycall.wasm_runtime.wasi.console import Console, write_out
 
 __all__ = ["WasmCommand", "command_export"]
-
-START = "_start"
-"""What core modules of WASI 0.1 export."""
 
 _RUN = "wasi:cli/run"
 
@@ -71,8 +69,10 @@ class WasmCommand:
         try:
             value = self._instance.call((), context, self._export, write_out)
         except ExitError as error:
+            if error.entry_id != context.entry_id:
+                raise  # of an entry that it called
             return error.exit_status
-        return 1 if value == {"err": None} else 0
+        return int(isinstance(value, dict) and "err" in value)
 
     def close(self) -> None:
         """Frees the instance."""

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from ctypes import c_void_p
+from types import MappingProxyType
 
 import wasmtime
 
 from polycall.interop.errors import PreparationError
 from polycall.wasm_runtime.canonical.codec import codec
 from polycall.wasm_runtime.component.abort_import import is_abort
+from polycall.wasm_runtime.component.core_function import CoreInterfaces
+from polycall.wasm_runtime.component.instance import MEMORY
 from polycall.wasm_runtime.component.plan import (
     AbortImport,
     CoreExport,
     CoreHost,
+    CoreImport,
     ExportedInstance,
     HostCoreFunction,
     ImportedFunction,
@@ -36,15 +40,14 @@ from polycall.wasm_runtime.wit.signature import Signature
 from polycall.wasm_runtime.wit.wit_parser import EXAMPLE, find_signature
 from polycall.wasm_runtime.wit.wit_types import ListType, MapType, Primitive, WitType, parts
 
-__all__ = ["core_type_of", "declared_signature", "plan_core_module"]
+__all__ = ["START", "core_type_of", "declared_signature", "plan_core_module"]
+
+START = "_start"
+"""The export that runs a command, from its beginning to its end: nothing else of it is called then or later."""
 
 _INITIALIZE = "_initialize"
 """The export that a library's toolchain wants called once per instance, after ``start``."""
 
-_START = "_start"
-"""The export of a command: what it takes and gives is nothing, always."""
-
-_MEMORY = "memory"
 _ALLOCATORS = ("cabi_realloc", "canonical_abi_realloc", "alloc", "malloc")
 _ALLOCATOR_PARAMETERS = (1, 2, 4)
 """(size), (size, alignment), (old address, old size, alignment, size)."""
@@ -58,31 +61,34 @@ _forget_type = prototype("wasmtime_valtype_delete", None, c_void_p)
 
 
 def declared_signature(method: str, wit: str | None) -> Signature:
-    """Returns the signature that the entry's ``wit`` declares for its ``method``.
+    """Returns the signature that the entry's ``wit`` declares for its ``method``; that of ``_start`` needs none.
 
     Raises:
         PreparationError: There is no ``wit``, it is wrong, or it does not declare the method.
     """
+    if not wit and method == START:
+        return Signature((), None)
     if not wit:
-        if method == _START:
-            return Signature((), None)
         hint = f'write the signature of "{method}" into the entry, for example {EXAMPLE.replace("name", method, 1)}'
         raise PreparationError("a core module does not tell its types", hint=hint).at("wit")
     return find_signature(wit, method)
 
 
-def plan_core_module(method: str, signature: Signature, module: wasmtime.Module) -> Plan:
+def plan_core_module(
+    method: str, signature: Signature, module: wasmtime.Module, offered: CoreInterfaces = MappingProxyType({})
+) -> Plan:
     """Returns what an instance of a core module does.
 
     Args:
         method: The export to lift.
         signature: What the entry says of it.
         module: The module.
+        offered: What it may import.
 
     Raises:
         MissingExportError: There is no such export.
         PreparationError: The export has another core type, memory or an allocator is missing, or the module imports
-            something that is no function.
+            something that is no function, or what it is offered with another core type.
     """
     exports = {export.name: export.type for export in module.exports}
     functions = {name: found for name, found in exports.items() if isinstance(found, wasmtime.FuncType)}
@@ -93,15 +99,15 @@ def plan_core_module(method: str, signature: Signature, module: wasmtime.Module)
     allocates = how.spills or any(_has_content(wit_type) for _, wit_type in signature.params)
     uses_memory = allocates or how.returns_pointer
     if uses_memory:
-        _check_memory(exports.get(_MEMORY), signature)
+        _check_memory(exports.get(MEMORY), signature)
     realloc, realloc_parameters = _allocator(functions, signature) if allocates else (None, 4)
     options = Options(
-        memory=CoreExport(0, _MEMORY) if uses_memory else None,
+        memory=CoreExport(0, MEMORY) if uses_memory else None,
         realloc=realloc,
         realloc_parameters=realloc_parameters,
         post_return=_post_return(functions, method, results),
     )
-    imports = tuple(_imports(module))
+    imports = tuple(_imports(module, offered))
     start: tuple[Step, ...] = (Initialize(CoreExport(0, _INITIALIZE)),) if _initializes(functions) else ()
     return Plan(
         modules=((0, 0),),  # the whole binary, which the footprint is of as well
@@ -115,8 +121,8 @@ def plan_core_module(method: str, signature: Signature, module: wasmtime.Module)
     )
 
 
-def _imports(module: wasmtime.Module) -> Iterator[HostCoreFunction]:
-    """Yields what stands behind a module's imports: there are no hosts for core modules yet."""
+def _imports(module: wasmtime.Module, offered: CoreInterfaces) -> Iterator[HostCoreFunction]:
+    """Yields what stands behind a module's imports."""
     others: list[str] = []
     for item in module.imports:
         name = item.name or ""
@@ -125,15 +131,27 @@ def _imports(module: wasmtime.Module) -> Iterator[HostCoreFunction]:
         elif is_abort(item.module, name, core_type_of(item.type)):
             yield AbortImport()
         else:
-            yield RefusedImport(item.module, name)
+            yield _import(item.module, name, item.type, offered)
     if others:
         raise PreparationError(f"the module imports {listed(others)}, which nobody gives it")
 
 
+def _import(module: str, name: str, found: wasmtime.FuncType, offered: CoreInterfaces) -> HostCoreFunction:
+    function = offered.get(module, {}).get(name)
+    if function is None:
+        return RefusedImport(module, name)
+    if core_type_of(found) != function.core_type:
+        raise PreparationError(
+            f"the module imports {shown(f'{module}#{name}')} as {_core_text(*core_type_of(found))}; "
+            f"it is {_core_text(*function.core_type)}"
+        )
+    return CoreImport(module, name, function)
+
+
 def _interfaces(imports: tuple[HostCoreFunction, ...]) -> Iterator[ImportedInterface]:
-    refused = [each for each in imports if isinstance(each, RefusedImport)]
-    for module in dict.fromkeys(each.module for each in refused):
-        names = [each.name for each in refused if each.module == module]
+    wanted = [each for each in imports if isinstance(each, (CoreImport, RefusedImport))]
+    for module in dict.fromkeys(each.module for each in wanted):
+        names = [each.name for each in wanted if each.module == module]
         yield ImportedInterface(module, {name: ImportedFunction(module, name, None) for name in names})
 
 
@@ -206,7 +224,7 @@ def _has_content(wit_type: WitType) -> bool:
 
 def _check_memory(memory: object, signature: Signature) -> None:
     if not isinstance(memory, wasmtime.MemoryType):
-        raise PreparationError(f'{_text(signature)} needs memory, and the module exports none named "{_MEMORY}"')
+        raise PreparationError(f'{_text(signature)} needs memory, and the module exports none named "{MEMORY}"')
     if memory.is_64:
         raise PreparationError("the module's memory has 64-bit addresses; the Canonical ABI knows 32-bit ones only")
 

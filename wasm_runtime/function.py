@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from polycall.interop.context import CallContext
+from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import (
     CancelledError,
     ConversionError,
@@ -26,6 +26,7 @@ from polycall.interop.values import Value
 from polycall.wasm_runtime.component.instance import ComponentInstance
 from polycall.wasm_runtime.component.linked_plan import LinkedPlan
 from polycall.wasm_runtime.component.plan import LiftedFunction, Plan
+from polycall.wasm_runtime.core_plan import START
 from polycall.wasm_runtime.engine.memory_shares import MOST_MEMORIES, Shares, shares
 from polycall.wasm_runtime.engine.stores import GuestStore, StoreSession, WasmEngine
 from polycall.wasm_runtime.engine.traps import TooManyMemoriesError
@@ -49,6 +50,7 @@ class WasmFunction:
         imports: The interfaces (or core modules) that a host must stand behind.
         exports: All that the program exports.
         has_resources: Whether it takes or gives resources.
+        runs_once: Whether an instance of it serves one call alone: a command's ``_start`` leaves it at its end.
     """
 
     language = "wasm"
@@ -63,6 +65,7 @@ class WasmFunction:
         export: LiftedFunction,
         host: GrantedHost,
         services: Services | None = None,
+        closing: Cancellation | None = None,
     ) -> None:
         """Links an entry.
 
@@ -74,6 +77,7 @@ class WasmFunction:
             export: The function that its ``method`` names.
             host: What stands behind its imports.
             services: Where its variables and folders come from.
+            closing: Goes on when its guests may not wait any more.
 
         Raises:
             ImportDeniedError: With ``strict_imports``, the guest needs more than is granted.
@@ -93,6 +97,8 @@ class WasmFunction:
             refuse_resources_of_hosts(export.signature, plan)
         self._program = program
         self._services = services
+        self.runs_once = compiled.plan is None and program.method == START
+        self._closing = closing
         self._has_session = any(group.startswith("wasi") for group in program.grants)
         self._methods = ResourceMethods(plan)
         self._engine = engine
@@ -142,7 +148,7 @@ class WasmFunction:
         store = self._engine.new_store(limit, self._shares(limit, times))
         store.enters_host = self._linked.enters_host
         if self._has_session:
-            store.session = Session(self._program, self._services, console)
+            store.session = Session(self._program, self._services, console, self._closing)
         seconds = start_seconds(self.limits)
         store.begin(start_frame(self.entry_id, self.language, seconds, context), starting=True)
         try:
@@ -151,6 +157,8 @@ class WasmFunction:
             store.end()
             store.close()
             self.own(error)
+            if isinstance(error, ExitError):  # even with 0: there is nothing that could be called
+                error.message = f"its start-up code has ended it: {error.message}"
             if isinstance(error, (CancelledError, DeadlineError)):
                 raise start_interruption(self.entry_id, seconds, context) from None
             raise
@@ -233,15 +241,18 @@ class WasmInstance:
             for held, bound in store.wear.bounds:  # `Wear.worn`, for which each call pays
                 if held() > bound:
                     self.poisoned = True
+            if function.runs_once:
+                self.poisoned = True
             if finish is not None:
                 finish(store.session)
             return value
         except ExitError as error:
             self.poisoned = True
-            if finish is not None:
+            others = error.entry_id is not None  # of an entry that it called
+            function.own(error)
+            if finish is not None and not others:
                 finish(store.session)
-            if error.exit_status:
-                function.own(error)
+            if others or error.exit_status:
                 raise
             return None
         except BaseException as error:
@@ -280,6 +291,8 @@ class WasmInstance:
             self._guest.drop(state)
         except BaseException as error:
             self.poisoned = True
+            if isinstance(error, ExitError) and error.entry_id is None and not error.exit_status:
+                return
             function.own(error)
             raise
         finally:

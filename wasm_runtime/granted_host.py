@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from types import MappingProxyType
 from typing import NoReturn
 
 from polycall.interop.errors import ImportDeniedError, PreparationError
 from polycall.interop.ids import suggestion
 from polycall.interop.protocols import ImportNeed, Link
+from polycall.wasm_runtime.component.core_function import CoreInterfaces
 from polycall.wasm_runtime.component.host import HostFunction, Interfaces
 from polycall.wasm_runtime.component.plan import ImportedFunction, ImportedInterface
 from polycall.wasm_runtime.engine.guest_text import listed, shown
@@ -26,8 +28,23 @@ _EXCEPTION_HINT = (
 class GrantedHost:
     """The host of one entry: its links, the interfaces that its grants open, and a refusal for everything else."""
 
-    def __init__(self, interfaces: Interfaces, grants: frozenset[str], links: Links) -> None:
+    def __init__(
+        self,
+        interfaces: Interfaces,
+        grants: frozenset[str],
+        links: Links,
+        core_interfaces: CoreInterfaces = MappingProxyType({}),
+    ) -> None:
+        """Opens what is granted.
+
+        Args:
+            interfaces: What components are offered.
+            grants: The groups that the entry grants.
+            links: What other entries serve.
+            core_interfaces: What core modules are offered.
+        """
         self._interfaces = interfaces
+        self._core_interfaces = core_interfaces
         self._grants = grants
         self._links = links
 
@@ -51,8 +68,12 @@ class GrantedHost:
         return self._interfaces.resource(interface, name)
 
     def refuse_import(self, module: str, name: str) -> ImportDeniedError:
-        """Returns the error of a core module that called an import: nothing stands behind those."""
-        return _core_refusal(module, name, self._grants)
+        """Returns the error of a core module that called an import which it was not given."""
+        return _core_refusal(module, name, self._grants, self._core_interfaces)
+
+    def core_interfaces(self) -> CoreInterfaces:
+        """Returns what a core module is given: what is offered and granted."""
+        return {name: functions for name, functions in self._core_interfaces.items() if self._granted(name)}
 
     def needs(self, imports: Iterable[ImportedInterface], *, is_component: bool) -> tuple[ImportNeed, ...]:
         """Returns what a guest needs of its host, and what of it is granted and there.
@@ -61,9 +82,9 @@ class GrantedHost:
 
         Args:
             imports: The guest's.
-            is_component: Whether it is one; there are no hosts for core modules.
+            is_component: Whether it is one, or a core module.
         """
-        available = self._interfaces.find if is_component else _nothing
+        available = self._interfaces.find if is_component else self._core_interfaces.get
         return tuple(
             ImportNeed(
                 name=shown(name),
@@ -104,17 +125,17 @@ class GrantedHost:
         return ImportDeniedError(f"the guest called {name}; this version of polycall offers {offered or 'none'}")
 
 
-def _nothing(_interface: str) -> None:
-    return None
-
-
-def _core_refusal(module: str, function: str, grants: frozenset[str]) -> ImportDeniedError:
+def _core_refusal(module: str, function: str, grants: frozenset[str], offered: CoreInterfaces) -> ImportDeniedError:
     name = _called(module, function)
     group = group_of_interface(module)
     if group is None:
         return _unknown(module, name)
     if group not in grants:
         return _not_granted(module, name, group)
+    if module in offered:
+        return ImportDeniedError(
+            f"the guest called {name}, which is not in {module}", hint=suggestion(function, offered[module])
+        )
     hint = "make it a component to let it call other functions"
     return ImportDeniedError(f"the guest called {name}, which is for components; this is a core module", hint=hint)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from polycall.interop.context import CallContext
+from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import PolycallError, PreparationError
 from polycall.interop.protocols import Invoker
 from polycall.interop.services import Services
 from polycall.interop.stack import DEFAULT_STACK_BYTES
+from polycall.wasm_runtime.component.core_function import CoreInterfaces
 from polycall.wasm_runtime.component.host import Interfaces
 from polycall.wasm_runtime.core_plan import declared_signature, plan_core_module
 from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
@@ -20,11 +21,13 @@ from polycall.wasm_runtime.function import WasmFunction
 from polycall.wasm_runtime.granted_host import GrantedHost
 from polycall.wasm_runtime.hosts.funcs import Funcs
 from polycall.wasm_runtime.links import Links
-from polycall.wasm_runtime.programs import Programs
+from polycall.wasm_runtime.programs import CompiledProgram, Programs
 from polycall.wasm_runtime.spec import WasmProgram
-from polycall.wasm_runtime.wasi.interfaces import wasi_interfaces
+from polycall.wasm_runtime.wasi.interfaces import wasi_interface
 
 __all__ = ["WasmRuntime"]
+
+_PREVIEW1 = "wasi_snapshot_preview1"
 
 
 class WasmRuntime:
@@ -52,7 +55,8 @@ class WasmRuntime:
         self._programs = Programs(self._engine.engine, cache)
         self._invoker = invoker
         self._services = services
-        self._interfaces = Interfaces([Funcs(invoker), *wasi_interfaces()])
+        self._closing = Cancellation()
+        self._interfaces = Interfaces([Funcs(invoker)], wasi_interface)
 
     def prepare(self, program: WasmProgram, context: CallContext | None = None) -> WasmFunction:
         """Compiles, checks and links an entry: a component or a core module, as the binary's header says.
@@ -72,21 +76,46 @@ class WasmRuntime:
         try:
             compiled = self._programs.load(program.code, context or CallContext(program.entry_id, "wasm"))
             plan, links = compiled.plan, Links(program.links, self._invoker)
+            offered = {} if plan is not None else _core_interfaces(compiled)
+            host = GrantedHost(self._interfaces, program.grants, links, offered)
             if plan is None:
                 if links:
                     raise PreparationError("only a component can have links; this is a core module").at("links")
                 signature = declared_signature(program.method, program.wit)
-                plan = plan_core_module(program.method, signature, compiled.modules[0])
+                plan = plan_core_module(program.method, signature, compiled.modules[0], host.core_interfaces())
             export = exported_function(program.method, plan.exports)
             links.check(plan.imports)
-            host = GrantedHost(self._interfaces, program.grants, links)
             return WasmFunction(
-                self._engine, program, compiled, plan=plan, export=export, host=host, services=self._services
+                self._engine,
+                program,
+                compiled,
+                plan=plan,
+                export=export,
+                host=host,
+                services=self._services,
+                closing=self._closing,
             )
         except PolycallError as error:
             error.entry_id = error.entry_id or program.entry_id
             raise
 
+    def end_waits(self) -> None:
+        """Lets guests wait for nothing from now on. Neither blocks nor raises: a signal handler may ask for it."""
+        self._closing.cancel()
+
     def close(self) -> None:
-        """Stops the interruption clock once no guarded call runs. What is still in use keeps the engine alive."""
+        """Ends the waits of guests, and the interruption clock once no guarded call runs.
+
+        What is still in use keeps the engine alive.
+        """
+        self.end_waits()
         self._engine.ticker.close()
+
+
+def _core_interfaces(compiled: CompiledProgram) -> CoreInterfaces:
+    """Returns what a core module may import, of what it does import."""
+    if all(each.module != _PREVIEW1 for each in compiled.modules[0].imports):
+        return {}
+    from polycall.wasm_runtime.wasi.preview1.interface import PREVIEW1  # noqa: PLC0415  # most do without
+
+    return {_PREVIEW1: PREVIEW1}

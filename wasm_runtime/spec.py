@@ -11,6 +11,7 @@ from types import MappingProxyType
 from polycall.interop.fields import at_least, key, matches, one_of
 from polycall.interop.ids import EntryId
 from polycall.interop.limits import LimitsSpec
+from polycall.interop.network_rules import NetworkRules, check_listen_rule, check_rule
 from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime.imports import check_import
@@ -18,9 +19,11 @@ from polycall.wasm_runtime.imports import check_import
 __all__ = [
     "KINDS",
     "BinaryFile",
+    "CappedNetwork",
     "WasiEnvSpec",
     "WasiLimitsSpec",
     "WasiMountSpec",
+    "WasiNetworkSpec",
     "WasiSpec",
     "WasmFunctionSpec",
     "WasmProgram",
@@ -59,6 +62,39 @@ class WasiMountSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class WasiNetworkSpec:
+    """Where on the network a guest may go: for an entry, and as the ceiling for all entries of a project."""
+
+    allow: tuple[str, ...] | None = key(
+        "What may be called; without it, what is public.", default=None, element_check=check_rule
+    )
+    deny: tuple[str, ...] = key("What may not, whatever is allowed.", default=(), element_check=check_rule)
+    listen: tuple[str, ...] | None = key(
+        "Where it may listen; without it, nowhere.", default=None, element_check=check_listen_rule
+    )
+
+    def rules(self) -> NetworkRules:
+        """Returns what decides."""
+        return NetworkRules.of(self.allow, self.deny, self.listen)
+
+
+@dataclass(frozen=True, slots=True)
+class CappedNetwork(WasiNetworkSpec):
+    """What an entry says under the ceiling of its project; no declaration of its own.
+
+    Attributes:
+        ceiling: What ``network`` in ``polycall.yaml`` says.
+    """
+
+    ceiling: WasiNetworkSpec = WasiNetworkSpec()
+
+    def rules(self) -> NetworkRules:
+        """Returns what decides."""
+        own, ceiling = NetworkRules.of(self.allow, self.deny, self.listen), self.ceiling
+        return own.under(ceiling.allow, ceiling.deny, ceiling.listen, where="network (polycall.yaml)")
+
+
+@dataclass(frozen=True, slots=True)
 class WasiLimitsSpec:
     """What one instance may hold of the host at a time."""
 
@@ -83,6 +119,7 @@ class WasiSpec:
     env: tuple[WasiEnvSpec, ...] = key("Environment variables.", default=())
     mounts: tuple[WasiMountSpec, ...] = key("Directories.", default=())
     limits: WasiLimitsSpec = key("What one instance may hold of the host at a time.", default=WasiLimitsSpec())
+    network: WasiNetworkSpec = key("Where on the network it may go.", default=WasiNetworkSpec())
 
     def problems(self) -> Iterable[tuple[str, str]]:
         """Yields names and guest paths that stand twice."""

@@ -132,8 +132,7 @@ class _Files:
         session, flags = self._session, _FLAGS[mode]
         file = open_for_guest(
             session.context or session.starting,
-            lambda: folder.open(os.fsdecode(path), flags),
-            _FILE_MODES[flags & os.O_ACCMODE],
+            lambda: FileIO(folder.open(os.fsdecode(path), flags), _FILE_MODES[flags & os.O_ACCMODE]),
         )
         number = next(self._numbers)
         session.untidy = True

@@ -54,6 +54,7 @@ class AsyncCalls:
         self._most_on_threads = 0
         self._ended = threading.Event()
         self._here = threading.local()
+        self._generation = object()
         watch_forks(self)
 
     async def run(
@@ -108,7 +109,7 @@ class AsyncCalls:
             if self._closed:
                 raise PoolClosedError("the registry is closed", entry_id=cut(target))
             if current_context() is None:
-                variables.run(PLACE.set, self)
+                variables.run(PLACE.set, _Place(self))
                 queued = _Work(Future(), lambda: variables.run(work))
                 self._queued.append(queued)
                 self._let_in()
@@ -121,30 +122,49 @@ class AsyncCalls:
 
     # --- places ---
 
-    def leave(self) -> None:
-        """Lets another call run while one waits; see `polycall.interop.places.Place`."""
+    def leave(self, place: _Place) -> None:
+        """Lets another call run while one waits."""
         with self._lock:
-            self._running -= 1
-            self._let_in()
+            place.waiting += 1
+            if place.waiting == 1 and place.generation is self._generation:
+                self._running -= 1
+                self._let_in()
 
-    def retake(self) -> None:
+    def retake(self, place: _Place) -> None:
         """Says that a call goes on which has waited. It does not queue: its deadline may be what has ended the wait."""
         with self._lock:
-            self._running += 1
+            place.waiting -= 1
+            if not place.waiting and place.generation is self._generation:
+                self._running += 1
+
+    @property
+    def generation(self) -> object:
+        """Stands for the process in which calls are counted: a forked child counts anew."""
+        return self._generation
 
     def _let_in(self) -> None:
-        """Gives free places to queued calls; the lock is held."""
+        """Gives free places to queued calls; the lock is held. Raises nothing: it may be another call that waits."""
         while self._queued and self._running < _PLACES and self._on_threads < _THREADS:
-            if self._threads is None:
-                self._threads = self._executor(_THREADS)
-            self._threads.submit(self._serve, self._queued.popleft())
+            queued = self._queued.popleft()
+            try:
+                if self._threads is None:
+                    self._threads = self._executor(_THREADS)
+                self._threads.submit(self._serve, queued, self._generation)
+            except RuntimeError as error:  # the system gives no thread more
+                if not self._on_threads:
+                    self._threads = None
+                    queued.fail(error)
+                    continue
+                # It is in the queue of the threads that there are, so it will be served.
             self._running += 1
             self._on_threads += 1
             self._most_on_threads = max(self._most_on_threads, self._on_threads)
 
-    def _serve(self, queued: _Work) -> None:
+    def _serve(self, queued: _Work, generation: object) -> None:
         queued.run()
         with self._lock:
+            if generation is not self._generation:
+                return  # the call forked, and this is the child
             self._running -= 1
             self._on_threads -= 1
             self._let_in()
@@ -173,6 +193,7 @@ class AsyncCalls:
     def after_fork(self) -> None:
         """Forgets the threads, which a forked child does not have: its first call starts others."""
         self._threads = None
+        self._generation = object()
         self._queued.clear()
         self._running = self._on_threads = self._most_on_threads = 0
 
@@ -191,6 +212,27 @@ class AsyncCalls:
                 threads.shutdown(wait=True)
 
 
+class _Place:
+    """The place of a call; see `polycall.interop.places.Place`.
+
+    Attributes:
+        waiting: How many of its threads wait: a function of Python's may have begun some, and waits for them by means
+            of its own. It is left with the first.
+        generation: Of the process where it is counted.
+    """
+
+    def __init__(self, calls: AsyncCalls) -> None:
+        self._calls = calls
+        self.waiting = 0
+        self.generation = calls.generation
+
+    def leave(self) -> None:
+        self._calls.leave(self)
+
+    def retake(self) -> None:
+        self._calls.retake(self)
+
+
 class _Work:
     """A call that somebody awaits."""
 
@@ -207,3 +249,8 @@ class _Work:
             self.future.set_exception(error)
         else:
             self.future.set_result(result)
+
+    def fail(self, error: BaseException) -> None:
+        """Says that it cannot be made."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)

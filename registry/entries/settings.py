@@ -20,6 +20,7 @@ from polycall.registry.documents.text_files import UnreadableError, read_text
 from polycall.registry.documents.yaml_document import read_yaml
 from polycall.registry.entries.decode import INVALID, Decoder
 from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
+from polycall.wasm_runtime.spec import CappedNetwork, WasiNetworkSpec, WasiSpec
 
 __all__ = ["SETTINGS_FILE", "Settings", "read_settings"]
 
@@ -57,13 +58,22 @@ class Settings:
         default="none",
         check=one_of("none", "process"),
     )
+    network: WasiNetworkSpec = key(
+        "The ceiling of every entry's wasi.network: what one of them refuses is refused.", default=WasiNetworkSpec()
+    )
 
     def resolve(self, spec: Any) -> Any:
         """Returns a spec with these defaults in the place of what it does not declare."""
         if not hasattr(spec, "pool"):  # data, libraries: nothing that runs by itself
             return spec
         limits, pool = self._limits(spec.limits), self.pool if spec.pool == PoolSpec() else spec.pool
+        if self.network != WasiNetworkSpec() and hasattr(spec, "wasi"):
+            spec = dataclasses.replace(spec, wasi=self._capped(spec.wasi))
         return dataclasses.replace(spec, limits=limits, pool=pool, isolation=spec.isolation or self.isolation)
+
+    def _capped(self, wasi: WasiSpec) -> WasiSpec:
+        own = wasi.network
+        return dataclasses.replace(wasi, network=CappedNetwork(own.allow, own.deny, own.listen, self.network))
 
     def _limits(self, own: LimitsSpec) -> LimitsSpec:
         if self.limits == LimitsSpec():

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from polycall.interop.context import NO_VALUES, CallContext
+from polycall.interop.context import NO_VALUES, CallContext, Cancellation
 from polycall.interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, WorkerError, raise_if
 from polycall.interop.forks import new_lock
 from polycall.interop.guest_log import guest_logger
@@ -74,6 +74,7 @@ class IsolationRuntime:
         self._functions: weakref.WeakSet[IsolatedFunction] = weakref.WeakSet()
         self._lock = new_lock()
         self._closed = False
+        self._closing = Cancellation()
 
     def prepare(self, program: LuaProgram | WasmProgram, context: CallContext | None = None) -> IsolatedFunction:
         """Has a worker prepare a program; start-up code runs there.
@@ -98,7 +99,7 @@ class IsolationRuntime:
             with told_if_slow(f"the worker of {program.entry_id} is starting: what it runs is compiled once"):
                 return worker, _asked(worker, start, call)
 
-        function = IsolatedFunction(program, begin, self._invoker, context=context)
+        function = IsolatedFunction(program, begin, self._invoker, context=context, closing=self._closing)
         with self._lock:
             self._functions.add(function)
             closed = self._closed
@@ -107,7 +108,8 @@ class IsolationRuntime:
         return function
 
     def close(self) -> None:
-        """Ends the workers that no instance has; those of instances end with them."""
+        """Ends the workers that no instance has, and what guests wait for; the workers of instances end with them."""
+        self._closing.cancel()
         with self._lock:
             self._closed = True
             functions = list(self._functions)
@@ -166,8 +168,10 @@ class IsolatedFunction:
         invoker: Invoker,
         *,
         context: CallContext | None,
+        closing: Cancellation,
     ) -> None:
         """Starts the first worker; `IsolationRuntime.prepare` tells what can go wrong."""
+        self._closing = closing
         self.entry_id = program.entry_id
         self.language = "lua" if isinstance(program, LuaProgram) else "wasm"
         self._start = start
@@ -186,7 +190,12 @@ class IsolatedFunction:
             WorkerError: The worker died.
         """
         return IsolatedInstance(
-            self._ready_worker, self._invoker, self._call_seconds, context, reads_values=self._reads_values
+            self._ready_worker,
+            self._invoker,
+            self._call_seconds,
+            context,
+            reads_values=self._reads_values,
+            closing=self._closing,
         )
 
     def _ready_worker(self, context: CallContext | None) -> WorkerProcess:
@@ -233,6 +242,7 @@ class IsolatedInstance:
         context: CallContext | None,
         *,
         reads_values: bool,
+        closing: Cancellation,
     ) -> None:
         """Starts the worker.
 
@@ -242,7 +252,9 @@ class IsolatedInstance:
             call_seconds: How long a call may take once there is an instance for it, or None.
             context: The call that waits for it, if there is one.
             reads_values: Whether its guest may know the context values of its calls; else the worker is not told.
+            closing: Goes on when its guest may wait for nothing any more.
         """
+        self._closing = closing
         self.poisoned = False
         self._ready_worker = ready_worker
         self._invoker = invoker
@@ -272,9 +284,11 @@ class IsolatedInstance:
         call = _Call(worker, self._invoker, context)
         worker.turn_to(context)
         forget = None if context.cancellation is None else context.cancellation.on_cancel(worker.kill)
+        let_wait = self._closing.on_cancel(worker.end_waits)
         try:
             return call.run(data)
         finally:
+            let_wait()
             if forget is not None:
                 forget()
             self._may_be_without_instance = call.discarded

@@ -7,6 +7,7 @@ between which other threads run. The worker trusts its parent.
 
 from __future__ import annotations
 
+import signal
 import struct
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,10 +19,13 @@ from polycall.interop.errors import ConversionError
 from polycall.interop.values import plain
 from polycall.registry.isolation.measure import MAX_MESSAGE_VALUES, MessageError, TooMuchError, measure
 
-__all__ = ["MAX_MESSAGE_BYTES", "MessageError", "Reader", "pack"]
+__all__ = ["END_WAITS", "MAX_MESSAGE_BYTES", "MessageError", "Reader", "pack"]
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """What arguments, or a result, may take; a sender that announces more is not listened to."""
+
+END_WAITS = signal.SIGUSR1
+"""Tells a worker that its guest may wait for nothing any more: no message, for it comes whatever the worker does."""
 
 _LENGTH = struct.Struct("<I")
 _WIDE_INTEGER = 1

@@ -19,7 +19,7 @@ from typing import Any
 from polycall.interop.context import CallContext
 from polycall.interop.errors import WorkerError
 from polycall.interop.forks import watch_forks
-from polycall.registry.isolation.messages import MessageError, Reader
+from polycall.registry.isolation.messages import END_WAITS, MessageError, Reader
 from polycall.registry.isolation.output import WorkerOutput
 from polycall.registry.isolation.services import ServiceDesk
 
@@ -121,6 +121,12 @@ class WorkerProcess:
         """Whether the process is still there."""
         with self._lock:
             return not self.ended and self._process.poll() is None
+
+    def end_waits(self) -> None:
+        """Lets its guest, which runs, wait for nothing from now on. Neither blocks nor raises."""
+        with self._lock:
+            if self.is_alive():
+                self._process.send_signal(END_WAITS)
 
     def turn_to(self, context: CallContext | None) -> None:
         """Says which call its log records belong to from now on; None for start-up code."""

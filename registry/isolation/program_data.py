@@ -17,9 +17,11 @@ from polycall.interop.source import SourceText
 from polycall.lua_runtime.spec import LuaProgram
 from polycall.wasm_runtime.spec import (
     BinaryFile,
+    CappedNetwork,
     WasiEnvSpec,
     WasiLimitsSpec,
     WasiMountSpec,
+    WasiNetworkSpec,
     WasiSpec,
     WasmProgram,
 )
@@ -37,6 +39,8 @@ _RECORDS: tuple[type[Any], ...] = (
     WasiEnvSpec,
     WasiMountSpec,
     WasiLimitsSpec,
+    WasiNetworkSpec,
+    CappedNetwork,
 )
 """The dataclasses and named tuples that programs are made of. The place of each is its code."""
 

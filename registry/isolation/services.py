@@ -35,18 +35,31 @@ _OPERATIONS: Mapping[str, tuple[str, tuple[type, ...], Callable[..., Any]]] = {
 """Operation to the module that has it, the types of its arguments, and what answers it."""
 
 
-_GROUP_MODULES = {"wasi:cli": "env", "wasi:filesystem": "fs", "wasi1": "wasi1"}
+_SHOWS_VARIABLES = frozenset({"wasi:cli", "wasi1"})
+_SHOWS_FOLDERS = frozenset({"wasi:filesystem", "wasi1"})
 
 
 def _folder_data(folder: ConfinedFolder) -> list[Any]:
-    return [os.fsencode(folder.folder), folder.read_only]
+    return [os.fsencode(folder.folder), folder.read_only, os.fsencode(folder.inside)]
 
 
 def modules_of(program: LuaProgram | WasmProgram) -> frozenset[str]:
-    """Returns the modules that a program and what it imports may load."""
+    """Returns the modules that a program and what it imports may load; WebAssembly loads none."""
     if isinstance(program, WasmProgram):
-        return frozenset(_GROUP_MODULES[group] for group in program.grants if group in _GROUP_MODULES)
+        return frozenset()
     return frozenset(name for each in program.with_imports() for name in each.modules)
+
+
+def _names_of(program: LuaProgram | WasmProgram) -> Mapping[str, frozenset[str]]:
+    """Returns of what a program may ask without a module, by operation: what a guest of WebAssembly declares."""
+    if isinstance(program, LuaProgram):
+        return {}
+    variables = program.wasi.env if program.grants & _SHOWS_VARIABLES else ()
+    mounts = program.wasi.mounts if program.grants & _SHOWS_FOLDERS else ()
+    return {
+        "get": frozenset(str(each.id) for each in variables),
+        "folder": frozenset(str(each.fs) for each in mounts),
+    }
 
 
 class ServiceDesk:
@@ -60,6 +73,7 @@ class ServiceDesk:
             services: Who knows the answers; without, they are errors of the kind Unavailable.
         """
         self._modules = modules_of(program)
+        self._names = _names_of(program)
         self._namespace = program.entry_id.partition(":")[0]
         self._services = services
 
@@ -76,9 +90,12 @@ class ServiceDesk:
         match message:
             case ["service", list(arguments), str(operation)] if operation in _OPERATIONS:
                 module, types, answer = _OPERATIONS[operation]
-                if module in self._modules and _fit(arguments, types):
+                if _fit(arguments, types) and (module in self._modules or self._names_it(operation, arguments)):
                     return self._answer(answer, arguments, check)
         raise MessageError("a question that is out of place")
+
+    def _names_it(self, operation: str, arguments: list[Any]) -> bool:
+        return bool(arguments) and arguments[0] in self._names.get(operation, ())
 
     def _answer(self, answer: Callable[..., Any], arguments: list[Any], check: Callable[[], None]) -> bytes:
         try:
@@ -139,8 +156,8 @@ class _AskedFolders:
         self._ask = ask
 
     def folder(self, name: str, namespace: str | None = None) -> ConfinedFolder:
-        folder, read_only = self._ask("folder", name)
-        return ConfinedFolder(Path(os.fsdecode(folder)), read_only=read_only)
+        folder, read_only, inside = self._ask("folder", name)
+        return ConfinedFolder(Path(os.fsdecode(folder)), read_only=read_only, inside=os.fsdecode(inside))
 
 
 class _AskedEntries:

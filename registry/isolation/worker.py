@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import select
+import signal
 import socket
 import threading
 import time
@@ -24,7 +25,7 @@ from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
 from polycall.lua_runtime.spec import LuaProgram
 from polycall.registry.isolation.error_data import ToldErrors, decode_error, error_message
-from polycall.registry.isolation.messages import Reader, pack
+from polycall.registry.isolation.messages import END_WAITS, Reader, pack
 from polycall.registry.isolation.program_data import decode_program
 from polycall.registry.isolation.services import AskedServices
 from polycall.registry.services.guest_yaml import GuestYaml
@@ -111,6 +112,7 @@ class _LogHandler(logging.Handler):
 
 def main() -> None:
     """Serves the parent at the other end of stdin until it hangs up."""
+    signal.signal(END_WAITS, signal.SIG_IGN)
     connection = _take_stdin()
     threading.Thread(target=_end_with_parent, args=(connection.fileno(),), daemon=True).start()
     parent = Parent(connection)
@@ -166,7 +168,9 @@ def _prepare(
         return LuaRuntime(parent, GuestYaml(), services).prepare(program), PayloadForm.WHOLE
     from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
 
-    function = WasmRuntime(parent, cache, *limits, AskedServices(parent.ask)).prepare(program)
+    runtime = WasmRuntime(parent, cache, *limits, AskedServices(parent.ask))
+    signal.signal(END_WAITS, lambda *_: runtime.end_waits())
+    function = runtime.prepare(program)
     if function.has_resources:
         message = "it takes or gives resources, which cannot enter or leave the worker process that isolates it"
         raise PreparationError(message, entry_id=program.entry_id, hint="declare isolation: none").at("isolation")

@@ -149,7 +149,7 @@ class FileStorage:
 
     def _text(self) -> str:
         try:
-            return self._folder.read(self._spec.file_path, _MOST_FILE_BYTES, linked=True).decode()
+            return self._folder.read(self._spec.file_path, _MOST_FILE_BYTES).decode()
         except FileNotFoundError as error:
             if self._spec.auto_create:
                 return ""

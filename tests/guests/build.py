@@ -1,17 +1,17 @@
 """Rebuilds the committed WebAssembly guests from their sources.
 
-The examples and tests run components written in C and JavaScript whose binaries are committed, so that nobody needs
+The examples and tests run components written in several languages whose binaries are committed, so that nobody needs
 a compiler to use or to test polycall. This script is how those binaries come about: `make guests` runs it. It needs
-network access, Node.js and npm, and installs the pinned tools (`requirements.txt`, `package-lock.json`) into the
+network access, Node.js and npm, for Rust two packages of Debian's, and installs the pinned tools (`requirements.txt`, `package-lock.json`) into the
 folder `.guests-tools` of the project, which keeps itself out of version control.
 
-    python tests/guests/build.py                  rebuild every guest
+    python tests/guests/build.py                  rebuild every committed guest
     python tests/guests/build.py pricing caller   rebuild some
     python tests/guests/build.py --check          compare binaries and sources with hashes.json
 
 `hashes.json` holds the SHA-256 of every binary and of the sources that it was built from. `--check` needs no tools;
-where they are installed it rebuilds as well, and says whether the result is byte-identical. C guests are. JavaScript
-guests are not: the tool stores a snapshot of the started QuickJS engine, with the random seeds of that moment.
+where they are installed it rebuilds as well, and says whether the result is byte-identical. Guests in C, Go and Rust are.
+JavaScript guests are not: the tool stores a snapshot of the started QuickJS engine, with the random seeds of that moment.
 
 The WAT files beside this script need no build: wasmtime reads them as they are.
 """
@@ -22,6 +22,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,8 @@ HASHES = HERE / "hashes.json"
 FUNCS_WIT = "wasm_runtime/wit/funcs.wit"
 EXAMPLE = "examples/04-orchestration"
 LINKS = "examples/06-typed-links"
+WASI = "tests/guests/wasi"
+BIN = "tests/guests/bin"
 C_HEADERS = (f"{EXAMPLE}/guests/component.h", f"{EXAMPLE}/guests/funcs.h")
 
 C_FLAGS = (
@@ -48,7 +51,31 @@ C_FLAGS = (
     "-g1",  # without it the linker drops the names of functions; all else of it is stripped later
     "-nostdlib", "-Wl,--no-entry", "-Wl,-z,stack-size=8192",
 )  # fmt: skip
-JS_FLAGS = ("--backend", "quickjs", "--backend-qjs-disable-async")
+LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu17", "-Os", "-Wall", "-Wextra", "-Werror")
+GO_FLAGS = ("-trimpath", "-ldflags=-s -w")
+RUST_FLAGS = (
+    "--edition",
+    "2021",
+    "--target",
+    "wasm32-wasi",
+    "-C",
+    "opt-level=s",
+    "-C",
+    "panic=abort",
+    "-C",
+    "strip=debuginfo",
+)
+# Debian's packages rustc and libstd-rust-dev-wasm32: no registry has the standard library of Rust for WASI otherwise.
+RUSTC = Path("/usr/bin/rustc")
+NO_RUST = "Rust guests need Debian's packages rustc, libstd-rust-dev-wasm32 and lld"
+JS_FLAGS = ("--backend", "quickjs")
+SYNC_ONLY = "--backend-qjs-disable-async"  # smaller, and without the canonical functions of asynchronous calls
+# The tool starts the engine in a runtime that has a wasi:io of its own but makes up wasi:http, whose streams are then
+# of another type, and gives up. So wasi:http gets a wasi:io by another name there, which the finished component loses.
+JS_STAND_IN = "xasi:"
+# What the world of a guest, or the preview1 adapter of a libc, may name of WASI: the files come with jco.
+WASI_WIT = "node_modules/@bytecodealliance/jco/lib/wit/builtin/0.2.12"
+ADAPTER = "node_modules/@bytecodealliance/jco/lib/wasi_snapshot_preview1.{}.wasm"
 
 
 class Hashes(TypedDict):
@@ -64,31 +91,43 @@ class Guest:
 
     Attributes:
         name: What to call it on the command line.
-        language: The toolchain that builds it.
+        language: The toolchain that builds it; `libc` is C with a libc over preview1, `starling` is JavaScript in
+            StarlingMonkey.
         source: Its source file, relative to the project.
-        wit: The file that declares its world, relative to the project.
-        world: The name of that world.
         output: The committed binary, relative to the project.
+        wit: The file that declares its world, relative to the project; empty for a command of a libc.
+        world: The name of that world.
         flags: Further flags of the toolchain.
         packages: The WIT files of other packages that its world names.
+        core: Whether it stays a core module that imports preview1.
+        wasi: Whether its world names interfaces of WASI.
+        committed: Whether its binary is in the repository; it is not where it takes ten megabytes and more.
     """
 
     name: str
-    language: Literal["c", "js"]
+    language: Literal["c", "libc", "js", "starling", "python", "go", "rust"]
     source: str
-    wit: str
-    world: str
     output: str
+    wit: str = ""
+    world: str = ""
     flags: tuple[str, ...] = ()
     packages: tuple[str, ...] = (FUNCS_WIT,)
+    core: bool = False
+    wasi: bool = False
+    committed: bool = True
 
     def hash_sources(self) -> dict[str, str]:
         """Returns the SHA-256 of every file that the binary depends on, by path."""
-        headers = C_HEADERS if self.language == "c" else ()
-        paths = (self.source, *headers, self.wit, *self.packages)
+        headers = {"c": C_HEADERS, "libc": (f"{WASI}/abi.h",)}.get(self.language, ())
+        paths = (self.source, *headers, *((self.wit,) if self.wit else ()), *self.packages)
         # As text, so that a checkout with other line ends has the same hashes.
         return {path: sha256((ROOT / path).read_text("utf-8").encode()) for path in sorted(paths)}
 
+
+BIG: tuple[tuple[str, Literal["starling", "python"], str, str, str], ...] = (
+    ("js-web", "starling", "web.js", "web.wit", "web"),
+    ("py-tour", "python", "tour.py", "tour.wit", "tour"),
+)
 
 GUESTS = (
     Guest(
@@ -107,7 +146,7 @@ GUESTS = (
         world="receipt",
         output=f"{EXAMPLE}/assets/receipt.wasm",
         # It needs no WASI; without this flag it would import all of it.
-        flags=("--backend-qjs-stub-wasi",),
+        flags=(SYNC_ONLY, "--backend-qjs-stub-wasi"),
     ),
     Guest(
         name="quote",
@@ -134,6 +173,74 @@ GUESTS = (
         world="js-caller",
         output="tests/guests/bin/js-caller.wasm",
         # With its WASI imports: what the toolchain makes of any program.
+        flags=(SYNC_ONLY,),
+    ),
+    *(
+        Guest(
+            name=f"{name}-core" if core else name,
+            language="libc",
+            source=f"{WASI}/{name.removeprefix('c-')}.c",
+            wit=f"{WASI}/world.wit" if world else "",
+            world=world,
+            output=f"{BIN}/{name}-core.wasm" if core else f"{BIN}/{name}.wasm",
+            packages=(),
+            core=core,
+        )
+        for name, world in (("c-libc", "libc"), ("c-echo", ""), ("c-filter", ""))
+        for core in (False, True)
+    ),
+    Guest(
+        name="c-calls",
+        language="libc",
+        source=f"{WASI}/calls.c",
+        wit=f"{WASI}/calls.wit",
+        world="calls",
+        output=f"{BIN}/c-calls.wasm",
+        packages=(),
+        wasi=True,
+    ),
+    Guest(
+        name="go-tour",
+        language="go",
+        source=f"{WASI}/tour.go",
+        output=f"{BIN}/go-tour.wasm",
+        packages=(),
+    ),
+    *(
+        Guest(
+            name=f"rust-tour{suffix}",
+            language="rust",
+            source=f"{WASI}/tour.rs",
+            wit=f"{WASI}/tour.wit" if world else "",
+            world=world,
+            output=f"{BIN}/rust-tour{suffix}.wasm",
+            packages=(),
+            core=suffix == "-core",
+        )
+        for suffix, world in (("", ""), ("-reactor", "tour"), ("-core", ""))
+    ),
+    *(
+        Guest(
+            name=name,
+            language=language,
+            source=f"{WASI}/{source}",
+            wit=f"{WASI}/{wit}",
+            world=world,
+            output=f".guests-tools/built/{name}.wasm",
+            packages=(),
+            committed=False,
+        )
+        for name, language, source, wit, world in BIG
+    ),
+    Guest(
+        name="js-script",
+        language="js",
+        source=f"{WASI}/script.js",
+        wit=f"{WASI}/script.wit",
+        world="script",
+        output=f"{BIN}/js-script.wasm",
+        packages=(),
+        wasi=True,
     ),
 )
 
@@ -151,7 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="guest", help=", ".join(guest.name for guest in GUESTS))
     parser.add_argument("--check", action="store_true", help="compare with hashes.json instead of rebuilding")
     options = parser.parse_args(arguments)
-    guests = [guest for guest in GUESTS if guest.name in options.names] if options.names else list(GUESTS)
+    guests = [guest for guest in GUESTS if (guest.name in options.names if options.names else guest.committed)]
     if unknown := set(options.names) - {guest.name for guest in guests}:
         parser.error(f"no such guest: {', '.join(sorted(unknown))}")
     return check(guests) if options.check else rebuild(guests)
@@ -166,6 +273,9 @@ def rebuild(guests: list[Guest]) -> int:
         output = ROOT / guest.output
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(binary)
+        if not guest.committed:
+            print(f"{guest.output}: {len(binary)} bytes, not committed")
+            continue
         old = hashes.get(guest.output)
         hashes[guest.output] = {"sha256": sha256(binary), "sources": guest.hash_sources()}
         print(f"{guest.output}: {len(binary)} bytes, sha256:{sha256(binary)}")
@@ -177,6 +287,7 @@ def rebuild(guests: list[Guest]) -> int:
 
 def check(guests: list[Guest]) -> int:
     """Compares binaries and sources with hashes.json; where tools are installed, rebuilds and compares the bytes."""
+    guests = [guest for guest in guests if guest.committed]
     hashes = read_hashes()
     problems = [problem for guest in guests for problem in find_problems(guest, hashes.get(guest.output))]
     for problem in problems:
@@ -207,6 +318,8 @@ def find_problems(guest: Guest, recorded: Hashes | None) -> list[str]:
 
 def compare_with_rebuild(guest: Guest) -> str:
     """Rebuilds one guest in a temporary folder and says how it differs from the committed binary."""
+    if guest.language == "rust" and not has_rust():
+        return f"{guest.output}: not rebuilt: {NO_RUST}"
     committed, rebuilt = (ROOT / guest.output).read_bytes(), build(guest)
     if committed == rebuilt:
         return f"{guest.output}: a rebuild is byte-identical"
@@ -224,22 +337,93 @@ def build(guest: Guest) -> bytes:
         work = Path(folder)
         dependencies = work / "wit" / "deps"
         dependencies.mkdir(parents=True)
-        shutil.copy(ROOT / guest.wit, work / "wit" / "world.wit")
+        if guest.wit:
+            shutil.copy(ROOT / guest.wit, work / "wit" / "world.wit")
         for package in guest.packages:
             shutil.copy(ROOT / package, dependencies)
-        component = build_c(guest, work) if guest.language == "c" else build_js(guest, work)
-        return component.read_bytes()
+        if guest.wasi:
+            add_wasi(dependencies)
+        builders = {
+            "c": build_c,
+            "libc": build_libc,
+            "js": build_js,
+            "starling": build_starling,
+            "python": build_python,
+            "go": build_go,
+            "rust": build_rust,
+        }
+        return builders[guest.language](guest, work).read_bytes()
+
+
+def add_wasi(dependencies: Path) -> None:
+    """Puts the WIT of WASI 0.2.12 beside the world of a guest, and of wasi:http 0.2.10 as `JS_STAND_IN` explains."""
+    for package in (TOOLS / WASI_WIT).iterdir():
+        text = (package / "package.wit").read_text("utf-8")
+        (dependencies / f"{package.name}.wit").write_text(text, "utf-8")
+        if package.name in {"wasi-io", "wasi-http"}:
+            older = text.replace(f"package wasi:{package.name[5:]}@0.2.12", f"package wasi:{package.name[5:]}@0.2.10")
+            older = re.sub(r"wasi:io(\S*)@0\.2\.1[02]", JS_STAND_IN + r"io\1@0.2.10", older)
+            (dependencies / f"{package.name}-older.wit").write_text(older, "utf-8")
 
 
 def build_c(guest: Guest, work: Path) -> Path:
     """Compiles C to a core module, adds its world, and wraps it into a component."""
-    core, typed, linked, component = (work / f"{name}.wasm" for name in ("core", "typed", "linked", "component"))
+    core = work / "core.wasm"
     run(tool("python"), "-m", "ziglang", "cc", *C_FLAGS, *guest.flags, guest.source, "-o", core, cwd=ROOT)
-    run(tool("wasm-tools"), "component", "embed", "wit", core, "--world", guest.world, "-o", typed, cwd=work)
-    run(tool("wasm-tools"), "component", "new", typed, "-o", linked, cwd=work)
-    # Without options it leaves the names of functions, which make the backtrace of a trap readable.
-    run(tool("wasm-tools"), "strip", linked, "-o", component, cwd=work)
-    return component
+    return strip(link(guest, core, work), work)
+
+
+def declare_imports(guest: Guest, work: Path) -> None:
+    """Writes `imports.h`, which declares what the world of a guest imports.
+
+    `wasi:io/streams`' `[method]input-stream.read` becomes `input_stream_read`, a function of an interface gets the name
+    of that in front (`wall_clock_now`), and a resource is let go by `drop_input_stream`.
+    """
+    names = ("--dummy-names", "legacy", "--wat")
+    run(tool("wasm-tools"), "component", "embed", *names, "wit", "--world", guest.world, "-o", "imports.wat", cwd=work)
+    text = (work / "imports.wat").read_text("utf-8")
+    types = dict(re.findall(r"\(type \(;(\d+);\) \(func(.*)\)\)", text))
+    lines = ["#include <stdint.h>"]
+    for module, name, of in re.findall(r'\(import "(\S+)" "(\S+)" \(func \(;\d+;\) \(type (\d+)\)', text):
+        interface = re.sub(r".*/|@.*", "", module)
+        kind, _, bare = name.rpartition("]")
+        prefix = {"[resource-drop": "drop-", "[constructor": "new-", "": f"{interface}-"}.get(kind, "")
+        called = re.sub(r"[-.]", "_", prefix + bare)
+        parameters = re.findall(r"[if]\d+", types[of].partition("(result")[0])
+        result = re.findall(r"\(result (\w+)\)", types[of])
+        c_types = {"i32": "int32_t", "i64": "int64_t", "f32": "float", "f64": "double"}
+        lines.append(f'__attribute__((import_module("{module}"), import_name("{name}")))')
+        takes = ", ".join(c_types[each] for each in parameters) or "void"
+        lines.append(f"{c_types[result[0]] if result else 'void'} {called}({takes});")
+    (work / "imports.h").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def build_libc(guest: Guest, work: Path) -> Path:
+    """Compiles C with a libc; with a world it is a reactor, without one a command."""
+    core, model = work / "core.wasm", "reactor" if guest.world else "command"
+    flags = (*LIBC_FLAGS, f"-mexec-model={model}", f"-I{work}", *guest.flags)
+    if guest.wasi:
+        declare_imports(guest, work)
+    run(tool("python"), "-m", "ziglang", "cc", *flags, guest.source, "-o", core, cwd=ROOT)
+    return strip(core if guest.core else link(guest, core, work, model), work)
+
+
+def link(guest: Guest, core: Path, work: Path, adapter: str = "") -> Path:
+    """Wraps a core module into a component, with the preview1 adapter for commands or reactors where one is named."""
+    typed, linked = work / "typed.wasm", work / "linked.wasm"
+    if guest.world:
+        run(tool("wasm-tools"), "component", "embed", "wit", core, "--world", guest.world, "-o", typed, cwd=work)
+        core = typed
+    adapt = ("--adapt", f"wasi_snapshot_preview1={TOOLS / ADAPTER.format(adapter)}") if adapter else ()
+    run(tool("wasm-tools"), "component", "new", core, *adapt, "-o", linked, cwd=work)
+    return linked
+
+
+def strip(binary: Path, work: Path) -> Path:
+    """Takes out what no run needs, but leaves the names of functions, which make the backtrace of a trap readable."""
+    stripped = work / "stripped.wasm"
+    run(tool("wasm-tools"), "strip", binary, "-o", stripped, cwd=work)
+    return stripped
 
 
 def build_js(guest: Guest, work: Path) -> Path:
@@ -248,8 +432,60 @@ def build_js(guest: Guest, work: Path) -> Path:
     linked, component = work / "linked.wasm", work / "component.wasm"
     jco = (tool("jco"), "componentize", Path(source).name, "--wit", "wit", "--world-name", guest.world)
     run(*jco, *JS_FLAGS, *guest.flags, "-o", linked.name, cwd=work)
+    linked.write_bytes(linked.read_bytes().replace(JS_STAND_IN.encode(), b"wasi:"))
     run(tool("wasm-tools"), "strip", "--all", linked, "-o", component, cwd=work)
     return component
+
+
+def build_starling(guest: Guest, work: Path) -> Path:
+    """Bundles JavaScript, its world and the StarlingMonkey engine into a component, with all that the tool does."""
+    source = shutil.copy(ROOT / guest.source, work)
+    files = (Path(source).name, work / "wit", guest.world, "linked.wasm")
+    run(find_node(), HERE / "starling.mjs", TOOLS / "node_modules", *files, cwd=work)
+    return work / "linked.wasm"
+
+
+def find_node() -> str:
+    """Returns the path of Node.js.
+
+    Raises:
+        SystemExit: It is not installed.
+    """
+    if (node := shutil.which("node")) is None:
+        raise SystemExit("building the JavaScript guests needs Node.js 20 or later and npm on the PATH")
+    return node
+
+
+def build_python(guest: Guest, work: Path) -> Path:
+    """Bundles Python, its world and CPython into a component."""
+    source = shutil.copy(ROOT / guest.source, work / "app.py")
+    command = (tool("componentize-py"), "-d", "wit", "-w", guest.world, "componentize", Path(source).stem)
+    run(*command, *guest.flags, "-o", "linked.wasm", cwd=work)
+    return work / "linked.wasm"
+
+
+def build_go(guest: Guest, work: Path) -> Path:
+    """Compiles Go to a command."""
+    core = work / "core.wasm"
+    source = shutil.copy(ROOT / guest.source, work / "main.go")
+    run(tool("go"), "build", *GO_FLAGS, *guest.flags, "-o", core, Path(source).name, cwd=work)
+    return strip(core if guest.core else link(guest, core, work, "command"), work)
+
+
+def build_rust(guest: Guest, work: Path) -> Path:
+    """Compiles Rust; with a world it is a reactor, without one a command."""
+    if not has_rust():
+        raise SystemExit(NO_RUST)
+    core, model = work / "core.wasm", "reactor" if guest.world else "command"
+    flags = (*RUST_FLAGS, "-Z", f"wasi-exec-model={model}", f"--remap-path-prefix={work}=", *guest.flags)
+    source = shutil.copy(ROOT / guest.source, work / "main.rs")
+    run(RUSTC, *flags, "-o", core, Path(source).name, cwd=work)
+    return strip(core if guest.core else link(guest, core, work, model), work)
+
+
+def has_rust() -> bool:
+    """Whether Debian's Rust is installed, with its standard library for WASI."""
+    return RUSTC.exists() and (RUSTC.parent.parent / "lib/rustlib/wasm32-wasi").exists()
 
 
 def install_tools() -> None:
@@ -260,9 +496,8 @@ def install_tools() -> None:
     """
     if tools_are_current():
         return
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SystemExit("building the JavaScript guests needs Node.js 20 or later and npm on the PATH")
+    find_node()
+    npm = shutil.which("npm") or "npm"
     shutil.rmtree(TOOLS, ignore_errors=True)
     TOOLS.mkdir()
     (TOOLS / ".gitignore").write_text("*\n", "utf-8")
@@ -288,7 +523,7 @@ def pins() -> str:
 
 
 def tool(name: str) -> Path:
-    """Returns the path of an installed tool: `python`, `wasm-tools` or `jco`."""
+    """Returns the path of an installed tool: `python`, `wasm-tools`, `jco`, `go` or `componentize-py`."""
     scripts, suffix = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
     if name == "jco":
         return TOOLS / "node_modules" / ".bin" / ("jco.cmd" if os.name == "nt" else "jco")
@@ -302,7 +537,14 @@ def run(*command: str | Path, cwd: Path) -> None:
         SystemExit: The tool failed.
     """
     cache = str(TOOLS / "zig-cache")
-    environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
+    environment = os.environ | {
+        "ZIG_GLOBAL_CACHE_DIR": cache,
+        "ZIG_LOCAL_CACHE_DIR": cache,
+        "GOCACHE": str(TOOLS / "go-cache"),
+        "GOOS": "wasip1",
+        "GOARCH": "wasm",
+        "RUSTC_BOOTSTRAP": "1",  # -Z wasi-exec-model
+    }
     done = subprocess.run(
         command, cwd=cwd, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )

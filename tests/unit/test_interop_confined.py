@@ -1,4 +1,4 @@
-"""A confined folder as such; tests/security/test_fs_confinement.py tries to get out of it."""
+"""A confined folder as such, and the walk; tests/security/test_fs_confinement.py tries to get out of it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,31 @@ def test_a_file_is_read_up_to_a_bound(folder: ConfinedFolder) -> None:
     assert caught.value.errno == errno.EFBIG
 
 
-def test_truncating_happens_only_to_an_admissible_file(folder: ConfinedFolder) -> None:
+def test_truncating_happens_only_to_a_regular_file(folder: ConfinedFolder) -> None:
+    os.mkfifo(folder.folder / "pipe")
+    for name in ("pipe", "inner"):
+        with pytest.raises(OSError, match=r"no regular file|Is a directory"):
+            folder.open(name, os.O_WRONLY | os.O_TRUNC)
+    os.close(folder.open("inner/file", os.O_WRONLY | os.O_TRUNC))
+    assert folder.read("inner/file", 10) == b""
+
+
+def test_a_file_may_have_any_number_of_names(folder: ConfinedFolder) -> None:
     os.link(folder.folder / "inner/file", folder.folder / "second")
-    with pytest.raises(PermissionError):
-        folder.open("second", os.O_WRONLY | os.O_TRUNC)
-    assert folder.read("second", 10, linked=True) == b"content"
-    os.close(folder.open("second", os.O_WRONLY | os.O_TRUNC, linked=True))
-    assert folder.read("inner/file", 10, linked=True) == b""
+    assert folder.read("second", 10) == b"content"
+    os.close(folder.open("second", os.O_WRONLY | os.O_TRUNC))
+    assert folder.read("inner/file", 10) == b""
+
+
+def test_the_target_of_a_link_that_ends_in_a_slash_is_a_folder(folder: ConfinedFolder) -> None:
+    (folder.folder / "to-file").symlink_to("inner/file/")
+    (folder.folder / "to-folder").symlink_to("inner/")
+    (folder.folder / "to-new").symlink_to("new/")
+    assert folder.read("to-folder/file", 10) == b"content"
+    with pytest.raises(NotADirectoryError):
+        folder.read("to-file", 10)
+    with pytest.raises(FileNotFoundError):
+        folder.open("to-new", os.O_WRONLY | os.O_CREAT)
 
 
 def test_replacing_writes_the_target_of_a_link_and_keeps_permissions(folder: ConfinedFolder) -> None:

@@ -11,6 +11,7 @@ from polycall.interop import errors
 from polycall.interop.errors import (
     ConversionError,
     DeclarationError,
+    ExitError,
     Frame,
     GuestError,
     NotFoundError,
@@ -25,7 +26,7 @@ from polycall.registry.isolation.error_data import ToldErrors, decode_error, enc
 from polycall.registry.isolation.messages import MessageError, Reader, pack
 from polycall.registry.isolation.program_data import decode_program, encode_program
 from polycall.registry.isolation.services import modules_of
-from polycall.wasm_runtime.spec import BinaryFile, WasmProgram
+from polycall.wasm_runtime.spec import BinaryFile, CappedNetwork, WasiNetworkSpec, WasiSpec, WasmProgram
 
 FIELDS = ("code", "message", "entry_id", "hint", "kind", "retryable", "details", "guest_traceback", "frames")
 
@@ -46,6 +47,16 @@ def test_a_program_survives() -> None:
         links = {"shop:rules/tax@1.0.0": "app.rules", "rate": "app:rate"}
         wasm = WasmProgram("app:w", code, "run", "run: func()", frozenset({"funcs", "wasi:io"}), True, links=links)
         assert decode_program(encode_program(wasm)) == wasm
+
+
+def test_the_rules_of_the_network_survive_with_their_ceiling() -> None:
+    own = WasiNetworkSpec(allow=("private", "*.example.org:443"), deny=("10.0.0.5",))
+    for network in (WasiNetworkSpec(), own, CappedNetwork(("all",), (), ("loopback",), own)):
+        program = WasmProgram("app:w", SourceText("(module)", "a.wat"), "run", wasi=WasiSpec(network=network))
+        decoded = decode_program(encode_program(program))
+        assert decoded == program
+        assert isinstance(decoded, WasmProgram)
+        assert type(decoded.wasi.network) is type(network)
 
 
 def test_libraries_that_share_libraries_travel_once_each() -> None:
@@ -70,7 +81,7 @@ def test_a_program_with_something_unknown_in_it_is_refused_by_name() -> None:
 def _classes() -> list[type[PolycallError]]:
     classes = [getattr(errors, name) for name in errors.__all__]
     wanted = [each for each in classes if isinstance(each, type) and issubclass(each, PolycallError)]
-    return [each for each in wanted if each not in (PolycallError, DeclarationError, ConversionError)]
+    return [each for each in wanted if each not in (PolycallError, DeclarationError, ConversionError, ExitError)]
 
 
 @pytest.mark.parametrize("kind", _classes())
@@ -83,6 +94,14 @@ def test_an_error_of_every_class_survives(kind: type[PolycallError]) -> None:
     assert type(back) is kind
     assert [getattr(back, name) for name in FIELDS] == [getattr(error, name) for name in FIELDS]
     assert str(back) == str(error)
+
+
+def test_an_exit_keeps_its_status() -> None:
+    error = ExitError(7)
+    error.entry_id = "app:a"
+    back = decode_error(over_the_wire(encode_error(error)))
+    assert isinstance(back, ExitError)
+    assert (back.exit_status, back.entry_id, str(back)) == (7, "app:a", str(error))
 
 
 def test_a_conversion_error_keeps_its_parts_and_an_error_its_causes() -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 import polycall
 from polycall.interop.limits import LimitsSpec
+from polycall.interop.network_rules import NetworkRules
 from polycall.interop.pool_spec import PoolSpec
+from polycall.registry.cli.description import describe
 from polycall.registry.cli.main import main
 from polycall.registry.entries.settings import Settings
 from polycall.registry.reading.load import load_index
@@ -97,3 +100,43 @@ def test_isolation_is_the_projects_unless_the_entry_says_it(tmp_path: Path) -> N
     loaded = load_index(tmp_path)
     assert loaded.get("app:own").spec.isolation == "none"
     assert loaded.get("app:other").spec.isolation == "process"
+
+
+def test_the_ceiling_of_the_network_is_joined_with_what_an_entry_says(tmp_path: Path) -> None:
+    index = """
+    namespace: app
+    entries:
+      - {name: plain, kind: function.wat, method: f, source: (component)}
+      - {name: own, kind: function.wat, method: f, source: (component),
+         wasi: {network: {allow: [loopback, "10.0.0.5"], listen: [loopback]}}}
+      - {name: lua, kind: function.lua, method: f, source: "return {f = function() end}"}
+    """
+    (tmp_path / "_index.yaml").write_text(index)
+    here, private, public = map(ip_address, ("127.0.0.1", "10.0.0.5", "8.8.8.8"))
+
+    def rules(name: str) -> NetworkRules:
+        found: NetworkRules = load_index(tmp_path).get(name).spec.wasi.network.rules()
+        return found
+
+    assert [rules("app:own").may_connect("tcp", None, each, 80) for each in (here, private, public)] == (
+        [True, True, False]
+    )
+    assert not rules("app:plain").may_connect("tcp", None, here, 80)
+    (tmp_path / "polycall.yaml").write_text("network: {allow: [public, private], deny: [8.8.4.4], listen: []}\n")
+    assert [rules("app:own").may_connect("tcp", None, each, 80) for each in (here, private, public)] == (
+        [False, True, False]
+    )
+    assert rules("app:plain").may_connect("tcp", None, public, 80)
+    assert not rules("app:plain").may_connect("tcp", None, ip_address("8.8.4.4"), 80)
+    assert not rules("app:own").may_listen("tcp", here, 80)
+    (tmp_path / "polycall.yaml").write_text("network: {deny: [8.8.4.4]}\n")
+    assert rules("app:own").may_connect("tcp", None, here, 80)
+    assert rules("app:own").may_listen("tcp", here, 80)
+    with polycall.load(tmp_path) as registry:
+        shown = describe(registry.get("app:own"), None, tmp_path)
+    assert shown["wasi"]["network"] == {
+        "allow": ["loopback", "10.0.0.5"],
+        "deny": [],
+        "listen": ["loopback"],
+        "ceiling": {"allow": None, "deny": ["8.8.4.4"], "listen": None},
+    }

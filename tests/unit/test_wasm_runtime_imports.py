@@ -185,7 +185,7 @@ def test_core_modules_run_with_imports_nobody_gives_until_they_call_them(runtime
     function = prepare(runtime, CORE, "safe", "safe: func() -> u32")
     assert function.imports == (
         ImportNeed("env", None, False, False),
-        ImportNeed("wasi_snapshot_preview1", "wasi1", False, False),
+        ImportNeed("wasi_snapshot_preview1", "wasi1", False, True),
     )
     assert call(function.instantiate()) == 7
 
@@ -194,8 +194,8 @@ def test_core_modules_run_with_imports_nobody_gives_until_they_call_them(runtime
     ("method", "grants", "message"),
     [
         ("env", (), "the guest called env#f, which polycall does not offer"),
-        ("wasi", (), "wasi_snapshot_preview1#g; this version of polycall has no host for wasi1"),
-        ("wasi", ("wasi1",), "wasi_snapshot_preview1#g; this version of polycall has no host for wasi1"),
+        ("wasi", (), "the guest called wasi_snapshot_preview1#g, which its entry does not grant"),
+        ("wasi", ("wasi1",), "the guest called wasi_snapshot_preview1#g, which is not in wasi_snapshot_preview1"),
     ],
 )
 def test_a_core_module_that_calls_such_an_import_is_told_its_name(

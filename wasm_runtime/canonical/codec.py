@@ -25,11 +25,12 @@ from polycall.wasm_runtime.engine.native import SLOT_BYTES
 from polycall.wasm_runtime.engine.pace import AT_ONCE
 from polycall.wasm_runtime.wit.check_values import Mismatch, compile_check
 from polycall.wasm_runtime.wit.signature import ArgumentCheck, Signature
-from polycall.wasm_runtime.wit.wit_types import TupleType, WitType
+from polycall.wasm_runtime.wit.wit_types import Primitive, TupleType, WitType
 
 __all__ = ["Codec", "codec"]
 
 _MOST_KEPT = 1_000
+_NUMBERS = {"u32": "<I", "s32": "<i", "u64": "<Q", "s64": "<q", "f64": "<d"}
 _POINTER = struct.Struct("<I")
 _Lower = Callable[..., None]
 
@@ -183,6 +184,18 @@ class Codec:
                     image, at = _indirect(lifting, self._result, "the result")
                 lifting.source.line(f"return {lifting.value(self._result_form, self._result, image, at)}")
         return lifting.source.function()
+
+    @cached_property
+    def plain_result(self) -> Callable[[Image, int, Any], None] | None:
+        """What writes the result of a function that takes nothing and gives a number; None for any other function.
+
+        Such a call is over before its clock, its pieces and its handles would have been looked at.
+        """
+        result = self.signature.result
+        if self._types or not isinstance(result, Primitive) or result.name not in _NUMBERS:
+            return None
+        write: Callable[[Image, int, Any], None] = struct.Struct(_NUMBERS[result.name]).pack_into
+        return write
 
     # --- source ---
 

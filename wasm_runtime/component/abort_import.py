@@ -7,11 +7,11 @@ string is UTF-16 with its size in bytes in the four bytes before it.
 from __future__ import annotations
 
 import struct
-from ctypes import c_bool, c_char_p, c_size_t, c_void_p, string_at
+from ctypes import string_at
 
 from polycall.interop.errors import TrapError
 from polycall.wasm_runtime.engine.guest_text import shown
-from polycall.wasm_runtime.engine.native import Buffer, caller_context, memory_data, memory_size, prototype
+from polycall.wasm_runtime.engine.native import Buffer, caller_context, caller_export, memory_data, memory_size
 
 __all__ = ["ABORT_TYPE", "abort_error", "is_abort"]
 
@@ -24,8 +24,6 @@ _IS_MEMORY = 3
 _ARGUMENTS = struct.Struct("<I12xI12xI12xI12x")
 _SIZE = struct.Struct("<I")
 _MOST_TEXT_BYTES = 2_000
-
-_export_of_caller = prototype("wasmtime_caller_export_get", c_bool, c_void_p, c_char_p, c_size_t, c_void_p)
 
 
 def is_abort(module: str, name: str, core_type: tuple[tuple[str, ...], tuple[str, ...]]) -> bool:
@@ -50,7 +48,7 @@ def abort_error(caller: int, values: memoryview) -> TrapError:
 def _string(caller: int, at: int) -> str:
     """Returns the string at an address of the guest's; empty for null and for what lies in no exported memory."""
     found = Buffer(_EXTERN_BYTES)
-    if at < _SIZE.size or not _export_of_caller(caller, b"memory", len(b"memory"), found.address):
+    if at < _SIZE.size or not caller_export(caller, b"memory", len(b"memory"), found.address):
         return ""
     if found.data[0] != _IS_MEMORY:
         return ""

@@ -161,20 +161,35 @@ def _short(name: str) -> str:
 class Interfaces:
     """Every interface that a runtime offers. Shared by threads."""
 
-    def __init__(self, interfaces: Sequence[HostInterface]) -> None:
+    def __init__(
+        self, interfaces: Sequence[HostInterface], more: Callable[[str], HostInterface | None] = lambda _name: None
+    ) -> None:
+        """Offers them.
+
+        Args:
+            interfaces: Some.
+            more: Makes others, by their names without versions, when somebody first asks for them; None if it has none.
+        """
         self._interfaces = {unversioned(each.name): each for each in interfaces}
+        self._more = more
         self._functions: dict[str, Mapping[str, HostFunction]] = {}
 
     def find(self, name: str) -> HostInterface | None:
         """Returns the interface that serves an import of this name and version, or None."""
-        found = self._interfaces.get(unversioned(name))
+        found = self._named(name)
         fits = found is not None and ("@" not in name or compatible(name, found.name))
         return found if fits else None
 
     def offered(self, name: str) -> str | None:
         """Returns an interface's name with the version that is offered, whichever is asked for; None if none is."""
-        found = self._interfaces.get(unversioned(name))
+        found = self._named(name)
         return None if found is None else found.name
+
+    def _named(self, name: str) -> HostInterface | None:
+        key = unversioned(name)
+        found = self._interfaces.get(key) or self._more(key)
+        # Two threads may make one each; all get the same, which is what tells its functions and types from others.
+        return None if found is None else self._interfaces.setdefault(key, found)
 
     def function(self, wanted: ImportedFunction) -> HostFunction | None:
         """Returns the function that serves an import; None if there is none.

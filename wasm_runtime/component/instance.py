@@ -23,6 +23,7 @@ from polycall.wasm_runtime.component.plan import (
     AsyncFunction,
     CoreExport,
     CoreHost,
+    CoreImport,
     CoreRef,
     DefineResource,
     HostCoreFunction,
@@ -41,11 +42,13 @@ from polycall.wasm_runtime.engine.stores import GuestStore, Handler
 if TYPE_CHECKING:
     from polycall.wasm_runtime.component.linked_plan import LinkedPlan
 
-__all__ = ["ComponentInstance", "ModuleStep"]
+__all__ = ["MEMORY", "ComponentInstance", "ModuleStep"]
 
 _MEMORY = struct.Struct("<QI4xI4x")
 """A ``wasmtime_memory_t``."""
 _IS_FUNCTION, _IS_MEMORY = 0, 3
+MEMORY = "memory"
+"""What a core module calls its memory."""
 _NUMBER = struct.Struct("<I")
 _WIDE = struct.Struct("<Q")
 
@@ -208,6 +211,17 @@ class ComponentInstance:
             raise PreparationError(f"a core export is not of the kind that its component says: {ref}")
         return address + EXTERN_CONTENT
 
+    def _memory_of_caller(self, caller: int) -> GuestMemory:
+        """Returns the memory that the one core module of a plan exports, while it starts as well; else an empty one."""
+        ref = CoreExport(0, MEMORY)
+        if ref in self._externs:  # what lies there is what others hold the address of
+            return self.memory(ref)
+        extern, name = Buffer(EXTERN_BYTES), MEMORY.encode()
+        if not native.caller_export(caller, name, len(name), extern.address) or extern.data[0] != _IS_MEMORY:
+            return GuestMemory(0, 0)
+        self._externs[ref] = extern
+        return self.memory(ref)
+
     # --- calls from the host ---
 
     def call(self, function: LiftedFunction, values: Sequence[Value]) -> Value:
@@ -289,6 +303,8 @@ class ComponentInstance:
                 return partial(_without_caller, partial(self._context_set, width, slot))
             case AsyncFunction(name=name):
                 return partial(_fail, lambda: TrapError(f"the guest called {name}, which belongs to WASI 0.3"))
+            case CoreImport(function=core_function):
+                return core_function.bind(self.store, self._memory_of_caller)
             case AbortImport():
                 return _abort
             case RefusedImport(module=module, name=name):
@@ -309,7 +325,22 @@ class ComponentInstance:
         if callee.signature is None or host.signature is None:
             return lambda _caller, _raw: implementation(store)
         how = self._linked.codec(function, callee.signature)
+        if how.plain_result is not None and host.misfit is None:
+            return partial(self._number, function.instance, partial(implementation, store), how.plain_result)
         return LoweredCall(self, function, how, partial(implementation, store), host.misfit)
+
+    def _number(
+        self,
+        number: int,
+        call: Callable[[], Any],
+        write: Callable[[memoryview, int, Any], None],
+        _caller: int,
+        raw: memoryview,
+    ) -> None:
+        """Serves a host's function that takes nothing and gives a number: a clock, most of all."""
+        if not self.may_leave[number]:
+            raise TrapError("cannot leave component instance")
+        write(raw, 0, call())
 
     def _call_back(self, function: LoweredFunction, callee: LiftedFunction, engine: int, raw: memoryview) -> None:
         """Serves a call of a component instance to itself or to one around it, which runs already.

@@ -17,6 +17,7 @@ from polycall.wasm_runtime.component.plan import (
     AbortImport,
     AsyncFunction,
     CoreFunctionType,
+    CoreImport,
     DefineResource,
     HostCoreFunction,
     Initialize,
@@ -106,8 +107,9 @@ class LinkedPlan:
         return ModuleStep(core, address, given, self._memory_names[step.module])
 
     def _core_types(self, functions: Sequence[HostCoreFunction]) -> list[wasmtime.FuncType]:
-        if any(isinstance(each, (RefusedImport, AbortImport)) for each in functions):
-            # The imports of the one module that there is, in its order: whatever their types, they only fail.
+        if any(isinstance(each, (CoreImport, RefusedImport, AbortImport)) for each in functions):
+            # The imports of the one module that there is, in its order. Those that are given something have its type:
+            # `polycall.wasm_runtime.core_plan` sees to that. The others only fail, whatever their types.
             return [each.type for each in self._modules[0].imports if isinstance(each.type, wasmtime.FuncType)]
         return [self.engine.function_type(_core_type(each)) for each in functions]
 

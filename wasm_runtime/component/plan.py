@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from polycall.wasm_runtime.component.core_function import CoreFunction
 from polycall.wasm_runtime.engine.footprint import Footprint
 from polycall.wasm_runtime.wit.signature import Signature
 from polycall.wasm_runtime.wit.wit_types import WitType
@@ -23,6 +24,7 @@ __all__ = [
     "CoreExport",
     "CoreFunctionType",
     "CoreHost",
+    "CoreImport",
     "CoreRef",
     "DefineResource",
     "ExportedInstance",
@@ -162,8 +164,17 @@ class AsyncFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class CoreImport:
+    """A function that a core module imports, and is given."""
+
+    module: str
+    name: str
+    function: CoreFunction
+
+
+@dataclass(frozen=True, slots=True)
 class RefusedImport:
-    """A function that a core module imports, behind which nothing can stand."""
+    """A function that a core module imports, and is not given."""
 
     module: str
     name: str
@@ -174,7 +185,9 @@ class AbortImport:
     """``env#abort`` of a core module."""
 
 
-HostCoreFunction: TypeAlias = LoweredFunction | ResourceFunction | AsyncFunction | RefusedImport | AbortImport
+HostCoreFunction: TypeAlias = (
+    LoweredFunction | ResourceFunction | AsyncFunction | CoreImport | RefusedImport | AbortImport
+)
 
 # Steps --------------------------------------------------------------------------------------------------------------
 

@@ -100,6 +100,7 @@ memory_data = prototype("wasmtime_memory_data", c_void_p, c_void_p, c_void_p)
 _untyped_memory_size = dll["wasmtime_memory_data_size"]  # argument types cost more than the function itself
 _untyped_memory_size.restype = c_size_t
 memory_size = prototype("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
+caller_export = prototype("wasmtime_caller_export_get", c_bool, c_void_p, c_char_p, c_size_t, c_void_p)
 caller_context = prototype("wasmtime_caller_context", c_void_p, c_void_p)
 
 _error_new, _trap_new = bare("wasmtime_error_new"), bare("wasmtime_trap_new")

@@ -297,11 +297,13 @@ class GuestStore:
         address, self._address = self._address, None
         self.handlers = None
         session, self.session = self.session, None
-        if session is not None:
-            session.close()
-        if address is not None:
-            native.store_delete(address)
-            self._engine.forget(self._key)
+        try:
+            if session is not None:
+                session.close()
+        finally:
+            if address is not None:
+                native.store_delete(address)
+                self._engine.forget(self._key)
 
     def __del__(self) -> None:
         """Frees a store that nobody closed."""

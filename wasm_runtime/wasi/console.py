@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
+from polycall.interop.errors import raise_if
 from polycall.interop.guest_log import LINE_BYTES
 from polycall.wasm_runtime.wasi.io.ends import Closed, EmptySource, Failed, Sink, Source
-from polycall.wasm_runtime.wasi.io.error import IoError
 from polycall.wasm_runtime.wasi.readiness import watch_descriptor
 from polycall.wasm_runtime.wasi.session import Session
 
@@ -22,6 +22,9 @@ __all__ = ["Console", "console_sink", "console_source", "is_terminal", "write_ou
 _PIECE = 64 * 1024
 _WITHOUT_BLOCKING = 4096
 """What a pipe that `select` calls writable takes at once in any case (PIPE_BUF of Linux; 512 is the least anywhere)."""
+
+_LINES_BETWEEN_LOOKS = 256
+"""A log may be slow, and one write may have thousands of lines."""
 
 Output = Literal["stdout", "stderr"]
 _LEVELS: Mapping[Output, int] = {"stdout": logging.INFO, "stderr": logging.WARNING}
@@ -104,9 +107,12 @@ class _LogSink(Sink):
 
     def write(self, data: bytes) -> None:
         *lines, rest = data.split(b"\n")
-        for line in lines:
+        context = self._session.context
+        for number, line in enumerate(lines, 1):
             self._add(line)
             self.end_line()
+            if context is not None and not number % _LINES_BETWEEN_LOOKS:
+                raise_if(context.interruption("it wrote to its log"))
         self._add(rest)
 
     def _add(self, data: bytes) -> None:
@@ -128,8 +134,8 @@ class _LogSink(Sink):
             self.end_line()
 
 
-def _own_description(descriptor: int, flags: int) -> int:
-    """Returns a descriptor of the same file that does not block, and that nobody else has.
+def _own_description(descriptor: int, flags: int) -> int | None:
+    """Returns a descriptor of the same file that does not block, and that nobody else has; None if there is none.
 
     ``O_NONBLOCK`` belongs to what all processes share that have the file from each other: set on ours, a shell's
     standard input would not block any more either. So the file is opened once more, where the system can; else the
@@ -137,7 +143,7 @@ def _own_description(descriptor: int, flags: int) -> int:
     """
     with suppress(OSError):
         return os.open(f"/proc/self/fd/{descriptor}", flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    return os.dup(descriptor)
+    return None
 
 
 def _is_regular(descriptor: int) -> bool:
@@ -152,10 +158,13 @@ class _Descriptor:
     def __init__(self, descriptor: int, event: Literal["read", "write"]) -> None:
         self._event: Literal["read", "write"] = event
         # A regular file is never opened again: that would begin at its start.
-        reopened = not _is_regular(descriptor)
+        self._waits = not _is_regular(descriptor)
         flags = os.O_RDONLY if event == "read" else os.O_WRONLY
-        self.descriptor = _own_description(descriptor, flags) if reopened else os.dup(descriptor)
-        self._waits = reopened
+        own = _own_description(descriptor, flags) if self._waits else None
+        # Never a duplicate, which is one description under two numbers: see `IoThread.watch`.
+        self.descriptor = descriptor if own is None else own
+        self._is_own = own is not None
+        self._may_block = self._waits and not self._is_own  # then it is looked at before it is used
         self.closed = False
 
     def ready(self) -> bool:
@@ -171,11 +180,14 @@ class _Descriptor:
     def close(self) -> None:
         if not self.closed:
             self.closed = True
-            os.close(self.descriptor)
+            if self._is_own:
+                os.close(self.descriptor)
 
 
 def _failed(error: OSError) -> Failed:
-    return Failed(IoError(os.strerror(error.errno or 0)))
+    from polycall.wasm_runtime.wasi.filesystem.errors import failed  # noqa: PLC0415  # it hardly ever fails
+
+    return failed(error)  # so that ``filesystem-error-code`` has a code for it
 
 
 class _DescriptorSource(_Descriptor, Source):
@@ -183,7 +195,9 @@ class _DescriptorSource(_Descriptor, Source):
         super().__init__(descriptor, "read")
 
     def read(self, most: int) -> bytes:
-        if not self.ready():
+        if self.closed:
+            raise Closed  # its number may be another file's by now
+        if self._may_block and not self.ready():
             return b""
         try:
             data = os.read(self.descriptor, most)
@@ -197,15 +211,26 @@ class _DescriptorSource(_Descriptor, Source):
 
 
 class _DescriptorSink(_Descriptor, Sink):
+    """Takes a piece whether the descriptor does or not, and the next one when that has gone.
+
+    So a guest that has written as much as a pipe holds need not wait for somebody who reads.
+    """
+
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, "write")
         self._left = b""
+        self._error: Closed | Failed | None = None
+
+    def ready(self) -> bool:
+        try:
+            self._push()
+        except (Closed, Failed) as error:
+            self._error = error
+        return not self._left
 
     def permit(self) -> int:
         self._push()
-        if self._left or not self.ready():
-            return 0
-        return _PIECE
+        return 0 if self._left else _PIECE
 
     def write(self, data: bytes) -> None:
         self._left += data
@@ -216,9 +241,14 @@ class _DescriptorSink(_Descriptor, Sink):
 
     def _push(self) -> None:
         """Writes what the descriptor takes; what is left is tried again whenever somebody asks."""
-        while self._left and self.ready():
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        if self.closed:
+            raise Closed
+        while self._left and not (self._may_block and not super().ready()):
             try:
-                count = os.write(self.descriptor, self._left if self._takes_much else self._left[:_WITHOUT_BLOCKING])
+                count = os.write(self.descriptor, self._left[:_WITHOUT_BLOCKING] if self._may_block else self._left)
             except BlockingIOError:
                 return
             except BrokenPipeError as error:
@@ -228,7 +258,3 @@ class _DescriptorSink(_Descriptor, Sink):
                 self._left = b""
                 raise _failed(error) from error
             self._left = self._left[count:]
-
-    @property
-    def _takes_much(self) -> bool:
-        return not self._waits or not os.get_blocking(self.descriptor)

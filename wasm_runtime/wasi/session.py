@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from polycall.interop.context import CallContext
-from polycall.interop.errors import InternalError, LimitError
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import InternalError, LimitError, PoolClosedError
 from polycall.interop.guest_log import GuestLog
 from polycall.interop.host_traffic import HostTraffic
 from polycall.interop.observer import WaitObserver
@@ -17,6 +18,7 @@ from polycall.interop.services import Services
 from polycall.interop.waiting import Wakeup
 from polycall.wasm_runtime.component.host import HostResource
 from polycall.wasm_runtime.engine.stores import GuestStore
+from polycall.wasm_runtime.wasi.network_gate import NetworkGate
 from polycall.wasm_runtime.wasi.readiness import Readiness
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Bound", "Kept", "Session", "TooManyError", "session_of"]
 
 E = TypeVar("E")
+
+_log = logging.getLogger("polycall.wasi")
 
 Bound = Literal["max_open_files", "max_open_sockets", "max_http_requests", "max_pollables"]
 """The keys of ``wasi.limits`` that count what is open at a time."""
@@ -50,7 +54,22 @@ class Session:
         refusals: What it was refused by a rule.
     """
 
-    def __init__(self, program: WasmProgram, services: Services | None, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        program: WasmProgram,
+        services: Services | None,
+        console: Console | None = None,
+        closing: Cancellation | None = None,
+    ) -> None:
+        """Begins to keep what an instance opens.
+
+        Args:
+            program: The entry.
+            services: Where variables and folders come from.
+            console: What stands behind stdin, stdout and stderr of a command.
+            closing: Goes on when nobody may wait any more, for the runtime is closed.
+        """
+        self._closing = closing or Cancellation()
         self.settings: WasiSpec = program.wasi
         self.console = console
         self.services = services
@@ -64,6 +83,8 @@ class Session:
         self._kept: dict[Kept, None] = {}
         self._lasting: dict[Kept, None] = {}
         self._ends: dict[str, Any] = {}
+        self._network: NetworkGate | None = None
+        self._remarks: set[str] = set()
 
     def begin(self, context: CallContext) -> None:
         """Begins a call, or the guest's start code."""
@@ -71,12 +92,15 @@ class Session:
 
     def end(self) -> None:
         """Closes whatever the call has opened, however it ended; raises nothing of its own."""
-        context, self.context = self.context, None
         while self._kept:
             kept, _ = self._kept.popitem()
             self._let_go(kept, "it was closed when the call that opened it ended")
         for each in (*self._lasting, *self._ends.values()):
-            each.end_call()
+            self._quietly(each.end_call)
+        if self._network is not None:
+            self._network.forget()
+        self._remarks.clear()
+        context, self.context = self.context, None
         if self.log.used:
             self.log.end(context)
 
@@ -88,13 +112,30 @@ class Session:
             self._let_go(kept, "its instance has ended")
         while self._ends:
             _, end = self._ends.popitem()
-            end.close()
+            self._quietly(end.close)
 
     def running(self) -> CallContext:
         """Returns the frame of the running call, or of the guest's start code."""
         if self.context is None:
             raise InternalError("a guest called its host outside of any call")
         return self.context
+
+    @property
+    def network(self) -> NetworkGate:
+        """What it may call, listen at and look up."""
+        if self._network is None:
+            self._network = NetworkGate(self.settings.network.rules(), self.refuse)
+        return self._network
+
+    def refuse(self, text: str) -> None:
+        """Counts a refusal and tells the person of it, in the entry's log: of the same one once in a call."""
+        self.refusals += 1
+        if text in self._remarks or len(self._remarks) > _MOST_REMARKS:
+            return
+        self._remarks.add(text)
+        if len(self._remarks) > _MOST_REMARKS:
+            text = f"this call has been told {_MOST_REMARKS} times what was refused: the rest is left out"
+        self.log.remark(text, self.context)
 
     def take_traffic(self) -> HostTraffic:
         """Returns what went between guest and host since this was last asked."""
@@ -115,7 +156,10 @@ class Session:
             most: int = getattr(self.settings.limits, bound)
             if self._counts[bound] >= most:
                 what = bound.removeprefix("max_").replace("_", " ").replace("http", "HTTP")
-                raise TooManyError(f"the guest has {most} {what}", hint=f"it must close some, or raise {_KEY}{bound}")
+                raise TooManyError(
+                    f"the guest has {most} {what} and may have no more",
+                    hint=f"it must close some, or raise {_KEY}{bound}",
+                )
             self._counts[bound] += 1
         (self._lasting if kept.lasting else self._kept)[kept] = None
 
@@ -130,7 +174,14 @@ class Session:
         if kept.bound is not None:
             self._counts[kept.bound] -= 1
         kept.gone = why
-        kept.close()
+        self._quietly(kept.close)
+
+    def _quietly(self, close: Callable[[], None]) -> None:
+        """Closes one thing; that it fails is a fault of polycall's, which must not keep the others open."""
+        try:
+            close()
+        except Exception:  # noqa: BLE001  # whatever it is
+            _log.exception("something that %s had open could not be closed", self.entry_id)
 
     def shared(self, name: str, make: Callable[[], E]) -> E:
         """Returns the end of the streams of a name, made once: what a guest does with one of its handles, others see.
@@ -159,6 +210,7 @@ class Session:
 
         Raises:
             DeadlineError, CancelledError: The call is over.
+            PoolClosedError: The registry is closed.
         """
         context = self.running()
         observer = context.observer
@@ -171,13 +223,15 @@ class Session:
         finally:
             observer.waited(context, what, time.perf_counter() - started)
 
-    @staticmethod
-    def _wait(subjects: Collection[Readiness], what: str, context: CallContext) -> None:
+    def _wait(self, subjects: Collection[Readiness], what: str, context: CallContext) -> None:
         while not any(each.ready() for each in subjects):
             wakeup = Wakeup()
-            stops = []
+            stops = [self._closing.on_cancel(wakeup.notify)]
             try:
-                stops += [each.watch(wakeup.notify) for each in subjects]
+                if self._closing.cancelled:
+                    raise PoolClosedError(f"the registry was closed while the guest waited for {what}")
+                for each in subjects:
+                    stops.append(each.watch(wakeup.notify))  # if one fails, the others are called off
                 if any(each.ready() for each in subjects):  # what became so before it was watched
                     return
                 with place_free():
@@ -188,6 +242,7 @@ class Session:
 
 
 _KEY = "wasi.limits."
+_MOST_REMARKS = 16
 
 
 class Kept(HostResource):
@@ -210,7 +265,10 @@ class Kept(HostResource):
         self.session.drop(self)
 
     def close(self) -> None:
-        """Gives back what it has of the host. Called once; must neither block nor raise."""
+        """Gives back what it has of the host. Called once; must neither block nor raise.
+
+        The guest may keep the handle for as long as its instance lives: what this still refers to lives as long.
+        """
 
     def end_call(self) -> None:
         """Is told that a call has ended, if it is lasting. Must neither block nor raise."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from polycall.wasm_runtime.component.host import HostInterface
-from polycall.wasm_runtime.wasi.session import Kept
 
 __all__ = ["TerminalOutput", "TerminalOutputInterface"]
 
 
-class TerminalOutput(Kept):
+class TerminalOutput:
     """A terminal."""
 
 

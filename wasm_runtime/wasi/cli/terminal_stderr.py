@@ -23,5 +23,4 @@ class TerminalStderr(HostInterface):
 
     def get_terminal_stderr(self, store: GuestStore) -> TerminalOutput | None:
         """Returns a terminal if stderr is one."""
-        session = session_of(store)
-        return TerminalOutput(session, lasting=True) if is_terminal(session, "stderr") else None
+        return TerminalOutput() if is_terminal(session_of(store), "stderr") else None

@@ -23,5 +23,4 @@ class TerminalStdin(HostInterface):
 
     def get_terminal_stdin(self, store: GuestStore) -> TerminalInput | None:
         """Returns a terminal if stdin is one."""
-        session = session_of(store)
-        return TerminalInput(session, lasting=True) if is_terminal(session, "stdin") else None
+        return TerminalInput() if is_terminal(session_of(store), "stdin") else None

@@ -23,5 +23,4 @@ class TerminalStdout(HostInterface):
 
     def get_terminal_stdout(self, store: GuestStore) -> TerminalOutput | None:
         """Returns a terminal if stdout is one."""
-        session = session_of(store)
-        return TerminalOutput(session, lasting=True) if is_terminal(session, "stdout") else None
+        return TerminalOutput() if is_terminal(session_of(store), "stdout") else None

@@ -16,6 +16,9 @@ _MOST = 10_000
 """Pollables of one call of ``poll``; one may be there several times."""
 
 
+_READY = Readiness()
+
+
 class Pollable(Kept):
     """Something that a guest can wait for."""
 
@@ -40,6 +43,10 @@ class Pollable(Kept):
     def block(self, _store: GuestStore) -> None:
         """Returns as soon as it is ready."""
         self.session.wait([self.subject], self.what)
+
+    def close(self) -> None:
+        """Lets go of what was waited for: a guest may keep the handle for ever."""
+        self.subject = _READY
 
 
 class Poll(HostInterface):

@@ -7,7 +7,7 @@ from typing import Any
 from polycall.interop.errors import TrapError
 from polycall.wasm_runtime.component.host import HostInterface
 from polycall.wasm_runtime.engine.stores import GuestStore
-from polycall.wasm_runtime.wasi.io.ends import Closed, Failed, Sink, Source
+from polycall.wasm_runtime.wasi.io.ends import Closed, EmptySource, Failed, NullSink, Sink, Source
 from polycall.wasm_runtime.wasi.io.error import Error
 from polycall.wasm_runtime.wasi.io.poll import Poll, Pollable
 from polycall.wasm_runtime.wasi.session import Kept, Session
@@ -41,7 +41,10 @@ class InputStream(Kept):
             what: What a call waits for that reads: ``input``.
             lasting: See `Kept`.
         """
-        super().__init__(session, lasting=lasting)
+        if lasting:  # the session closes what is behind it: a guest may have many such handles, and drop none of them
+            self.session, self.lasting = session, True
+        else:
+            super().__init__(session)
         self.source = source
         self.what = what
         self._ended = False
@@ -107,9 +110,9 @@ class InputStream(Kept):
         return Pollable(self.session, self.source, self.what)
 
     def close(self) -> None:
-        """Closes the source."""
-        if not self.lasting:
-            self.source.close()
+        """Closes the source, and lets go of it: a guest may keep the handle for ever."""
+        source, self.source = self.source, EmptySource()
+        source.close()
 
 
 def _counted(outcome: Outcome) -> Outcome:
@@ -128,7 +131,10 @@ class OutputStream(Kept):
             what: What a call waits for that writes: ``room for output``.
             lasting: See `Kept`.
         """
-        super().__init__(session, lasting=lasting)
+        if lasting:  # the session closes what is behind it: a guest may have many such handles, and drop none of them
+            self.session, self.lasting = session, True
+        else:
+            super().__init__(session)
         self.sink = sink
         self.what = what
         self._permitted = 0
@@ -192,6 +198,7 @@ class OutputStream(Kept):
         Raises:
             Closed, Failed: As of `Sink.flush`.
         """
+        self._permitted = 0
         if self._ended:
             raise Closed
         try:
@@ -219,6 +226,8 @@ class OutputStream(Kept):
             raise TrapError(f"the guest wrote {len(data)} bytes where check-write had permitted {self._permitted}")
         self._permitted -= len(data)
         try:
+            if data and self.lasting:
+                self._room()  # other handles of the same end may have taken the room that this one was promised
             self.put(data)
         except Closed:
             return _CLOSED
@@ -255,7 +264,6 @@ class OutputStream(Kept):
 
     def blocking_flush(self, _store: GuestStore) -> Outcome:
         """Passes on what was written and waits until that is done."""
-        self._permitted = 0
         try:
             self.flush_all()
         except Closed:
@@ -310,12 +318,13 @@ class OutputStream(Kept):
         data = source.take(room) if room else b""
         if data:
             self.put(data)
+            self._permitted = max(0, self._permitted - len(data))  # the room that was promised is taken
         return len(data)
 
     def close(self) -> None:
-        """Closes the sink."""
-        if not self.lasting:
-            self.sink.close()
+        """Closes the sink, and lets go of it."""
+        sink, self.sink = self.sink, NullSink()
+        sink.close()
 
 
 class Streams(HostInterface):

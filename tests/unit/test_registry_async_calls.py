@@ -1,0 +1,315 @@
+"""Calls of `call_async`: those that wait give their place away; what becomes of them when something ends."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import polycall
+from polycall.registry.dispatch.async_calls import AsyncCalls
+from projects import REPOSITORY
+from wasi_guests import SLEEPER, wasi_project
+
+FOREVER = 10**15
+GUEST = "app:guest"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return wasi_project(tmp_path, SLEEPER, "sleep", "wasi:clocks", "wasi:io", more="    pool: {type: inline}\n")
+
+
+@pytest.fixture
+def registry(project: Path) -> Iterator[polycall.Registry]:
+    with polycall.load(project) as registry:
+        registry.call(GUEST, 0)
+        yield registry
+
+
+def calls_of(registry: polycall.Registry) -> AsyncCalls:
+    return registry._async_calls
+
+
+async def until(true: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it never came"
+        await asyncio.sleep(0.005)
+
+
+def sleepers(registry: polycall.Registry, count: int, nanoseconds: int = FOREVER) -> list[asyncio.Task[polycall.Value]]:
+    return [asyncio.create_task(registry.call_async(GUEST, nanoseconds)) for _ in range(count)]
+
+
+def all_wait(calls: AsyncCalls, count: int) -> Callable[[], bool]:
+    return lambda: (calls._on_threads, calls._running) == (count, 0)
+
+
+async def cancelled(tasks: list[asyncio.Task[polycall.Value]]) -> None:
+    for task in tasks:
+        task.cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {asyncio.CancelledError}
+
+
+def test_a_thousand_guests_wait_at_the_same_time_and_all_can_be_cancelled(registry: polycall.Registry) -> None:
+    calls = calls_of(registry)
+
+    async def many() -> None:
+        tasks = sleepers(registry, 1000)
+        await until(all_wait(calls, 1000))
+        assert not any(task.done() for task in tasks)
+        await cancelled(tasks)
+        await until(all_wait(calls, 0))
+        assert calls._threads is None  # a thousand stacks are given back
+        assert await registry.call_async(GUEST, 0) is None
+
+    asyncio.run(many())
+
+
+def test_of_those_that_do_not_wait_64_run_at_a_time_however_many_wait(registry: polycall.Registry) -> None:
+    calls = calls_of(registry)
+    lock, go = threading.Lock(), threading.Event()
+    here: list[int] = []
+    most = 0
+
+    @registry.function("py:busy")
+    def busy() -> None:
+        nonlocal most
+        with lock:
+            here.append(1)
+            most = max(most, len(here))
+        go.wait(60)
+        with lock:
+            here.pop()
+
+    async def both() -> None:
+        waiting = sleepers(registry, 100)
+        await until(all_wait(calls, 100))
+        running = [asyncio.create_task(registry.call_async("py:busy")) for _ in range(150)]
+        await until(lambda: len(here) == 64)
+        await asyncio.sleep(0.05)  # more of them would be here by now
+        assert (calls._running, len(calls._queued)) == (64, 86)
+        go.set()
+        await asyncio.gather(*running)
+        assert not any(task.done() for task in waiting)
+        await cancelled(waiting)
+
+    asyncio.run(both())
+    assert most == 64
+
+
+def test_guests_that_wake_up_come_to_their_end(registry: polycall.Registry) -> None:
+    async def many() -> None:
+        assert await asyncio.gather(*sleepers(registry, 300, 20_000_000)) == [None] * 300
+        await until(all_wait(calls_of(registry), 0))
+
+    asyncio.run(many())
+
+
+def test_a_waiting_guest_ends_with_its_deadline(registry: polycall.Registry) -> None:
+    async def late() -> None:
+        started = time.monotonic()
+        tasks = [asyncio.create_task(registry.call_async(GUEST, FOREVER, timeout=0.2)) for _ in range(100)]
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert time.monotonic() - started < 2  # alone on a machine 0.21
+        for outcome in outcomes:
+            assert isinstance(outcome, polycall.DeadlineError)
+        assert "while it waited for a point in time" in str(outcomes[0])
+        await until(all_wait(calls_of(registry), 0))
+
+    asyncio.run(late())
+
+
+def test_closing_a_registry_ends_the_waits_of_its_guests(project: Path) -> None:
+    registry = polycall.load(project)
+    registry.call(GUEST, 0)
+
+    async def close() -> list[object]:
+        tasks = sleepers(registry, 100)
+        await until(all_wait(calls_of(registry), 100))
+        await asyncio.to_thread(registry.close)
+        return list(await asyncio.gather(*tasks, return_exceptions=True))
+
+    with concurrent.futures.ThreadPoolExecutor(1) as elsewhere:
+        direct = elsewhere.submit(registry.call, GUEST, FOREVER)
+        outcomes = asyncio.run(close())
+        outcomes.append(direct.exception(30))
+    for outcome in outcomes:
+        assert isinstance(outcome, polycall.PoolClosedError)
+    assert "the registry was closed while the guest waited for a point in time" in str(outcomes[0])
+
+
+def test_closing_a_registry_ends_the_waits_of_guests_in_workers_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    index = (
+        "version: '1.0'\nnamespace: more\nentries:\n  - name: busy\n    kind: function.lua\n    isolation: process\n"
+    )
+    lua = "    modules: [funcs]\n    source: |\n      local funcs = require('funcs')\n"
+    body = "      return { f = function() funcs.call('py:begun') for i = 1, 3e7 do end return 'ended' end }\n"
+    (tmp_path / "more" / "_index.yaml").write_text(index + lua + body + "    method: f\n")
+    wasi_project(tmp_path, SLEEPER, "sleep", "wasi:clocks", "wasi:io", more="    isolation: process\n")
+    begun = threading.Event()
+    registry = polycall.load(tmp_path)
+    registry.function("py:begun")(begun.set)
+    registry.call(GUEST, 0)
+    registry.call("more:busy")
+    begun.clear()
+    observer = Begun()
+    with concurrent.futures.ThreadPoolExecutor(2) as elsewhere:
+        busy = elsewhere.submit(registry.call, "more:busy")
+        waiting = elsewhere.submit(registry.call, GUEST, FOREVER, observer=observer)
+        assert begun.wait(60)
+        assert observer.begun.wait(60)
+        registry.close()
+        error = waiting.exception(60)
+        assert isinstance(error, polycall.PoolClosedError), error
+        assert "the registry was closed while the guest waited for a point in time" in str(error)
+        assert busy.result(60) == "ended"
+
+
+class Begun:
+    """An observer that says that a call has begun."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+
+    def start(self, _context: object, _arguments: object) -> Callable[[object], None]:
+        self.begun.set()
+        return lambda _outcome: None
+
+
+def test_a_reload_lets_what_waits_go_on(registry: polycall.Registry, project: Path) -> None:
+    async def reload() -> None:
+        tasks = sleepers(registry, 10, 200_000_000)
+        await until(all_wait(calls_of(registry), 10))
+        index = project / "_index.yaml"
+        index.write_text(index.read_text().replace("type: inline", "type: lazy"))
+        assert registry.reload().changed == (GUEST,)
+        assert await asyncio.gather(*tasks) == [None] * 10
+
+    asyncio.run(reload())
+
+
+@pytest.mark.parametrize("threads", ["its own", "threads of its own making"])
+def test_calls_that_python_functions_make_keep_the_count_of_places(registry: polycall.Registry, threads: str) -> None:
+    import contextvars
+
+    calls = calls_of(registry)
+
+    @registry.function("py:nested")
+    def nested() -> None:
+        if threads == "its own":
+
+            async def several() -> None:
+                await asyncio.gather(*(registry.call_async(GUEST, 10_000_000) for _ in range(3)))
+
+            asyncio.run(several())
+            return
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            context = contextvars.copy_context
+            list(pool.map(lambda each: each.run(registry.call, GUEST, 10_000_000), [context() for _ in range(3)]))
+
+    least = 0
+
+    async def many() -> None:
+        nonlocal least
+        tasks = [asyncio.create_task(registry.call_async("py:nested")) for _ in range(100)]
+        while not all(task.done() for task in tasks):
+            least = min(least, calls._running)
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*tasks)
+        await until(all_wait(calls, 0))
+
+    asyncio.run(many())
+    assert least == 0
+
+
+def test_a_system_without_threads_left_fails_the_call_or_makes_it_wait(
+    registry: polycall.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("polycall"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    async def nothing() -> None:
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            await registry.call_async(GUEST, 0)
+        monkeypatch.undo()
+        first = asyncio.create_task(registry.call_async(GUEST, 50_000_000))
+        await until(all_wait(calls_of(registry), 1))
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        second = asyncio.create_task(registry.call_async(GUEST, 0))  # on the thread of the first
+        assert await asyncio.wait_for(first, 60) is None
+        assert await asyncio.wait_for(second, 60) is None
+        monkeypatch.undo()
+        await until(all_wait(calls_of(registry), 0))
+
+    asyncio.run(nothing())
+
+
+_FORK = """
+import asyncio, os, signal, sys, threading
+import polycall
+
+registry = polycall.load(sys.argv[1], cache_directory=sys.argv[1] + "/cache")
+GUEST, FOREVER = "app:guest", 10**15
+calls = registry._async_calls
+
+async def waiting(count):
+    tasks = [asyncio.create_task(registry.call_async(GUEST, FOREVER)) for _ in range(count)]
+    while (calls._on_threads, calls._running) != (count, 0):
+        await asyncio.sleep(0.005)
+    return tasks
+
+async def parent():
+    tasks = await waiting(70)
+    pid = os.fork()
+    if not pid:
+        signal.alarm(60)
+        code = 1
+        try:
+            done = []  # in a thread of its own: in this one runs the loop of the parent
+            thread = threading.Thread(target=lambda: done.append(asyncio.run(child())))
+            thread.start()
+            thread.join()
+            code = 0 if done == [True] else 1
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+async def child():
+    assert await asyncio.gather(*(registry.call_async(GUEST, 1000000) for _ in range(100))) == [None] * 100
+    tasks = await waiting(70)
+    await asyncio.to_thread(registry.close)
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    return all(isinstance(each, polycall.PoolClosedError) for each in outcomes)
+
+registry.call(GUEST, 0)
+asyncio.run(parent())
+registry.close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_child_counts_anew_while_its_parents_guests_wait(project: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(_FORK), str(project)], check=True, timeout=120, cwd=REPOSITORY
+    )

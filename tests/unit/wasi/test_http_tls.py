@@ -1,0 +1,136 @@
+"""``wasi:http`` over TLS: whom it trusts, and what a guest is told where it does not."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from certificates import Authority
+from http_guest import HttpGuest, NoAnswer, StreamFailed
+from http_servers import Peer, Server, answering, response
+from polycall.wasm_runtime.wasi.http.connections import client_context
+from polycall.wasm_runtime.wasi.http.request_options import RequestOptions
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Authority]:
+    """An authority that this system trusts."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    client_context.cache_clear()
+    yield authority
+    client_context.cache_clear()
+
+
+def refused(guest: HttpGuest, server: Server, scheme: str = "HTTPS", options: RequestOptions | None = None) -> NoAnswer:
+    """Returns why there was no answer."""
+    with pytest.raises(NoAnswer) as caught:
+        guest.fetch(server.authority, scheme=scheme, options=options)
+    return caught.value
+
+
+def echo(peer: Peer) -> None:
+    peer.send(response(peer.request().body))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_server_that_the_system_trusts_is_trusted(host: str, trusted: Authority) -> None:
+    body = bytes(range(256)) * 8192
+    with Server(echo, context=trusted.server(host)) as server, HttpGuest() as guest:
+        answer = guest.fetch(f"{host}:{server.port}", scheme="HTTPS", method="POST", body=body)
+    assert answer.body == body
+
+
+def test_one_that_it_does_not_trust_is_not(authority: Authority) -> None:
+    client_context.cache_clear()
+    with Server(echo, context=authority.server("127.0.0.1")) as server, HttpGuest() as guest:
+        failure = refused(guest, server)
+    assert failure.case == "TLS-certificate-error"
+
+
+def test_one_with_another_name_is_not(trusted: Authority) -> None:
+    with Server(echo, context=trusted.server("example.com", "127.0.0.2")) as server, HttpGuest() as guest:
+        for host in ("127.0.0.1", "localhost"):
+            with pytest.raises(NoAnswer) as caught:
+                guest.fetch(f"{host}:{server.port}", scheme="HTTPS")
+            assert caught.value.case == "TLS-certificate-error"
+
+
+def test_one_whose_time_is_over_is_not(trusted: Authority) -> None:
+    with Server(echo, context=trusted.server("127.0.0.1", days=-1)) as server, HttpGuest() as guest:
+        failure = refused(guest, server)
+    assert failure.case == "TLS-certificate-error"
+
+
+def test_a_server_without_tls_is_told_apart(trusted: Authority) -> None:
+    with Server(lambda peer: peer.send("SSH-2.0-OpenSSH_9.6\r\n")) as server, HttpGuest() as guest:
+        failure = refused(guest, server)
+    assert failure.case == "TLS-protocol-error"
+
+
+def test_an_alert_is_told(trusted: Authority) -> None:
+    context = trusted.server("127.0.0.1")
+    context.verify_mode = ssl.CERT_REQUIRED  # of the client, which has no certificate
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with Server(echo, context=context) as server, HttpGuest() as guest:
+        failure = refused(guest, server)
+    assert failure.code == {"TLS-alert-received": {"alert-id": 40, "alert-message": "handshake failure"}}
+
+
+def test_an_alert_behind_the_handshake_is_told(trusted: Authority) -> None:
+    context = trusted.server("127.0.0.1")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    with Server(echo, context=context) as server, HttpGuest() as guest:
+        failure = refused(guest, server)
+    # The server may close while the request is still on its way to it: then the alert is lost with the connection.
+    assert failure.code in (
+        {"TLS-alert-received": {"alert-id": 116, "alert-message": "certificate required"}},
+        {"connection-terminated": True},
+    )
+
+
+def test_a_server_that_closes_in_the_handshake_is_told(trusted: Authority) -> None:
+    with Server(lambda peer: peer.until(b"\x01")) as server, HttpGuest() as guest:
+        failure = refused(guest, server)
+    assert failure.case == "connection-terminated"
+
+
+def test_a_server_that_is_silent_in_the_handshake_is_a_connection_timeout(trusted: Authority) -> None:
+    with Server(lambda peer: peer.wait_for_end()) as server, HttpGuest() as guest:
+        assert refused(guest, server, options=guest.options(connect=0.05)).case == "connection-timeout"
+        assert server.ended.wait(5)
+
+
+def test_a_body_that_is_cut_off_is_not_whole(trusted: Authority) -> None:
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send("HTTP/1.0 200 OK\r\n\r\nhalf of it")  # and no close-notify: anybody could have closed it here
+
+    with Server(script, context=trusted.server("127.0.0.1")) as server, HttpGuest() as guest:
+        with pytest.raises(StreamFailed) as caught:
+            guest.fetch(server.authority, scheme="HTTPS")
+        assert caught.value.case == "connection-terminated"
+
+
+def test_a_body_that_is_closed_is_whole(trusted: Authority) -> None:
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send("HTTP/1.0 200 OK\r\n\r\nall of it")
+        assert isinstance(peer.socket, ssl.SSLSocket)
+        peer.socket.unwrap()
+
+    with Server(script, context=trusted.server("127.0.0.1")) as server, HttpGuest() as guest:
+        assert guest.fetch(server.authority, scheme="HTTPS").body == b"all of it"
+
+
+def test_plain_http_to_a_server_with_tls_is_an_error(trusted: Authority) -> None:
+    with Server(answering(response("x")), context=trusted.server("127.0.0.1")) as server, HttpGuest() as guest:
+        refused(guest, server, "HTTP")

@@ -1,0 +1,1 @@
+wasi.cli.exit.exit({ tag: "err" });

@@ -1,0 +1,105 @@
+"""Core modules of real toolchains do with preview 1 what they do, as components, with wasmtime's own WASI."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import polycall
+from polycall.interop.errors import DeadlineError, ExitError
+from wasi.here import run_in_polycall, write_project
+from wasi.oracle import run_in_wasmtime
+from wasi.runs import BIN, Folder, Run, contents
+from wasi.scenarios import COMMANDS, LIBC, Command, fill
+from wasi.test_same_as_wasmtime import name_of, run_as_command
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folders hold symbolic links")
+
+DIFFERENCES = {
+    # As POSIX has it.
+    ("read-file", "/data/sub"): ({"err": "Bad file descriptor"}, {"err": "Is a directory"}),
+}
+"""What a libc is told otherwise, by call: by wasmtime, by polycall."""
+
+CORES = [command for command in COMMANDS if (BIN / f"{command.guest}-core.wasm").is_file()]
+WORLD = BIN.parent / "wasi" / "world.wit"
+
+
+def test_a_libc_sees_the_same(tmp_path: Path) -> None:
+    folders = {name: (Folder(fill(tmp_path / name)),) for name in ("theirs", "ours")}
+    component = Run(
+        guest=BIN / "c-libc.wasm",
+        calls=LIBC,
+        folders=folders["theirs"],
+        arguments=("guest",),
+        variables={"LANGUAGE": "C"},
+    )
+    core = replace(component, guest=BIN / "c-libc-core.wasm", folders=folders["ours"], wit=WORLD.read_text("utf-8"))
+    theirs, ours = run_in_wasmtime(component), run_in_polycall(core, ("wasi1",))
+    assert (theirs.failure, ours.failure) == (None, None)
+    found = {
+        (export, *arguments): (expected, got)
+        for (export, arguments), expected, got in zip(LIBC, theirs.results, ours.results, strict=True)
+        if got != expected
+    }
+    assert found == DIFFERENCES
+    assert (ours.stdout, ours.stderr) == (theirs.stdout, theirs.stderr)
+    assert contents(tmp_path / "ours") == contents(tmp_path / "theirs")
+
+
+@pytest.mark.parametrize("command", CORES, ids=name_of)
+def test_a_command_does_the_same(command: Command, tmp_path: Path) -> None:
+    theirs = run_in_wasmtime(
+        Run(
+            guest=BIN / f"{command.guest}.wasm",
+            folders=(Folder(fill(tmp_path / "theirs"), read_only=not command.writes),),
+            arguments=(f"{command.guest}-core.wasm", *command.arguments),
+            variables=command.variables,
+            stdin=command.stdin,
+        )
+    )
+    core = replace(command, guest=f"{command.guest}-core")
+    status, stdout, stderr = run_as_command(core, fill(tmp_path / "ours"))
+    expected = theirs.stdout
+    for said, ours_says, _ in command.differences:
+        expected = expected.replace(said, ours_says)
+    assert stdout == expected
+    if theirs.failure is None:
+        exits = theirs.exit_status or 0
+        # The adapter of the component can say no more than that it failed.
+        assert status == exits or (exits == 1 and status == int(command.arguments[-1]))
+        assert stderr == theirs.stderr
+    else:
+        assert status != 0
+        assert stderr.startswith(theirs.stderr)
+    assert contents(tmp_path / "ours") == contents(tmp_path / "theirs")
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+def test_workers_do_the_same(isolation: str, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    project = tmp_path / "project"
+    project.mkdir()
+    run = Run(
+        guest=BIN / "c-libc-core.wasm",
+        calls=(("read-file", ()), ("write-file", ()), ("variable", ()), ("sleep-ms", ()), ("leave", ())),
+        folders=(Folder(tmp_path / "data"),),
+        variables={"LANGUAGE": "C"},
+        wit=WORLD.read_text("utf-8"),
+    )
+    write_project(project, run, ("wasi1",))
+    index = project / "_index.yaml"
+    index.write_text(index.read_text("utf-8").replace("  pool:", f"  isolation: {isolation}\n  pool:"), "utf-8")
+    with polycall.load(project) as registry:
+        assert registry.call("app:write-file", "/data/new", "w", b"text") == {"ok": 4}
+        assert registry.call("app:read-file", "/data/new") == {"ok": b"text"}
+        assert registry.call("app:read-file", "/data/none") == {"err": "No such file or directory"}
+        assert registry.call("app:variable", "LANGUAGE") == "C"
+        with pytest.raises(ExitError, match="the guest exited with status 7"):
+            registry.call("app:leave", 7)
+        with pytest.raises(DeadlineError):
+            registry.call("app:sleep-ms", 60_000, timeout=0.2)
+        assert registry.call("app:read-file", "/data/new") == {"ok": b"text"}

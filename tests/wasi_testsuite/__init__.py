@@ -1,0 +1,1 @@
+"""The WASI project's own test suite, run against polycall."""
