@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from threading import get_ident
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import InternalError, PoolClosedError, PoolDeadlockError, raise_if
@@ -278,11 +278,8 @@ class Pool(Generic[T]):
         held = self._held
         if instance not in held:
             raise InternalError(f'an instance was given back to the pool of "{self.name}" that had not been taken')
-        if instance.poisoned or not self._keeps:
-            if instance.poisoned or not self._pass_on(instance):
-                self._discard(instance)
-            return
-        if self._waiters and self._pass_on(instance):
+        if instance.poisoned or self._policy.type == "inline":
+            self._discard(instance)
             return
         self._since[instance] = self._clock()
         del held[instance]
@@ -290,16 +287,8 @@ class Pool(Generic[T]):
         if self._waiters or not self._keeps:
             self._settle()
 
-    def _pass_on(self, instance: T) -> bool:
-        """Gives an instance, which the caller holds, to the first in the queue; False if nobody waits."""
-        with self._lock:
-            if self._waiters:
-                self._hand_over(self._next_in_line(), instance)
-                return True
-        return False
-
     def _settle(self) -> None:
-        """Does for what was given back without the lock what could not be known then."""
+        """Does for what was given back without the lock what takes it: serves who waits, closes what is not kept."""
         with self._lock:
             self._serve_waiters()
             ended = [] if self._keeps else self._take_idle(self._idle())
@@ -338,13 +327,13 @@ class Pool(Generic[T]):
         with self._lock:
             held: list[T | _Turn[T]] = [key for key, holder in self._held.copy().items() if holder is context]
             held += [turn for turn in self._waiters if turn.context is context]
-            self._serve_waiters()  # what it had given back may have been broken off before the look at the queue
         with ExitStack() as closing:
             for key in held:
                 if isinstance(key, _Turn):
                     closing.callback(self._withdraw, key)
                 else:
                     closing.callback(self._discard, key)
+        self._settle()  # what it gave back, or closed, may have been broken off before the look at the queue
 
     def drop_idle(self, now: float) -> float | None:
         """Closes instances that lay idle for too long, as far as the policy allows: an adaptive pool drops one a call.
@@ -395,12 +384,11 @@ class Pool(Generic[T]):
         Args:
             own: The frames of the call that goes on.
         """
-        lost = [key for key, holder in self._held.items() if holder not in own]
-        for key in lost:
-            del self._held[key]
-            if not isinstance(key, _Turn):
-                self._forget(key)
-        self._slots -= len(lost)
+        for key, holder in self._held.copy().items():
+            if holder not in own:
+                self._free(key)
+                if not isinstance(key, _Turn):
+                    self._forget_name(key)
         self._waiters.clear()
 
     def snapshot(self) -> PoolSnapshot:
@@ -427,10 +415,9 @@ class Pool(Generic[T]):
     def _line_up(self, turn: _Turn[T]) -> None:
         if self._closed:
             raise self._closed_error()
-        if self._slots < self._limit and not self._waiters:
-            self._grant_slot(turn)  # nobody waits: a free slot goes to the first at once
-            self._slots += 1
-            self._peak = max(self._peak, self._slots)
+        if self._slots < self._limit and not self._waiters:  # a free slot goes to the first at once
+            self._grant_slot(turn)
+            turn.notify()
             return
         here = get_ident()
         if all(type(holder) is Outside and holder.thread == here for holder in turn.holders):
@@ -474,8 +461,8 @@ class Pool(Generic[T]):
             self._waits.leave(turn)
             if turn in self._waiters:
                 self._waiters.remove(turn)
-            if turn in self._held:
-                self._free(turn)
+            self._free(turn)
+            self._serve_waiters()
         if turn.instance is not None:
             self.give_back(turn.instance)
 
@@ -486,29 +473,40 @@ class Pool(Generic[T]):
         self._waits.leave(turn)
         return turn
 
-    def _grant_slot(self, turn: _Turn[T]) -> None:
-        self._held[turn] = turn.context
-        turn.notify()
-
-    def _hand_over(self, turn: _Turn[T], instance: T) -> None:
-        self._held[instance] = turn.context
-        turn.instance = instance
-        turn.notify()
-
     def _serve_waiters(self) -> None:
+        """Gives those who wait, in their order, what is idle and the slots that are free."""
         while self._waiters:
-            instance = self._taken(self._waiters[0].context)
-            if instance is None:
-                return
-            self._hand_over(self._next_in_line(), instance)
+            turn = self._waiters[0]
+            if turn.instance is None and turn not in self._held:  # else Ctrl-C came before it was told
+                turn.instance = self._taken(turn.context)
+                if turn.instance is None:
+                    if self._slots >= self._limit:
+                        return
+                    self._grant_slot(turn)
+            turn.notify()
+            self._waits.leave(turn)
+            self._waiters.popleft()
 
-    def _free(self, key: T | _Turn[T]) -> None:
-        if self._held.pop(key, None) is None:  # as above
-            return
-        if self._waiters:
-            self._grant_slot(self._next_in_line())
-        else:
+    # Between these lines no signal is looked for: nothing is called.
+
+    def _grant_slot(self, turn: _Turn[T]) -> None:
+        self._slots += 1
+        self._held[turn] = turn.context
+        self._peak = max(self._peak, self._slots)
+
+    def _free(self, key: T | _Turn[T]) -> bool:
+        """Frees the slot of an instance that is no more, or of a turn; says whether it was an instance's."""
+        is_turn, uses = isinstance(key, _Turn), cast("dict[object, int]", self._uses)
+        if key not in self._held:  # Ctrl-C came, and it was freed already
+            return False
+        is_instance = key in uses
+        if is_instance:  # before it is free: what is not in there is taken by nobody
+            self._asked += uses[key]
+            del uses[key]
+        if is_instance or is_turn:
             self._slots -= 1
+        del self._held[key]
+        return is_instance
 
     # What is idle, with the lock held. Calls take of it and add to it without the lock.
 
@@ -535,8 +533,7 @@ class Pool(Generic[T]):
         frame = holder or self._own_frame()
         return [each for each in instances if each not in held and held.setdefault(each, frame) is frame]
 
-    def _forget(self, instance: T) -> None:
-        self._asked += self._uses.pop(instance, 0)
+    def _forget_name(self, instance: T) -> None:
         self._since.pop(instance, None)
         with suppress(ValueError):
             self._returned.remove(instance)
@@ -551,10 +548,9 @@ class Pool(Generic[T]):
             instance.close()
         finally:
             with self._lock:
-                if instance in self._uses:  # else Ctrl-C came, and it is no more already
-                    self._discarded += 1
-                    self._forget(instance)  # before it is free: nothing that is not in `_uses` is taken
-                    self._free(instance)
+                self._discarded += self._free(instance)
+                self._forget_name(instance)
+                self._serve_waiters()
 
     def _own_frame(self) -> CallContext:
         return CallContext(self.name, "python")

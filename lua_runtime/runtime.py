@@ -85,7 +85,7 @@ class LuaFunction:
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
         """Returns the payload as the only argument."""
-        return (payload,)
+        return [payload]
 
     def _kernel(self) -> Kernel:
         return Kernel(self.entry_id, self._invoker, self._yaml, self._limits, self._modules, services=self._services)
