@@ -11,7 +11,7 @@ from functools import partial
 from importlib import metadata
 from typing import Any
 
-from benchmarks import calls, cold_start, isolation, limits, project_size, threads, wasi
+from benchmarks import calls, cold_start, isolation, layers, limits, project_size, threads, wasi
 from benchmarks.harness import Case, Effort, Measurement, Spread, compare
 from benchmarks.project_size import Load
 
@@ -19,6 +19,7 @@ __all__ = ["Aim", "Machine", "Results", "run"]
 
 _GROUPS = {
     "Calls": calls.measure,
+    "Where the time of a short call goes": layers.measure,
     "What a limit costs": limits.measure,
     "WASI": wasi.measure,
     "Isolation": isolation.measure,
