@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -73,36 +72,6 @@ def test_a_command_does_the_same(command: Command, tmp_path: Path) -> None:
     else:
         assert ours.returncode != 0
         assert ours.stderr.startswith(theirs.stderr)
-    assert contents(tmp_path / "ours") == contents(tmp_path / "theirs")
-
-
-@pytest.mark.parametrize("status", [(), ("3",)])
-def test_rust_sees_the_same(status: tuple[str, ...], tmp_path: Path) -> None:
-    for name in ("theirs", "ours"):
-        fill(tmp_path / name)
-    arguments = ("/data", *status)
-    theirs = run_in_wasmtime(
-        Run(
-            guest=BIN / "rust-tour.wasm",
-            folders=(Folder(tmp_path / "theirs"),),
-            arguments=("rust-tour-core.wasm", *arguments),
-            variables={"LANGUAGE": "Rust"},
-            stdin=b"two\nlines\n",
-        )
-    )
-    ours = subprocess.run(
-        [
-            *(sys.executable, "-m", "polycall", "run", f"--dir={tmp_path / 'ours'}::/data", "--env=LANGUAGE=Rust"),
-            *(str(BIN / "rust-tour-core.wasm"), "--", *arguments),
-        ],
-        input=b"two\nlines\n",
-        capture_output=True,
-        check=False,
-    )
-    assert ours.stdout.splitlines() == theirs.stdout.splitlines()
-    assert b"outside: true" in ours.stdout
-    assert ours.stderr == theirs.stderr
-    assert ours.returncode == (int(status[0]) if status else 0)
     assert contents(tmp_path / "ours") == contents(tmp_path / "theirs")
 
 
