@@ -16,7 +16,7 @@ class HostTraffic(NamedTuple):
         calls: Calls of imported functions.
         bytes_in: Bytes that guests read: from files, connections, input.
         bytes_out: Bytes that they wrote.
-        refusals: What was not granted, or not allowed: imports, addresses.
+        refusals: What was not granted, or not allowed: imports, addresses, paths, writing.
     """
 
     calls: int = 0

@@ -324,7 +324,8 @@ class Registry:
     def close(self) -> None:
         """Closes idle instances, refuses new calls and waits for those of `call_async`. Harmless when repeated.
 
-        A call that is under way in another thread goes on; its instance is closed when it ends. Within a call, it does
+        A call that is under way in another thread goes on, but for a guest that waits (asleep, for input, for an
+        answer): that ends with a `PoolClosedError`. Its instance is closed when the call ends. Within a call, it does
         not wait for the others: they may be waiting for it.
         """
         self._dispatcher.close()

@@ -232,7 +232,7 @@ class WasmInstance:
         refusals = 0
         try:
             value = self._guest.call(export or function.export, arguments)
-            self.poisoned = store.worn or function.runs_once
+            self.poisoned = store.wear.worn or function.runs_once
             if finish is not None:
                 finish(store.session)
             return value

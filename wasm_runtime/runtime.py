@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import wasmtime
+
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import PolycallError, PreparationError
 from polycall.interop.protocols import Invoker
@@ -26,6 +28,8 @@ from polycall.wasm_runtime.spec import WasmProgram
 from polycall.wasm_runtime.wasi.interfaces import wasi_interface
 
 __all__ = ["WasmRuntime"]
+
+_PREVIEW1 = "wasi_snapshot_preview1"
 
 
 class WasmRuntime:
@@ -74,7 +78,7 @@ class WasmRuntime:
         try:
             compiled = self._programs.load(program.code, context or CallContext(program.entry_id, "wasm"))
             plan, links = compiled.plan, Links(program.links, self._invoker)
-            offered = {} if plan is not None else _core_interfaces()
+            offered = {} if plan is not None else _core_interfaces(compiled.modules[0])
             host = GrantedHost(self._interfaces, program.grants, links, offered)
             if plan is None:
                 if links:
@@ -110,8 +114,10 @@ class WasmRuntime:
         self._engine.ticker.close()
 
 
-def _core_interfaces() -> CoreInterfaces:
-    """Returns what core modules may import."""
-    from polycall.wasm_runtime.wasi.preview1.interface import PREVIEW1  # noqa: PLC0415  # components do without
+def _core_interfaces(module: wasmtime.Module) -> CoreInterfaces:
+    """Returns what a core module may import, of what it does import."""
+    if all(each.module != _PREVIEW1 for each in module.imports):
+        return {}
+    from polycall.wasm_runtime.wasi.preview1.interface import PREVIEW1  # noqa: PLC0415  # most do without
 
-    return {"wasi_snapshot_preview1": PREVIEW1}
+    return {_PREVIEW1: PREVIEW1}

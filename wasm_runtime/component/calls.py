@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
-from ctypes import c_size_t, c_void_p
+from functools import partial
 from operator import add, mod
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from polycall.wasm_runtime.canonical.handles import Handle, Task, checked
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.canonical.pieces import Pieces
 from polycall.wasm_runtime.component.allocations import FEWEST, run_batch
-from polycall.wasm_runtime.engine.native import SLOT_BYTES, Buffer, call_unchecked
+from polycall.wasm_runtime.engine.native import SLOT_BYTES, Buffer, as_pointer, as_size, call_unchecked
 from polycall.wasm_runtime.engine.pace import Pace
 from polycall.wasm_runtime.engine.recursion import reach, too_deep
 from polycall.wasm_runtime.wit.wit_types import HandleType
@@ -52,7 +52,7 @@ class CoreCall:
         raw: The slots.
     """
 
-    __slots__ = ("_arguments", "_instance", "_trap", "raw")
+    __slots__ = ("_buffer", "_call", "_instance", "_store", "_trap", "_trapped", "raw")
 
     def __init__(self, instance: ComponentInstance, function: int, slots: int) -> None:
         """Prepares calls.
@@ -63,19 +63,12 @@ class CoreCall:
             slots: How many its parameters, or results if there are more of them, take.
         """
         self._instance = instance
-        buffer, self._trap = Buffer(SLOT_BYTES * max(1, slots)), Buffer(len(_NO_TRAP))
-        self.raw = buffer.data
+        self._store = store = instance.store
+        self._buffer, self._trap = Buffer(SLOT_BYTES * max(1, slots)), Buffer(len(_NO_TRAP))
+        self.raw, self._trapped = self._buffer.data, self._trap.data
         # Made once: converting five numbers to C would take longer than the call does.
-        self._arguments = (
-            c_void_p(instance.store.context),
-            c_void_p(function),
-            c_void_p(buffer.address),
-            c_size_t(slots),
-            c_void_p(self._trap.address),
-            self._trap.data,
-            instance.store,
-            buffer,
-        )
+        raw, trap = as_pointer(self._buffer.address), as_pointer(self._trap.address)
+        self._call = partial(call_unchecked, as_pointer(store.context), as_pointer(function), raw, as_size(slots), trap)
 
     def __call__(self) -> None:
         """Calls the function: it reads the slots, and its results lie there then.
@@ -84,14 +77,13 @@ class CoreCall:
             PolycallError: It trapped, was interrupted, or a host function that it called failed; or Python's recursion
                 limit is too near.
         """
-        context, function, raw, slots, trap, trapped, store, _ = self._arguments
-        if store.calls_back:
+        if self._store.calls_back:
             try:
                 reach()
             except RecursionError:
                 raise too_deep() from None
-        error = call_unchecked(context, function, raw, slots, trap)
-        if error or trapped != _NO_TRAP:
+        error = self._call()
+        if error or self._trapped != _NO_TRAP:
             self._instance.failed(error, self._trap)
 
 
@@ -121,11 +113,19 @@ class Border:
         "short",
     )
 
-    def __init__(self, instance: ComponentInstance, options: Options, number: int) -> None:
+    def __init__(self, instance: ComponentInstance, options: Options, number: int, task: Task | None = None) -> None:
+        """Makes one.
+
+        Args:
+            instance: Whose border it is.
+            options: How values cross.
+            number: The component instance on the guest's side.
+            task: What borrows that are lowered belong to.
+        """
         self._instance = instance
         self._options = options
         self._realloc: CoreCall | None = None
-        self._task: Task | None = None
+        self._task = task
         self._allocation = Task()  # each call of the allocator is a task of its own
         self._lenders: list[Handle | ResourceState] = []
         self._lent: list[ResourceState] = []
@@ -134,12 +134,6 @@ class Border:
         self.short = 0
         self.number = number
         self.has_lent = False
-
-    def begin(self, task: Task | None = None) -> None:
-        """Begins a call; borrows that are lowered belong to `task`."""
-        self.pace.begin(self._instance.store.call)
-        self.short = 0
-        self._task = task
 
     def end(self) -> None:
         """Gives back what was lent for the call."""
@@ -289,13 +283,13 @@ class LiftedCall:
         self._instance = instance
         self._codec = codec
         self._number = function.instance
-        self._border = Border(instance, function.options, function.instance)
+        self._task = Task()
+        self._border = Border(instance, function.options, function.instance, self._task)
         self._core = instance.core_call(function.core, max(len(parameters), len(results)))
         post_return = function.options.post_return
         self._post_return = None if post_return is None else instance.core_call(post_return, len(results))
-        # One of each for all calls: an instance cannot be entered while it runs, nor is it used after a failure. (Calls
-        # back into one that runs have objects of their own; see `ComponentInstance`.)
-        self._task = Task()
+        # One of each, and of what is above, for all calls: an instance cannot be entered while it runs, nor is it used
+        # after a failure. (Calls back into one that runs have objects of their own; see `ComponentInstance`.)
         self._pieces = Pieces()
         self._entering: dict[int | None, tuple[int, ...]] = {}
 
@@ -310,22 +304,32 @@ class LiftedCall:
             ConversionError: The values do not fit; nothing of the guest was touched.
             PolycallError: The guest trapped, was interrupted, or gave what is no value.
         """
+        # What others do by a method stands here once more where it is short: each call of Python's costs as much as it.
         instance, border, codec, task = self._instance, self._border, self._codec, self._task
         core, pieces = self._core, self._pieces
+        raw = core.raw
         task.slots = None
-        border.begin(task)
-        codec.lower_parameters(values, core.raw, pieces, border)
+        border.pace.begin(instance.store.call)
+        border.short = 0
+        try:  # `Codec.lower_parameters`
+            codec.pack_parameters(values, raw, 0, pieces.pieces, pieces.handles, border.pace)
+        except BaseException as error:  # noqa: BLE001  # raised again, or it says how to go on
+            codec.pack_again(error, values, raw, pieces, border)
         if pieces.handles:
             _check_handles(border, pieces, values)
         entering = self._entering.get(caller)
         if entering is None:
             entering = self._entering[caller] = instance.entering(self._number, caller)
-        instance.enter(entering)
+        running = instance.running
+        if running:
+            instance.check_entry(entering)
+        instance.entered = True
+        running.append(entering)
         outer, instance.task = instance.task, task
         if pieces.pieces or pieces.handles:
             pieces.place(border)
         core()
-        result = codec.lift_result(core.raw, border)
+        result = codec.lift_result(raw, border)
         if task.borrows:
             raise TrapError("borrow handles still remain at the end of the call")
         if border.has_lent:
@@ -333,7 +337,7 @@ class LiftedCall:
         if self._post_return is not None:
             self._run_post_return(self._post_return)
         instance.task = outer
-        instance.leave(entering)
+        running.pop()
         return result
 
     def _run_post_return(self, post_return: CoreCall) -> None:
@@ -401,7 +405,8 @@ class LoweredCall:
         instance, border, codec = self._instance, self._border, self._codec
         if not instance.may_leave[self._number]:
             raise TrapError("cannot leave component instance")
-        border.begin()
+        border.pace.begin(instance.store.call)
+        border.short = 0
         values = codec.lift_parameters(raw, border)
         result = self._call(*values)
         border.pace.begin(instance.store.call)  # what the call was given and what it answers are counted apart

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from ctypes import c_void_p
 from threading import get_ident, main_thread
 from typing import Any, NoReturn, Protocol
 
@@ -26,7 +25,7 @@ from polycall.wasm_runtime.engine.engine_errors import EngineError
 from polycall.wasm_runtime.engine.epoch_ticker import EpochTicker
 from polycall.wasm_runtime.engine.memory_shares import Shares
 from polycall.wasm_runtime.engine.memory_wear import Wear
-from polycall.wasm_runtime.engine.native import CORE_CALLBACK, EPOCH_CALLBACK, SLOT_BYTES, address_of
+from polycall.wasm_runtime.engine.native import CORE_CALLBACK, EPOCH_CALLBACK, SLOT_BYTES, address_of, as_pointer
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
 from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
 
@@ -109,6 +108,7 @@ class GuestStore:
         starting: Whether the guest's start code runs, and not a call.
         memories: The addresses of the ``wasmtime_memory_t`` that are known; see `watch`.
         wanted_bytes: What the guest's allocator is being asked for by the host, while it is; else 0.
+        wear: Says when the memories have grown so far that a fresh instance should take the place of this one.
     """
 
     __slots__ = (
@@ -120,7 +120,6 @@ class GuestStore:
         "_memory_limit",
         "_shares",
         "_views",
-        "_wear",
         "call",
         "calls_back",
         "context",
@@ -134,6 +133,7 @@ class GuestStore:
         "shield",
         "starting",
         "wanted_bytes",
+        "wear",
     )
 
     def __init__(  # the engine alone makes stores
@@ -148,7 +148,7 @@ class GuestStore:
         self._memory_limit = memory_limit
         self._shares = shares
         self.memories: Sequence[int] = ()
-        self._wear = Wear(memory_limit, shares.running_bytes)
+        self.wear = Wear(memory_limit, shares.running_bytes)
         self.wanted_bytes = 0
         self._views: dict[tuple[int, int], memoryview] = {}
         self.calls_back = True
@@ -192,12 +192,7 @@ class GuestStore:
             memories: The addresses of their ``wasmtime_memory_t``, which must live as long as the instance.
         """
         self.memories = memories
-        self._wear.watch([native.memory_meter(self.context, memory) for memory in memories])
-
-    @property
-    def worn(self) -> bool:
-        """Whether the memories have grown so far that a fresh instance should take the place of this one."""
-        return self._wear.worn
+        self.wear.watch([native.memory_meter(self.context, memory) for memory in memories])
 
     def begin(self, call: CallContext, *, starting: bool = False) -> None:
         """Makes ready for a call, or for the guest's start code; `end` must follow."""
@@ -336,7 +331,7 @@ class WasmEngine:
         self._own_modules: dict[str, wasmtime.Module] = {}
         self._on_epoch = EPOCH_CALLBACK(self._epoch_passed)
         self._on_call = CORE_CALLBACK(self._called)
-        self.core_callback = c_void_p(address_of(self._on_call))
+        self.core_callback = as_pointer(address_of(self._on_call))
 
     def new_store(self, memory_limit: int | None, shares: Shares) -> GuestStore:
         """Makes a store.

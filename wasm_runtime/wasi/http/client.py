@@ -98,6 +98,7 @@ class _Talk:
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=plan.most_header_bytes + _START_LINE)
         self._at_end = False
         self._heard = False
+        self._writes = False
 
     async def run(self) -> None:
         """Does both at once: a response may come before all of the request is sent."""
@@ -142,7 +143,9 @@ class _Talk:
     async def _write(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> None:
         data = self._h11.send(event)
         if data:
+            self._writes = True
             await self._connection.write(data)
+            self._writes = False
 
     # --- the response ---
 
@@ -151,7 +154,7 @@ class _Talk:
             async with asyncio.timeout(self._plan.first_byte):
                 response = await self._receive_head()
         except TimeoutError:
-            raise HttpFailure("connection-read-timeout") from None
+            raise HttpFailure("connection-write-timeout" if self._writes else "connection-read-timeout") from None
         fields = self._fields(response.headers, "HTTP-response-header-section-size")
         self._head.arrive(response.status_code, fields)
         length = self._length(response)

@@ -174,6 +174,9 @@ async def _plain(address: Address, port: int) -> _Plain:
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     sock = socket.socket(family, socket.SOCK_STREAM | getattr(socket, "SOCK_CLOEXEC", 0))
     try:
+        # Others watch sockets by their numbers on this loop, and call that off before they close them: by the next turn
+        # whoever had this number before is forgotten.
+        await asyncio.sleep(0)
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().sock_connect(sock, (str(address), port))

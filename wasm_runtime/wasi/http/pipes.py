@@ -6,17 +6,20 @@ awaited. Each passes as much at a time as there is: waking the other thread is w
 
 from __future__ import annotations
 
-import asyncio
 import select
-import socket
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from polycall.interop.forks import new_lock
 from polycall.wasm_runtime.wasi.http.error_codes import HttpFailure, failed_connection
 from polycall.wasm_runtime.wasi.http.fields import FieldValues
 from polycall.wasm_runtime.wasi.io.ends import Closed, Failed, Sink, Source
 from polycall.wasm_runtime.wasi.readiness import Readiness
+
+if TYPE_CHECKING:
+    import asyncio  # takes its time, and most guests call nobody
+    import socket
 
 __all__ = ["Incoming", "Outgoing", "Watched"]
 
@@ -54,6 +57,8 @@ class _Awaited:
         self._waiting: asyncio.Future[None] | None = None
 
     def begin(self) -> asyncio.Future[None]:
+        import asyncio  # noqa: PLC0415  # see TYPE_CHECKING
+
         self._waiting = asyncio.get_running_loop().create_future()
         return self._waiting
 
@@ -211,14 +216,15 @@ class Incoming(Watched, Source):
             TimeoutError: Nothing came.
         """
         with self._lock:
-            if not self._discards:
-                self._lent, self._left = lent, left
+            self._left = left
+            self._lent = None if self._discards else lent
         self.changed()
-        left_then, since = left, asyncio.get_running_loop().time()
+        waited, left_then, since = False, left, 0.0
         try:
             while (waiting := self._still_lent()) is not None:
-                if self._left != left_then or not self._is_waited_for:
+                if not (waited and self._is_waited_for) or self._left != left_then:
                     left_then, since = self._left, waiting.get_loop().time()
+                waited = self._is_waited_for
                 await self._asked(waiting, lent, since + seconds)
         finally:
             with self._lock:
@@ -233,6 +239,8 @@ class Incoming(Watched, Source):
         """Returns when the guest begins to wait, or is done; or when something has come, if it waits already."""
         if not self._is_waited_for:
             return await waiting
+        import asyncio  # noqa: PLC0415  # see TYPE_CHECKING
+
         loop = waiting.get_loop()
         loop.add_reader(lent, self._has_come, waiting)
         try:
