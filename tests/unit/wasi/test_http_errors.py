@@ -14,7 +14,7 @@ import pytest
 
 from http_guest import HttpGuest, NoAnswer
 from http_servers import Server, answering, response
-from polycall.wasm_runtime.wasi.http import connections
+from polycall.wasm_runtime.wasi.http import connecting
 from polycall.wasm_runtime.wasi.http.error_codes import failed_connection, failed_look_up
 from polycall.wasm_runtime.wasi.http.types import Types
 from polycall.wasm_runtime.wasi.io.error import IoError
@@ -113,7 +113,7 @@ def test_a_fault_of_ours_is_told_and_logged(monkeypatch: pytest.MonkeyPatch, cap
     async def broken(*_arguments: object) -> NoReturn:
         raise RuntimeError("a fault")
 
-    monkeypatch.setattr(connections, "_first_of", broken)
+    monkeypatch.setattr(connecting, "_first_of", broken)
     with HttpGuest() as guest, caplog.at_level(logging.ERROR):
         assert why(lambda: guest.fetch("127.0.0.1:1")).code == {"internal-error": None}
     assert "an HTTP request failed" in caplog.text
