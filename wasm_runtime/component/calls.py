@@ -10,7 +10,6 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
 from operator import add, mod
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +51,7 @@ class CoreCall:
         raw: The slots.
     """
 
-    __slots__ = ("_buffer", "_call", "_instance", "_store", "_trap", "_trapped", "raw")
+    __slots__ = ("_arguments", "_buffer", "_instance", "_store", "_trap", "_trapped", "raw")
 
     def __init__(self, instance: ComponentInstance, function: int, slots: int) -> None:
         """Prepares calls.
@@ -68,7 +67,7 @@ class CoreCall:
         self.raw, self._trapped = self._buffer.data, self._trap.data
         # Made once: converting five numbers to C would take longer than the call does.
         raw, trap = as_pointer(self._buffer.address), as_pointer(self._trap.address)
-        self._call = partial(call_unchecked, as_pointer(store.context), as_pointer(function), raw, as_size(slots), trap)
+        self._arguments = as_pointer(store.context), as_pointer(function), raw, as_size(slots), trap
 
     def __call__(self) -> None:
         """Calls the function: it reads the slots, and its results lie there then.
@@ -82,7 +81,7 @@ class CoreCall:
                 reach()
             except RecursionError:
                 raise too_deep() from None
-        error = self._call()
+        error = call_unchecked(*self._arguments)  # `functools.partial` would go one level deeper than `reach`
         if error or self._trapped != _NO_TRAP:
             self._instance.failed(error, self._trap)
 

@@ -140,6 +140,7 @@ class GuestStore:
     def __init__(  # the engine alone makes stores
         self, engine: WasmEngine, key: int, address: int, memory_limit: int | None, shares: Shares
     ) -> None:
+        self.session: StoreSession | None = None  # first of all: `close` asks for it, also if this fails half-way
         self._engine = engine
         self._key = key
         self.handlers: Mapping[int, Handler] | None = None
@@ -159,7 +160,6 @@ class GuestStore:
         self.failed_call: PolycallError | None = None
         self.failure: BaseException | None = None
         self.shield: SignalShield | None = None
-        self.session: StoreSession | None = None
         self.host_calls = 0
 
     def environment(self, function: int) -> int:
