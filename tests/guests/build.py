@@ -42,6 +42,7 @@ HASHES = HERE / "hashes.json"
 FUNCS_WIT = "wasm_runtime/wit/funcs.wit"
 EXAMPLE = "examples/04-orchestration"
 LINKS = "examples/06-typed-links"
+HOSTS = "examples/07-wasi/guests"
 WASI = "tests/guests/wasi"
 BIN = "tests/guests/bin"
 C_HEADERS = (f"{EXAMPLE}/guests/component.h", f"{EXAMPLE}/guests/funcs.h")
@@ -127,8 +128,10 @@ class Guest:
 
 
 BIG: tuple[tuple[str, Literal["starling", "python"], str, str, str], ...] = (
-    ("js-web", "starling", "web.js", "web.wit", "web"),
-    ("py-tour", "python", "tour.py", "tour.wit", "tour"),
+    ("js-web", "starling", f"{WASI}/web.js", f"{WASI}/web.wit", "web"),
+    ("py-tour", "python", f"{WASI}/tour.py", f"{WASI}/tour.wit", "tour"),
+    ("titles", "starling", f"{HOSTS}/titles/titles.js", f"{HOSTS}/titles/world.wit", "titles"),
+    ("words", "python", f"{HOSTS}/words/words.py", f"{HOSTS}/words/world.wit", "words"),
 )
 
 GUESTS = (
@@ -225,14 +228,21 @@ GUESTS = (
         Guest(
             name=name,
             language=language,
-            source=f"{WASI}/{source}",
-            wit=f"{WASI}/{wit}",
+            source=source,
+            wit=wit,
             world=world,
             output=f".guests-tools/built/{name}.wasm",
-            packages=(),
+            packages=(FUNCS_WIT,) if name == "titles" else (),
             committed=False,
         )
         for name, language, source, wit, world in BIG
+    ),
+    Guest(
+        name="number",
+        language="libc",
+        source=f"{HOSTS}/number/number.c",
+        output="examples/07-wasi/assets/number.wasm",
+        packages=(),
     ),
     Guest(
         name="js-script",
