@@ -20,6 +20,8 @@ def test_there_are_the_examples_that_the_readme_promises() -> None:
         "04-orchestration",
         "05-python-embedding",
         "06-typed-links",
+        "07-filter",
+        "08-fetch",
     ]
 
 
