@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import wasmtime
-
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import PolycallError, PreparationError
 from polycall.interop.protocols import Invoker
@@ -23,7 +21,7 @@ from polycall.wasm_runtime.function import WasmFunction
 from polycall.wasm_runtime.granted_host import GrantedHost
 from polycall.wasm_runtime.hosts.funcs import Funcs
 from polycall.wasm_runtime.links import Links
-from polycall.wasm_runtime.programs import Programs
+from polycall.wasm_runtime.programs import CompiledProgram, Programs
 from polycall.wasm_runtime.spec import WasmProgram
 from polycall.wasm_runtime.wasi.interfaces import wasi_interface
 
@@ -78,7 +76,7 @@ class WasmRuntime:
         try:
             compiled = self._programs.load(program.code, context or CallContext(program.entry_id, "wasm"))
             plan, links = compiled.plan, Links(program.links, self._invoker)
-            offered = {} if plan is not None else _core_interfaces(compiled.modules[0])
+            offered = {} if plan is not None else _core_interfaces(compiled)
             host = GrantedHost(self._interfaces, program.grants, links, offered)
             if plan is None:
                 if links:
@@ -114,9 +112,9 @@ class WasmRuntime:
         self._engine.ticker.close()
 
 
-def _core_interfaces(module: wasmtime.Module) -> CoreInterfaces:
+def _core_interfaces(compiled: CompiledProgram) -> CoreInterfaces:
     """Returns what a core module may import, of what it does import."""
-    if all(each.module != _PREVIEW1 for each in module.imports):
+    if all(each.module != _PREVIEW1 for each in compiled.modules[0].imports):
         return {}
     from polycall.wasm_runtime.wasi.preview1.interface import PREVIEW1  # noqa: PLC0415  # most do without
 

@@ -111,21 +111,22 @@ class Codec:
             pieces.clear()
             raise
 
-    def lower_result(self, value: Value, raw: Image, pieces: Pieces, crossing: Crossing) -> Callable[[], None]:
+    def lower_result(
+        self, value: Value, raw: Image, pieces: Pieces, crossing: Crossing
+    ) -> tuple[int, bytearray] | None:
         """Packs the result of a host function, like `lower_parameters`.
 
         Returns:
-            What writes it to where the guest wants it; to be called when the pieces are placed.
+            Where the guest wants it, and what is to be written there when the pieces are placed; None for one in slots.
 
         Raises:
             ConversionError: It does not fit.
             TrapError: The guest wants it where it has no memory.
         """
-        if self.signature.result is None:
-            return _nothing
         if not self.returns_pointer:
-            self._lower(value, raw, pieces, crossing)
-            return _nothing
+            if self.signature.result is not None:
+                self._lower(value, raw, pieces, crossing)
+            return None
         length, boundary = self._result_size, self._result_alignment
         if length > MAX_BYTES:
             raise too_large(length)
@@ -135,11 +136,7 @@ class Codec:
             memory.fence(at, length, "the place of the result", boundary)
         image = bytearray(length)
         self._lower(value, image, pieces, crossing)
-
-        def write() -> None:  # the memory may have grown since, and never shrinks
-            memory.view[at : at + length] = image
-
-        return write
+        return at, image
 
     def _lower(self, value: Value, image: Image, pieces: Pieces, crossing: Crossing) -> None:
         try:
@@ -259,10 +256,6 @@ def _indirect(lifting: Lifting, wit_type: WitType, what: str) -> tuple[str, str]
     if values_of(wit_type) > AT_ONCE:  # it holds long fixed lists
         source.line(f"crossing.pace.take({values_of(wit_type)}, {size(wit_type)})")
     return view, at
-
-
-def _nothing() -> None:
-    return
 
 
 @lru_cache(_MOST_KEPT)

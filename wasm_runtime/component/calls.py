@@ -148,17 +148,46 @@ class Border:
     def allocate(self, wanted: Sequence[tuple[int, int]]) -> list[int]:
         """Has the guest make room; see `Crossing.allocate`."""
         instance, number = self._instance, self.number
+        if len(wanted) < FEWEST or self._options.realloc_parameters != _REALLOC or not instance.may_batch:
+            return [self.allocate_one(size, boundary) for size, boundary in wanted]
         outer, instance.task = instance.task, self._allocation
         instance.may_leave[number] = False
-        if len(wanted) == 1:
-            addresses = [self._allocated(*wanted[0])]
-        elif len(wanted) >= FEWEST and self._options.realloc_parameters == _REALLOC and instance.may_batch:
-            addresses = self._allocated_in_a_row(wanted)
-        else:
-            addresses = [self._allocated(size, boundary) for size, boundary in wanted]
+        addresses = self._allocated_in_a_row(wanted)
         instance.may_leave[number] = True
         instance.task = outer
         return addresses
+
+    def allocate_one(self, size: int, boundary: int) -> int:
+        """Has the guest make room; see `Crossing.allocate_one`."""
+        if size > _MAX_BYTES:
+            _check_size(size)
+        parameters = self._options.realloc_parameters
+        if not size and parameters != _REALLOC:
+            return boundary  # no one's memory, but not null either; what such allocators do with nothing, nobody says
+        instance, number, task = self._instance, self.number, self._allocation
+        realloc = self._realloc
+        if realloc is None:
+            realloc = self._realloc = instance.core_call(self._options.realloc, parameters)
+        raw = realloc.raw
+        if parameters == _REALLOC:
+            _FOUR.pack_into(raw, 0, 0, 0, boundary, size)
+        elif parameters == _SIZE_AND_ALIGNMENT:
+            _TWO.pack_into(raw, 0, size, boundary)
+        else:
+            _POINTER.pack_into(raw, 0, size)
+        store = instance.store
+        task.slots = None
+        outer, instance.task = instance.task, task
+        instance.may_leave[number] = False
+        store.wanted_bytes = size
+        realloc()
+        store.wanted_bytes = 0  # if it failed, the instance is not used again
+        instance.may_leave[number] = True
+        instance.task = outer
+        (address,) = _POINTER.unpack_from(raw)
+        if not address or address % boundary or address + size > self.memory.size:  # or a memory that has grown
+            self._check(address, size, boundary)
+        return int(address)
 
     def _allocated_in_a_row(self, wanted: Sequence[tuple[int, int]]) -> list[int]:
         sizes = [size for size, _ in wanted]
@@ -174,32 +203,6 @@ class Border:
             for (size, boundary), address in zip(wanted, addresses, strict=True):
                 self._check(address, size, boundary)
         return addresses
-
-    def _allocated(self, size: int, boundary: int) -> int:
-        if size > _MAX_BYTES:
-            _check_size(size)
-        parameters = self._options.realloc_parameters
-        if not size and parameters != _REALLOC:
-            return boundary  # no one's memory, but not null either; what such allocators do with nothing, nobody says
-        realloc = self._realloc
-        if realloc is None:
-            realloc = self._realloc = self._instance.core_call(self._options.realloc, parameters)
-        raw = realloc.raw
-        if parameters == _REALLOC:
-            _FOUR.pack_into(raw, 0, 0, 0, boundary, size)
-        elif parameters == _SIZE_AND_ALIGNMENT:
-            _TWO.pack_into(raw, 0, size, boundary)
-        else:
-            _POINTER.pack_into(raw, 0, size)
-        store = self._instance.store
-        self._allocation.slots = None
-        store.wanted_bytes = size
-        realloc()
-        store.wanted_bytes = 0  # if it failed, the instance is not used again
-        (address,) = _POINTER.unpack_from(raw)
-        if not address or address % boundary or address + size > self.memory.size:  # or a memory that has grown
-            self._check(address, size, boundary)
-        return int(address)
 
     def _check(self, address: int, size: int, boundary: int) -> None:
         store = self._instance.store
@@ -412,11 +415,13 @@ class LoweredCall:
         border.pace.begin(instance.store.call)  # what the call was given and what it answers are counted apart
         pieces = self._pieces
         try:
-            write = codec.lower_result(result, raw, pieces, border)
+            placed = codec.lower_result(result, raw, pieces, border)
         except ConversionError as error:
             raise error if self._misfit is None else self._misfit(error)  # noqa: B904  # the same, with more to say
         if pieces.pieces or pieces.handles:
             pieces.place(border)
-        write()
+        if placed is not None:
+            at, image = placed
+            border.memory.view[at : at + len(image)] = image  # it may have grown since, and never shrinks
         if border.has_lent:
             border.end()

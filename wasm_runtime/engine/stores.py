@@ -107,6 +107,7 @@ class GuestStore:
         host_calls: How often the guest has called its host since that was last set to 0.
         starting: Whether the guest's start code runs, and not a call.
         memories: The addresses of the ``wasmtime_memory_t`` that are known; see `watch`.
+        views: What `slots` has given before.
         wanted_bytes: What the guest's allocator is being asked for by the host, while it is; else 0.
         wear: Says when the memories have grown so far that a fresh instance should take the place of this one.
     """
@@ -119,7 +120,6 @@ class GuestStore:
         "_key",
         "_memory_limit",
         "_shares",
-        "_views",
         "call",
         "calls_back",
         "context",
@@ -132,6 +132,7 @@ class GuestStore:
         "session",
         "shield",
         "starting",
+        "views",
         "wanted_bytes",
         "wear",
     )
@@ -150,7 +151,7 @@ class GuestStore:
         self.memories: Sequence[int] = ()
         self.wear = Wear(memory_limit, shares.running_bytes)
         self.wanted_bytes = 0
-        self._views: dict[tuple[int, int], memoryview] = {}
+        self.views: dict[tuple[int, int], memoryview] = {}
         self.calls_back = True
         self.starting = False
         self.enters_host = True
@@ -168,11 +169,11 @@ class GuestStore:
     def slots(self, address: int, count: int) -> memoryview:
         """Returns a view of the slots of a call, which the engine has just said are there."""
         # They lie on the stack: at the same place in nearly all calls of a loop. A view is nothing but the address.
-        known = self._views.get((address, count))
+        known = self.views.get((address, count))
         if known is None:
-            if len(self._views) >= _MOST_VIEWS:
-                self._views.clear()
-            known = self._views[address, count] = native.view(address, count * SLOT_BYTES)
+            if len(self.views) >= _MOST_VIEWS:
+                self.views.clear()
+            known = self.views[address, count] = native.view(address, count * SLOT_BYTES)
         return known
 
     def cap_memory(self, each_bytes: int) -> None:
@@ -390,7 +391,9 @@ class WasmEngine:
             handlers = store.handlers
             if handlers is None:
                 raise InternalError("a guest ran in a store that was closed")
-            handlers[environment & _FUNCTIONS](caller, store.slots(slots, count) if slots else _NO_SLOTS)
+            # `GuestStore.slots` is asked for what is not known yet: a call for each would take longer than the look-up.
+            raw = (store.views.get((slots, count)) or store.slots(slots, count)) if slots else _NO_SLOTS
+            handlers[environment & _FUNCTIONS](caller, raw)
         except BaseException as failure:  # noqa: BLE001 - Ctrl-C lands here too; nothing may unwind through the engine
             if shield is not None:
                 shield.holding = True

@@ -71,7 +71,7 @@ async def talk(plan: Plan, head: Head, body: Incoming, outgoing: Outgoing | None
             connection.close()
         failure = None
     except HttpFailure as error:
-        failure = error
+        failure = error.alone()
     except OSError as error:
         failure = failed_connection(error)
     except h11.LocalProtocolError:
