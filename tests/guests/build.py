@@ -3,8 +3,7 @@
 The examples and tests run components written in several languages whose binaries are committed, so that nobody needs
 a compiler to use or to test polycall. This script is how those binaries come about: `make guests` runs it. It needs
 network access, Node.js and npm, for Rust two packages of Debian's, and installs the pinned tools (`requirements.txt`,
-`package-lock.json`) into the
-folder `.guests-tools` of the project, which keeps itself out of version control.
+`package-lock.json`) into the folder `.guests-tools` of the project, which keeps itself out of version control.
 
     python tests/guests/build.py                  rebuild every committed guest
     python tests/guests/build.py pricing caller   rebuild some
@@ -42,7 +41,6 @@ HASHES = HERE / "hashes.json"
 FUNCS_WIT = "wasm_runtime/wit/funcs.wit"
 EXAMPLE = "examples/04-orchestration"
 LINKS = "examples/06-typed-links"
-HOSTS = "examples/07-wasi/guests"
 WASI = "tests/guests/wasi"
 BIN = "tests/guests/bin"
 C_HEADERS = (f"{EXAMPLE}/guests/component.h", f"{EXAMPLE}/guests/funcs.h")
@@ -128,10 +126,8 @@ class Guest:
 
 
 BIG: tuple[tuple[str, Literal["starling", "python"], str, str, str], ...] = (
-    ("js-web", "starling", f"{WASI}/web.js", f"{WASI}/web.wit", "web"),
-    ("py-tour", "python", f"{WASI}/tour.py", f"{WASI}/tour.wit", "tour"),
-    ("titles", "starling", f"{HOSTS}/titles/titles.js", f"{HOSTS}/titles/world.wit", "titles"),
-    ("words", "python", f"{HOSTS}/words/words.py", f"{HOSTS}/words/world.wit", "words"),
+    ("js-web", "starling", "web.js", "web.wit", "web"),
+    ("py-tour", "python", "tour.py", "tour.wit", "tour"),
 )
 
 GUESTS = (
@@ -161,6 +157,34 @@ GUESTS = (
         world="quote",
         output=f"{LINKS}/assets/quote.wasm",
         packages=(f"{LINKS}/guests/rules.wit",),
+    ),
+    Guest(
+        name="mask",
+        language="libc",
+        source="examples/07-filter/guests/mask.c",
+        output="examples/07-filter/assets/mask.wasm",
+        packages=(),
+    ),
+    Guest(
+        name="fetch",
+        language="js",
+        source="examples/08-fetch/guests/fetch.js",
+        wit="examples/08-fetch/guests/world.wit",
+        world="fetch",
+        output="examples/08-fetch/assets/fetch.wasm",
+        flags=(SYNC_ONLY,),
+        wasi=True,
+    ),
+    Guest(
+        name="report",
+        language="python",
+        source="examples/09-folder/guests/report.py",
+        wit="examples/09-folder/guests/world.wit",
+        world="report",
+        output="examples/09-folder/assets/report.wasm",
+        packages=(),
+        wasi=True,
+        committed=False,
     ),
     Guest(
         name="caller",
@@ -228,21 +252,14 @@ GUESTS = (
         Guest(
             name=name,
             language=language,
-            source=source,
-            wit=wit,
+            source=f"{WASI}/{source}",
+            wit=f"{WASI}/{wit}",
             world=world,
             output=f".guests-tools/built/{name}.wasm",
-            packages=(FUNCS_WIT,) if name == "titles" else (),
+            packages=(),
             committed=False,
         )
         for name, language, source, wit, world in BIG
-    ),
-    Guest(
-        name="number",
-        language="libc",
-        source=f"{HOSTS}/number/number.c",
-        output="examples/07-wasi/assets/number.wasm",
-        packages=(),
     ),
     Guest(
         name="js-script",
