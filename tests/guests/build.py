@@ -176,6 +176,17 @@ GUESTS = (
         wasi=True,
     ),
     Guest(
+        name="report",
+        language="python",
+        source="examples/09-folder/guests/report.py",
+        wit="examples/09-folder/guests/world.wit",
+        world="report",
+        output="examples/09-folder/assets/report.wasm",
+        packages=(),
+        wasi=True,
+        committed=False,
+    ),
+    Guest(
         name="caller",
         language="c",
         source="tests/guests/caller/caller.c",
