@@ -14,7 +14,6 @@ from wasi.here import run_in_polycall, write_project
 from wasi.oracle import run_in_wasmtime
 from wasi.runs import BIN, Folder, Run, contents
 from wasi.scenarios import COMMANDS, LIBC, Command, fill
-from wasi.test_same_as_wasmtime import name_of, run_as_command
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folders hold symbolic links")
 
@@ -24,7 +23,6 @@ DIFFERENCES = {
 }
 """What a libc is told otherwise, by call: by wasmtime, by polycall."""
 
-CORES = [command for command in COMMANDS if (BIN / f"{command.guest}-core.wasm").is_file()]
 WORLD = BIN.parent / "wasi" / "world.wit"
 
 
@@ -50,7 +48,10 @@ def test_a_libc_sees_the_same(tmp_path: Path) -> None:
     assert contents(tmp_path / "ours") == contents(tmp_path / "theirs")
 
 
-@pytest.mark.parametrize("command", CORES, ids=name_of)
+CORES = [command for command in COMMANDS if (BIN / f"{command.guest}-core.wasm").exists()]
+
+
+@pytest.mark.parametrize("command", CORES, ids=lambda command: command.name)
 def test_a_command_does_the_same(command: Command, tmp_path: Path) -> None:
     theirs = run_in_wasmtime(
         Run(
@@ -61,20 +62,16 @@ def test_a_command_does_the_same(command: Command, tmp_path: Path) -> None:
             stdin=command.stdin,
         )
     )
-    core = replace(command, guest=f"{command.guest}-core")
-    status, stdout, stderr = run_as_command(core, fill(tmp_path / "ours"))
-    expected = theirs.stdout
-    for said, ours_says, _ in command.differences:
-        expected = expected.replace(said, ours_says)
-    assert stdout == expected
+    ours = command.run(BIN / f"{command.guest}-core.wasm", fill(tmp_path / "ours"))
+    assert ours.stdout == command.as_ours(theirs.stdout)
     if theirs.failure is None:
         exits = theirs.exit_status or 0
         # The adapter of the component can say no more than that it failed.
-        assert status == exits or (exits == 1 and status == int(command.arguments[-1]))
-        assert stderr == theirs.stderr
+        assert ours.returncode == exits or (exits == 1 and ours.returncode == int(command.arguments[-1]))
+        assert ours.stderr == theirs.stderr
     else:
-        assert status != 0
-        assert stderr.startswith(theirs.stderr)
+        assert ours.returncode != 0
+        assert ours.stderr.startswith(theirs.stderr)
     assert contents(tmp_path / "ours") == contents(tmp_path / "theirs")
 
 

@@ -146,6 +146,12 @@ def test_early_hints_are_skipped() -> None:
     assert (answer.status, answer.body) == (200, b"here")
 
 
+def test_a_body_may_come_in_chunks_of_a_byte() -> None:
+    said = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + "1;x=y\r\na\r\n" * 5000 + "0\r\n\r\n"
+    with Server(answering(said)) as server, HttpGuest() as guest:
+        assert guest.fetch(server.authority).body == b"a" * 5000
+
+
 def test_a_body_may_end_with_the_connection() -> None:
     with Server(answering("HTTP/1.0 200 OK\r\n\r\nall of it")) as server, HttpGuest() as guest:
         assert guest.fetch(server.authority).body == b"all of it"
@@ -362,10 +368,11 @@ def test_a_silent_server_ends_at_the_first_byte_timeout() -> None:
         assert server.ended.wait(5)
 
 
-def test_a_server_that_falls_silent_ends_between_bytes() -> None:
+@pytest.mark.parametrize("framing", ["content-length: 9\r\n\r\nabc", "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"])
+def test_a_server_that_falls_silent_ends_between_bytes(framing: str) -> None:
     def script(peer: Peer) -> None:
         peer.request()
-        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc")
+        peer.send(f"HTTP/1.1 200 OK\r\n{framing}")
         peer.wait_for_end()
 
     with Server(script) as server, HttpGuest() as guest:

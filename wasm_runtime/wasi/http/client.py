@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 import h11
 
-from polycall.wasm_runtime.wasi.http.connections import Connection, Destination, connect
+from polycall.wasm_runtime.wasi.http.connecting import Destination, connect
+from polycall.wasm_runtime.wasi.http.connection import Connection
 from polycall.wasm_runtime.wasi.http.error_codes import HttpFailure, failed_connection
 from polycall.wasm_runtime.wasi.http.exchange import Head
 from polycall.wasm_runtime.wasi.http.fields import FORBIDDEN, FieldValues, pairs, size_of
-from polycall.wasm_runtime.wasi.http.pipes import Incoming, Outgoing
+from polycall.wasm_runtime.wasi.http.incoming_pipe import Incoming
+from polycall.wasm_runtime.wasi.http.outgoing_pipe import Outgoing
 from polycall.wasm_runtime.wasi.http.syntax import BODILESS, is_value
 
 __all__ = ["Plan", "talk"]
