@@ -95,7 +95,7 @@ class Kernel:
         restore = None if session.cap is None else session.cap.restore
         kernel = run(b"return {}")
         run(bytecode("guard/trace"), kernel)
-        run(bytecode("guard/guard"), kernel, session.seconds_left, restore)
+        run(bytecode("guard/guard"), kernel, session.expired, restore)
         install: LuaFunctionHandle = run(b"return (...).install", kernel)
         install(bytecode("guard/metatables"), 0)
         install(bytecode("library/identities"), 0, *_seeds())
