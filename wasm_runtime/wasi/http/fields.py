@@ -71,8 +71,12 @@ class Fields(Buffered):
 
     @classmethod
     def view(cls, store: GuestStore, values: FieldValues) -> Fields:
-        """Returns fields of somebody else's, which cannot be changed and take no room."""
+        """Returns fields of somebody else's, which cannot be changed.
+
+        They count as much as fields of its own: they may outlive the message that they are of.
+        """
         fields = cls(store)
+        fields.hold(size_of(pairs(values)))
         fields._own, fields.values = None, values
         return fields
 
