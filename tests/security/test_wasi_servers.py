@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -108,3 +113,47 @@ def test_a_fast_peer_leaves_others_their_turns() -> None:
         read, turns = asyncio.run(read_all(ours))
     assert read == 1000
     assert turns >= 99
+
+
+HUNG_UP = """
+import signal, socket, threading
+from http_guest import HttpGuest
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+server = socket.create_server(("127.0.0.1", 0))
+def hang_up():
+    while True:
+        server.accept()[0].close()
+threading.Thread(target=hang_up, daemon=True).start()
+address = f"127.0.0.1:{server.getsockname()[1]}"
+with HttpGuest() as guest:
+    for _ in range(10):
+        request = guest.request(address, method="POST")
+        body = request.body(guest.store)["ok"]
+        future = guest.send(request)
+        stream = body.write(guest.store)["ok"]
+        while "ok" in (room := stream.check_write(guest.store)):
+            stream.write(guest.store, bytes(min(room["ok"], 1000)))
+        for each in (stream, body, future):
+            each.drop()
+print("alive", flush=True)
+ours, theirs = socket.socketpair()
+theirs.close()
+ours.send(b"x")
+"""
+
+
+@attacks(
+    Attack(
+        "hanging up in the middle of a request to a process that a broken pipe ends",
+        "HTTP server",
+        "the request fails",
+        "a broken pipe of the process's own ends it",
+    )
+)
+def test_a_server_that_hangs_up_ends_no_process() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", HUNG_UP], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("alive\n", "")
+    assert done.returncode == -signal.SIGPIPE
