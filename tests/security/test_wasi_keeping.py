@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -282,3 +283,42 @@ def test_no_byte_is_lost_where_one_permit_serves_several_writes(pieces: int) -> 
             while data := accepted.recv(65536):
                 received += data
         assert received == sent
+
+
+LONG_TEXTS: dict[str, tuple[Callable[[int], Any], Callable[[HttpGuest, Any, Any], Any]]] = {
+    "the name of a field": (lambda size: "\u0130" * size, lambda guest, fields, name: fields.get(guest.store, name)),
+    "a name to set": (lambda size: "x" * size + " ", lambda guest, fields, name: fields.delete(guest.store, name)),
+    "the value of a field": (
+        lambda size: b"a" * size + b"\0",
+        lambda guest, fields, value: fields.append(guest.store, "y", value),
+    ),
+    "values of a field": (
+        lambda size: [b"a"] * (size // 64) + [b"\0"],
+        lambda guest, fields, values: fields.set(guest.store, "y", values),
+    ),
+    "a path": (
+        lambda size: "/" + "\u2028" * size + " ",
+        lambda guest, _fields, path: OutgoingRequest(guest.store, guest.fields()).set_path_with_query(
+            guest.store, path
+        ),
+    ),
+}
+
+
+@attacks(
+    *(
+        Attack(f"64 MiB as {what}", "component", "its length is looked at first", "a short one is looked at whole")
+        for what in LONG_TEXTS
+    )
+)
+@pytest.mark.parametrize("what", LONG_TEXTS)
+def test_what_is_too_long_is_not_looked_at(what: str) -> None:
+    make, give = LONG_TEXTS[what]
+    with HttpGuest() as guest:
+        fields = guest.fields()
+        assert give(guest, fields, make(64)) in ([], {"err": {"invalid-syntax": True}}, {"err": None})
+        huge = make(64 * MIB)
+        began = time.thread_time()
+        with suppress(TooManyError):
+            give(guest, fields, huge)
+        assert time.thread_time() - began < 0.1
