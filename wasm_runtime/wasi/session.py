@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from polycall.interop.context import CallContext, Cancellation
-from polycall.interop.errors import InternalError, LimitError, PoolClosedError
+from polycall.interop.errors import InternalError, LimitError, PoolClosedError, raise_if
 from polycall.interop.guest_log import GuestLog
 from polycall.interop.host_traffic import HostTraffic
 from polycall.interop.observer import WaitObserver
@@ -229,6 +229,8 @@ class Session:
 
     def _wait(self, subjects: Collection[Readiness], what: str, context: CallContext) -> None:
         while not any(each.ready() for each in subjects):
+            # Somebody may wake it for nothing again and again, always before it looks at the clock by itself.
+            raise_if(context.interruption(f"it waited for {what}"))
             wakeup = Wakeup()
             stops = [self._closing.on_cancel(wakeup.notify)]
             try:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from polycall.interop.context import CallContext, Cancellation
-from polycall.interop.errors import DeadlineError, InternalError, PoolClosedError, TrapError
+from polycall.interop.errors import CancelledError, DeadlineError, InternalError, PoolClosedError, TrapError
 from polycall.interop.places import PLACE
 from polycall.wasm_runtime.wasi.readiness import Readiness, Timer
 from polycall.wasm_runtime.wasi.session import Kept, Session, TooManyError, session_of
@@ -145,6 +145,27 @@ def test_what_is_ready_is_not_watched() -> None:
     spring = Spring(b"a")
     new_session().wait([Spring(), spring], "input")
     assert not spring.watchers
+
+
+class FalseAlarm(Readiness):
+    def ready(self) -> bool:
+        return False
+
+    def watch(self, call: Callable[[], None]) -> Callable[[], None]:
+        call()
+        return lambda: None
+
+
+def test_false_alarms_hold_up_no_deadline() -> None:
+    session = new_session(seconds=0.05)
+    with pytest.raises(DeadlineError, match="while it waited for nothing at all"):
+        session.wait([FalseAlarm()], "nothing at all")
+    cancellation = Cancellation()
+    cancellation.cancel()
+    with pytest.raises(CancelledError):
+        new_session(cancellation=cancellation).wait([FalseAlarm()], "nothing at all")
+    session = new_session()
+    session.wait([FalseAlarm(), Timer(time.monotonic() + 0.01)], "a point in time")
 
 
 def test_what_becomes_ready_while_it_is_being_watched_is_not_missed() -> None:
