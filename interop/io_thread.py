@@ -6,6 +6,7 @@ watched here, and connections that must be served while no guest looks at them (
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -51,7 +52,7 @@ class IoThread:
         loop = asyncio.new_event_loop()
         self._watches = {}
         try:
-            threading.Thread(target=loop.run_forever, name="polycall io", daemon=True).start()
+            threading.Thread(target=_serve, args=(loop,), name="polycall io", daemon=True).start()
         except BaseException:
             loop.close()
             raise
@@ -120,6 +121,12 @@ class IoThread:
     def after_fork(self) -> None:
         """Forgets the loop, whose thread a forked child does not have: the next use begins another."""
         self._loop = None
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    # Whoever embeds this may let a broken pipe end the process; that a server hangs up on a guest is none of its own.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPIPE])
+    loop.run_forever()
 
 
 _IO_THREAD = IoThread()

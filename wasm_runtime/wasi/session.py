@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from polycall.interop.context import CallContext, Cancellation
-from polycall.interop.errors import InternalError, LimitError, PoolClosedError
+from polycall.interop.errors import InternalError, LimitError, PoolClosedError, raise_if
 from polycall.interop.guest_log import GuestLog
 from polycall.interop.host_traffic import HostTraffic
 from polycall.interop.observer import WaitObserver
@@ -92,11 +92,15 @@ class Session:
 
     def end(self) -> None:
         """Closes whatever the call has opened, however it ended; raises nothing of its own."""
+        ended = []
         while self._kept:
             kept, _ = self._kept.popitem()
             self._let_go(kept, "it was closed when the call that opened it ended")
+            ended.append(kept)
         for each in (*self._lasting, *self._ends.values()):
             self._quietly(each.end_call)
+        for kept in ended:
+            kept.forget()
         if self._network is not None:
             self._network.forget()
         self._remarks.clear()
@@ -225,6 +229,8 @@ class Session:
 
     def _wait(self, subjects: Collection[Readiness], what: str, context: CallContext) -> None:
         while not any(each.ready() for each in subjects):
+            # Somebody may wake it for nothing again and again, always before it looks at the clock by itself.
+            raise_if(context.interruption(f"it waited for {what}"))
             wakeup = Wakeup()
             stops = [self._closing.on_cancel(wakeup.notify)]
             try:
@@ -265,10 +271,15 @@ class Kept(HostResource):
         self.session.drop(self)
 
     def close(self) -> None:
-        """Gives back what it has of the host. Called once; must neither block nor raise.
+        """Gives back what it has of the host. Called once; must neither block nor raise."""
 
-        The guest may keep the handle for as long as its instance lives: what this still refers to lives as long.
+    def forget(self) -> None:
+        """Refers to nothing any more but what tells that it is gone. Called when its call has ended.
+
+        The guest may keep the handle for as long as its instance lives, one more in each call: what it was for would
+        live as long, and be counted no more.
         """
+        self.__dict__ = {"session": self.session, "lasting": self.lasting, "gone": self.gone}
 
     def end_call(self) -> None:
         """Is told that a call has ended, if it is lasting. Must neither block nor raise."""

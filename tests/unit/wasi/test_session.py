@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from polycall.interop.context import CallContext, Cancellation
-from polycall.interop.errors import DeadlineError, InternalError, PoolClosedError, TrapError
+from polycall.interop.errors import CancelledError, DeadlineError, InternalError, PoolClosedError, TrapError
 from polycall.interop.places import PLACE
 from polycall.wasm_runtime.wasi.readiness import Readiness, Timer
 from polycall.wasm_runtime.wasi.session import Kept, Session, TooManyError, session_of
@@ -25,11 +25,11 @@ class Thing(Kept):
     def __init__(self, session: Session, *, lasting: bool = False, fails: bool = False) -> None:
         super().__init__(session, lasting=lasting)
         self.fails = fails
-        self.closes = 0
+        self.done: list[str] = []
         self.ended = 0
 
     def close(self) -> None:
-        self.closes += 1
+        self.done.append("closed")
         if self.fails:
             raise OSError("cannot close")
 
@@ -40,14 +40,17 @@ class Thing(Kept):
 def test_what_a_call_opened_is_closed_when_it_ends_and_what_lasts_is_not() -> None:
     session = new_session()
     own, lasting = Thing(session), Thing(session, lasting=True)
+    closes, lasting_closes = own.done, lasting.done
     session.end()
-    assert (own.closes, lasting.closes, lasting.ended) == (1, 0, 1)
+    assert (closes, lasting_closes, lasting.ended) == (["closed"], [], 1)
+    assert set(vars(own)) == {"session", "lasting", "gone"}  # the guest may keep it as long as it likes
+    own.drop()
     with pytest.raises(TrapError, match="a resource that is gone: it was closed when the call that opened it ended"):
         own.check()
     lasting.check()
     session.close()
     session.close()
-    assert (own.closes, lasting.closes) == (1, 1)
+    assert (closes, lasting_closes) == (["closed"], ["closed"])
     with pytest.raises(TrapError, match="its instance has ended"):
         lasting.check()
 
@@ -56,11 +59,12 @@ def test_one_that_cannot_be_closed_keeps_no_other_open(caplog: pytest.LogCapture
     session = new_session()
     things = [Thing(session, fails=fails) for fails in (False, True, False)]
     things += [Thing(session, lasting=True, fails=True), Thing(session, lasting=True)]
+    done = [thing.done for thing in things]
     session.shared("stdout", FailingEnd)
     with caplog.at_level(logging.ERROR, "polycall.wasi"):
         session.end()
         session.close()
-    assert [thing.closes for thing in things] == [1] * 5
+    assert done == [["closed"]] * 5
     # Two things; and the end of the streams, when the call ended, when the session did, and when it was closed itself.
     assert {record.message for record in caplog.records} == {"something that app:guest had open could not be closed"}
     assert len(caplog.records) == 5
@@ -85,9 +89,9 @@ def test_each_bound_has_its_error_and_is_free_again_afterwards() -> None:
         Thing(session)
     thing.drop()
     thing.drop()
-    again = Thing(session)
+    closes = Thing(session).done
     session.end()
-    assert (thing.closes, again.closes) == (1, 1)
+    assert (thing.done, closes) == (["closed"], ["closed"])
     session.begin(CallContext("app:guest", "wasm"))
     Thing(session)
     with pytest.raises(TooManyError):
@@ -141,6 +145,27 @@ def test_what_is_ready_is_not_watched() -> None:
     spring = Spring(b"a")
     new_session().wait([Spring(), spring], "input")
     assert not spring.watchers
+
+
+class FalseAlarm(Readiness):
+    def ready(self) -> bool:
+        return False
+
+    def watch(self, call: Callable[[], None]) -> Callable[[], None]:
+        call()
+        return lambda: None
+
+
+def test_false_alarms_hold_up_no_deadline() -> None:
+    session = new_session(seconds=0.05)
+    with pytest.raises(DeadlineError, match="while it waited for nothing at all"):
+        session.wait([FalseAlarm()], "nothing at all")
+    cancellation = Cancellation()
+    cancellation.cancel()
+    with pytest.raises(CancelledError):
+        new_session(cancellation=cancellation).wait([FalseAlarm()], "nothing at all")
+    session = new_session()
+    session.wait([FalseAlarm(), Timer(time.monotonic() + 0.01)], "a point in time")
 
 
 def test_what_becomes_ready_while_it_is_being_watched_is_not_missed() -> None:

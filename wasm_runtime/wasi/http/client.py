@@ -18,6 +18,7 @@ from polycall.wasm_runtime.wasi.http.error_codes import HttpFailure, failed_conn
 from polycall.wasm_runtime.wasi.http.exchange import Head
 from polycall.wasm_runtime.wasi.http.fields import FORBIDDEN, FieldValues, pairs, size_of
 from polycall.wasm_runtime.wasi.http.incoming_pipe import Incoming
+from polycall.wasm_runtime.wasi.http.lines import Lines
 from polycall.wasm_runtime.wasi.http.outgoing_pipe import Outgoing
 from polycall.wasm_runtime.wasi.http.syntax import BODILESS, is_value
 
@@ -98,6 +99,7 @@ class _Talk:
         self._body = body
         self._outgoing = outgoing
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=plan.most_header_bytes + _START_LINE)
+        self._h11._receive_buffer = Lines()
         self._at_end = False
         self._heard = False
         self._writes = False
@@ -197,6 +199,8 @@ class _Talk:
                 self._got(await self._connection.read(_HEAD_READ))
             if isinstance(event, h11.Response):
                 return event
+            if isinstance(event, h11.InformationalResponse):
+                self._fields(event.headers, "HTTP-response-header-section-size")  # nobody sees them; many are refused
         raise HttpFailure("HTTP-protocol-error")
 
     async def _receive_body(self) -> h11.EndOfMessage:

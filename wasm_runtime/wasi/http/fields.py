@@ -71,8 +71,12 @@ class Fields(Buffered):
 
     @classmethod
     def view(cls, store: GuestStore, values: FieldValues) -> Fields:
-        """Returns fields of somebody else's, which cannot be changed and take no room."""
+        """Returns fields of somebody else's, which cannot be changed.
+
+        They count as much as fields of its own: they may outlive the message that they are of.
+        """
         fields = cls(store)
+        fields.hold(size_of(pairs(values)))
         fields._own, fields.values = None, values
         return fields
 
@@ -97,19 +101,20 @@ class Fields(Buffered):
 
     def get(self, _store: GuestStore, name: str) -> list[bytes]:
         """Returns every value of a name."""
-        return list(self.values.get(name.lower(), ()))
+        return list(self.values.get(self._key(name), ()))
 
     def has(self, _store: GuestStore, name: str) -> bool:
         """Says whether there is a name."""
-        return name.lower() in self.values
+        return self._key(name) in self.values
 
     def set(self, _store: GuestStore, name: str, values: Sequence[bytes]) -> Outcome:
         """Gives a name these values alone; without any, it is gone."""
-        name = name.lower()
+        name = self._key(name)
         if refusal := _refuse_name(name):
             return refusal
         if self._own is None:
             return _IMMUTABLE
+        self._refuse_size(name, values)
         if refusal := _refuse_values(name, values):
             return refusal
         self._grow(_size(name, values) - _size(name, self._own.get(name, ())))
@@ -125,8 +130,11 @@ class Fields(Buffered):
 
     def append(self, _store: GuestStore, name: str, value: bytes) -> Outcome:
         """Gives a name one more value."""
-        name = name.lower()
-        if refusal := _refuse_name(name) or _refuse_values(name, (value,)):
+        name = self._key(name)
+        if refusal := _refuse_name(name):
+            return refusal
+        self._refuse_size(name, (value,))
+        if refusal := _refuse_values(name, (value,)):
             return refusal
         if self._own is None:
             return _IMMUTABLE
@@ -147,14 +155,27 @@ class Fields(Buffered):
         copy.values = copy._own = {name: list(values) for name, values in self.values.items()}
         return copy
 
+    def _key(self, name: str) -> str:
+        return name[: self._most() + 1].lower()  # none is longer, and so no longer one is any
+
+    def _refuse_size(self, name: str, values: Sequence[bytes]) -> None:
+        """Refuses what is too much by itself, before anything looks at all of it."""
+        if len(values) * _OVERHEAD > self._most() or _size(name, values) > self._most():
+            raise self._too_much()
+
     def _grow(self, size: int) -> None:
-        most = self.session.settings.limits.max_header_bytes
-        if size > 0 and self.held + size > most:
-            raise TooManyError(
-                f"the guest's HTTP fields take more than {most} bytes, {_OVERHEAD} for each counted",
-                hint="it must set fewer, or raise wasi.limits.max_header_bytes",
-            )
+        if size > 0 and self.held + size > self._most():
+            raise self._too_much()
         self.hold(self.held + size)
+
+    def _most(self) -> int:
+        return self.session.settings.limits.max_header_bytes
+
+    def _too_much(self) -> TooManyError:
+        return TooManyError(
+            f"the guest's HTTP fields take more than {self._most()} bytes, {_OVERHEAD} for each counted",
+            hint="it must set fewer, or raise wasi.limits.max_header_bytes",
+        )
 
 
 def _size(name: str, values: Sequence[bytes]) -> int:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["Incoming"]
 
 
+_SMALL = 4096
+"""A server may send its body a byte at a time."""
+
+
 class Incoming(Watched, Source):
     """The body of a response: the loop pushes, the guest reads; or the loop lends a socket, and the guest reads that.
 
@@ -141,11 +145,17 @@ class Incoming(Watched, Source):
         """Adds some bytes; returns when the next ones are wanted."""
         with self._lock:
             if data and not self._discards:
-                self._pieces.append(data)
-                self._size += len(data)
+                self._add(data)
         self.changed()
         while (waiting := self._full()) is not None:
             await waiting
+
+    def _add(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._pieces and len(self._pieces[-1]) < _SMALL:  # as an object, each would take many times its bytes
+            self._pieces[-1] += data
+        else:
+            self._pieces.append(data)
 
     async def lend(self, lent: socket.socket, left: int, seconds: float) -> int:
         """Lets the guest receive the rest of the body by itself.

@@ -19,6 +19,7 @@ REQUEST_SIZE = "HTTP-request-body-size"
 RESPONSE_SIZE = "HTTP-response-body-size"
 
 _AGAIN = {"err": None}
+_NO_TRAILER = "content-length is no trailer"
 _BEHIND_A_LENGTH = "a body with content-length is sent without trailers"
 
 
@@ -53,6 +54,8 @@ class OutgoingBody(Kept):
         this.check_stream()
         values = {} if trailers is None else trailers.take()
         try:
+            if "content-length" in values:  # a server that counts it in would read another body than was sent
+                raise HttpFailure("internal-error", _NO_TRAILER)
             if values and this.pipe.expected is not None:
                 raise HttpFailure("internal-error", _BEHIND_A_LENGTH)
             this.pipe.finish(values)

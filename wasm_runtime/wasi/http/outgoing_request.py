@@ -64,9 +64,9 @@ class OutgoingRequest(Buffered):
 
     def set_path_with_query(self, _store: GuestStore, path: str | None) -> dict[str, Any]:
         """Sets it, if it is one."""
-        if path is not None and not is_path(path):
-            return _REFUSED
         if len(path or "") > max(_LEAST_LONGEST_PATH, self.session.settings.limits.max_header_bytes):
+            return _REFUSED
+        if path is not None and not is_path(path):
             return _REFUSED
         self.hold(self.held - len(self._path or "") + len(path or ""))
         self._path = path

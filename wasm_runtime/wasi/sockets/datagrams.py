@@ -34,18 +34,32 @@ class Association:
     Attributes:
         remote: The only peer, or None.
         current: Whether it is the socket's latest; the streams of those before do not work any more.
+        next: The datagram that was received to know whether there is one, or the error that came instead.
     """
 
     def __init__(self, remote: Endpoint | None) -> None:
         self.remote = remote
         self.current = True
+        self.next: Result | OSError | None = None
+
+    def retire(self) -> None:
+        """Is told that another one takes its place."""
+        self.current = False
+        self.next = None
 
 
 class _Ready(Readiness):
-    def __init__(self, open_socket: OpenSocket, events: int, ready: Callable[[], bool]) -> None:
+    def __init__(self, stream: Kept, open_socket: OpenSocket, events: int, ready: Callable[[], bool]) -> None:
+        self._stream = stream
         self._open = open_socket
         self._event: Any = "read" if events == select.POLLIN else "write"
         self._ready = ready
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Ready) and self._stream is other._stream  # so that many are watched as one
+
+    def __hash__(self) -> int:
+        return hash(self._stream)
 
     def ready(self) -> bool:
         return self._open.closed or self._ready()
@@ -61,7 +75,6 @@ class IncomingDatagramStream(Kept):
         super().__init__(session)
         self._open = open_socket.hold()
         self._association = association
-        self._next: Result | OSError | None = None
 
     def receive(self, _store: GuestStore, max_results: int) -> Result:
         """Returns what has come, at most so many."""
@@ -70,13 +83,13 @@ class IncomingDatagramStream(Kept):
         found: list[Result] = []
         size = 0
         while len(found) < min(max_results, _AT_ONCE) and size < _MOST_BYTES and self._has_next():
-            coming = self._next
+            coming = self._association.next
             if isinstance(coming, OSError):
                 if not found:
-                    self._next = None
+                    self._association.next = None
                     return err(code_of(coming, ECONNRESET="remote-unreachable"))
                 break
-            self._next = None
+            self._association.next = None
             if coming is not None:
                 size += len(coming["data"]) + 1
                 found.append(coming)
@@ -86,19 +99,19 @@ class IncomingDatagramStream(Kept):
     def _has_next(self) -> bool:
         """Looks for one that may be heard: others are dropped here, so that they wake nobody."""
         for _ in range(_MOST_DROPPED):
-            if self._next is not None or not self._association.current:
+            if self._association.next is not None or not self._association.current:
                 return True
             try:
                 data, address = self._open.socket.recvfrom(_LARGEST)
             except (BlockingIOError, InterruptedError):
                 return False
             except OSError as error:
-                self._next = error
+                self._association.next = error
                 return True
             peer = endpoint_from_system(address)
             if self._is_heard(peer):
-                self._next = {"data": data, "remote-address": peer.in_wit()}
-        return self._next is not None
+                self._association.next = {"data": data, "remote-address": peer.in_wit()}
+        return self._association.next is not None
 
     def _is_heard(self, peer: Endpoint) -> bool:
         remote = self._association.remote  # what came before it was the only peer is still in the system's queue
@@ -108,7 +121,7 @@ class IncomingDatagramStream(Kept):
 
     def subscribe(self, _store: GuestStore) -> Pollable:
         """Returns what to wait for."""
-        subject = _Ready(self._open, select.POLLIN, self._has_next)
+        subject = _Ready(self, self._open, select.POLLIN, self._has_next)
         return Pollable(self.session, subject, f"a datagram from {self._association.remote or 'somebody'}")
 
     def close(self) -> None:
@@ -173,7 +186,7 @@ class OutgoingDatagramStream(Kept):
 
     def subscribe(self, _store: GuestStore) -> Pollable:
         """Returns what to wait for."""
-        subject = _Ready(self._open, select.POLLOUT, lambda: self._open.is_ready(select.POLLOUT))
+        subject = _Ready(self, self._open, select.POLLOUT, lambda: self._open.is_ready(select.POLLOUT))
         return Pollable(self.session, subject, "room for a datagram")
 
     def close(self) -> None:

@@ -78,7 +78,7 @@ class OpenSocket(Kept):
         if self.outgoing is None:
             self.socket.close()
         else:
-            self.outgoing.end(at_once=self._context.interruption() is not None)
+            self.outgoing.end(self.session.entry_id, at_once=self._context.interruption() is not None)
 
 
 def opened(session: Session, family: str, kind: int) -> dict[str, Any] | OpenSocket:

@@ -20,10 +20,11 @@ _NO_SIGNAL: int = getattr(socket, "MSG_NOSIGNAL", 0)
 
 _LINGER_SECONDS = 5.0
 _MOST_LINGERING = 64
+_MOST_OF_EACH = 16
 
 
 class Outgoing:
-    """What was taken to be sent: the rest of one write at most. Its own thread sends it as the system takes it.
+    """What was taken to be sent: of one permit at most. Its own thread sends the rest as the system takes it.
 
     Attributes:
         busy: Whether something waits to be sent.
@@ -60,6 +61,9 @@ class Outgoing:
             Closed, Failed: As of `check`.
         """
         with self._lock:
+            if self.busy:  # one permit may be used up by several writes
+                self._rest = memoryview(b"".join((self._rest, data)))
+                return
             self._rest = memoryview(data)
             self._go_on()
         if self._failure is not None:
@@ -86,15 +90,16 @@ class Outgoing:
             if call in self._calls:
                 self._calls.remove(call)
 
-    def end(self, *, at_once: bool) -> None:
+    def end(self, owner: str, *, at_once: bool) -> None:
         """Closes the socket: when all is sent, if that does not take too long.
 
         Args:
+            owner: The entry that it is of; few of each may still send.
             at_once: Whatever waits to be sent is lost.
         """
         with self._lock:
-            if self.busy and not at_once and len(_LINGERING) < _MOST_LINGERING:
-                _LINGERING.add(self)
+            if self.busy and not at_once and _may_linger(owner):
+                _LINGERING[self] = owner
                 self._closing = True
                 loop = io_thread().loop
                 loop.call_soon_threadsafe(loop.call_later, _LINGER_SECONDS, self._time_is_up)
@@ -106,7 +111,7 @@ class Outgoing:
             self._close()
 
     def _close(self) -> None:
-        _LINGERING.discard(self)
+        _LINGERING.pop(self, None)
         self._watch()
         self._watch = nothing
         self.busy = False
@@ -143,8 +148,13 @@ class Outgoing:
                 self._socket.shutdown(socket.SHUT_WR)
 
 
-_LINGERING: set[Outgoing] = set()
-"""Connections that nobody has any more and that still send; by process, as their descriptors are."""
+_LINGERING: dict[Outgoing, str] = {}
+"""Connections that nobody has any more and that still send, with their owners; by process, as their descriptors are."""
+
+
+def _may_linger(owner: str) -> bool:
+    owners = list(_LINGERING.values())
+    return len(owners) < _MOST_LINGERING and owners.count(owner) < _MOST_OF_EACH
 
 
 def failed(error: OSError) -> Failed:

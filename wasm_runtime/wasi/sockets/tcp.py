@@ -322,6 +322,12 @@ class _Progress(Readiness):
     def __init__(self, tcp_socket: TcpSocket) -> None:
         self._socket = tcp_socket
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Progress) and self._socket is other._socket  # so that many are watched as one
+
+    def __hash__(self) -> int:
+        return hash(self._socket)
+
     def ready(self) -> bool:
         return self._socket.has_come()
 

@@ -71,7 +71,7 @@ class UdpSocket(Kept):
                 return err("invalid-argument")
             if not self.session.network.may_connect("udp", remote.address, remote.port):
                 return err("access-denied")
-        self._association.current = False
+        self._association.retire()
         try:
             self._associate(remote)
         except OSError as error:
