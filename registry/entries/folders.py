@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from polycall.registry.entries.data_kinds import FsDirectorySpec
 from polycall.registry.entries.entry import Entry
+
+if TYPE_CHECKING:
+    from polycall.registry.entries.data_kinds import FsDirectorySpec
 
 __all__ = ["declared_folder", "holds", "is_source"]
 
