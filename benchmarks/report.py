@@ -27,9 +27,21 @@ Each engine alone as its own documentation uses it; instances live on, except wh
 copies the input into the guest's memory and out again, as its plugin kits do; its calls carry bytes, no types. A call
 from a guest (the rows with an arrow that begin with Lua) is one of a loop inside the guest.
 """,
+    "Where the time of a short call goes": """
+Each row does what the one before it does, and one thing more. polycall is written in Python, and a short call is some
+ten steps of it: most of its time is what the interpreter asks for calling ten functions, not for what they do. That is
+why some aims of short calls are missed. What leads on from there is compiled code, which would have to be built for
+each platform.
+""",
     "What a limit costs": """
 A loop is a million rounds. An entry without limits pays for none in Lua; in WASM the code of every loop looks at the
 epoch, whether a deadline is set or not.
+""",
+    "WASI": """
+The same guests with polycall and with wasmtime-py's native WASI, which is compiled code and never comes to Python: a
+libc that writes and reads pieces of 64 KiB, JavaScript that fetches in pieces of 64 KiB from a server in another
+process, a loop around the clock. The cheapest callback is the engine's unchecked one around a Python function of two
+lines. Threads that sleep are Python's, with nothing to do but that.
 """,
     "Isolation": """
 `isolation: process`: an instance is a worker process.

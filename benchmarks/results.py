@@ -11,7 +11,7 @@ from functools import partial
 from importlib import metadata
 from typing import Any
 
-from benchmarks import calls, cold_start, isolation, limits, project_size, threads
+from benchmarks import calls, cold_start, isolation, layers, limits, project_size, threads, wasi
 from benchmarks.harness import Case, Effort, Measurement, Spread, compare
 from benchmarks.project_size import Load
 
@@ -19,7 +19,9 @@ __all__ = ["Aim", "Machine", "Results", "run"]
 
 _GROUPS = {
     "Calls": calls.measure,
+    "Where the time of a short call goes": layers.measure,
     "What a limit costs": limits.measure,
+    "WASI": wasi.measure,
     "Isolation": isolation.measure,
     "Short calls by threads": threads.measure_short,
     "CPU-bound calls by threads": threads.measure_cpu_bound,
@@ -92,6 +94,7 @@ class Results:
             Aim("a Lua call from Python takes", 10.0, _ratio(ours), "times plain lupa's"),
             Aim("Lua -> Lua takes", 13.0, _between(from_lua, alone), "times plain lupa's"),
             *_component_aims(named),
+            *_wasi_aims({each.name: each for each in self.groups["WASI"]}),
             Aim(f"{largest.entries:,} entries load in", 3.0, Spread.of(largest.seconds), "s"),
             Aim(f"{largest.entries:,} entries need", 200.0, _times(Spread.of(largest.peak_bytes), 1e-6), "MB"),
             Aim("cold `polycall call` of a Lua function", 250.0, _times(cold["polycall call, Lua"].time, 1e3), "ms"),
@@ -167,6 +170,28 @@ def _component_aims(named: Mapping[str, Measurement]) -> list[Aim]:
             Aim(f"a fresh {name} takes", limit, _ratio(named[f"polycall: a fresh {name} each call"]), f"times {theirs}")
             for name, limit in fresh.items()
         ),
+    ]
+
+
+def _wasi_aims(named: Mapping[str, Measurement]) -> list[Aim]:
+    """Returns the aims of WASI; the ratios are to wasmtime-py with its native WASI where nothing else is said."""
+    theirs, asleep = "times wasmtime-py's", named["polycall: 1,000 guests that sleep for 1 s"]
+    return [
+        Aim("64 MiB of file, written and read, take", 1.5, _ratio(named["polycall: 64 MiB written and read"]), theirs),
+        Aim("an HTTP GET of 16 MiB takes", 1.5, _ratio(named["polycall: GET of 16 MiB"]), theirs),
+        Aim(
+            "a guest's look at the clock takes",
+            2.0,
+            _ratio(named["polycall: the clock, by a guest"]),
+            "times the cheapest callback of the engine",
+        ),
+        Aim(
+            "a fresh instance with all of WASI takes",
+            1.2,
+            _ratio(named["polycall: a fresh instance with all of it"]),
+            "times one without",
+        ),
+        Aim("1,000 guests sleep for 1 s, at the same time, in", 1.3, asleep.time, "s"),
     ]
 
 

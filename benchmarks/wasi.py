@@ -5,12 +5,15 @@ python -m benchmarks.wasi
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import hashlib
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -31,7 +34,9 @@ _MIB = 1024 * 1024
 _GROUPS = ("cli", "clocks", "filesystem", "http", "io", "random", "sockets")
 _GUESTS = ("c-libc.wasm", "js-script.wasm")
 _LONG_ROUNDS = 5
+_FEWEST_ROUNDS = 3
 _TICKS = 100_000
+_SLEEPERS = 1_000
 
 _INDEX = """
 namespace: bench
@@ -45,6 +50,8 @@ entries:
   - {{name: granted, kind: function.wasm, fs: guests, path: js-script.wasm, hash: "{script}", method: evaluate,
      imports: [{groups}], pool: {{type: inline}}}}
   - {{name: bare, kind: function.wasm, fs: guests, path: js-script.wasm, hash: "{script}", method: evaluate,
+     pool: {{type: inline}}}}
+  - {{name: nap, kind: function.wat, source: file://nap.wat, method: nap, imports: ["wasi:clocks", "wasi:io"],
      pool: {{type: inline}}}}
   - {{name: ticks, kind: function.wat, source: file://ticks.wat, method: ticks, imports: ["wasi:clocks"]}}
 """
@@ -96,6 +103,7 @@ def measure(effort: Effort) -> list[Measurement]:
             *compare(_fresh(registry), effort),
             *compare(_files(registry, folder, effort), long),
             *compare(_http(registry, port), long),
+            *compare(_asleep(registry, effort), replace(long, rounds=min(effort.rounds, _FEWEST_ROUNDS))),
         ]
 
 
@@ -110,7 +118,8 @@ def _project() -> Iterator[tuple[polycall.Registry, Path]]:
             shutil.copy(BUILT / name, folder / "guests" / name)
             digest = hashlib.sha256((BUILT / name).read_bytes()).hexdigest()
             hashes[name.removesuffix(".wasm").partition("-")[2]] = f"sha256:{digest}"
-        shutil.copy(GUESTS / "ticks.wat", folder)
+        for name in ("ticks.wat", "nap.wat"):
+            shutil.copy(GUESTS / name, folder)
         groups = ", ".join(f'"wasi:{name}"' for name in _GROUPS)
         (folder / "_index.yaml").write_text(_INDEX.format(groups=groups, **hashes), encoding="utf-8")
         with polycall.load(folder, cache_directory=folder / ".cache") as registry:
@@ -216,6 +225,23 @@ def _http(registry: polycall.Registry, port: int) -> list[Case]:
     return [
         Case(alone, lambda: native(script)),
         Case("polycall: GET of 16 MiB", lambda: _ok(registry.call("bench:http", script)), alone),
+    ]
+
+
+def _asleep(registry: polycall.Registry, effort: Effort) -> list[Case]:
+    count, nanoseconds = _SLEEPERS // effort.scale, 1_000_000_000 // effort.scale
+
+    async def asleep() -> None:
+        await asyncio.gather(*(registry.call_async("bench:nap", nanoseconds) for _ in range(count)))
+
+    def threads() -> None:
+        with ThreadPoolExecutor(count) as executor:
+            list(executor.map(time.sleep, [nanoseconds / 1e9] * count))
+
+    alone = "1,000 threads that sleep for 1 s"
+    return [
+        Case(alone, threads),
+        Case("polycall: 1,000 guests that sleep for 1 s", lambda: asyncio.run(asleep()), alone),
     ]
 
 

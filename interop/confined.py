@@ -44,11 +44,14 @@ class ConfinedFolder:
     Args:
         folder: Its path. Symbolic links in it are the host's own and are followed.
         read_only: Why nothing in it may be changed through this object; None if everything may.
+        inside: A path from `folder`, where what this stands for is: a way on which guests may put links, which is
+            walked at each use as a guest's path is. Nothing leads out of what is found there.
     """
 
-    def __init__(self, folder: Path, *, read_only: str | None = None) -> None:
+    def __init__(self, folder: Path, *, read_only: str | None = None, inside: str = "") -> None:
         self.folder = folder
         self.read_only = read_only
+        self.inside = inside
 
     def open(self, path: str, flags: int) -> int:
         """Opens a regular file and returns its descriptor, which the caller must close.
@@ -69,7 +72,7 @@ class ConfinedFolder:
 
     def open_itself(self) -> int:
         """Opens the folder, to be read, and returns its descriptor, which the caller must close."""
-        return os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return self._start(os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def read(self, path: str, most_bytes: int) -> bytes:
         """Returns the content of a file.
@@ -162,13 +165,24 @@ class ConfinedFolder:
             raise PermissionError(errno.EROFS, self.read_only)
 
     def _at(self, path: str, act: Callable[[int, str], T]) -> T:
-        start = os.open(self.folder, FOLDER)
+        start = self._start(FOLDER)
         try:
             return walk(start, path, act, inside=self._from_folder)
         finally:
             os.close(start)
 
+    def _start(self, flags: int) -> int:
+        if not self.inside:
+            return os.open(self.folder, flags)
+        outer = os.open(self.folder, FOLDER)
+        try:
+            return walk(outer, self.inside, lambda at, name: os.open(name, flags | os.O_NOFOLLOW, dir_fd=at))
+        finally:
+            os.close(outer)
+
     def _from_folder(self, target: str) -> str:
+        if self.inside:
+            raise leads_out()
         for base in (self.folder, Path(os.path.realpath(self.folder))):
             if Path(target).is_relative_to(base):
                 slash = "/" if target.endswith("/") else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from threading import get_ident
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import InternalError, PoolClosedError, PoolDeadlockError, raise_if
@@ -47,7 +47,7 @@ class PoolSnapshot(NamedTuple):
 
 
 class PoolTraffic(NamedTuple):
-    """What went through a pool so far. Counted under the lock that a check-out holds anyway: exact and cheap.
+    """What went through a pool so far, exactly.
 
     Attributes:
         asked: Calls that asked for an instance, those that got none included.
@@ -74,6 +74,10 @@ class Outside(CallContext):
         self.thread = thread
 
 
+_PASSING = CallContext("", "")
+"""Stands for who is about to have an instance, or has just had one: a frame that goes on, and waits for nothing."""
+
+
 class _Turn(Waiter, Generic[T]):
     """A call that found no idle instance. It gets a slot, in which it makes one itself, or an instance given back."""
 
@@ -82,6 +86,30 @@ class _Turn(Waiter, Generic[T]):
     def __init__(self, context: CallContext, holders: Collection[CallContext]) -> None:
         super().__init__(context, holders)
         self.instance: T | None = None
+
+
+class _Holders(Collection[CallContext]):
+    """The frames that hold a pool's slots, as they are whenever somebody looks, who has the lock.
+
+    Among them is `_PASSING` if a slot has no holder: its instance is idle, or on its way to or from a call.
+    """
+
+    __slots__ = ("_pool",)
+
+    def __init__(self, pool: Pool[Any]) -> None:
+        self._pool = pool
+
+    def __iter__(self) -> Iterator[CallContext]:
+        frames = list(self._pool._held.copy().values())  # calls come and go without the lock: a copy is of one moment
+        if len(frames) < self._pool._slots:
+            frames.append(_PASSING)
+        return iter(frames)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, frame: object) -> bool:
+        return any(frame is each for each in self)
 
 
 class Pool(Generic[T]):
@@ -99,6 +127,15 @@ class Pool(Generic[T]):
     closed, so there are never more live ones than slots. An exception while an instance is made or waited for,
     KeyboardInterrupt included, gives the slot back.
 
+    Most calls find an idle instance and give it back to nobody who waits: they do without the lock. What they rely on:
+
+    - An instance is whose frame `_held` has for it, and `dict.setdefault` puts one there in one step, for one call. So
+      an idle instance is taken by nothing else, with the lock as well; and given back by taking the frame out.
+    - `_returned` says which to try, and no more: what it names may be taken or gone, and a name may be lost to Ctrl-C.
+      With the lock, an instance is idle if it is in `_uses`, where it stays as long as it lives, and not in `_held`.
+    - Whoever gives back looks at the queue after that, and whoever queues looks for idle ones after that: so one of
+      them sees the other.
+
     Attributes:
         name: The entry whose instances these are, ``namespace:name``.
     """
@@ -109,7 +146,6 @@ class Pool(Generic[T]):
         "_closed",
         "_discarded",
         "_held",
-        "_idle",
         "_keeps",
         "_limit",
         "_lock",
@@ -117,6 +153,10 @@ class Pool(Generic[T]):
         "_make",
         "_peak",
         "_policy",
+        "_returned",
+        "_since",
+        "_slots",
+        "_uses",
         "_waited",
         "_waited_seconds",
         "_waiters",
@@ -150,13 +190,16 @@ class Pool(Generic[T]):
         self._lock = waits.lock
         self._closed = False
         self._keeps = policy.type != "inline"
-        # Idle instances and since when, the longest idle first. Empty while calls wait.
-        self._idle: list[tuple[T, float]] = []
         # The frame that holds each slot in use; the key is the instance, or the turn of the call that is making it.
         self._held: dict[T | _Turn[T], CallContext] = {}
+        # The instances that are kept, and how many calls have taken each without the lock; its holder alone counts.
+        self._uses: dict[T, int] = {}
+        self._since: dict[T, float] = {}  # when each of them was given back last
+        self._returned: deque[T] = deque()  # idle ones, the last one returned at the end
+        self._slots = 0  # those in use: of instances, and of calls that make one
         self._waiters: deque[_Turn[T]] = deque()
         self._made = self._discarded = self._peak = 0
-        self._asked = self._waited = 0
+        self._asked = self._waited = 0  # asked: those that took the lock
         self._waited_seconds = 0.0
 
     def start(self, context: CallContext | None = None) -> None:
@@ -196,17 +239,29 @@ class Pool(Generic[T]):
             CancelledError: The call was cancelled while it waited.
             Exception: Whatever `make` raised.
         """
+        held = self._held
+        if self._returned and not self._waiters:
+            try:
+                instance = self._returned.pop()
+            except IndexError:  # another call was faster
+                return self._check_out(context)
+            if instance not in held and held.setdefault(instance, context) is context:
+                try:
+                    self._uses[instance] += 1
+                    return instance
+                except KeyError:  # it lives no more
+                    del held[instance]
+        return self._check_out(context)
+
+    def _check_out(self, context: CallContext) -> T:
         turn: _Turn[T] | None = None
         try:
             with self._lock:
                 self._asked += 1
-                idle = self._idle
-                if idle:
-                    instance = idle[-1][0]
-                    self._held[instance] = context
-                    del idle[-1]
+                instance = None if self._waiters else self._taken(context)
+                if instance is not None:
                     return instance
-                turn = _Turn(context, self._held.values())
+                turn = _Turn(context, _Holders(self))
                 self._line_up(turn)
             return self._serve(turn)
         except BaseException:
@@ -220,20 +275,24 @@ class Pool(Generic[T]):
         Raises:
             InternalError: The instance is not checked out of this pool.
         """
-        now = self._clock()
+        held = self._held
+        if instance not in held:
+            raise InternalError(f'an instance was given back to the pool of "{self.name}" that had not been taken')
+        if instance.poisoned or self._policy.type == "inline":
+            self._discard(instance)
+            return
+        self._since[instance] = self._clock()
+        del held[instance]
+        self._returned.append(instance)
+        if self._waiters or not self._keeps:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Does for what was given back without the lock what takes it: serves who waits, closes what is not kept."""
         with self._lock:
-            held = self._held
-            if instance not in held:
-                raise InternalError(f'an instance was given back to the pool of "{self.name}" that had not been taken')
-            if not instance.poisoned:
-                if self._waiters:
-                    self._hand_over(instance)
-                    return
-                if self._keeps:
-                    del held[instance]
-                    self._idle.append((instance, now))
-                    return
-        self._discard(instance)
+            self._serve_waiters()
+            ended = [] if self._keeps else self._take_idle(self._idle())
+        self._discard_all(ended)
 
     def hold(self, instance: T, holder: CallContext) -> None:
         """Says which frame holds an instance from now on: it stays out when the call that took it ends.
@@ -266,7 +325,7 @@ class Pool(Generic[T]):
         Ctrl-C may come between the lines that hand an instance over, where no one else could tell whose it is.
         """
         with self._lock:
-            held: list[T | _Turn[T]] = [key for key, holder in self._held.items() if holder is context]
+            held: list[T | _Turn[T]] = [key for key, holder in self._held.copy().items() if holder is context]
             held += [turn for turn in self._waiters if turn.context is context]
         with ExitStack() as closing:
             for key in held:
@@ -274,6 +333,7 @@ class Pool(Generic[T]):
                     closing.callback(self._withdraw, key)
                 else:
                     closing.callback(self._discard, key)
+        self._settle()  # what it gave back, or closed, may have been broken off before the look at the queue
 
     def drop_idle(self, now: float) -> float | None:
         """Closes instances that lay idle for too long, as far as the policy allows: an adaptive pool drops one a call.
@@ -284,13 +344,17 @@ class Pool(Generic[T]):
         Returns:
             When there may be something to drop next; None if nothing is idle that could be dropped, for now.
         """
-        policy, idle = self._policy, self._idle
+        policy = self._policy
         with self._lock:
-            spare = max(0, min(len(idle), self._size() - policy.min_size))
-            overdue = sum(since + policy.idle_seconds <= now for _, since in idle[:spare])
-            dropped = self._take_idle(min(overdue, 1) if policy.type == "adaptive" else overdue)
-            more = spare > len(dropped)
-            following = max(idle[0][1] + policy.idle_seconds, now + _SHRINK_STEP_SECONDS) if more else None
+            since = self._since
+            idle = sorted(self._idle(), key=lambda instance: since.get(instance, now))
+            spare = idle[: max(0, min(len(idle), self._slots - policy.min_size))]
+            overdue = [each for each in spare if since.get(each, now) + policy.idle_seconds <= now]
+            dropped = self._take_idle(overdue[:1] if policy.type == "adaptive" else overdue)
+            more = len(spare) > len(dropped)
+            following = None
+            if more:
+                following = max(since.get(idle[len(dropped)], now) + policy.idle_seconds, now + _SHRINK_STEP_SECONDS)
         self._discard_all(dropped)
         return following
 
@@ -301,7 +365,7 @@ class Pool(Generic[T]):
         """
         with self._lock:
             self._keeps = False
-            idle = self._take_idle(len(self._idle))
+            idle = self._take_idle(self._idle())
         self._discard_all(idle)
 
     def close(self) -> None:
@@ -320,16 +384,21 @@ class Pool(Generic[T]):
         Args:
             own: The frames of the call that goes on.
         """
-        self._held = {key: holder for key, holder in self._held.items() if holder in own}
+        for key, holder in self._held.copy().items():
+            if holder not in own:
+                self._free(key)
+                if not isinstance(key, _Turn):
+                    self._forget_name(key)
         self._waiters.clear()
 
     def snapshot(self) -> PoolSnapshot:
         """Returns the pool's figures, all of the same moment."""
         with self._lock:
+            idle = len(self._idle())
             return PoolSnapshot(
-                size=self._size(),
-                idle=len(self._idle),
-                in_use=len(self._held),
+                size=self._slots,
+                idle=idle,
+                in_use=self._slots - idle,
                 waiting=len(self._waiters),
                 made=self._made,
                 discarded=self._discarded,
@@ -339,24 +408,25 @@ class Pool(Generic[T]):
     def traffic(self) -> PoolTraffic:
         """Returns what went through the pool so far, all of the same moment."""
         with self._lock:
-            return PoolTraffic(self._asked, self._waited, self._waited_seconds)
+            return PoolTraffic(self._asked + sum(self._uses.values()), self._waited, self._waited_seconds)
 
     # A call that finds no idle instance: it lines up, is served, or withdraws.
 
     def _line_up(self, turn: _Turn[T]) -> None:
         if self._closed:
             raise self._closed_error()
-        if len(self._held) < self._limit:  # nothing is idle, and nobody waits: a free slot goes to the first at once
+        if self._slots < self._limit and not self._waiters:  # a free slot goes to the first at once
             self._grant_slot(turn)
-            self._peak = max(self._peak, self._size())
+            turn.notify()
             return
         here = get_ident()
-        if all(type(holder) is Outside and holder.thread == here for holder in self._held.values()):
+        if all(type(holder) is Outside and holder.thread == here for holder in turn.holders):
             raise self._kept_error()
         circle = self._waits.enter(turn)
         if circle:
             raise self._deadlock_error(circle)
         self._waiters.append(turn)
+        self._serve_waiters()
 
     def _serve(self, turn: _Turn[T]) -> T:
         if not turn.notified:
@@ -380,6 +450,7 @@ class Pool(Generic[T]):
         with self._lock:
             self._held[instance] = turn.context
             del self._held[turn]
+            self._uses[instance] = 0
             turn.instance = instance
             self._made += 1
         return instance
@@ -390,8 +461,8 @@ class Pool(Generic[T]):
             self._waits.leave(turn)
             if turn in self._waiters:
                 self._waiters.remove(turn)
-            if turn in self._held:
-                self._free(turn)
+            self._free(turn)
+            self._serve_waiters()
         if turn.instance is not None:
             self.give_back(turn.instance)
 
@@ -402,27 +473,70 @@ class Pool(Generic[T]):
         self._waits.leave(turn)
         return turn
 
+    def _serve_waiters(self) -> None:
+        """Gives those who wait, in their order, what is idle and the slots that are free."""
+        while self._waiters:
+            turn = self._waiters[0]
+            if turn.instance is None and turn not in self._held:  # else Ctrl-C came before it was told
+                turn.instance = self._taken(turn.context)
+                if turn.instance is None:
+                    if self._slots >= self._limit:
+                        return
+                    self._grant_slot(turn)
+            turn.notify()
+            self._waits.leave(turn)
+            self._waiters.popleft()
+
+    # Between these lines no signal is looked for: nothing is called.
+
     def _grant_slot(self, turn: _Turn[T]) -> None:
+        self._slots += 1
         self._held[turn] = turn.context
-        turn.notify()
+        self._peak = max(self._peak, self._slots)
 
-    def _hand_over(self, instance: T) -> None:
-        turn = self._next_in_line()
-        self._held[instance] = turn.context
-        turn.instance = instance
-        turn.notify()
+    def _free(self, key: T | _Turn[T]) -> bool:
+        """Frees the slot of an instance that is no more, or of a turn; says whether it was an instance's."""
+        is_turn, uses = isinstance(key, _Turn), cast("dict[object, int]", self._uses)
+        if key not in self._held:  # Ctrl-C came, and it was freed already
+            return False
+        is_instance = key in uses
+        if is_instance:  # before it is free: what is not in there is taken by nobody
+            self._asked += uses[key]
+            del uses[key]
+        if is_instance or is_turn:
+            self._slots -= 1
+        del self._held[key]
+        return is_instance
 
-    def _free(self, key: T | _Turn[T]) -> None:
-        if self._held.pop(key, None) is not None and self._waiters:  # None: Ctrl-C came, and it was freed already
-            self._grant_slot(self._next_in_line())
+    # What is idle, with the lock held. Calls take of it and add to it without the lock.
+
+    def _idle(self) -> list[T]:
+        held = self._held.copy()
+        return [instance for instance in self._uses if instance not in held]
+
+    def _taken(self, holder: CallContext) -> T | None:
+        """Takes the idle instance that was returned last; None if there is none."""
+        held = self._held
+        while self._returned:
+            with suppress(IndexError):  # another call was faster
+                instance = self._returned.pop()
+                if instance in self._uses and instance not in held and held.setdefault(instance, holder) is holder:
+                    return instance
+        taken = self._take_idle(self._idle()[:1], holder)  # one whose name was lost
+        return taken[0] if taken else None
 
     # What is closed: it keeps its slot until it is.
 
-    def _take_idle(self, count: int) -> list[T]:
-        taken = [instance for instance, _ in self._idle[:count]]
-        self._held.update(dict.fromkeys(taken, self._own_frame()))
-        del self._idle[:count]
-        return taken
+    def _take_idle(self, instances: Iterable[T], holder: CallContext | None = None) -> list[T]:
+        """Takes those of some idle instances that no call has taken meanwhile."""
+        held = self._held
+        frame = holder or self._own_frame()
+        return [each for each in instances if each not in held and held.setdefault(each, frame) is frame]
+
+    def _forget_name(self, instance: T) -> None:
+        self._since.pop(instance, None)
+        with suppress(ValueError):
+            self._returned.remove(instance)
 
     def _discard_all(self, instances: list[T]) -> None:
         with ExitStack() as closing:  # closes every one of them, even if closing another fails
@@ -434,11 +548,9 @@ class Pool(Generic[T]):
             instance.close()
         finally:
             with self._lock:
-                self._discarded += 1
-                self._free(instance)
-
-    def _size(self) -> int:
-        return len(self._idle) + len(self._held)
+                self._discarded += self._free(instance)
+                self._forget_name(instance)
+                self._serve_waiters()
 
     def _own_frame(self) -> CallContext:
         return CallContext(self.name, "python")

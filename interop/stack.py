@@ -44,12 +44,9 @@ class StackRoom:
 
     To look costs a system call. So the first hops of a chain go without: as many as fit into half of the thread's
     stack, whatever they do. The other half is for who called from outside.
-
-    Attributes:
-        here: Of the running thread; a hop at most `_Here.free_hops` deep need not ask `lacks`.
     """
 
-    __slots__ = ("_hop_bytes", "here")
+    __slots__ = ("_here", "_hop_bytes")
 
     def __init__(self, stack_bytes: int = DEFAULT_STACK_BYTES) -> None:
         """Makes one.
@@ -58,7 +55,17 @@ class StackRoom:
             stack_bytes: What a guest may use of the stack in one hop.
         """
         self._hop_bytes = -(-stack_bytes // _PAGE_BYTES) * _PAGE_BYTES + _HOST_BYTES
-        self.here = _Here(self._hop_bytes)
+        self._here: _Here | None = None
+
+    @property
+    def here(self) -> _Here:
+        """Of the running thread; a hop at most `_Here.free_hops` deep need not ask `lacks`.
+
+        Made when it is first asked for: only who calls looks at stacks, and to look loads ctypes.
+        """
+        if self._here is None:
+            self._here = _Here(self._hop_bytes)
+        return self._here
 
     def lacks(self, depth: int) -> bool:
         """Says whether a hop so deep in its chain must not be entered in this thread."""
@@ -174,18 +181,13 @@ class _Hop(Generic[T]):
 
 
 class _Here(threading.local):
-    """The stack of the running thread; looked at when the thread first asks.
+    """The stack of the running thread; looked at when the thread first asks, which is when `__init__` runs in it.
 
     Attributes:
         free_hops: So many hops fit in any case.
     """
 
     def __init__(self, hop_bytes: int) -> None:
-        self._hop_bytes = hop_bytes
-
-    def __getattr__(self, name: str) -> int:
-        if name != "free_hops":
-            raise AttributeError(name)
         from polycall.interop.native_stack import StackPointer, stack_of_this_thread  # noqa: PLC0415  # loads ctypes
 
         lowest, size = stack_of_this_thread()
@@ -193,9 +195,8 @@ class _Here(threading.local):
         self._left = (lambda: pointer.now() - lowest) if lowest < pointer.now() <= lowest + size else None
         # Where nobody can look, more is left to trust: elsewhere is dear, and the first hop should not need it.
         part = size // 2 if self._left else size * 3 // 4
-        self.free_hops: int = part // self._hop_bytes
-        return self.free_hops
+        self.free_hops: int = part // hop_bytes
 
     def left_bytes(self) -> int:
-        """Returns how much of the stack is left; 0 where that is not known. Only after `free_hops`."""
+        """Returns how much of the stack is left; 0 where that is not known."""
         return self._left() if self._left else 0

@@ -12,7 +12,7 @@ from polycall.interop.ids import cut
 from polycall.interop.resources import ResourceHandle
 from polycall.interop.value_path import Place, path_text, steps_of
 
-__all__ = ["KEPT", "MAX_NESTING", "Value", "describe", "plain", "plain_all"]
+__all__ = ["KEPT", "MAX_NESTING", "SCALARS", "Value", "describe", "plain", "plain_all"]
 
 Value: TypeAlias = "None | bool | int | float | str | bytes | list[Value] | dict[str, Value] | ResourceHandle"
 """What a call takes and gives. `bytes` is text that is not UTF-8, or a ``list<u8>``; a handle is a resource."""
@@ -29,8 +29,10 @@ KEPT = (
 MAX_NESTING = 128
 """How deep lists and dicts may nest: a cyclic or hostile value must not exhaust the host's stack."""
 
-_SCALARS = (type(None), bool, int, float, str, bytes)
-_SCALAR_TYPES, _KEY_TYPES = frozenset(_SCALARS), frozenset({str})
+SCALARS = (type(None), bool, int, float, str, bytes)
+"""The types of values that are nothing but themselves."""
+
+_SCALAR_TYPES, _KEY_TYPES = frozenset(SCALARS), frozenset({str})
 _LIST, _DICT = frozenset({list}), frozenset({dict})
 _SHOWN_CHARACTERS = 40
 _SHOWN_BITS = 128  # decimal digits of a huge integer take quadratic time, and Python refuses thousands of them
@@ -51,7 +53,7 @@ def plain(value: object, path: str = "$", admits: Admits = None) -> Value:
         ConversionError: A type that no guest language has, a key that is not a str, a value that contains itself, or
             nesting over `MAX_NESTING`.
     """
-    if type(value) in _SCALARS:
+    if type(value) in SCALARS:
         return value  # type: ignore[return-value]  # narrowed by type()
     try:
         return _plain(value, path, 0, admits)
@@ -62,7 +64,7 @@ def plain(value: object, path: str = "$", admits: Admits = None) -> Value:
 def plain_all(values: Sequence[object], path: str, admits: Admits = None) -> Sequence[Value]:
     """Like `plain`, for each of several values, such as the arguments of a call."""
     for value in values:
-        if type(value) not in _SCALARS:
+        if type(value) not in SCALARS:
             return [plain(each, f"{path}[{index}]", admits) for index, each in enumerate(values)]
     return values  # type: ignore[return-value]  # narrowed by type()
 
@@ -91,7 +93,7 @@ def _too_deep(value: Any, place: Place) -> ConversionError:
 
 
 def _plain(value: object, place: Place, depth: int, admits: Admits) -> Value:
-    if type(value) in _SCALARS:
+    if type(value) in SCALARS:
         return value  # type: ignore[return-value]  # narrowed by type()
     if depth >= MAX_NESTING:
         raise _TooDeepError(place)
@@ -115,7 +117,7 @@ def _list(items: list[Any], place: Place, depth: int, admits: Admits) -> list[Va
     if rows is not None:
         return rows
     for index, item in enumerate(items):
-        if type(item) not in _SCALARS:
+        if type(item) not in SCALARS:
             items[index] = _plain(item, (place, index), depth + 1, admits)
     return items
 
@@ -125,7 +127,7 @@ def _dict(record: dict[Any, Any], place: Place, depth: int, admits: Admits) -> d
         return _record(record, place, depth, admits)
     if not _all_of(_SCALAR_TYPES, record.values()):
         for name, item in record.items():
-            if type(item) not in _SCALARS:
+            if type(item) not in SCALARS:
                 record[name] = _plain(item, (place, name), depth + 1, admits)
     return record
 
@@ -144,7 +146,9 @@ def _flat_rows(items: list[Any]) -> list[Any] | None:
 
 
 def _all_of(types: frozenset[type], values: Iterable[object]) -> bool:
-    return types.issuperset(map(type, values))
+    # Most lists have values of one type, and to count a type takes half as long as to put each into a set.
+    found = list(map(type, values))
+    return not found or (found[0] in types and found.count(found[0]) == len(found)) or types.issuperset(found)
 
 
 def _record(value: Mapping[object, object], place: Place, depth: int, admits: Admits) -> dict[str, Value]:

@@ -9,7 +9,6 @@ from polycall.interop.aside import Asides
 from polycall.interop.context import CallContext
 from polycall.interop.errors import MissingExportError, PolycallError, PreparationError
 from polycall.interop.ids import suggestion
-from polycall.interop.payload import PayloadForm
 from polycall.interop.protocols import Function, ImportNeed, Invoker, Signature, YamlText
 from polycall.interop.services import Services
 from polycall.interop.source import SourceText
@@ -86,7 +85,7 @@ class LuaFunction:
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
         """Returns the payload as the only argument."""
-        return PayloadForm.WHOLE.arguments(payload)
+        return [payload]
 
     def _kernel(self) -> Kernel:
         return Kernel(self.entry_id, self._invoker, self._yaml, self._limits, self._modules, services=self._services)

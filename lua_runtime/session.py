@@ -27,7 +27,18 @@ from polycall.interop.services import Services
 from polycall.interop.values import Value
 from polycall.lua_runtime.engine import MemoryCap
 from polycall.lua_runtime.resources import Resources
-from polycall.lua_runtime.values import AT_ONCE, LIST, Mark, Marks, lift_all, lower, lower_scalars
+from polycall.lua_runtime.values import (
+    AS_THEY_ARE,
+    AT_ONCE,
+    LARGEST,
+    LIST,
+    SMALLEST,
+    Mark,
+    Marks,
+    lift_all,
+    lower,
+    lower_scalars,
+)
 
 __all__ = ["HELD_BYTES", "MOST_AT_ONCE_BYTES", "MOST_NAME_BYTES", "MOST_TEXT_BYTES", "PIECE", "RefusedError", "Session"]
 
@@ -268,6 +279,11 @@ class Session:
             ConversionError: Lua cannot hold the value, or it comes to more than `CROSSING_BYTES`.
             LimitError: The deadline passed, or the call was cancelled.
         """
+        kind = type(value)
+        if kind in AS_THEY_ARE or (kind is int and SMALLEST <= value <= LARGEST):  # type: ignore[operator]  # narrowed
+            if self.cap is not None:
+                self.cap.lift()
+            return value
         scalars = lower_scalars((value,))
         if scalars is not None:
             if self.cap is not None:

@@ -22,10 +22,13 @@ from polycall.interop.resources import ResourceHandle, wrong_with
 from polycall.interop.values import MAX_NESTING, Value, describe
 
 __all__ = [
+    "AS_THEY_ARE",
     "AT_ONCE",
+    "LARGEST",
     "LIST",
     "RECORD",
     "RESOURCE",
+    "SMALLEST",
     "Mark",
     "Marks",
     "lift",
@@ -42,8 +45,10 @@ _AT_A_TIME = 2048
 """Values that are worked through without asking whether the call is still wanted; sorted keys as well."""
 
 _FIXED = frozenset({type(None), bool, float})
-_AS_THEY_ARE = _FIXED | {bytes}
-_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
+AS_THEY_ARE = _FIXED | {bytes}
+"""What lupa takes as it is; and so it does integers from `SMALLEST` to `LARGEST`."""
+
+SMALLEST, LARGEST = -(2**63), 2**63 - 1
 
 
 class Mark:
@@ -91,11 +96,11 @@ def lower_scalars(values: Sequence[Value]) -> Sequence[Any] | None:
     for value in values:
         kind = type(value)
         if kind is int:
-            if not _SMALLEST <= value <= _LARGEST:  # type: ignore[operator]  # narrowed by type()
+            if not SMALLEST <= value <= LARGEST:  # type: ignore[operator]  # narrowed by type()
                 return None
         elif kind is str:
             texts = True
-        elif kind not in _AS_THEY_ARE:
+        elif kind not in AS_THEY_ARE:
             return None
     if len(values) > AT_ONCE:
         return None
@@ -138,10 +143,10 @@ def _lower_scalar(value: bool | int | float | str | bytes | None) -> Any:
         except UnicodeEncodeError:
             raise _UnfitError("text without lone surrogates", describe(value)) from None
     if type(value) is int:
-        if _SMALLEST <= value <= _LARGEST:
+        if SMALLEST <= value <= LARGEST:
             return value
         raise _UnfitError("an integer of 64 bits with sign", describe(value))
-    if type(value) not in _AS_THEY_ARE:  # anything else would be a live Python object inside Lua
+    if type(value) not in AS_THEY_ARE:  # anything else would be a live Python object inside Lua
         raise _UnfitError("a plain value", describe(value))
     return value
 
@@ -187,7 +192,7 @@ def _lower_items(
     budget.take(values=len(items))
     for index, item in enumerate(items, start):
         kind = type(item)
-        if kind in _FIXED or (kind is int and _SMALLEST <= item <= _LARGEST):  # type: ignore[operator]  # by type()
+        if kind in _FIXED or (kind is int and SMALLEST <= item <= LARGEST):  # type: ignore[operator]  # by type()
             run.append(item)
             continue
         try:
@@ -203,7 +208,7 @@ def _lower_pairs(pairs: dict[str, Value], run: list[Any], marks: Marks, budget: 
         kind = type(item)
         try:
             run.append(_lower_scalar(key))
-            if kind in _FIXED or (kind is int and _SMALLEST <= item <= _LARGEST):  # type: ignore[operator]  # by type()
+            if kind in _FIXED or (kind is int and SMALLEST <= item <= LARGEST):  # type: ignore[operator]  # by type()
                 run.append(item)
             else:
                 _lower(item, run, marks, budget, depth + 1)

@@ -80,7 +80,7 @@ def _check_entry(
 
 def _unread(entry: Entry, root: Path, folder: ConfinedFolder) -> Iterator[Finding]:
     """Warns of what looks like an entry file in a folder that is data for guests."""
-    if folder.read_only is not None:
+    if folder.read_only is not None or folder.inside:  # what holds it is looked at
         return
     names = (Path(parent, name) for parent, _, names in os.walk(folder.folder) for name in names)
     for path in islice(filter(seems_entry_file, islice(names, _MOST_LOOKED_AT)), _MOST_UNREAD):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ from polycall.interop.errors import Problem
 from polycall.interop.ids import EntryId
 from polycall.interop.observer import Observer
 from polycall.interop.protocols import Function
-from polycall.interop.values import Value, describe, plain, plain_all
+from polycall.interop.values import SCALARS, Value, describe, plain, plain_all
 from polycall.registry.dispatch.async_calls import AsyncCalls
 from polycall.registry.dispatch.dispatcher import Dispatcher, is_callable
 from polycall.registry.dispatch.python_functions import PYTHON_KIND, PythonFunction, current_context
@@ -122,9 +122,14 @@ class Registry:
             ValueError: The timeout is negative or not a number.
             TypeError: The target, the timeout or the values are of a wrong type.
         """
+        given: Sequence[Any] = arguments
+        for each in arguments:  # `plain_all`, which most calls need not
+            if type(each) not in SCALARS:
+                given = plain_all(arguments, "$.args", self._admits)
+                break
         return self._dispatcher.call_from_outside(
             target if type(target) is str else _id_text(target),
-            plain_all(arguments, "$.args", self._admits),
+            given,
             current_context(),
             None if timeout is None else deadline_in(timeout),
             cancellation,
@@ -324,7 +329,8 @@ class Registry:
     def close(self) -> None:
         """Closes idle instances, refuses new calls and waits for those of `call_async`. Harmless when repeated.
 
-        A call that is under way in another thread goes on; its instance is closed when it ends. Within a call, it does
+        A call that is under way in another thread goes on, but for a guest that waits (asleep, for input, for an
+        answer): that ends with a `PoolClosedError`. Its instance is closed when the call ends. Within a call, it does
         not wait for the others: they may be waiting for it.
         """
         self._dispatcher.close()

@@ -68,7 +68,12 @@ def run_file(
     """
     from polycall.wasm_runtime.command import WasmCommand  # noqa: PLC0415  # loads the engine
     from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415  # the same
-    from polycall.wasm_runtime.spec import WasiMountSpec, WasiSpec, WasmProgram  # noqa: PLC0415  # the same
+    from polycall.wasm_runtime.spec import (  # noqa: PLC0415  # the same
+        WasiMountSpec,
+        WasiNetworkSpec,
+        WasiSpec,
+        WasmProgram,
+    )
 
     try:
         data = path.read_bytes()
@@ -81,7 +86,7 @@ def run_file(
         code=_code(path, data),
         method="_start" if data.startswith(_CORE) else "wasi:cli/run#run",
         grants=frozenset(_ALWAYS | (_NETWORK if network else frozenset())),
-        wasi=WasiSpec(mounts=tuple(guests)),
+        wasi=WasiSpec(mounts=tuple(guests), network=WasiNetworkSpec(allow=tuple(network))),
     )
     runtime = WasmRuntime(_NobodyToCall(), services=_Services(folders))
     try:
@@ -123,13 +128,18 @@ class _Folders:
 
     def __init__(self, mounts: Mapping[str, Mount]) -> None:
         self._mounts = mounts
+        self._real = {name: Path(os.path.realpath(mount.folder)) for name, mount in mounts.items()}
 
     def folder(self, name: str, namespace: str | None = None) -> ConfinedFolder:
         """Returns a folder that was named for the run."""
-        mount = self._mounts.get(name)
-        if mount is None or not mount.folder.is_dir():
-            raise NotFoundError(f"there is no folder {mount.folder if mount else name}")
-        return ConfinedFolder(Path(os.path.realpath(mount.folder)))
+        folder = self._real.get(name)
+        if folder is None or not self._mounts[name].folder.is_dir():
+            raise NotFoundError(f"there is no folder {self._mounts[name].folder if folder else name}")
+        # The way from a folder that the program may write to one within it is the program's own to change.
+        outer = min((each for each in self._real.values() if each in folder.parents), default=None)
+        if outer is None:
+            return ConfinedFolder(folder)
+        return ConfinedFolder(outer, inside=folder.relative_to(outer).as_posix())
 
 
 class _Services:

@@ -96,6 +96,10 @@ class FakeGuest:
         self.allocated += wanted
         return [self._allocated(size, boundary) for size, boundary in wanted]
 
+    def allocate_one(self, size: int, boundary: int) -> int:
+        """As `allocate`."""
+        return self.allocate([(size, boundary)])[0]
+
     def _allocated(self, size: int, boundary: int) -> int:
         if self.answers:
             address = self.answers.pop(0)
@@ -144,9 +148,11 @@ class FakeGuest:
         at = SLOT_BYTES * (len(how.lowered_core_type[0]) - 1)
         if pointer is not None:
             raw[at : at + 4] = pointer.to_bytes(4, "little")
-        write = how.lower_result(value, raw, pieces, self)
+        placed = how.lower_result(value, raw, pieces, self)
         pieces.place(self)
-        write()
+        if placed is not None:
+            at, image = placed
+            self.memory.view[at : at + len(image)] = image
         return raw
 
     def through_parameters(self, wit_type: WitType, value: Any, encoding: str) -> object:

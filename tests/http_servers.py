@@ -113,12 +113,17 @@ class Server:
     """
 
     def __init__(
-        self, script: Callable[[Peer], object], *, context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+        self,
+        script: Callable[[Peer], object],
+        *,
+        context: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self._script = script
         self._context = context
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listening = socket.create_server((host, 0), family=family, backlog=256)
+        self._listening = socket.create_server((host, port), family=family, backlog=256)
         self.port: int = self._listening.getsockname()[1]
         self.host = host
         self.ended = threading.Event()

@@ -72,7 +72,7 @@ class WasmCommand:
             if error.entry_id != context.entry_id:
                 raise  # of an entry that it called
             return error.exit_status
-        return 1 if value == {"err": None} else 0
+        return int(isinstance(value, dict) and "err" in value)
 
     def close(self) -> None:
         """Frees the instance."""

@@ -180,8 +180,11 @@ class WasmFunction:
         """Counts what the guest had its host do in a call."""
         calls, store.host_calls = store.host_calls, 0
         session = store.session
-        moved = session.take_traffic() if isinstance(session, Session) else HostTraffic()
-        self._traffic.add(moved._replace(calls=calls, refusals=moved.refusals + refusals))
+        if isinstance(session, Session):
+            moved = session.take_traffic()
+            self._traffic.add(calls, moved.bytes_in, moved.bytes_out, moved.refusals + refusals)
+        else:
+            self._traffic.add(calls, 0, 0, refusals)
 
     def own(self, error: BaseException) -> None:
         """Says in an error whose it is, unless that is said already."""
@@ -228,11 +231,18 @@ class WasmInstance:
             ConversionError: The arguments do not fit; the instance stays good.
             PolycallError: The call failed; the instance is poisoned.
         """
-        function, store = self._begin(context)
+        function, store = self._function, self._store
+        if self.poisoned or function.call_seconds is not None:
+            self._ready(context)
+        store.begin(context)
         refusals = 0
         try:
             value = self._guest.call(export or function.export, arguments)
-            self.poisoned = store.worn or function.runs_once
+            for held, bound in store.wear.bounds:  # `Wear.worn`, for which each call pays
+                if held() > bound:
+                    self.poisoned = True
+            if function.runs_once:
+                self.poisoned = True
             if finish is not None:
                 finish(store.session)
             return value
@@ -256,15 +266,13 @@ class WasmInstance:
             if store.host_calls:
                 function.count(store, refusals)
 
-    def _begin(self, context: CallContext) -> tuple[WasmFunction, GuestStore]:
-        """Makes ready for the guest to run; `GuestStore.end` must follow."""
+    def _ready(self, context: CallContext) -> None:
+        """Refuses an instance that is no good any more; gives a call the time that its entry may take."""
         function = self._function
         if self.poisoned:
             raise InternalError("this instance must not be used again", entry_id=function.entry_id)
         if function.call_seconds is not None:
             context.limit(function.call_seconds)
-        self._store.begin(context)
-        return function, self._store
 
     def methods(self, state: ResourceState) -> dict[str, tuple[LiftedFunction, bool]]:
         """Returns what a resource can do; see `polycall.interop.protocols.ResourceInstance`."""
@@ -276,7 +284,9 @@ class WasmInstance:
         Raises:
             PolycallError: It failed; the instance is poisoned.
         """
-        function, store = self._begin(context)
+        function, store = self._function, self._store
+        self._ready(context)
+        store.begin(context)
         try:
             self._guest.drop(state)
         except BaseException as error:

@@ -87,7 +87,6 @@ class Programs:
 
     def _from_file(self, file: BinaryFile) -> CompiledProgram:
         try:
-            # Hard links are allowed, since the hash says what the content must be; build tools make them.
             descriptor = ConfinedFolder(file.folder).open(file.path, os.O_RDONLY)
             with os.fdopen(descriptor, "rb") as opened:
                 identity = _identity(os.fstat(descriptor))

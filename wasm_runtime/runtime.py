@@ -21,11 +21,13 @@ from polycall.wasm_runtime.function import WasmFunction
 from polycall.wasm_runtime.granted_host import GrantedHost
 from polycall.wasm_runtime.hosts.funcs import Funcs
 from polycall.wasm_runtime.links import Links
-from polycall.wasm_runtime.programs import Programs
+from polycall.wasm_runtime.programs import CompiledProgram, Programs
 from polycall.wasm_runtime.spec import WasmProgram
 from polycall.wasm_runtime.wasi.interfaces import wasi_interface
 
 __all__ = ["WasmRuntime"]
+
+_PREVIEW1 = "wasi_snapshot_preview1"
 
 
 class WasmRuntime:
@@ -74,7 +76,7 @@ class WasmRuntime:
         try:
             compiled = self._programs.load(program.code, context or CallContext(program.entry_id, "wasm"))
             plan, links = compiled.plan, Links(program.links, self._invoker)
-            offered = {} if plan is not None else _core_interfaces()
+            offered = {} if plan is not None else _core_interfaces(compiled)
             host = GrantedHost(self._interfaces, program.grants, links, offered)
             if plan is None:
                 if links:
@@ -110,8 +112,10 @@ class WasmRuntime:
         self._engine.ticker.close()
 
 
-def _core_interfaces() -> CoreInterfaces:
-    """Returns what core modules may import."""
-    from polycall.wasm_runtime.wasi.preview1.interface import PREVIEW1  # noqa: PLC0415  # components do without
+def _core_interfaces(compiled: CompiledProgram) -> CoreInterfaces:
+    """Returns what a core module may import, of what it does import."""
+    if all(each.module != _PREVIEW1 for each in compiled.modules[0].imports):
+        return {}
+    from polycall.wasm_runtime.wasi.preview1.interface import PREVIEW1  # noqa: PLC0415  # most do without
 
-    return {"wasi_snapshot_preview1": PREVIEW1}
+    return {_PREVIEW1: PREVIEW1}

@@ -91,7 +91,7 @@ class WasiLimitsSpec:
     )
     max_open_sockets: int = key("Sockets, with the connections that they have accepted.", default=16, check=at_least(0))
     max_http_requests: int = key("HTTP requests on their way, with their answers.", default=16, check=at_least(0))
-    max_pollables: int = key("Things that it can wait for.", default=1024, check=at_least(0))
+    max_pollables: int = key("Things that it can wait for.", default=16_384, check=at_least(0))
     max_buffered_bytes: int = key(
         "What is kept for it of what it sends and receives, in bytes.", default=16 * 1024 * 1024, check=at_least(4096)
     )

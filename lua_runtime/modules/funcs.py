@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from polycall.lua_runtime.session import MOST_NAME_BYTES, Session
+from polycall.lua_runtime.values import Mark
 
 __all__ = ["host_functions"]
 
@@ -17,7 +18,7 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
     call = session.invoker.call
     known: dict[bytes, str] = {}  # names that are in order: most guests call a few, again and again
 
-    def invoke(target: bytes, *run: object) -> Any:
+    def invoke(target: bytes, *run: Any) -> Any:
         try:
             context = session.context
             if context is None:
@@ -35,7 +36,12 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
                     return _refuse_name(session, name, "name" if colon > 0 else "namespace")
                 if len(known) < _MOST_KNOWN:
                     known[target] = name
-            return session.answer(call(name, session.received(run), context))
+            given: Sequence[Any] = run
+            for each in run:  # `Session.received`, which numbers need not
+                if type(each) is bytes or type(each) is Mark:
+                    given = session.received(run)
+                    break
+            return session.answer(call(name, given, context))
         except UnicodeDecodeError:
             return session.refuse("the function ID is not UTF-8", "Invalid")
         except BaseException as error:  # noqa: BLE001  # nothing may be raised into Lua

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from polycall.interop.context import Cancellation
+from polycall.interop.network_rules import check_rule
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.logs import show_guests
 from polycall.registry.cli.nothing_found import hints_for_missing
@@ -39,10 +40,21 @@ def _variables(_context: click.Context, _parameter: click.Parameter, given: Sequ
     return found
 
 
+def _rules(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuses what is no rule of the network."""
+    for text in given:
+        expected = check_rule(text)
+        if expected is not None:
+            raise click.BadParameter(f"expected {expected}; got {text!r}")
+    return given
+
+
 @click.command(short_help="Run a WebAssembly program with stdin, stdout and arguments.", context_settings=_CONTEXT)
 @click.option("--dir", "folders", metavar="HOST[::GUEST][:ro]", multiple=True, help="Show a folder to a program.")
 @click.option("--env", "variables", metavar="NAME[=VALUE]", multiple=True, callback=_variables, help="Set a variable.")
-@click.option("--allow-net", "rules", metavar="RULE", multiple=True, help="Let a program call such addresses.")
+@click.option(
+    "--allow-net", "rules", metavar="RULE", multiple=True, callback=_rules, help="Let a program call such addresses."
+)
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Stop the program after this time.")
 @click.argument("target", metavar="ID|FILE")
 @click.argument("arguments", metavar="[ARG]...", nargs=-1, type=click.UNPROCESSED)

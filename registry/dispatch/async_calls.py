@@ -114,8 +114,6 @@ class AsyncCalls:
                 self._queued.append(queued)
                 self._let_in()
                 return queued.future
-        # Its caller waits for it, by means of its own: the place of both is given away by nobody.
-        variables.run(PLACE.set, None)
         own = self._executor(1)
         try:
             return own.submit(variables.run, work)
@@ -218,7 +216,8 @@ class _Place:
     """The place of a call; see `polycall.interop.places.Place`.
 
     Attributes:
-        waiting: How many of its threads wait: a function of Python's may have begun some. It is left with the first.
+        waiting: How many of its threads wait: a function of Python's may have begun some, and waits for them by means
+            of its own. It is left with the first.
         generation: Of the process where it is counted.
     """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from polycall.interop.source import SourceText
 from polycall.registry.entries.entry import Entry
 from polycall.registry.services.filesystems import FileSystems
@@ -19,9 +21,10 @@ def wasm_program(entry: Entry, file_systems: FileSystems) -> WasmProgram:
     """
     spec = entry.spec
     if isinstance(spec, WasmFunctionSpec):
-        folder = file_systems.locate(spec.fs, spec.path).folder
+        folder = file_systems.locate(spec.fs, spec.path)
         name = f"{spec.fs}/{spec.path.lstrip('/')}"
-        code: BinaryFile | SourceText = BinaryFile(folder, spec.path, name, spec.hash)
+        path = posixpath.join(folder.inside, spec.path.lstrip("/"))
+        code: BinaryFile | SourceText = BinaryFile(folder.folder, path, name, spec.hash)
     elif isinstance(spec, WatFunctionSpec):
         code = spec.source
     else:

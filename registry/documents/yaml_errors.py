@@ -76,6 +76,8 @@ def _describe(problem: str, context: str, since: str, character: str) -> tuple[s
         return _bad_start(character)
     if "quoted scalar" in context or "double-quoted" in context:
         return _bad_quotes(problem)
+    if "scanning an alias" in context:
+        return 'a "*" begins an alias, which has a name of letters', 'put it in quotes, as in "*.example.org"'
     if "simple key" in context:
         return 'expected ":" after this key', None
     if "node content" in problem:

@@ -11,6 +11,7 @@ from polycall.interop.errors import NotFoundError, Problem
 from polycall.interop.ids import EntryId, cut, suggestion
 from polycall.registry.documents.accents import accent_twin
 from polycall.registry.entries.entry import Entry
+from polycall.registry.entries.folders import Nested, nesting
 from polycall.registry.entries.settings import Settings
 
 __all__ = ["Index", "meta_filter"]
@@ -28,7 +29,7 @@ class Index:
         settings: The project's; what they say of entries is in the entries already.
     """
 
-    __slots__ = ("_alike", "_by_id", "root", "settings", "warnings")
+    __slots__ = ("_alike", "_by_id", "_nested", "root", "settings", "warnings")
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Index:
     ) -> None:
         self._by_id = MappingProxyType({entry.id: entry for entry in sorted(entries, key=lambda entry: entry.id)})
         self._alike: dict[str, str] | None = None
+        self._nested: Mapping[Entry, Nested] | None = None
         self.root = root
         self.warnings = tuple(warnings)
         self.settings = settings
@@ -65,6 +67,12 @@ class Index:
         if self._alike is None:  # made once: an index does not change
             self._alike = {_folded(str(known)): str(known) for known in reversed(self._by_id)}
         return self._alike.get(_folded(target), target)
+
+    def nested(self) -> Mapping[Entry, Nested]:
+        """Returns which ``fs.directory`` entries name a folder within that of another one which guests may write."""
+        if self._nested is None:  # made once as well: what leads to the outer one is the host's
+            self._nested = nesting(self.find(kind="fs.directory"), self.root)
+        return self._nested
 
     def find(
         self, *, namespace: str | None = None, kind: str | None = None, meta: Mapping[str, Any] | None = None

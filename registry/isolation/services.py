@@ -40,7 +40,7 @@ _SHOWS_FOLDERS = frozenset({"wasi:filesystem", "wasi1"})
 
 
 def _folder_data(folder: ConfinedFolder) -> list[Any]:
-    return [os.fsencode(folder.folder), folder.read_only]
+    return [os.fsencode(folder.folder), folder.read_only, os.fsencode(folder.inside)]
 
 
 def modules_of(program: LuaProgram | WasmProgram) -> frozenset[str]:
@@ -156,8 +156,8 @@ class _AskedFolders:
         self._ask = ask
 
     def folder(self, name: str, namespace: str | None = None) -> ConfinedFolder:
-        folder, read_only = self._ask("folder", name)
-        return ConfinedFolder(Path(os.fsdecode(folder)), read_only=read_only)
+        folder, read_only, inside = self._ask("folder", name)
+        return ConfinedFolder(Path(os.fsdecode(folder)), read_only=read_only, inside=os.fsdecode(inside))
 
 
 class _AskedEntries:

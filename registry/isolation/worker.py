@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,9 @@ class _LogHandler(logging.Handler):
 
 def main() -> None:
     """Serves the parent at the other end of stdin until it hangs up."""
-    signal.signal(END_WAITS, signal.SIG_IGN)
+    # Here, for handlers belong to the main thread, and with little stack the guest runs in another one.
+    ends: list[Callable[[], None]] = []
+    signal.signal(END_WAITS, lambda *_: _end_waits(ends))
     connection = _take_stdin()
     threading.Thread(target=_end_with_parent, args=(connection.fileno(),), daemon=True).start()
     parent = Parent(connection)
@@ -121,16 +123,27 @@ def main() -> None:
     # A worker nests no calls: its guest's go to the parent. So there is one look, for all that it will ever run.
     room = StackRoom(stack_bytes)
     limits = (stack_bytes, cache_bytes)
-    room.run(CallContext(program.entry_id, ""), lambda: _serve(parent, program, Path(cache_directory), limits))
+    room.run(CallContext(program.entry_id, ""), lambda: _serve(parent, program, Path(cache_directory), limits, ends))
 
 
-def _serve(parent: Parent, program: LuaProgram | WasmProgram, cache: Path, limits: tuple[int, int]) -> None:
+def _end_waits(ends: list[Callable[[], None]]) -> None:
+    for end in ends:
+        end()
+
+
+def _serve(
+    parent: Parent,
+    program: LuaProgram | WasmProgram,
+    cache: Path,
+    limits: tuple[int, int],
+    ends: list[Callable[[], None]],
+) -> None:
     log = guest_logger(program.entry_id)
     log.addHandler(_LogHandler(parent))
     log.setLevel(logging.DEBUG)  # of start-up code; each call says what the parent listens to
     log.propagate = False
     try:
-        function, form = _prepare(program, parent, cache, limits)
+        function, form = _prepare(program, parent, cache, limits, ends)
     except PolycallError as error:
         parent.send(parent.encode(error))
         return
@@ -158,7 +171,11 @@ def _end_with_parent(descriptor: int) -> None:
 
 
 def _prepare(
-    program: LuaProgram | WasmProgram, parent: Parent, cache: Path, limits: tuple[int, int]
+    program: LuaProgram | WasmProgram,
+    parent: Parent,
+    cache: Path,
+    limits: tuple[int, int],
+    ends: list[Callable[[], None]],
 ) -> tuple[Function, PayloadForm]:
     # Imported here: a worker needs one of the two engines.
     if isinstance(program, LuaProgram):
@@ -169,7 +186,7 @@ def _prepare(
     from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
 
     runtime = WasmRuntime(parent, cache, *limits, AskedServices(parent.ask))
-    signal.signal(END_WAITS, lambda *_: runtime.end_waits())
+    ends.append(runtime.end_waits)
     function = runtime.prepare(program)
     if function.has_resources:
         message = "it takes or gives resources, which cannot enter or leave the worker process that isolates it"

@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from polycall.registry.entries.entry import Entry
-from polycall.registry.entries.folders import declared_folder, is_source
+from polycall.registry.entries.folders import declared_folder, identity_of, is_source, link_target, nesting, places
 
 __all__ = ["DataFolders", "Settled", "lies_in_data", "settle"]
-
-_MOST_LINKS = 40
 
 
 class DataFolders:
@@ -31,12 +29,15 @@ class DataFolders:
 
     def __init__(self, entries: Iterable[Entry], root: Path) -> None:
         self._by_path: dict[Path, Entry] = {}
-        for entry in entries:
-            if entry.kind == "fs.directory" and entry.spec is not None:
+        handed_out = [entry for entry in entries if entry.kind == "fs.directory" and entry.spec is not None]
+        nested = nesting(handed_out, root)
+        for entry in handed_out:
+            # One within data is data itself. Where it really is, a guest decides, who may have put a link there.
+            if entry not in nested:
                 folder = _resolved(declared_folder(entry, root))
                 if not is_source(folder, entry, root):
                     self._by_path.setdefault(folder, entry)
-        self._by_identity = {_identity(folder): entry for folder, entry in self._by_path.items()}
+        self._by_identity = {identity_of(folder): entry for folder, entry in self._by_path.items()}
         self._known: dict[Path, Entry | None] = {}
         self._places: dict[Path, tuple[Entry | None, Path | None]] = {}
 
@@ -53,30 +54,19 @@ class DataFolders:
 
     def _met(self, path: Path) -> Iterator[Entry | None]:
         """Yields what is known of every place that opening an absolute path passes, links and what they lead to."""
-        ahead, at, links = list(path.parts[:0:-1]), Path(path.anchor), 0
-        while ahead:
-            name = ahead.pop()
-            at = at.parent if name == ".." else at / name
-            entry, target = self._place(at)
-            yield entry
-            if target is None:
-                continue
-            links += 1
-            if links > _MOST_LINKS:
-                return
-            at = Path(target.anchor) if target.is_absolute() else at.parent
-            ahead += target.parts[: 0 if target.is_absolute() else None : -1]
+        for place in places(path, lambda at: self._place(at)[1]):
+            yield self._place(place.path)[0]
 
     def _place(self, at: Path) -> tuple[Entry | None, Path | None]:
         """Returns the entry that hands a place out, and where the link leads that stands there; looked up once."""
         found = self._places.get(at)
         if found is None:
-            found = self._places[at] = self._entry_at(at), _link_target(at)
+            found = self._places[at] = self._entry_at(at), link_target(at)
         return found
 
     def _entry_at(self, folder: Path) -> Entry | None:
         # By what it is as well, not only by its path: upper and lower case may be one, and a folder mounted twice.
-        identity = _identity(folder)
+        identity = identity_of(folder)
         return self._by_path.get(folder) or (self._by_identity.get(identity) if identity else None)
 
 
@@ -90,21 +80,6 @@ def _resolved(folder: Path) -> Path:
         return Path(os.path.realpath(folder))
     except (OSError, ValueError):  # a link that may not be read, a NUL character: nobody can be handed this out
         return folder
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = os.lstat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _link_target(path: Path) -> Path | None:
-    try:
-        return path.readlink()
-    except (OSError, ValueError):
-        return None
 
 
 class Settled(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
@@ -12,7 +14,7 @@ from polycall.interop.ids import EntryId, suggestion
 from polycall.registry.documents.paths import is_folder
 from polycall.registry.entries.data_kinds import FsDirectorySpec
 from polycall.registry.entries.entry import Entry
-from polycall.registry.entries.folders import declared_folder, holds, is_source
+from polycall.registry.entries.folders import Nested, declared_folder, holds, is_source
 from polycall.registry.entries.index import Index
 
 __all__ = ["FileSystems"]
@@ -59,6 +61,9 @@ class FileSystems:
         entry = self.index.get(entry_id)
         if not isinstance(entry.spec, FsDirectorySpec):
             raise PreparationError(f"{entry_id} is {entry.kind}; expected fs.directory", entry_id=str(entry_id))
+        nested = self.index.nested().get(entry)
+        if nested is not None:
+            return _inside(nested, entry.spec, str(entry_id))
         declared = declared_folder(entry, self.index.root)
         if not is_folder(declared):
             _make(declared, entry.spec, str(entry_id))
@@ -111,14 +116,46 @@ def _near(folder: ConfinedFolder, path: str) -> str | None:
     return suggestion(name, names)
 
 
+def _inside(nested: Nested, spec: FsDirectorySpec, entry_id: str) -> ConfinedFolder:
+    """Returns a folder within one that guests may write: the way to it is walked at each use, as their paths are."""
+    outer = ConfinedFolder(Path(os.path.realpath(nested.outer)))
+    try:
+        if spec.auto_init:
+            _make_inside(outer, nested.inside, spec)
+        if not stat.S_ISDIR(outer.status(nested.inside).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    except PermissionError as error:
+        message = f"{entry_id}: the folder {spec.directory!r} cannot be used: {error.strerror}"
+        hint = f"it lies in that of {nested.entry.id}, where guests may make links"
+        raise PreparationError(message, entry_id=entry_id, kind="PermissionDenied", hint=hint) from error
+    except OSError as error:
+        raise _missing(spec, entry_id) from error
+    return ConfinedFolder(outer.folder, inside=nested.inside)
+
+
+def _make_inside(outer: ConfinedFolder, path: str, spec: FsDirectorySpec) -> None:
+    parts = path.split("/")
+    for count in range(1, len(parts) + 1):
+        with contextlib.suppress(FileExistsError):
+            outer.make_folder("/".join(parts[:count]), _mode_of(spec))
+
+
+def _mode_of(spec: FsDirectorySpec) -> int:
+    mode = int(spec.mode, 8)
+    return mode | (mode & _READ_BITS) >> 2  # a folder that may be read must be enterable as well
+
+
+def _missing(spec: FsDirectorySpec, entry_id: str) -> NotFoundError:
+    message = f"{entry_id}: there is no folder {spec.directory}"
+    return NotFoundError(message, entry_id=entry_id, hint="make it, or declare auto_init: true")
+
+
 def _make(folder: Path, spec: FsDirectorySpec, entry_id: str) -> None:
     if not spec.auto_init:
-        message = f"{entry_id}: there is no folder {spec.directory}"
-        raise NotFoundError(message, entry_id=entry_id, hint="make it, or declare auto_init: true")
-    mode = int(spec.mode, 8)
+        raise _missing(spec, entry_id)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(mode | (mode & _READ_BITS) >> 2)  # a folder that may be read must be enterable as well
+        folder.chmod(_mode_of(spec))
     except (OSError, ValueError) as error:
         message = (
             f"{entry_id}: the folder {spec.directory!r} cannot be made: {getattr(error, 'strerror', None) or error}"

@@ -167,7 +167,7 @@ def test_a_source_that_does_not_compile_is_refused_with_its_place(language: Lang
 def test_a_payload_becomes_arguments(language: Language) -> None:
     function = language.prepare("add")
     expected: Sequence[Value] = ["[1, 2]"] if language.name == "lua" else [1, 2]
-    assert function.payload_arguments("[1, 2]") == expected
+    assert list(function.payload_arguments("[1, 2]")) == expected
 
 
 def test_two_instances_run_in_parallel(language: Language) -> None:

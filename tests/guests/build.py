@@ -2,16 +2,17 @@
 
 The examples and tests run components written in several languages whose binaries are committed, so that nobody needs
 a compiler to use or to test polycall. This script is how those binaries come about: `make guests` runs it. It needs
-network access, Node.js and npm, for Rust two packages of Debian's, and installs the pinned tools (`requirements.txt`, `package-lock.json`) into the
-folder `.guests-tools` of the project, which keeps itself out of version control.
+network access, Node.js and npm, for Rust two packages of Debian's, and installs the pinned tools (`requirements.txt`,
+`package-lock.json`) into the folder `.guests-tools` of the project, which keeps itself out of version control.
 
     python tests/guests/build.py                  rebuild every committed guest
     python tests/guests/build.py pricing caller   rebuild some
     python tests/guests/build.py --check          compare binaries and sources with hashes.json
 
 `hashes.json` holds the SHA-256 of every binary and of the sources that it was built from. `--check` needs no tools;
-where they are installed it rebuilds as well, and says whether the result is byte-identical. Guests in C, Go and Rust are.
-JavaScript guests are not: the tool stores a snapshot of the started QuickJS engine, with the random seeds of that moment.
+where they are installed it rebuilds as well, and says whether the result is byte-identical. Guests in C, Go and Rust
+are. JavaScript guests are not: the tool stores a snapshot of the started QuickJS engine, with the random seeds of that
+moment.
 
 The WAT files beside this script need no build: wasmtime reads them as they are.
 """
@@ -156,6 +157,34 @@ GUESTS = (
         world="quote",
         output=f"{LINKS}/assets/quote.wasm",
         packages=(f"{LINKS}/guests/rules.wit",),
+    ),
+    Guest(
+        name="mask",
+        language="libc",
+        source="examples/07-filter/guests/mask.c",
+        output="examples/07-filter/assets/mask.wasm",
+        packages=(),
+    ),
+    Guest(
+        name="fetch",
+        language="js",
+        source="examples/08-fetch/guests/fetch.js",
+        wit="examples/08-fetch/guests/world.wit",
+        world="fetch",
+        output="examples/08-fetch/assets/fetch.wasm",
+        flags=(SYNC_ONLY,),
+        wasi=True,
+    ),
+    Guest(
+        name="report",
+        language="python",
+        source="examples/09-folder/guests/report.py",
+        wit="examples/09-folder/guests/world.wit",
+        world="report",
+        output="examples/09-folder/assets/report.wasm",
+        packages=(),
+        wasi=True,
+        committed=False,
     ),
     Guest(
         name="caller",

@@ -366,6 +366,7 @@ def test_a_refusal_is_told_once_in_the_log_of_its_entry(
             why(lambda: guest.fetch(f"evil.example:{inside.port}"))
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"refused to call http://127.0.0.1:{inside.port} (evil.example): nothing in wasi.network.allow stands for it"
+        f"refused to call http://127.0.0.1:{inside.port} (evil.example): "
+        "without wasi.network.allow, only what is public may be called"
     )
     assert vars(record)["entry_id"] == "app:guest"

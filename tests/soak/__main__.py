@@ -21,11 +21,13 @@ import time
 from pathlib import Path
 
 import polycall
+from soak import wasi
 from soak.calls import WEIGHTS
 from soak.figures import Figures
 from soak.machine import Resources, list_workers, measure
 from soak.project import write_project
 from soak.run import Soak
+from wasi.servers import http_server
 
 __all__ = ["main"]
 
@@ -76,7 +78,7 @@ def _options() -> argparse.Namespace:
 
 def _soak(folder: Path, seed: int, threads: int, seconds: float, every: float) -> Figures:
     write_project(folder)
-    with polycall.load(folder, cache_directory=folder / ".cache") as registry:
+    with http_server() as wasi.SERVER.port, polycall.load(folder, cache_directory=folder / ".cache") as registry:
         over = _MOST_OVER_SECONDS if seconds >= _JUDGED_SECONDS else math.inf
         return Soak(registry, seed=seed, threads=threads, most_over=over).run(seconds, every)
 

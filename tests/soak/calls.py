@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import polycall
-from soak import carts, hostile
+from soak import carts, hostile, wasi
 from soak.project import NAMESPACE, POOLS, VERSIONS
 
 __all__ = ["WEIGHTS", "Call", "make_call", "mismatch"]
@@ -219,6 +219,20 @@ class _Maker:
         use = partial(_used, carts.returned, count) if mode == "return" else None
         return Call(f"cart in Lua: {mode}", target, given, (count,), use=use)
 
+    def wasi(self, kind: str) -> Call:
+        how = wasi.outcomes(kind, self._chance.choice(tuple(POOLS)), self._tag)
+        target = f"{NAMESPACE}:{how.entry}"
+        return Call(
+            f"wasi {kind}",
+            target,
+            how.arguments,
+            how.returns,
+            how.codes,
+            chain=(target,) if how.codes else (),
+            timeout=how.timeout,
+            killable=target if how.isolated else "",
+        )
+
     def hostile(self, attack: str) -> Call:
         return Call(
             f"hostile: {attack}",
@@ -259,6 +273,7 @@ WEIGHTS: dict[Callable[[_Maker], Call], float] = {
     _Maker.isolated_crashing: 0.2,
     **{partial(_Maker.cart, kind=kind): weight for kind, (_, _, weight) in carts.KINDS.items()},
     **{partial(_Maker.lua_cart, mode=mode): 2.0 for mode in carts.LUA_MODES},
+    **{partial(_Maker.wasi, kind=each.name): each.weight for each in wasi.KINDS},
     **{partial(_Maker.hostile, attack=attack): 0.05 for attack in hostile.ATTACKS},
 }
 """How often each kind is called: the dear ones (a deadline spent computing, a worker started) seldom."""

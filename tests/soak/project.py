@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from projects import GUESTS, hash_of
-from soak import carts, hostile
+from soak import carts, hostile, wasi
 
 __all__ = ["NAMESPACE", "PARTS", "POOLS", "VERSIONS", "Part", "write_part", "write_project"]
 
@@ -69,6 +69,7 @@ def write_project(folder: Path) -> None:
     """Writes the project, every part in the first version."""
     for part in PARTS:
         write_part(folder, part, VERSIONS[0])
+    wasi.write_files(folder)
     document = {"namespace": NAMESPACE, "entries": list(_entries())}
     (folder / "_index.json").write_text(json.dumps(document), encoding="utf-8")
 
@@ -107,6 +108,7 @@ def _entries() -> list[dict[str, Any]]:
     return [
         *entries,
         *carts.entries(POOLS),
+        *wasi.entries(POOLS),
         *hostile.entries(),
         victim | {"pool": {"type": "static", "workers": 1}, "isolation": "process"},
     ]

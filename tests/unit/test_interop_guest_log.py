@@ -141,3 +141,15 @@ def test_escapes_count_against_the_bound_of_a_line(records: Records) -> None:
     assert len(line) == LINE_BYTES
     assert line.startswith("\\x1b\\x1b")
     assert "bytes dropped" in line
+
+
+def test_what_the_host_remarks_is_not_the_guests_to_use_up(caplog: pytest.LogCaptureFixture) -> None:
+    log = GuestLog("app:guest", 0)
+    log.write(logging.INFO, "nothing of this is written", None)
+    with caplog.at_level(logging.INFO, "polycall.entry.app:guest"):
+        log.write(logging.INFO, "nor of this", None)
+        log.remark("refused: \x1b[31m\nred", None)
+    assert [(each.levelname, each.getMessage()) for each in caplog.records][-1] == (
+        "WARNING",
+        "refused: \\x1b[31m\\nred",
+    )

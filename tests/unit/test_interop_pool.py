@@ -5,10 +5,11 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -800,3 +801,161 @@ def test_closing_under_load_leaves_no_instance_open() -> None:
     assert all(_result(future) >= 50 for future in futures)
     assert bench.make.live == []
     assert bench.numbers().size == 0
+
+
+# Many threads at once: most of these calls do without the lock
+
+
+@pytest.mark.parametrize("policy", [_static(2), _lazy(3), _adaptive(2)], ids=["static", "lazy", "adaptive"])
+def test_an_instance_is_one_calls_alone_however_many_threads_there_are(policy: PoolPolicy) -> None:
+    bench, calls, threads = Bench(policy), 400, 8
+    bench.pool.start()
+    users: dict[FakeInstance, list[int]] = {}
+
+    def use(number: int) -> None:
+        for count in range(calls):
+            instance = bench.pool.check_out(_call())
+            inside = users.setdefault(instance, [])
+            inside.append(number)
+            assert inside == [number]
+            inside.clear()
+            instance.poisoned = count % 50 == 49
+            bench.pool.give_back(instance)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for future in [_in_thread(partial(use, number)) for number in range(threads)]:
+            _result(future)
+    finally:
+        sys.setswitchinterval(interval)
+    numbers = bench.numbers()
+    assert numbers.peak <= policy.max_size
+    assert numbers.size == numbers.idle == len(bench.make.live)
+    assert (numbers.in_use, numbers.waiting) == (0, 0)
+    assert bench.pool.traffic().asked == threads * calls
+
+
+def test_threads_that_call_on_from_their_calls_are_never_refused_while_one_of_them_can_end() -> None:
+    waits = WatchedGraph()
+    outer, inner = Bench(_lazy(4), "app:outer", waits), Bench(_lazy(1), "app:inner", waits)
+
+    def use() -> None:
+        for _ in range(200):
+            frame = _call("app:outer")
+            holding = outer.pool.check_out(frame)
+            below = _call("app:inner", frame)
+            inner.pool.give_back(inner.pool.check_out(below))
+            outer.pool.give_back(holding)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for future in [_in_thread(use) for _ in range(8)]:
+            _result(future)
+    finally:
+        sys.setswitchinterval(interval)
+    assert inner.numbers().peak == 1
+    assert outer.numbers().peak <= 4
+
+
+def test_an_instance_whose_name_was_lost_is_found_again() -> None:
+    bench = Bench(_static(1))
+    bench.pool.start()
+    (instance,) = bench.make.live
+    bench.pool._returned.clear()  # as if Ctrl-C had come just then
+    assert bench.pool.check_out(_call()) is instance
+    bench.pool.give_back(instance)
+    assert bench.numbers().idle == 1
+
+
+def test_a_name_of_what_lives_no_more_is_passed_over() -> None:
+    bench = Bench(_lazy(2))
+    gone = bench.pool.check_out(_call())
+    gone.poisoned = True
+    bench.pool.give_back(gone)
+    bench.pool._returned.append(gone)
+    assert bench.pool.check_out(_call()) is not gone
+    assert bench.numbers().in_use == 1
+
+
+# The same, at the very moments that matter: another thread comes between two steps that are taken without the lock
+
+
+class _HeldThatTells(dict[Any, Any]):
+    """What a pool has for its holders, with something that is done once, when one has been taken out."""
+
+    def __init__(self, held: dict[Any, Any], then: Callable[[], None]) -> None:
+        super().__init__(held)
+        self._then: list[Callable[[], None]] = [then]
+
+    def __delitem__(self, key: Any) -> None:
+        super().__delitem__(key)
+        if self._then:
+            self._then.pop()()
+
+
+class _NamesThatTell(deque[Any]):
+    """The names of idle instances, with something that is done once, when one has been taken."""
+
+    def __init__(self, names: Iterable[Any], then: Callable[[], None]) -> None:
+        super().__init__(names)
+        self._then: list[Callable[[], None]] = [then]
+
+    def pop(self) -> Any:  # type: ignore[override]  # the stub's is positional
+        taken = super().pop()
+        if self._then:
+            self._then.pop()()
+        return taken
+
+
+def _at_the_next_look_at_the_clock(bench: Bench, action: Callable[[], None]) -> None:
+    actions = [action]
+
+    def clock() -> float:
+        if actions:
+            actions.pop()()
+        return bench.now
+
+    bench.pool._clock = clock
+
+
+def test_a_call_that_queues_while_an_instance_is_being_given_back_gets_it() -> None:
+    bench, waiting = Bench(_lazy(1)), []
+    instance = bench.pool.check_out(_call())
+    _at_the_next_look_at_the_clock(bench, lambda: waiting.append(_waiting_call(bench)))
+    bench.pool.give_back(instance)  # nobody waited when it began
+    assert _result(waiting[0]) is instance
+
+
+def test_a_call_that_queues_while_a_pool_is_retired_and_an_instance_given_back_closes_it() -> None:
+    bench = Bench(_lazy(1))
+    instance = bench.pool.check_out(_call())
+    _at_the_next_look_at_the_clock(bench, bench.pool.retire)
+    bench.pool.give_back(instance)
+    assert instance.closed
+    assert bench.numbers().size == 0
+
+
+def test_an_instance_that_is_being_taken_is_taken_by_one_call() -> None:
+    bench, others = Bench(_lazy(2)), []
+    bench.pool.give_back(bench.pool.check_out(_call()))
+    bench.pool._returned = _NamesThatTell(bench.pool._returned, lambda: others.append(bench.pool.check_out(_call())))
+    assert bench.pool.check_out(_call()) is not others[0]
+    assert bench.numbers().in_use == 2
+
+
+def test_a_wait_for_what_is_being_given_back_can_end() -> None:
+    waits, results = WatchedGraph(), []
+    inner, outer = Bench(_lazy(1), "app:inner", waits), Bench(_lazy(1), "app:outer", waits)
+    frame = _call("app:outer")
+    held = outer.pool.check_out(frame)
+    instance = inner.pool.check_out(_call("app:inner"))
+    # The call of `frame` waits for the inner pool, whose holder has just let go of it: so another may wait for `frame`.
+    below = _call("app:inner", frame)
+    _at_the_next_look_at_the_clock(inner, lambda: results.append(_waiting_call(inner, below)))
+    inner.pool._held = _HeldThatTells(inner.pool._held, lambda: results.append(_waiting_call(outer)))
+    inner.pool.give_back(instance)
+    assert _result(results[0]) is instance
+    outer.pool.give_back(held)
+    assert _result(results[1]) is held

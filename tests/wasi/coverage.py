@@ -11,6 +11,8 @@ from pathlib import Path
 
 from wasmtime import Engine, component
 
+from wasi.oracle import COMPILED
+from wasi.oracle_process import compiled
 from wasi.runs import BIN
 
 __all__ = ["EVERY_FUNCTION_FROM", "NOT_FOR_CLIENTS", "functions_of", "guests_by_function"]
@@ -40,7 +42,7 @@ def functions_of(guest: Path) -> frozenset[str]:
     Its toolchain leaves out what it does not call; but not that of JavaScript.
     """
     engine = Engine()
-    imports = component.Component.from_file(engine, str(guest)).type.imports(engine)
+    imports = compiled(engine, guest, COMPILED).type.imports(engine)
     found = set()
     for name, extern in imports.items():
         if name.startswith("wasi:") and isinstance(extern.ty, component.ComponentInstanceType):
@@ -52,7 +54,9 @@ def functions_of(guest: Path) -> frozenset[str]:
 
 def guests_by_function() -> dict[str, list[str]]:
     """Returns, for every function of WASI, the guests that import it."""
-    guests = [path for path in sorted(BIN.glob("*.wasm")) if not path.stem.endswith("-core")]
+    guests = [
+        path for path in sorted(BIN.glob("*.wasm")) if not path.stem.endswith("-core") and "caller" not in path.stem
+    ]
     return {
         function: [path.stem for path in guests if function in functions_of(path)]
         for function in sorted(functions_of(EVERY_FUNCTION_FROM))

@@ -75,6 +75,7 @@ def write_project(folder: Path, run: Run, groups: tuple[str, ...] = GROUPS) -> N
                 "imports": list(groups),
                 "wasi": {key: value for key, value in wasi.items() if value},
                 "pool": {"type": "lazy", "max_size": 1},
+                "limits": {"max_execution_ms": 30_000},
             }
         )
     text = yaml.safe_dump({"version": "1.0", "namespace": "app", "entries": entries}, sort_keys=False)

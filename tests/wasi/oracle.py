@@ -16,12 +16,12 @@ from pathlib import Path
 
 from wasi.runs import Outcome, Run
 
-__all__ = ["run_in_wasmtime", "why_no_sockets"]
+__all__ = ["COMPILED", "run_in_wasmtime", "why_no_sockets"]
 
 _HERE = Path(__file__).resolve().parent
 _OLDER = _HERE.parents[1] / ".wasmtime-47"
 _REQUIREMENTS = _HERE / "wasmtime-47.txt"
-_COMPILED = _HERE.parents[1] / ".pytest_cache" / "wasmtime"
+COMPILED = _HERE.parents[1] / ".pytest_cache" / "wasmtime"
 _PATIENCE_SECONDS = 60
 
 
@@ -38,7 +38,7 @@ def run_in_wasmtime(run: Run) -> Outcome:
         "arguments": list(run.arguments),
         "variables": run.variables,
         "network": run.network,
-        "cache": str(_COMPILED),
+        "cache": str(COMPILED),
     }
     with tempfile.TemporaryDirectory() as folder:
         asked, answered = Path(folder, "request"), Path(folder, "answer")

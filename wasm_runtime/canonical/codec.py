@@ -18,10 +18,9 @@ from polycall.wasm_runtime.canonical.layout import (
     size,
     values_of,
 )
-from polycall.wasm_runtime.canonical.lifting import Lifting
+from polycall.wasm_runtime.canonical.lifting import TOP, Lifting
 from polycall.wasm_runtime.canonical.lowering import MISFITS, Lowering
 from polycall.wasm_runtime.canonical.pieces import MAX_BYTES, Image, Pieces, too_large
-from polycall.wasm_runtime.canonical.strings import no_text
 from polycall.wasm_runtime.engine.native import SLOT_BYTES
 from polycall.wasm_runtime.engine.pace import AT_ONCE
 from polycall.wasm_runtime.wit.check_values import Mismatch, compile_check
@@ -82,31 +81,52 @@ class Codec:
             ConversionError: They are too many or too few, or one does not fit its type.
         """
         try:
-            try:
-                self._lower_parameters(values, raw, 0, pieces.pieces, pieces.handles, crossing.pace)
-            except MISFITS:
-                pieces.clear()
-                exact = self._check_parameters(values, crossing.pace)
-                self._lower_parameters(exact, raw, 0, pieces.pieces, pieces.handles, crossing.pace)
+            self.pack_parameters(values, raw, 0, pieces.pieces, pieces.handles, crossing.pace)
+        except BaseException as error:  # noqa: BLE001  # raised again, or it says how to go on
+            self.pack_again(error, values, raw, pieces, crossing)
+
+    def pack_again(
+        self, error: BaseException, values: Sequence[Value], raw: Image, pieces: Pieces, crossing: Crossing
+    ) -> None:
+        """Packs arguments that `pack_parameters` did not take as they are; see `lower_parameters`.
+
+        Args:
+            error: What it raised.
+            values: Plain values, as in `lower_parameters`.
+            raw: The slots.
+            pieces: What that has left of them.
+            crossing: Of the call.
+
+        Raises:
+            ConversionError: They do not fit.
+            BaseException: What was raised, if that says nothing of the arguments.
+        """
+        pieces.clear()
+        if not isinstance(error, MISFITS):
+            raise error
+        try:
+            exact = self._check_parameters(values, crossing.pace)
+            self.pack_parameters(exact, raw, 0, pieces.pieces, pieces.handles, crossing.pace)
         except BaseException:
             pieces.clear()
             raise
 
-    def lower_result(self, value: Value, raw: Image, pieces: Pieces, crossing: Crossing) -> Callable[[], None]:
+    def lower_result(
+        self, value: Value, raw: Image, pieces: Pieces, crossing: Crossing
+    ) -> tuple[int, bytearray] | None:
         """Packs the result of a host function, like `lower_parameters`.
 
         Returns:
-            What writes it to where the guest wants it; to be called when the pieces are placed.
+            Where the guest wants it, and what is to be written there when the pieces are placed; None for one in slots.
 
         Raises:
             ConversionError: It does not fit.
             TrapError: The guest wants it where it has no memory.
         """
-        if self.signature.result is None:
-            return _nothing
         if not self.returns_pointer:
-            self._lower(value, raw, pieces, crossing)
-            return _nothing
+            if self.signature.result is not None:
+                self._lower(value, raw, pieces, crossing)
+            return None
         length, boundary = self._result_size, self._result_alignment
         if length > MAX_BYTES:
             raise too_large(length)
@@ -116,11 +136,7 @@ class Codec:
             memory.fence(at, length, "the place of the result", boundary)
         image = bytearray(length)
         self._lower(value, image, pieces, crossing)
-
-        def write() -> None:  # the memory may have grown since, and never shrinks
-            memory.view[at : at + length] = image
-
-        return write
+        return at, image
 
     def _lower(self, value: Value, image: Image, pieces: Pieces, crossing: Crossing) -> None:
         try:
@@ -138,26 +154,36 @@ class Codec:
 
     # --- what the guest gives ---
 
-    def lift_parameters(self, raw: Image, crossing: Crossing) -> list[Any]:
+    @cached_property
+    def lift_parameters(self) -> Callable[[Image, Crossing], list[Any]]:
         """Reads the arguments of a guest's call of a host function, in the normal form of `check_values`.
 
         Raises:
             TrapError: The guest gave what is no value.
             LimitError: It is more than one call may bring.
         """
-        try:
-            values: list[Any] = self._lift_parameters(raw, 0, crossing)
-        except UnicodeDecodeError as error:
-            raise no_text(error) from None
-        return values
+        lifting = Lifting(self.encoding, self._shared, TOP)
+        with lifting.reads_text():
+            if self.spills:
+                together = TupleType(tuple(self._types))
+                image, at = _indirect(lifting, together, "the place of the parameters")
+                lifting.source.line(f"return {lifting.value(IN_MEMORY, together, image, at)}")
+            else:
+                values = lifting.values(IN_SLOTS, self._types, "image", "0")
+                lifting.source.line(f"return [{', '.join(values)}]")
+        return lifting.source.function()
 
-    def lift_result(self, raw: Image, crossing: Crossing) -> Value:
+    @cached_property
+    def lift_result(self) -> Callable[[Image, Crossing], Value]:
         """Reads the result of a call, like `lift_parameters`."""
-        try:
-            value: Value = self._lift_result(raw, 0, crossing)
-        except UnicodeDecodeError as error:
-            raise no_text(error) from None
-        return value
+        lifting = Lifting(self.encoding, self._shared, TOP)
+        if self.signature.result is not None:
+            with lifting.reads_text():
+                image, at = "image", "0"
+                if self.returns_pointer:
+                    image, at = _indirect(lifting, self._result, "the result")
+                lifting.source.line(f"return {lifting.value(self._result_form, self._result, image, at)}")
+        return lifting.source.function()
 
     @cached_property
     def plain_result(self) -> Callable[[Image, int, Any], None] | None:
@@ -182,7 +208,8 @@ class Codec:
         return compile_check(self._result)
 
     @cached_property
-    def _lower_parameters(self) -> _Lower:
+    def pack_parameters(self) -> _Lower:
+        """Does the work of `lower_parameters`, for arguments that are exactly of their types, and clears nothing."""
         lowering = Lowering("values", self.encoding, self._shared)
         source = lowering.source
         source.line(f"if len(values) != {len(self._types)}: raise Misfit")
@@ -205,28 +232,6 @@ class Codec:
         lowering.value(self._result_form, self._result, "value", "image", "at")
         return lowering.source.function()
 
-    @cached_property
-    def _lift_parameters(self) -> Callable[..., list[Any]]:
-        lifting = Lifting(self.encoding, self._shared)
-        if self.spills:
-            together = TupleType(tuple(self._types))
-            image, at = _indirect(lifting, together, "the place of the parameters")
-            lifting.source.line(f"return {lifting.value(IN_MEMORY, together, image, at)}")
-        else:
-            values = lifting.values(IN_SLOTS, self._types, "image", "at")
-            lifting.source.line(f"return [{', '.join(values)}]")
-        return lifting.source.function()
-
-    @cached_property
-    def _lift_result(self) -> Callable[..., Any]:
-        lifting = Lifting(self.encoding, self._shared)
-        if self.signature.result is not None:
-            image, at = "image", "at"
-            if self.returns_pointer:
-                image, at = _indirect(lifting, self._result, "the result")
-            lifting.source.line(f"return {lifting.value(self._result_form, self._result, image, at)}")
-        return lifting.source.function()
-
     @property
     def _result(self) -> WitType:
         if self.signature.result is None:
@@ -240,17 +245,17 @@ class Codec:
 
 def _indirect(lifting: Lifting, wit_type: WitType, what: str) -> tuple[str, str]:
     """Adds what goes from a pointer in the first slot to what lies there; returns the image and the offset."""
-    source = lifting.source
-    at, view = source.name(), source.name()
-    source.unpack([(0, "I", at)], "image", "at")
-    source.line(f'{view} = crossing.memory.fence({at}, {size(wit_type)}, "{what}", {alignment(wit_type)})')
+    source, length, boundary = lifting.source, size(wit_type), alignment(wit_type)
+    at, view, memory = source.name(), source.name(), source.name()
+    source.unpack([(0, "I", at)], "image", "0")
+    source.line(f"{memory} = crossing.memory")
+    # Asked here, for a call takes longer than both questions: whether it may be wrong, or the memory has grown.
+    with source.block(f"if {at} + {length} > {memory}.size or {at} % {boundary}:"):
+        source.line(f'{memory}.fence({at}, {length}, "{what}", {boundary})')
+    source.line(f"{view} = {memory}.view")
     if values_of(wit_type) > AT_ONCE:  # it holds long fixed lists
         source.line(f"crossing.pace.take({values_of(wit_type)}, {size(wit_type)})")
     return view, at
-
-
-def _nothing() -> None:
-    return
 
 
 @lru_cache(_MOST_KEPT)

@@ -39,6 +39,10 @@ class Crossing(Protocol):
         """
         ...
 
+    def allocate_one(self, size: int, boundary: int) -> int:
+        """Does what `allocate` does, for one size and alignment: most calls need no more."""
+        ...
+
     def lower_handles(self, handles: Sequence[tuple[HandleType, object]]) -> list[int]:
         """Puts handles into the guest's table, all or none, and returns their numbers.
 

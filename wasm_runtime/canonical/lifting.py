@@ -7,7 +7,8 @@ everything that is built is counted before, for many pointers may name one regio
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from polycall.interop.errors import TrapError
@@ -24,7 +25,7 @@ from polycall.wasm_runtime.canonical.apart import (
 from polycall.wasm_runtime.canonical.forms import IN_MEMORY, Form
 from polycall.wasm_runtime.canonical.layout import CaseType, alignment, arms, case_names, size, values_of
 from polycall.wasm_runtime.canonical.source import Field, Source
-from polycall.wasm_runtime.canonical.strings import decoder
+from polycall.wasm_runtime.canonical.strings import decoder, no_text
 from polycall.wasm_runtime.engine.pace import AT_ONCE
 from polycall.wasm_runtime.wit.check_values import wrap_some
 from polycall.wasm_runtime.wit.wit_types import (
@@ -43,10 +44,13 @@ from polycall.wasm_runtime.wit.wit_types import (
     WitType,
 )
 
-__all__ = ["LIFTING", "Lifting"]
+__all__ = ["LIFTING", "TOP", "Lifting"]
 
 LIFTING = "image, at, crossing"
 """The parameters of a lifting function: where the value lies, and the crossing."""
+
+TOP = "image, crossing"
+"""Those of the function for all that a call takes or gives, which begins at 0."""
 
 _SHORT_TEXT_BYTES = 512
 """Strings up to here are read in place and counted together with their neighbours: at most `AT_ONCE` of them."""
@@ -67,7 +71,10 @@ def _no_case(found: int, count: int, name: str) -> TrapError:
     return TrapError(f"a discriminant is {found}, and {name} has the cases 0 to {count - 1}")
 
 
-_CONSTANTS = {"character": _character, "no_case": _no_case, "nan": math.nan, "isnan": math.isnan}
+_CONSTANTS = {
+    **{"character": _character, "no_case": _no_case, "no_text": no_text},
+    **{"nan": math.nan, "isnan": math.isnan},
+}
 
 
 class _Image(NamedTuple):
@@ -91,18 +98,26 @@ class Lifting:
         source: The lines so far.
     """
 
-    def __init__(self, encoding: str, shared: dict[Any, Callable[..., Any]]) -> None:
+    def __init__(self, encoding: str, shared: dict[Any, Callable[..., Any]], parameters: str = LIFTING) -> None:
         """Begins a function.
 
         Args:
             encoding: Of strings.
             shared: The functions of types that are read apart, by type and form.
+            parameters: What the function takes.
         """
-        self.source = Source(LIFTING, _CONSTANTS)
+        self.source = Source(parameters, _CONSTANTS)
         self._encoding = encoding
         self._shared = shared
         self._whole: WitType | None = None  # what is read apart here, and so not once more
         self._fields: list[Field] = []
+
+    @contextmanager
+    def reads_text(self) -> Iterator[None]:
+        """Has what is added meanwhile trap where a string is none."""
+        with self.source.block("try:"):
+            yield
+        self.source.line("except UnicodeDecodeError as error: raise no_text(error) from None")
 
     def value(self, form: Form, wit_type: WitType, image: str, at: str) -> str:
         """Adds what reads a value that lies at `at` in an image; returns its expression."""

@@ -287,7 +287,7 @@ class Lowering:
         first, piece = self.source.name(), self.source.name()
         with self.source.block(f"for {first} in range(0, len({value}), {SCALARS_AT_ONCE}):"):
             self.source.line(f"{piece} = {value}[{first}:{first} + {SCALARS_AT_ONCE}]")
-            self._unless(f"set(map(type, {piece})) == {{{exact}}}")
+            self._unless(f"list(map(type, {piece})).count({exact}) == len({piece})")
             self.source.line(f"pace.step(len({piece}) * {AT_ONCE} // {SCALARS_AT_ONCE})")
             place = f"{at} + {first} * {size(Primitive(name))}"
             self.source.line(f'pack_into(f"<{{len({piece})}}{SCALAR_CODES[name]}", {image}, {place}, *{piece})')

@@ -67,9 +67,10 @@ class Pieces:
                 self._place_handles(crossing)
             if len(self.pieces) == 1:  # a text, mostly
                 ((data, boundary, image, at),) = self.pieces
-                (address,) = crossing.allocate([(len(data), boundary)])
+                size = len(data)
+                address = crossing.allocate_one(size, boundary)
                 _POINTER.pack_into(image, at, address)
-                crossing.memory.view[address : address + len(data)] = data
+                crossing.memory.view[address : address + size] = data
             elif self.pieces:
                 self._place_pieces(crossing)
         finally:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
-from ctypes import c_size_t, c_void_p
 from operator import add, mod
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from polycall.wasm_runtime.canonical.handles import Handle, Task, checked
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.canonical.pieces import Pieces
 from polycall.wasm_runtime.component.allocations import FEWEST, run_batch
-from polycall.wasm_runtime.engine.native import SLOT_BYTES, Buffer, call_unchecked
+from polycall.wasm_runtime.engine.native import SLOT_BYTES, Buffer, as_pointer, as_size, call_unchecked
 from polycall.wasm_runtime.engine.pace import Pace
 from polycall.wasm_runtime.engine.recursion import reach, too_deep
 from polycall.wasm_runtime.wit.wit_types import HandleType
@@ -52,7 +51,7 @@ class CoreCall:
         raw: The slots.
     """
 
-    __slots__ = ("_arguments", "_instance", "_trap", "raw")
+    __slots__ = ("_arguments", "_buffer", "_instance", "_store", "_trap", "_trapped", "raw")
 
     def __init__(self, instance: ComponentInstance, function: int, slots: int) -> None:
         """Prepares calls.
@@ -63,19 +62,12 @@ class CoreCall:
             slots: How many its parameters, or results if there are more of them, take.
         """
         self._instance = instance
-        buffer, self._trap = Buffer(SLOT_BYTES * max(1, slots)), Buffer(len(_NO_TRAP))
-        self.raw = buffer.data
+        self._store = store = instance.store
+        self._buffer, self._trap = Buffer(SLOT_BYTES * max(1, slots)), Buffer(len(_NO_TRAP))
+        self.raw, self._trapped = self._buffer.data, self._trap.data
         # Made once: converting five numbers to C would take longer than the call does.
-        self._arguments = (
-            c_void_p(instance.store.context),
-            c_void_p(function),
-            c_void_p(buffer.address),
-            c_size_t(slots),
-            c_void_p(self._trap.address),
-            self._trap.data,
-            instance.store,
-            buffer,
-        )
+        raw, trap = as_pointer(self._buffer.address), as_pointer(self._trap.address)
+        self._arguments = as_pointer(store.context), as_pointer(function), raw, as_size(slots), trap
 
     def __call__(self) -> None:
         """Calls the function: it reads the slots, and its results lie there then.
@@ -84,14 +76,13 @@ class CoreCall:
             PolycallError: It trapped, was interrupted, or a host function that it called failed; or Python's recursion
                 limit is too near.
         """
-        context, function, raw, slots, trap, trapped, store, _ = self._arguments
-        if store.calls_back:
+        if self._store.calls_back:
             try:
                 reach()
             except RecursionError:
                 raise too_deep() from None
-        error = call_unchecked(context, function, raw, slots, trap)
-        if error or trapped != _NO_TRAP:
+        error = call_unchecked(*self._arguments)  # `functools.partial` would go one level deeper than `reach`
+        if error or self._trapped != _NO_TRAP:
             self._instance.failed(error, self._trap)
 
 
@@ -121,11 +112,19 @@ class Border:
         "short",
     )
 
-    def __init__(self, instance: ComponentInstance, options: Options, number: int) -> None:
+    def __init__(self, instance: ComponentInstance, options: Options, number: int, task: Task | None = None) -> None:
+        """Makes one.
+
+        Args:
+            instance: Whose border it is.
+            options: How values cross.
+            number: The component instance on the guest's side.
+            task: What borrows that are lowered belong to.
+        """
         self._instance = instance
         self._options = options
         self._realloc: CoreCall | None = None
-        self._task: Task | None = None
+        self._task = task
         self._allocation = Task()  # each call of the allocator is a task of its own
         self._lenders: list[Handle | ResourceState] = []
         self._lent: list[ResourceState] = []
@@ -134,12 +133,6 @@ class Border:
         self.short = 0
         self.number = number
         self.has_lent = False
-
-    def begin(self, task: Task | None = None) -> None:
-        """Begins a call; borrows that are lowered belong to `task`."""
-        self.pace.begin(self._instance.store.call)
-        self.short = 0
-        self._task = task
 
     def end(self) -> None:
         """Gives back what was lent for the call."""
@@ -154,17 +147,46 @@ class Border:
     def allocate(self, wanted: Sequence[tuple[int, int]]) -> list[int]:
         """Has the guest make room; see `Crossing.allocate`."""
         instance, number = self._instance, self.number
+        if len(wanted) < FEWEST or self._options.realloc_parameters != _REALLOC or not instance.may_batch:
+            return [self.allocate_one(size, boundary) for size, boundary in wanted]
         outer, instance.task = instance.task, self._allocation
         instance.may_leave[number] = False
-        if len(wanted) == 1:
-            addresses = [self._allocated(*wanted[0])]
-        elif len(wanted) >= FEWEST and self._options.realloc_parameters == _REALLOC and instance.may_batch:
-            addresses = self._allocated_in_a_row(wanted)
-        else:
-            addresses = [self._allocated(size, boundary) for size, boundary in wanted]
+        addresses = self._allocated_in_a_row(wanted)
         instance.may_leave[number] = True
         instance.task = outer
         return addresses
+
+    def allocate_one(self, size: int, boundary: int) -> int:
+        """Has the guest make room; see `Crossing.allocate_one`."""
+        if size > _MAX_BYTES:
+            _check_size(size)
+        parameters = self._options.realloc_parameters
+        if not size and parameters != _REALLOC:
+            return boundary  # no one's memory, but not null either; what such allocators do with nothing, nobody says
+        instance, number, task = self._instance, self.number, self._allocation
+        realloc = self._realloc
+        if realloc is None:
+            realloc = self._realloc = instance.core_call(self._options.realloc, parameters)
+        raw = realloc.raw
+        if parameters == _REALLOC:
+            _FOUR.pack_into(raw, 0, 0, 0, boundary, size)
+        elif parameters == _SIZE_AND_ALIGNMENT:
+            _TWO.pack_into(raw, 0, size, boundary)
+        else:
+            _POINTER.pack_into(raw, 0, size)
+        store = instance.store
+        task.slots = None
+        outer, instance.task = instance.task, task
+        instance.may_leave[number] = False
+        store.wanted_bytes = size
+        realloc()
+        store.wanted_bytes = 0  # if it failed, the instance is not used again
+        instance.may_leave[number] = True
+        instance.task = outer
+        (address,) = _POINTER.unpack_from(raw)
+        if not address or address % boundary or address + size > self.memory.size:  # or a memory that has grown
+            self._check(address, size, boundary)
+        return int(address)
 
     def _allocated_in_a_row(self, wanted: Sequence[tuple[int, int]]) -> list[int]:
         sizes = [size for size, _ in wanted]
@@ -180,32 +202,6 @@ class Border:
             for (size, boundary), address in zip(wanted, addresses, strict=True):
                 self._check(address, size, boundary)
         return addresses
-
-    def _allocated(self, size: int, boundary: int) -> int:
-        if size > _MAX_BYTES:
-            _check_size(size)
-        parameters = self._options.realloc_parameters
-        if not size and parameters != _REALLOC:
-            return boundary  # no one's memory, but not null either; what such allocators do with nothing, nobody says
-        realloc = self._realloc
-        if realloc is None:
-            realloc = self._realloc = self._instance.core_call(self._options.realloc, parameters)
-        raw = realloc.raw
-        if parameters == _REALLOC:
-            _FOUR.pack_into(raw, 0, 0, 0, boundary, size)
-        elif parameters == _SIZE_AND_ALIGNMENT:
-            _TWO.pack_into(raw, 0, size, boundary)
-        else:
-            _POINTER.pack_into(raw, 0, size)
-        store = self._instance.store
-        self._allocation.slots = None
-        store.wanted_bytes = size
-        realloc()
-        store.wanted_bytes = 0  # if it failed, the instance is not used again
-        (address,) = _POINTER.unpack_from(raw)
-        if not address or address % boundary or address + size > self.memory.size:  # or a memory that has grown
-            self._check(address, size, boundary)
-        return int(address)
 
     def _check(self, address: int, size: int, boundary: int) -> None:
         store = self._instance.store
@@ -289,13 +285,13 @@ class LiftedCall:
         self._instance = instance
         self._codec = codec
         self._number = function.instance
-        self._border = Border(instance, function.options, function.instance)
+        self._task = Task()
+        self._border = Border(instance, function.options, function.instance, self._task)
         self._core = instance.core_call(function.core, max(len(parameters), len(results)))
         post_return = function.options.post_return
         self._post_return = None if post_return is None else instance.core_call(post_return, len(results))
-        # One of each for all calls: an instance cannot be entered while it runs, nor is it used after a failure. (Calls
-        # back into one that runs have objects of their own; see `ComponentInstance`.)
-        self._task = Task()
+        # One of each, and of what is above, for all calls: an instance cannot be entered while it runs, nor is it used
+        # after a failure. (Calls back into one that runs have objects of their own; see `ComponentInstance`.)
         self._pieces = Pieces()
         self._entering: dict[int | None, tuple[int, ...]] = {}
 
@@ -310,22 +306,32 @@ class LiftedCall:
             ConversionError: The values do not fit; nothing of the guest was touched.
             PolycallError: The guest trapped, was interrupted, or gave what is no value.
         """
+        # What others do by a method stands here once more where it is short: each call of Python's costs as much as it.
         instance, border, codec, task = self._instance, self._border, self._codec, self._task
         core, pieces = self._core, self._pieces
+        raw = core.raw
         task.slots = None
-        border.begin(task)
-        codec.lower_parameters(values, core.raw, pieces, border)
+        border.pace.begin(instance.store.call)
+        border.short = 0
+        try:  # `Codec.lower_parameters`
+            codec.pack_parameters(values, raw, 0, pieces.pieces, pieces.handles, border.pace)
+        except BaseException as error:  # noqa: BLE001  # raised again, or it says how to go on
+            codec.pack_again(error, values, raw, pieces, border)
         if pieces.handles:
             _check_handles(border, pieces, values)
         entering = self._entering.get(caller)
         if entering is None:
             entering = self._entering[caller] = instance.entering(self._number, caller)
-        instance.enter(entering)
+        running = instance.running
+        if running:
+            instance.check_entry(entering)
+        instance.entered = True
+        running.append(entering)
         outer, instance.task = instance.task, task
         if pieces.pieces or pieces.handles:
             pieces.place(border)
         core()
-        result = codec.lift_result(core.raw, border)
+        result = codec.lift_result(raw, border)
         if task.borrows:
             raise TrapError("borrow handles still remain at the end of the call")
         if border.has_lent:
@@ -333,7 +339,7 @@ class LiftedCall:
         if self._post_return is not None:
             self._run_post_return(self._post_return)
         instance.task = outer
-        instance.leave(entering)
+        running.pop()
         return result
 
     def _run_post_return(self, post_return: CoreCall) -> None:
@@ -401,17 +407,20 @@ class LoweredCall:
         instance, border, codec = self._instance, self._border, self._codec
         if not instance.may_leave[self._number]:
             raise TrapError("cannot leave component instance")
-        border.begin()
+        border.pace.begin(instance.store.call)
+        border.short = 0
         values = codec.lift_parameters(raw, border)
         result = self._call(*values)
         border.pace.begin(instance.store.call)  # what the call was given and what it answers are counted apart
         pieces = self._pieces
         try:
-            write = codec.lower_result(result, raw, pieces, border)
+            placed = codec.lower_result(result, raw, pieces, border)
         except ConversionError as error:
             raise error if self._misfit is None else self._misfit(error)  # noqa: B904  # the same, with more to say
         if pieces.pieces or pieces.handles:
             pieces.place(border)
-        write()
+        if placed is not None:
+            at, image = placed
+            border.memory.view[at : at + len(image)] = image  # it may have grown since, and never shrinks
         if border.has_lent:
             border.end()

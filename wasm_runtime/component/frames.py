@@ -1,18 +1,17 @@
 """What core modules are given when they are instantiated, with every address ready for C.
 
 A Python guest is given two thousand things, one by one, for each fresh instance. So all that a name costs beside the
-engine's own look-up is paid once: arguments are ctypes objects made beforehand, and the memory that the engine writes
+engine's own look-up is paid once: arguments are made beforehand, and the memory that the engine writes
 to is used again for the next instance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ctypes import c_char_p, c_size_t, c_void_p
 from typing import NamedTuple
 
 from polycall.wasm_runtime.component.plan import CoreExport, CoreRef, Instantiate
-from polycall.wasm_runtime.engine.native import Buffer
+from polycall.wasm_runtime.engine.native import Argument, Buffer, as_bytes, as_pointer, as_size
 
 __all__ = ["EXTERN_BYTES", "EXTERN_CONTENT", "INSTANCE_BYTES", "Frame", "Frames", "Given"]
 
@@ -33,9 +32,10 @@ class _Export(NamedTuple):
     """An export of a core instance that goes to a slot."""
 
     core: int
-    name: c_char_p
-    length: c_size_t
+    name: Argument
+    length: Argument
     slot: int
+    text: bytes
 
 
 class Given(NamedTuple):
@@ -50,7 +50,7 @@ class Given(NamedTuple):
     """
 
     first: int
-    how_many: c_size_t
+    how_many: Argument
     exports: tuple[_Export, ...]
     hosts: tuple[tuple[int, int], ...]
     copies: tuple[tuple[int, int], ...]
@@ -74,9 +74,9 @@ class Frame:
         self._data = self._pinned.data
         start = self._pinned.address
         addresses = range(start + self._slots_at, start + len(self._data), EXTERN_BYTES)
-        self.cores = [c_void_p(start + each * INSTANCE_BYTES) for each in range(cores)]
-        self.slots = [c_void_p(each) for each in addresses]
-        self.contents = [c_void_p(each + EXTERN_CONTENT) for each in addresses]
+        self.cores = [as_pointer(start + each * INSTANCE_BYTES) for each in range(cores)]
+        self.slots = [as_pointer(each) for each in addresses]
+        self.contents = [as_pointer(each + EXTERN_CONTENT) for each in addresses]
 
     def copy(self, copies: Iterable[tuple[int, int]]) -> None:
         """Fills slots with what others have."""
@@ -109,11 +109,11 @@ class Frames:
                 copies.append((known, slot))
             elif isinstance(ref, CoreExport):
                 name = ref.name.encode()
-                exports.append(_Export(ref.instance, c_char_p(name), c_size_t(len(name)), slot))
+                exports.append(_Export(ref.instance, as_bytes(name), as_size(len(name)), slot, name))
             else:
                 hosts.append((ref.index, slot))
         self._slots += len(imports)
-        return Given(first, c_size_t(len(imports)), tuple(exports), tuple(hosts), tuple(copies))
+        return Given(first, as_size(len(imports)), tuple(exports), tuple(hosts), tuple(copies))
 
     def take(self) -> Frame:
         """Returns a frame that nobody else uses."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable, Sequence
-from ctypes import ArgumentError, c_char_p, c_size_t, c_void_p
+from ctypes import ArgumentError
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -35,7 +35,7 @@ from polycall.wasm_runtime.component.plan import (
 )
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import take_error
-from polycall.wasm_runtime.engine.native import Buffer, address_of
+from polycall.wasm_runtime.engine.native import Argument, Buffer, address_of, as_bytes, as_pointer, as_size
 from polycall.wasm_runtime.engine.recursion import reach, too_deep
 from polycall.wasm_runtime.engine.stores import GuestStore, Handler
 
@@ -57,7 +57,7 @@ class ModuleStep(NamedTuple):
     """An instantiation of a plan, with what it needs at hand: its number, its module, what it imports, its memories."""
 
     core: int
-    address: c_void_p
+    address: Argument
     given: Given
     memories: tuple[str, ...]
 
@@ -72,6 +72,7 @@ class ComponentInstance:
         may_leave: Whether each component instance may call out at the moment.
         task: The call that runs, or None.
         entered: Whether a call has reached the guest since `call` was entered last.
+        running: The component instances that each call on its way has entered, the outermost call first.
         may_batch: Whether calls of its allocators may follow each other without anything in between.
         memories: The addresses of the ``wasmtime_memory_t`` that its core instances export.
     """
@@ -85,13 +86,12 @@ class ComponentInstance:
         self.may_leave = [True] * len(plan.parents)
         self.task: Task | None = None
         self.entered = False
+        self.running: list[tuple[int, ...]] = []
         self.may_batch = linked.may_batch
         self.memories: list[int] = []
         self._known: set[tuple[int, ...]] = set()
         self._linked = linked
-        self._may_enter = [True] * len(plan.parents)
-        self._chain = 0
-        self._context = c_void_p(store.context)
+        self._context = as_pointer(store.context)
         self._frame: Frame | None = linked.frames.take()
         self._cores = self._frame.cores
         self._externs: dict[CoreRef, Buffer] = {}
@@ -119,28 +119,28 @@ class ComponentInstance:
             raise _closed()
         slots, contents = frame.slots, frame.contents
         look_up = native.instance_export
-        for core, name, length, slot in given.exports:
+        for core, name, length, slot, text in given.exports:
             if not look_up(context, cores[core], name, length, slots[slot]):
-                raise PreparationError(f"a core module has no export {name.value!r}")
+                raise PreparationError(f"a core module has no export {text!r}")
         for index, slot in given.hosts:  # a slot that holds one never holds anything else: its kind is 0 from the start
             self._make_function(index, contents[slot])
         if given.copies:
             frame.copy(given.copies)
         return frame
 
-    def _instantiated(self, module: c_void_p, imports: c_void_p, count: c_size_t, made: c_void_p) -> None:
+    def _instantiated(self, module: Argument, imports: Argument, count: Argument, made: Argument) -> None:
         try:
             reach()
         except RecursionError:
             raise too_deep() from None
         trap = Buffer(8)
-        error = native.instance_new(self._context, module, imports, count, made, c_void_p(trap.address))
+        error = native.instance_new(self._context, module, imports, count, made, as_pointer(trap.address))
         if error or trap.data != bytes(8):
             self.failed(error, trap)
 
-    def _make_function(self, index: int, function: c_void_p) -> None:
+    def _make_function(self, index: int, function: Argument) -> None:
         linked = self._linked
-        environment = c_void_p(self.store.environment(index))
+        environment = as_pointer(self.store.environment(index))
         callback = linked.engine.core_callback
         native.function_new(self._context, linked.functypes[index], callback, environment, None, function)
 
@@ -162,14 +162,14 @@ class ComponentInstance:
         if found is None:
             found = self._externs[ref] = Buffer(EXTERN_BYTES)
             if isinstance(ref, CoreHost):
-                self._make_function(ref.index, c_void_p(found.address + EXTERN_CONTENT))
+                self._make_function(ref.index, as_pointer(found.address + EXTERN_CONTENT))
             else:
                 self._look_up(self._cores[ref.instance], ref.name.encode(), found)
         return found.address
 
-    def _look_up(self, core: c_void_p, name: bytes, extern: Buffer) -> None:
-        target = c_void_p(extern.address)
-        if not native.instance_export(self._context, core, c_char_p(name), c_size_t(len(name)), target):
+    def _look_up(self, core: Argument, name: bytes, extern: Buffer) -> None:
+        target = as_pointer(extern.address)
+        if not native.instance_export(self._context, core, as_bytes(name), as_size(len(name)), target):
             raise PreparationError(f"a core module has no export {name!r}")
 
     def memory(self, ref: CoreExport | None) -> GuestMemory:
@@ -195,9 +195,11 @@ class ComponentInstance:
         if found is None:
             module = self._linked.engine.own_module(batch_module())
             made, function = Buffer(INSTANCE_BYTES), Buffer(EXTERN_BYTES)
-            core = c_void_p(made.address)
+            core = as_pointer(made.address)
             # The engine checks here that what it is given is an allocator.
-            self._instantiated(c_void_p(address_of(module.ptr())), c_void_p(self._extern(realloc)), c_size_t(1), core)
+            self._instantiated(
+                as_pointer(address_of(module.ptr())), as_pointer(self._extern(realloc)), as_size(1), core
+            )
             self._look_up(core, b"", function)
             self._batch_functions.append(function)
             found = self._batches[realloc] = CoreCall(self, function.address + EXTERN_CONTENT, BATCH_SLOTS)
@@ -263,28 +265,20 @@ class ComponentInstance:
             number = self._linked.plan.parents[number]
         return tuple(found)
 
-    def enter(self, entering: tuple[int, ...]) -> None:
-        """Enters component instances.
+    def check_entry(self, entering: tuple[int, ...]) -> None:
+        """Raises if component instances must not be entered, which then are added to `running`.
+
+        They are taken out of it when their call ends, but not after a failure, which is the end of the instance.
 
         Raises:
             TrapError: One of them runs already, or too many are on the way.
         """
-        may_enter = self._may_enter
-        for number in entering:
-            if not may_enter[number]:
-                raise TrapError("cannot enter component instance")
-        if self._chain >= MAX_CHAIN:
+        for entered in self.running:
+            for number in entering:
+                if number in entered:
+                    raise TrapError("cannot enter component instance")
+        if len(self.running) >= MAX_CHAIN:
             raise TrapError(f"more than {MAX_CHAIN} component instances call each other in a row")
-        self.entered = True
-        self._chain += 1
-        for number in entering:
-            may_enter[number] = False
-
-    def leave(self, entering: tuple[int, ...]) -> None:
-        """Leaves what `enter` entered; not called after a failure, which is the end of the instance."""
-        self._chain -= 1
-        for number in entering:
-            self._may_enter[number] = True
 
     def failed(self, error: int | None, trap: Buffer) -> None:
         """Raises what the engine says of a call or an instantiation that failed."""
@@ -387,12 +381,14 @@ class ComponentInstance:
                 drop()
             return
         entering = self.entering(resource_type.owner, caller)
-        self.enter(entering)
+        self.check_entry(entering)
+        self.entered = True
+        self.running.append(entering)
         if resource_type.destructor is not None:
             outer, self.task = self.task, Task()
             resource_type.destructor(rep)
             self.task = outer
-        self.leave(entering)
+        self.running.pop()
 
     def _destroy(self, destructor: CoreRef, rep: object) -> None:
         call = self._destructors.get(destructor)
@@ -418,7 +414,7 @@ class ComponentInstance:
         """Lets go of the store's memory, before the store is deleted; harmless when repeated."""
         for memory in self._memories.values():
             memory.close()
-        self._may_enter = [False] * len(self._may_enter)  # a call would reach into freed memory
+        self.running = [tuple(range(len(self.tables)))]  # nothing may enter: a call would reach into freed memory
         self._calls.clear()
         self._destructors.clear()
         self._batches.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ctypes import c_void_p
 
 import wasmtime
 
@@ -30,7 +29,7 @@ from polycall.wasm_runtime.component.plan import (
     ResourceFunction,
     Step,
 )
-from polycall.wasm_runtime.engine.native import address_of
+from polycall.wasm_runtime.engine.native import address_of, as_pointer
 from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
 from polycall.wasm_runtime.wit.signature import Signature
 
@@ -95,7 +94,7 @@ class LinkedPlan:
         self.frames = Frames(plan.steps)
         self._steps = self._linked(plan.steps)
         self._types = self._core_types(plan.host_functions)
-        self.functypes = [c_void_p(address_of(each.ptr())) for each in self._types]
+        self.functypes = [as_pointer(address_of(each.ptr())) for each in self._types]
         self.refuse_import = host.refuse_import
         self._codecs: dict[int, Codec] = {}  # by the identity of the plan's functions: their hash takes long
 
@@ -104,7 +103,7 @@ class LinkedPlan:
         return [self._module(step, *next(given)) if isinstance(step, Instantiate) else step for step in steps]
 
     def _module(self, step: Instantiate, core: int, given: Given) -> ModuleStep:
-        address = c_void_p(address_of(self._modules[step.module].ptr()))
+        address = as_pointer(address_of(self._modules[step.module].ptr()))
         return ModuleStep(core, address, given, self._memory_names[step.module])
 
     def _core_types(self, functions: Sequence[HostCoreFunction]) -> list[wasmtime.FuncType]:

@@ -18,9 +18,12 @@ class Wear:
     """What the memories of an instance may grow to: half of what is theirs, each for itself and all together.
 
     A call that took no more than half of a memory, together with all before it, finds room once more.
+
+    Attributes:
+        bounds: For each memory, and for all of them together, what tells how many bytes there are, and the bound.
     """
 
-    __slots__ = ("_bounds", "_limit", "_share")
+    __slots__ = ("_limit", "_share", "bounds")
 
     def __init__(self, limit: int | None, share_bytes: int) -> None:
         """Makes one that knows no memory.
@@ -31,7 +34,7 @@ class Wear:
         """
         self._limit = limit
         self._share = None if limit is None else share_bytes
-        self._bounds: list[tuple[Callable[[], int], int]] = []
+        self.bounds: list[tuple[Callable[[], int], int]] = []
 
     def watch(self, meters: Sequence[Callable[[], int]]) -> None:
         """Says which memories there are, once the instance has started; they are as it starts.
@@ -39,21 +42,18 @@ class Wear:
         Args:
             meters: For each memory, what tells how many bytes it holds.
         """
-        self._bounds = [(meter, _bound(self._share, meter())) for meter in meters]
+        self.bounds = [(meter, _bound(self._share, meter())) for meter in meters]
         if len(meters) > 1:
 
             def together() -> int:
                 return sum(meter() for meter in meters)
 
-            self._bounds.append((together, _bound(self._limit, together())))
+            self.bounds.append((together, _bound(self._limit, together())))
 
     @property
     def worn(self) -> bool:
         """Whether the instance has grown past a bound."""
-        for held, bound in self._bounds:  # noqa: SIM110  # `any` takes three times as long, and each call pays for this
-            if held() > bound:
-                return True
-        return False
+        return any(held() > bound for held, bound in self.bounds)
 
 
 def _bound(limit: int | None, starting_bytes: int) -> int:

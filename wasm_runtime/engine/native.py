@@ -23,7 +23,7 @@ from ctypes import (
     py_object,
 )
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from wasmtime._ffi import dll
 
@@ -31,8 +31,12 @@ __all__ = [
     "CORE_CALLBACK",
     "EPOCH_CALLBACK",
     "SLOT_BYTES",
+    "Argument",
     "Buffer",
     "address_of",
+    "as_bytes",
+    "as_pointer",
+    "as_size",
     "bare",
     "memory_meter",
     "prototype",
@@ -54,14 +58,23 @@ def prototype(name: str, result: Any, *parameters: Any) -> Callable[..., Any]:
 
 
 def bare(name: str, result: Any = c_void_p) -> Callable[..., Any]:
-    """Returns a C function that takes ctypes objects alone, made beforehand: ctypes then converts nothing.
+    """Returns a C function that takes arguments made by `as_pointer` and the like: ctypes then converts nothing.
 
-    A plain number would be passed as an ``int`` of C, and cut.
+    A plain number would be passed as an ``int`` of C, and cut. ctypes objects may be passed as well, and take longer.
     """
     function = dll[name]
     function.restype = result
     return function
 
+
+Argument: TypeAlias = Any
+"""An argument made beforehand, which goes to C as it is: ctypes has no public name for it."""
+
+as_pointer: Callable[[int], Argument] = c_void_p.from_param
+"""Makes an argument of an address; what lies there must live as long."""
+
+as_size: Callable[[int], Argument] = c_size_t.from_param
+as_bytes: Callable[[bytes], Argument] = c_char_p.from_param
 
 call_unchecked = bare("wasmtime_func_call_unchecked")
 """(context, function, slots, number of slots, trap) -> error or None."""
@@ -117,8 +130,8 @@ component_delete = prototype("wasmtime_component_delete", None, c_void_p)
 
 _HOST_FAILED = b"a host function failed"
 # Callbacks fail by these alone, with arguments made beforehand: converting them would need more of Python's stack.
-host_failed_error: Callable[[], int] = partial(_error_new, c_char_p(_HOST_FAILED))
-host_failed_trap: Callable[[], int] = partial(_trap_new, c_char_p(_HOST_FAILED), c_size_t(len(_HOST_FAILED)))
+host_failed_error: Callable[[], int] = partial(_error_new, as_bytes(_HOST_FAILED))
+host_failed_trap: Callable[[], int] = partial(_trap_new, as_bytes(_HOST_FAILED), as_size(len(_HOST_FAILED)))
 
 SLOT_BYTES = 16
 """The size of a ``wasmtime_val_raw_t``: a parameter or a result of a core function."""
@@ -145,7 +158,7 @@ def memory_meter(context: int, memory: int) -> Callable[[], int]:
         context: The store's ``wasmtime_context_t``, as an address.
         memory: The address of a ``wasmtime_memory_t``, which must live as long as the result.
     """
-    return partial(_untyped_memory_size, c_void_p(context), c_void_p(memory))
+    return partial(_untyped_memory_size, as_pointer(context), as_pointer(memory))
 
 
 def address_of(pointer: Any) -> int:

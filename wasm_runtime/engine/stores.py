@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from ctypes import c_void_p
 from threading import get_ident, main_thread
 from typing import Any, NoReturn, Protocol
 
@@ -26,7 +25,7 @@ from polycall.wasm_runtime.engine.engine_errors import EngineError
 from polycall.wasm_runtime.engine.epoch_ticker import EpochTicker
 from polycall.wasm_runtime.engine.memory_shares import Shares
 from polycall.wasm_runtime.engine.memory_wear import Wear
-from polycall.wasm_runtime.engine.native import CORE_CALLBACK, EPOCH_CALLBACK, SLOT_BYTES, address_of
+from polycall.wasm_runtime.engine.native import CORE_CALLBACK, EPOCH_CALLBACK, SLOT_BYTES, address_of, as_pointer
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
 from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
 
@@ -108,7 +107,9 @@ class GuestStore:
         host_calls: How often the guest has called its host since that was last set to 0.
         starting: Whether the guest's start code runs, and not a call.
         memories: The addresses of the ``wasmtime_memory_t`` that are known; see `watch`.
+        views: What `slots` has given before.
         wanted_bytes: What the guest's allocator is being asked for by the host, while it is; else 0.
+        wear: Says when the memories have grown so far that a fresh instance should take the place of this one.
     """
 
     __slots__ = (
@@ -119,8 +120,6 @@ class GuestStore:
         "_key",
         "_memory_limit",
         "_shares",
-        "_views",
-        "_wear",
         "call",
         "calls_back",
         "context",
@@ -133,12 +132,15 @@ class GuestStore:
         "session",
         "shield",
         "starting",
+        "views",
         "wanted_bytes",
+        "wear",
     )
 
     def __init__(  # the engine alone makes stores
         self, engine: WasmEngine, key: int, address: int, memory_limit: int | None, shares: Shares
     ) -> None:
+        self.session: StoreSession | None = None  # first of all: `close` asks for it, also if this fails half-way
         self._engine = engine
         self._key = key
         self.handlers: Mapping[int, Handler] | None = None
@@ -148,9 +150,9 @@ class GuestStore:
         self._memory_limit = memory_limit
         self._shares = shares
         self.memories: Sequence[int] = ()
-        self._wear = Wear(memory_limit, shares.running_bytes)
+        self.wear = Wear(memory_limit, shares.running_bytes)
         self.wanted_bytes = 0
-        self._views: dict[tuple[int, int], memoryview] = {}
+        self.views: dict[tuple[int, int], memoryview] = {}
         self.calls_back = True
         self.starting = False
         self.enters_host = True
@@ -158,7 +160,6 @@ class GuestStore:
         self.failed_call: PolycallError | None = None
         self.failure: BaseException | None = None
         self.shield: SignalShield | None = None
-        self.session: StoreSession | None = None
         self.host_calls = 0
 
     def environment(self, function: int) -> int:
@@ -168,11 +169,11 @@ class GuestStore:
     def slots(self, address: int, count: int) -> memoryview:
         """Returns a view of the slots of a call, which the engine has just said are there."""
         # They lie on the stack: at the same place in nearly all calls of a loop. A view is nothing but the address.
-        known = self._views.get((address, count))
+        known = self.views.get((address, count))
         if known is None:
-            if len(self._views) >= _MOST_VIEWS:
-                self._views.clear()
-            known = self._views[address, count] = native.view(address, count * SLOT_BYTES)
+            if len(self.views) >= _MOST_VIEWS:
+                self.views.clear()
+            known = self.views[address, count] = native.view(address, count * SLOT_BYTES)
         return known
 
     def cap_memory(self, each_bytes: int) -> None:
@@ -192,12 +193,7 @@ class GuestStore:
             memories: The addresses of their ``wasmtime_memory_t``, which must live as long as the instance.
         """
         self.memories = memories
-        self._wear.watch([native.memory_meter(self.context, memory) for memory in memories])
-
-    @property
-    def worn(self) -> bool:
-        """Whether the memories have grown so far that a fresh instance should take the place of this one."""
-        return self._wear.worn
+        self.wear.watch([native.memory_meter(self.context, memory) for memory in memories])
 
     def begin(self, call: CallContext, *, starting: bool = False) -> None:
         """Makes ready for a call, or for the guest's start code; `end` must follow."""
@@ -336,7 +332,7 @@ class WasmEngine:
         self._own_modules: dict[str, wasmtime.Module] = {}
         self._on_epoch = EPOCH_CALLBACK(self._epoch_passed)
         self._on_call = CORE_CALLBACK(self._called)
-        self.core_callback = c_void_p(address_of(self._on_call))
+        self.core_callback = as_pointer(address_of(self._on_call))
 
     def new_store(self, memory_limit: int | None, shares: Shares) -> GuestStore:
         """Makes a store.
@@ -395,7 +391,9 @@ class WasmEngine:
             handlers = store.handlers
             if handlers is None:
                 raise InternalError("a guest ran in a store that was closed")
-            handlers[environment & _FUNCTIONS](caller, store.slots(slots, count) if slots else _NO_SLOTS)
+            # `GuestStore.slots` is asked for what is not known yet: a call for each would take longer than the look-up.
+            raw = (store.views.get((slots, count)) or store.slots(slots, count)) if slots else _NO_SLOTS
+            handlers[environment & _FUNCTIONS](caller, raw)
         except BaseException as failure:  # noqa: BLE001 - Ctrl-C lands here too; nothing may unwind through the engine
             if shield is not None:
                 shield.holding = True

@@ -41,7 +41,9 @@ class Funcs(HostInterface):
         return self._call(store, target, payload, as_bytes)
 
     def _call(self, store: GuestStore, target: str, payload: str | bytes, convert: Callable[[Value], Value]) -> Value:
-        caller = store.caller()
+        caller = store.call
+        if caller is None or store.starting:
+            caller = store.caller()  # which raises
         if not (_is_target if len(target) <= _MOST_KEPT else _is_target.__wrapped__)(target):
             return {"err": f"invalid function target: {cut(target)}"}
         try:

@@ -198,9 +198,9 @@ def test_a_guest_that_never_drops_what_it_is_given_costs_a_constant(shell: WasmF
 def test_pollables_are_bounded_in_each_call_and_free_again_in_the_next(shell: WasmFunction) -> None:
     guest = Shell(shell)
     for _ in range(3):
-        guest.call("subscribe", 1024)
-    with pytest.raises(polycall.LimitError, match="the guest has 1024 pollables"):
-        guest.call("subscribe", 1025)
+        guest.call("subscribe", 16_384)
+    with pytest.raises(polycall.LimitError, match="the guest has 16384 pollables"):
+        guest.call("subscribe", 16_385)
     guest.instance.close()
 
 

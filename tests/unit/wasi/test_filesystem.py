@@ -31,11 +31,14 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(params=["none", "process"])
+@pytest.fixture
 def registry(data: Path, request: pytest.FixtureRequest) -> Iterator[polycall.Registry]:
     mounts = (Mount(data.parent / "other", "/other"), Mount(data, "/data"), Mount(data, "/locked", read_only=True))
-    with load_steps(data.parent / "project", *mounts, isolation=request.param) as loaded:
+    with load_steps(data.parent / "project", *mounts, isolation=getattr(request, "param", "none")) as loaded:
         yield loaded
+
+
+IN_A_WORKER_TOO = pytest.mark.parametrize("registry", ["none", "process"], indirect=True)
 
 
 @pytest.fixture
@@ -47,6 +50,7 @@ DATA, LOCKED, OTHER = 0, 1, 2
 """Preopens come sorted by their guest paths."""
 
 
+@IN_A_WORKER_TOO
 def test_preopens_are_sorted_and_the_same_each_time(run: Ran) -> None:
     steps = Steps()
     once, again = steps.do("get-directories"), steps.do("get-directories")
@@ -122,6 +126,7 @@ def test_one_read_gives_at_most_a_mebibyte(registry: polycall.Registry, data: Pa
     assert len(answer["ok"][0]) == 1 << 20
 
 
+@IN_A_WORKER_TOO
 def test_streams_read_write_and_append_and_outlive_the_descriptor(run: Ran, data: Path) -> None:
     steps = Steps()
     file = steps.open(steps.root(), "file", flags="read write")
@@ -208,6 +213,7 @@ def test_times_are_set_for_what_is_open_and_by_path(run: Ran, data: Path) -> Non
     assert (data / "inner/deep").stat().st_mtime_ns > before
 
 
+@IN_A_WORKER_TOO
 def test_a_folder_is_listed_as_it_is_asked_for(run: Ran, data: Path) -> None:
     os.mkfifo(data / "pipe")
     steps = Steps()
@@ -241,6 +247,7 @@ def test_a_name_that_is_not_utf8_is_told_and_passed_over(run: Ran, data: Path) -
     assert link == {"err": "illegal-byte-sequence"}
 
 
+@IN_A_WORKER_TOO
 def test_folders_links_and_names_are_made_and_removed(run: Ran, data: Path) -> None:
     steps = Steps()
     root = steps.root()
@@ -351,6 +358,7 @@ def test_hashes_tell_files_apart_and_stay(run: Ran, data: Path) -> None:
     assert (same, other) == (True, False)
 
 
+@IN_A_WORKER_TOO
 def test_nothing_goes_from_one_mount_to_another(run: Ran, data: Path) -> None:
     steps = Steps()
     here, there = steps.root(DATA), steps.root(OTHER)
@@ -400,6 +408,7 @@ def test_a_read_only_mount_refuses_every_way_of_writing_by_path(run: Ran, data: 
     assert run(granted)[-1] == {"ok": None}
 
 
+@IN_A_WORKER_TOO
 @pytest.mark.parametrize("name", OF_A_FILE)
 def test_a_file_of_a_read_only_mount_refuses_every_way_of_writing(run: Ran, data: Path, name: str) -> None:
     function, *arguments = OF_A_FILE[name]
@@ -430,6 +439,7 @@ def test_nothing_is_renamed_or_linked_out_of_or_into_a_read_only_mount(
     assert run(granted)[-1] == {"ok": None}
 
 
+@IN_A_WORKER_TOO
 def test_what_a_read_only_mount_lets_do(run: Ran) -> None:
     steps = Steps()
     root = steps.root(LOCKED)

@@ -11,8 +11,11 @@ from http_guest import HttpGuest, NoAnswer, StreamFailed
 from http_servers import Peer, Server, answering, response
 from polycall.interop.errors import LimitError, TrapError
 from polycall.wasm_runtime.spec import WasiLimitsSpec
+from polycall.wasm_runtime.wasi.clocks.monotonic_clock import MonotonicClock
 from polycall.wasm_runtime.wasi.http.incoming_response import IncomingBody
 from polycall.wasm_runtime.wasi.http.outgoing_body import OutgoingBody
+from polycall.wasm_runtime.wasi.http.types import Types
+from polycall.wasm_runtime.wasi.io.poll import Poll
 
 
 def echoing(server: Server) -> Callable[[Peer], None]:
@@ -141,6 +144,12 @@ def test_early_hints_are_skipped() -> None:
     with Server(answering(early.encode() + response("here"))) as server, HttpGuest() as guest:
         answer = guest.fetch(server.authority)
     assert (answer.status, answer.body) == (200, b"here")
+
+
+def test_a_body_may_come_in_chunks_of_a_byte() -> None:
+    said = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + "1;x=y\r\na\r\n" * 5000 + "0\r\n\r\n"
+    with Server(answering(said)) as server, HttpGuest() as guest:
+        assert guest.fetch(server.authority).body == b"a" * 5000
 
 
 def test_a_body_may_end_with_the_connection() -> None:
@@ -359,16 +368,51 @@ def test_a_silent_server_ends_at_the_first_byte_timeout() -> None:
         assert server.ended.wait(5)
 
 
-def test_a_server_that_falls_silent_ends_between_bytes() -> None:
+@pytest.mark.parametrize("framing", ["content-length: 9\r\n\r\nabc", "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"])
+def test_a_server_that_falls_silent_ends_between_bytes(framing: str) -> None:
     def script(peer: Peer) -> None:
         peer.request()
-        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc")
+        peer.send(f"HTTP/1.1 200 OK\r\n{framing}")
         peer.wait_for_end()
 
     with Server(script) as server, HttpGuest() as guest:
         with pytest.raises(StreamFailed) as caught:
             guest.fetch(server.authority, options=guest.options(between_bytes=0.05))
         assert caught.value.case == "connection-read-timeout"
+
+
+def test_a_server_that_does_not_read_ends_at_the_first_byte_timeout() -> None:
+    over = threading.Event()
+    with Server(lambda peer: over.wait(20)) as server, HttpGuest() as guest:
+        request = guest.request(server.authority, method="POST")
+        body = request.body(guest.store)["ok"]
+        future = guest.send(request, guest.options(first_byte=0.2))
+        with pytest.raises(StreamFailed) as caught:
+            guest.write(body, bytes(64 * 1024 * 1024))
+        assert caught.value.case == "connection-write-timeout"
+        with pytest.raises(NoAnswer) as told:
+            guest.response(future)
+        assert told.value.case == "connection-write-timeout"
+        over.set()
+
+
+def test_a_guest_that_begins_to_wait_late_is_given_its_time() -> None:
+    go_on = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc")
+        go_on.wait(10)
+        peer.send("def")
+
+    with Server(script) as server, HttpGuest() as guest:
+        options = guest.options(between_bytes=0.3)
+        body = guest.response(guest.send(guest.request(server.authority), options)).consume(guest.store)["ok"]
+        stream = body.stream(guest.store)["ok"]
+        assert stream.blocking_read(guest.store, 100) == {"ok": b"abc"}
+        threading.Event().wait(0.4)  # longer than the timeout, but not for the body
+        threading.Timer(0.05, go_on.set).start()
+        assert stream.blocking_read(guest.store, 100) == {"ok": b"def"}
 
 
 def test_a_guest_that_reads_slowly_is_no_silent_server() -> None:
@@ -387,6 +431,85 @@ def test_timeouts_are_kept_as_they_were_set() -> None:
         assert options.connect_timeout(guest.store) == 1_000_000_000
         assert options.first_byte_timeout(guest.store) == 2_000_000_000
         assert options.between_bytes_timeout(guest.store) is None
+
+
+# --- a body that the guest's own thread receives ---
+
+
+def test_a_guest_waits_for_several_things_while_a_body_comes() -> None:
+    go_on = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc")
+        go_on.wait(10)
+        peer.send("def")
+        peer.wait_for_end()
+
+    with Server(script) as server, HttpGuest() as guest:
+        options = guest.options(between_bytes=10)
+        body = guest.response(guest.send(guest.request(server.authority), options)).consume(guest.store)["ok"]
+        stream = body.stream(guest.store)["ok"]
+        assert stream.blocking_read(guest.store, 100) == {"ok": b"abc"}
+        coming, clock = stream.subscribe(guest.store), MonotonicClock().subscribe_duration(guest.store, 10_000_000)
+        for _ in range(3):  # each time the wait for the body is called off
+            assert Poll().poll(guest.store, [coming, clock]) == [1]
+        assert not coming.ready(guest.store)
+        go_on.set()
+        assert Poll().poll(guest.store, [coming]) == [0]
+        assert stream.read(guest.store, 2) == {"ok": b"de"}
+        assert stream.read(guest.store, 2) == {"ok": b"f"}
+        assert stream.read(guest.store, 2) == {"err": {"closed": True}}
+        assert server.ended.wait(5)  # all is there: the connection is closed, whatever the guest still holds
+
+
+def test_a_reset_in_the_middle_of_a_body_is_told() -> None:
+    go_on = threading.Event()
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc")
+        go_on.wait(10)
+        peer.reset()
+
+    with Server(script) as server, HttpGuest() as guest:
+        body = guest.response(guest.send(guest.request(server.authority))).consume(guest.store)["ok"]
+        stream = body.stream(guest.store)["ok"]
+        assert stream.blocking_read(guest.store, 100) == {"ok": b"abc"}
+        go_on.set()
+        outcome = stream.blocking_read(guest.store, 100)
+        assert Types().http_error_code(guest.store, outcome["err"]["last-operation-failed"]) == {
+            "connection-terminated": True
+        }
+
+
+def test_what_is_left_of_a_body_is_skipped() -> None:
+    with Server(answering(response(bytes(3_000_000)))) as server, HttpGuest() as guest:
+        body = guest.response(guest.send(guest.request(server.authority))).consume(guest.store)["ok"]
+        stream = body.stream(guest.store)["ok"]
+        assert len(stream.blocking_read(guest.store, 1000)["ok"]) > 0
+        stream.drop()
+        assert guest.trailers(body) is None
+
+
+def test_a_body_ends_when_its_request_is_given_up() -> None:
+    def script(peer: Peer) -> None:
+        peer.head()
+        peer.send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc")
+        peer.wait_for_end()
+
+    with Server(script) as server, HttpGuest() as guest:
+        request = guest.request(server.authority, method="POST")
+        outgoing = request.body(guest.store)["ok"]
+        body = guest.response(guest.send(request)).consume(guest.store)["ok"]
+        stream = body.stream(guest.store)["ok"]
+        assert stream.blocking_read(guest.store, 100) == {"ok": b"abc"}
+        outgoing.drop()
+        outcome = stream.blocking_read(guest.store, 100)
+        assert Types().http_error_code(guest.store, outcome["err"]["last-operation-failed"]) == {
+            "HTTP-protocol-error": True
+        }
+        assert server.ended.wait(5)
 
 
 # --- dropping ---
@@ -569,10 +692,14 @@ def test_what_is_buffered_is_bounded_in_all() -> None:
         several = (guest.fields([("a", "b" * 1000)]) for _ in range(10_000))
         with pytest.raises(LimitError, match="need more than"):
             list(several)
+    with HttpGuest(limits=limits) as guest:
+        empty = (guest.fields() for _ in range(10_000))
+        with pytest.raises(LimitError, match="need more than"):
+            list(empty)
 
 
 def test_least_buffers_suffice() -> None:
-    limits = WasiLimitsSpec(max_buffered_bytes=8192)
+    limits = WasiLimitsSpec(max_buffered_bytes=4096)
     with Echo() as server, HttpGuest(limits=limits) as guest:
         body = bytes(range(256)) * 4000
         assert guest.fetch(server.authority, method="POST", body=body).body == body

@@ -11,7 +11,7 @@ import pytest
 from certificates import Authority
 from http_guest import HttpGuest, NoAnswer, StreamFailed
 from http_servers import Peer, Server, answering, response
-from polycall.wasm_runtime.wasi.http.connections import client_context
+from polycall.wasm_runtime.wasi.http.connection import client_context
 from polycall.wasm_runtime.wasi.http.request_options import RequestOptions
 
 

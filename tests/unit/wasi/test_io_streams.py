@@ -120,6 +120,10 @@ def test_write_takes_what_check_write_has_permitted() -> None:
     assert stream.check_write(STORE) == {"ok": 5}
     assert stream.write(STORE, b"abc") == DONE
     assert stream.write(STORE, b"de") == DONE
+    basin(stream).room = 1
+    with pytest.raises(TrapError, match="the guest wrote 1 bytes where check-write had permitted 0"):
+        stream.write(STORE, b"f")  # the permit is used up
+    basin(stream).room = 0
     assert stream.check_write(STORE) == {"ok": 0}
     assert basin(stream).taken == b"abcde"
 
@@ -344,7 +348,7 @@ def test_what_blocks_ends_with_the_cancellation(form: str) -> None:
 def test_handles_that_a_guest_keeps_for_ever_keep_nothing_behind_them() -> None:
     session = new_session()
     source, sink = Spring(b"a"), Basin(1)
-    ends = [weakref.ref(source), weakref.ref(sink)]
+    ends: list[Callable[[], object]] = [weakref.ref(source), weakref.ref(sink)]
     handles: list[Any] = [InputStream(session, source, "input"), OutputStream(session, sink, "room")]
     handles += [handle.subscribe(STORE) for handle in handles]
     del source, sink

@@ -15,7 +15,7 @@ from polycall.interop.errors import CancelledError, DeadlineError
 from polycall.wasm_runtime.wasi.console import Console
 from wasip1_guests import OUT, Done, Host, Steps
 
-BADF, INVAL = 8, 28
+AGAIN, BADF, INVAL, PIPE = 6, 8, 28, 64
 REALTIME, MONOTONIC = 0, 1
 EVENTS = 8192
 SECOND = 1_000_000_000
@@ -130,6 +130,36 @@ def test_a_blocking_read_ends_with_the_deadline() -> None:
     finally:
         os.close(stdin)
         os.close(to_stdin)
+
+
+@pytest.mark.parametrize("flags", [0, 4])
+def test_output_that_nobody_reads(flags: int) -> None:
+    """It is waited for until the deadline, unless the guest said that it does not wait."""
+    from_stdout, stdout = os.pipe()
+    try:
+        steps = Steps(Host(console=Console(None, stdout, None))).call("fd_fdstat_set_flags", 1, flags)
+        listed = steps.buffers(*[(0, 65_536)] * 64)
+        steps.call("fd_write", 1, listed, 64, OUT).call("fd_write", 1, listed, 64, OUT + 8)
+        if not flags:
+            with pytest.raises(DeadlineError, match="room for output"):
+                steps.run(0.2)
+            return
+        done = steps.run()
+        assert done.errnos == [0, 0, AGAIN]
+        assert 0 < done.u32() < 64 * 65_536
+    finally:
+        os.close(from_stdout)
+        os.close(stdout)
+
+
+def test_output_to_a_pipe_that_is_closed() -> None:
+    from_stdout, stdout = os.pipe()
+    os.close(from_stdout)
+    try:
+        steps = Steps(Host(console=Console(None, stdout, None)))
+        assert steps.call("fd_write", 1, steps.buffers(steps.text("x")), 1, OUT).run().errnos == [PIPE]
+    finally:
+        os.close(stdout)
 
 
 def test_a_wait_ends_with_a_cancellation() -> None:

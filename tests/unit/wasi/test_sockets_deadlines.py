@@ -26,6 +26,9 @@ MOST = 1.0
 RULES = WasiNetworkSpec(allow=("loopback", "silent.example"), listen=("loopback",))
 
 
+Wait = Callable[[SocketGuest, int, int], None]
+
+
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The resolver does not answer."""
@@ -68,7 +71,7 @@ def resolve(guest: SocketGuest, _full: int, _server: int) -> None:
     guest.resolve("silent.example")
 
 
-WAITS = {
+WAITS: dict[Wait, str] = {
     connect: "a connection to 127.0.0.1",
     accept: "a connection at 127.0.0.1",
     read: "data from 127.0.0.1",
@@ -76,7 +79,6 @@ WAITS = {
     receive: "a datagram from somebody",
     resolve: "the addresses of silent.example",
 }
-Wait = Callable[[SocketGuest, int, int], None]
 
 
 def descriptors() -> int:
@@ -86,7 +88,7 @@ def descriptors() -> int:
 @pytest.mark.parametrize("wait", WAITS, ids=lambda wait: wait.__name__)
 @pytest.mark.usefixtures("silent")
 def test_a_wait_ends_with_the_deadline(wait: Wait) -> None:
-    assert io_thread().loop  # has descriptors of its own
+    assert io_thread().loop is not None  # has descriptors of its own
     with full_server() as full, listening() as server:
         before = descriptors()
         guest = SocketGuest(RULES, seconds=SECONDS)
@@ -114,7 +116,7 @@ def test_a_wait_ends_when_the_call_is_cancelled(wait: Wait) -> None:
 
 @pytest.mark.usefixtures("silent")
 def test_many_waits_leave_no_descriptors() -> None:
-    assert io_thread().loop
+    assert io_thread().loop is not None
     with full_server() as full, listening() as server:
         before = descriptors()
         for _ in range(10):
@@ -127,7 +129,7 @@ def test_many_waits_leave_no_descriptors() -> None:
 
 
 def test_a_call_that_ends_in_time_closes_what_it_opened() -> None:
-    assert io_thread().loop
+    assert io_thread().loop is not None
     with listening() as server:
         before = descriptors()
         guest = SocketGuest(RULES)

@@ -34,6 +34,7 @@ _ADVICE = {
     name: getattr(os, f"POSIX_FADV_{name.replace('-', '').upper()}", 0)
     for name in ("normal", "sequential", "random", "will-need", "dont-need", "no-reuse")
 }
+_MOST_WRITTEN = 64 * 1024 * 1024
 _MOST_SECONDS = 2**63 - 1
 _NANOSECONDS = 1_000_000_000
 
@@ -111,12 +112,15 @@ class Descriptor(Kept):
     def read(self, _store: GuestStore, length: int, offset: int) -> list[Any]:
         """Returns what stands at a place, and whether nothing did."""
         data = self._file().read(length, offset)
+        self.session.bytes_in += len(data)
         return [data, not data]
 
     @outcome
     def write(self, _store: GuestStore, buffer: bytes, offset: int) -> int:
-        """Writes to a place; returns how much."""
-        return os.pwrite(self._file_to_change().descriptor, buffer, offset)
+        """Writes to a place; returns how much, which is not all of very much: nothing interrupts a write."""
+        written = os.pwrite(self._file_to_change().descriptor, memoryview(buffer)[:_MOST_WRITTEN], offset)
+        self.session.bytes_out += written
+        return written
 
     @outcome
     def set_size(self, _store: GuestStore, size: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from polycall.wasm_runtime.wasi.io.ends import Failed
 from polycall.wasm_runtime.wasi.io.error import IoError
-from polycall.wasm_runtime.wasi.session import TooManyError
+from polycall.wasm_runtime.wasi.session import Kept, TooManyError
 
 __all__ = ["CODES", "FileErrorCode", "Outcome", "code_of", "failed", "outcome"]
 
@@ -17,6 +17,9 @@ Outcome = dict[str, Any]
 """``{"ok": ...}`` or ``{"err": code}``."""
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_REFUSALS = frozenset({errno.EPERM, errno.EROFS})
+"""What leads out of a mount, is no file, or may only be read."""
 
 CODES: Mapping[int, str] = {
     errno.EACCES: "access",
@@ -83,13 +86,18 @@ def failed(error: OSError) -> Failed:
 
 
 def outcome(method: F) -> F:
-    """Makes a method give a ``result`` with an ``error-code``: what it returns, or what it raised of the system's."""
+    """Makes a method give a ``result`` with an ``error-code``: what it returns, or what it raised of the system's.
+
+    Args:
+        method: Of something that is kept for a session, which counts what is refused.
+    """
 
     @functools.wraps(method)
-    def tell(*arguments: Any) -> Outcome:
+    def tell(kept: Kept, *arguments: Any) -> Outcome:
         try:
-            return {"ok": method(*arguments)}
+            return {"ok": method(kept, *arguments)}
         except OSError as error:
+            kept.session.refusals += error.errno in _REFUSALS
             return {"err": code_of(error)}
         except TooManyError:
             return {"err": "quota"}

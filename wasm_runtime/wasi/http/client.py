@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 import h11
 
-from polycall.wasm_runtime.wasi.http.connections import Connection, Destination, connect
+from polycall.wasm_runtime.wasi.http.connecting import Destination, connect
+from polycall.wasm_runtime.wasi.http.connection import Connection
 from polycall.wasm_runtime.wasi.http.error_codes import HttpFailure, failed_connection
 from polycall.wasm_runtime.wasi.http.exchange import Head
 from polycall.wasm_runtime.wasi.http.fields import FORBIDDEN, FieldValues, pairs, size_of
-from polycall.wasm_runtime.wasi.http.pipes import Incoming, Outgoing
+from polycall.wasm_runtime.wasi.http.incoming_pipe import Incoming
+from polycall.wasm_runtime.wasi.http.outgoing_pipe import Outgoing
 from polycall.wasm_runtime.wasi.http.syntax import BODILESS, is_value
 
 __all__ = ["Plan", "talk"]
@@ -71,7 +73,7 @@ async def talk(plan: Plan, head: Head, body: Incoming, outgoing: Outgoing | None
             connection.close()
         failure = None
     except HttpFailure as error:
-        failure = error
+        failure = error.alone()
     except OSError as error:
         failure = failed_connection(error)
     except h11.LocalProtocolError:
@@ -98,6 +100,7 @@ class _Talk:
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=plan.most_header_bytes + _START_LINE)
         self._at_end = False
         self._heard = False
+        self._writes = False
 
     async def run(self) -> None:
         """Does both at once: a response may come before all of the request is sent."""
@@ -142,7 +145,9 @@ class _Talk:
     async def _write(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> None:
         data = self._h11.send(event)
         if data:
+            self._writes = True
             await self._connection.write(data)
+            self._writes = False
 
     # --- the response ---
 
@@ -151,7 +156,7 @@ class _Talk:
             async with asyncio.timeout(self._plan.first_byte):
                 response = await self._receive_head()
         except TimeoutError:
-            raise HttpFailure("connection-read-timeout") from None
+            raise HttpFailure("connection-write-timeout" if self._writes else "connection-read-timeout") from None
         fields = self._fields(response.headers, "HTTP-response-header-section-size")
         self._head.arrive(response.status_code, fields)
         length = self._length(response)

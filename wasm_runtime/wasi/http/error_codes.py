@@ -29,6 +29,11 @@ class HttpFailure(Exception):  # noqa: N818  # a result on its way to the guest
         self.code: ErrorCode = {case: payload}
         self.refusal = refusal
 
+    def alone(self) -> HttpFailure:
+        """Returns the same without the frames that it has passed: whoever keeps it would keep all that they hold."""
+        ((case, payload),) = self.code.items()
+        return HttpFailure(case, payload, refusal=self.refusal)
+
     def as_io_error(self) -> IoError:
         """Returns the error of the stream on which it shows."""
         return IoError(f"the HTTP request failed: {self}", self)

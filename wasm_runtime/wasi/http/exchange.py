@@ -10,8 +10,10 @@ from typing import Any
 from polycall.interop.io_thread import io_thread
 from polycall.wasm_runtime.wasi.http.error_codes import HttpFailure
 from polycall.wasm_runtime.wasi.http.fields import FieldValues
-from polycall.wasm_runtime.wasi.http.pipes import Incoming, Outgoing, Watched
+from polycall.wasm_runtime.wasi.http.incoming_pipe import Incoming
+from polycall.wasm_runtime.wasi.http.outgoing_pipe import Outgoing
 from polycall.wasm_runtime.wasi.http.room import Buffered, piece_bytes
+from polycall.wasm_runtime.wasi.http.watched import Watched
 from polycall.wasm_runtime.wasi.session import Session
 
 __all__ = ["Exchange", "Head"]

@@ -8,7 +8,7 @@ from polycall.interop.errors import TrapError
 from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wasi.http.error_codes import HttpFailure
 from polycall.wasm_runtime.wasi.http.fields import Fields, FieldValues, content_length
-from polycall.wasm_runtime.wasi.http.pipes import Outgoing
+from polycall.wasm_runtime.wasi.http.outgoing_pipe import Outgoing
 from polycall.wasm_runtime.wasi.http.room import Buffered, piece_bytes
 from polycall.wasm_runtime.wasi.io.streams import OutputStream
 from polycall.wasm_runtime.wasi.session import Kept

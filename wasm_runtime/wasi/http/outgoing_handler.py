@@ -61,7 +61,8 @@ def _begin(session: Session, request: OutgoingRequest, options: RequestOptions) 
     if method in BODILESS and request.pipe is not None:
         request.pipe.need_length()
     from polycall.wasm_runtime.wasi.http.client import Plan, talk  # noqa: PLC0415  # TLS and h11 take their time
-    from polycall.wasm_runtime.wasi.http.connections import Destination, client_context  # noqa: PLC0415
+    from polycall.wasm_runtime.wasi.http.connecting import Destination  # noqa: PLC0415
+    from polycall.wasm_runtime.wasi.http.connection import client_context  # noqa: PLC0415
 
     plan = Plan(
         to=Destination(

@@ -7,7 +7,7 @@ from typing import Any
 from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wasi.http.fields import Fields, pairs, size_of
 from polycall.wasm_runtime.wasi.http.outgoing_body import REQUEST_SIZE, OutgoingBody
-from polycall.wasm_runtime.wasi.http.pipes import Outgoing
+from polycall.wasm_runtime.wasi.http.outgoing_pipe import Outgoing
 from polycall.wasm_runtime.wasi.http.room import Buffered
 from polycall.wasm_runtime.wasi.http.syntax import Authority, is_path, is_scheme, method_name, scheme_name
 from polycall.wasm_runtime.wasi.session import session_of

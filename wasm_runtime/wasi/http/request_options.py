@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from polycall.wasm_runtime.engine.stores import GuestStore
-from polycall.wasm_runtime.wasi.session import Kept, session_of
+from polycall.wasm_runtime.wasi.http.room import Buffered
+from polycall.wasm_runtime.wasi.session import session_of
 
 __all__ = ["RequestOptions"]
 
 _DONE: dict[str, Any] = {"ok": None}
 
 
-class RequestOptions(Kept):
+class RequestOptions(Buffered):
     """Three timeouts, in nanoseconds; None for one that the guest leaves to its host.
 
     Attributes:

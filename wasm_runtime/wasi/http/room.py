@@ -7,7 +7,10 @@ from polycall.wasm_runtime.wasi.session import Kept, Session, TooManyError
 __all__ = ["Buffered", "piece_bytes"]
 
 _PIECE = 256 * 1024
-_LEAST_PIECE = 1024
+_LEAST_PIECE = 512
+_ITSELF = 256
+"""What each of these things counts by itself: so that many empty ones are no way around the bound."""
+
 _PIECES = 90
 """Of these, a request has three for what comes and two for what goes: 16 requests leave a tenth for header fields."""
 
@@ -38,7 +41,7 @@ class Buffered(Kept):
     """Something that a guest holds open and that bytes are kept for.
 
     Attributes:
-        held: How many.
+        held: How many, itself not counted.
     """
 
     def __init__(self, session: Session, size: int = 0) -> None:
@@ -51,13 +54,14 @@ class Buffered(Kept):
         Raises:
             TooManyError: That is more than there is room for, or there are too many of the kind.
         """
-        super().__init__(session)
-        self.held = 0
+        room = _room(session)
+        room.change(_ITSELF + size)
         try:
-            self.hold(size)
+            super().__init__(session)
         except TooManyError:
-            session.drop(self)
+            room.change(-_ITSELF - size)
             raise
+        self.held = size
 
     def hold(self, size: int) -> None:
         """Changes how many bytes are kept for it.
@@ -70,7 +74,7 @@ class Buffered(Kept):
 
     def close(self) -> None:
         """Gives its room back."""
-        self.hold(0)
+        _room(self.session).change(-_ITSELF - self.held)
 
 
 def _room(session: Session) -> _Room:

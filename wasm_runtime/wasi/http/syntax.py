@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from polycall.interop.addresses import Address, parse_host
 
@@ -75,7 +74,11 @@ def scheme_name(scheme: dict[str, Any] | None) -> str:
 def target_of(path: str) -> str:
     """Returns a path with query as it stands in the first line: never empty, ASCII alone."""
     rooted = path if path[:1] == "/" else f"/{path}"
-    return rooted if rooted.isascii() else quote(rooted, safe=_PRINTABLE)
+    if rooted.isascii():
+        return rooted
+    from urllib.parse import quote  # noqa: PLC0415  # hardly ever needed
+
+    return quote(rooted, safe=_PRINTABLE)
 
 
 class Authority(NamedTuple):

@@ -1,71 +1,22 @@
-"""Bodies on their way between a guest's thread and that of the loop: bounded, each side waiting for the other.
-
-The guest's side never blocks: it is a `Source` or a `Sink`, and `Session.wait` is where guests wait. The loop's side is
-awaited. Each passes as much at a time as there is: waking the other thread is what costs.
-"""
+"""The body of a response on its way to a guest: bounded, each side waiting for the other."""
 
 from __future__ import annotations
 
-import asyncio
 import select
-import socket
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from polycall.interop.forks import new_lock
 from polycall.wasm_runtime.wasi.http.error_codes import HttpFailure, failed_connection
 from polycall.wasm_runtime.wasi.http.fields import FieldValues
-from polycall.wasm_runtime.wasi.io.ends import Closed, Failed, Sink, Source
-from polycall.wasm_runtime.wasi.readiness import Readiness
+from polycall.wasm_runtime.wasi.http.watched import Awaited, Watched, set_result
+from polycall.wasm_runtime.wasi.io.ends import Closed, Failed, Source
 
-__all__ = ["Incoming", "Outgoing", "Watched"]
+if TYPE_CHECKING:
+    import asyncio  # see `watched`
+    import socket
 
-
-class Watched(Readiness):
-    """Something that changes in one thread and is waited for in another."""
-
-    def __init__(self) -> None:
-        self._lock = new_lock()
-        self._watches: dict[object, Callable[[], None]] = {}
-
-    def watch(self, call: Callable[[], None]) -> Callable[[], None]:
-        """Has something called at every change; see `Readiness.watch`."""
-        key = object()
-        with self._lock:
-            self._watches[key] = call
-        return lambda: self._forget(key)
-
-    def _forget(self, key: object) -> None:
-        with self._lock:
-            self._watches.pop(key, None)
-
-    def changed(self) -> None:
-        """Wakes whoever watches; never with the lock held."""
-        with self._lock:
-            calls = list(self._watches.values())
-        for call in calls:
-            call()
-
-
-class _Awaited:
-    """The loop's side of waiting: one coroutine at a time. Used with the lock of the pipe held."""
-
-    def __init__(self) -> None:
-        self._waiting: asyncio.Future[None] | None = None
-
-    def begin(self) -> asyncio.Future[None]:
-        self._waiting = asyncio.get_running_loop().create_future()
-        return self._waiting
-
-    def wake(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.get_loop().call_soon_threadsafe(_set, waiting)
-
-
-def _set(waiting: asyncio.Future[None]) -> None:
-    if not waiting.done():
-        waiting.set_result(None)
+__all__ = ["Incoming"]
 
 
 class Incoming(Watched, Source):
@@ -86,7 +37,7 @@ class Incoming(Watched, Source):
         self._pieces: deque[bytes] = deque()
         self._read = 0  # of the first piece
         self._size = 0
-        self._awaited = _Awaited()
+        self._awaited = Awaited()
         self._discards = False
         self._failure: HttpFailure | None = None
         self._ended = False
@@ -211,14 +162,15 @@ class Incoming(Watched, Source):
             TimeoutError: Nothing came.
         """
         with self._lock:
-            if not self._discards:
-                self._lent, self._left = lent, left
+            self._left = left
+            self._lent = None if self._discards else lent
         self.changed()
-        left_then, since = left, asyncio.get_running_loop().time()
+        waited, left_then, since = False, left, 0.0
         try:
             while (waiting := self._still_lent()) is not None:
-                if self._left != left_then or not self._is_waited_for:
+                if not (waited and self._is_waited_for) or self._left != left_then:
                     left_then, since = self._left, waiting.get_loop().time()
+                waited = self._is_waited_for
                 await self._asked(waiting, lent, since + seconds)
         finally:
             with self._lock:
@@ -233,6 +185,8 @@ class Incoming(Watched, Source):
         """Returns when the guest begins to wait, or is done; or when something has come, if it waits already."""
         if not self._is_waited_for:
             return await waiting
+        import asyncio  # noqa: PLC0415  # see `watched`
+
         loop = waiting.get_loop()
         loop.add_reader(lent, self._has_come, waiting)
         try:
@@ -243,7 +197,7 @@ class Incoming(Watched, Source):
 
     def _has_come(self, waiting: asyncio.Future[None]) -> None:
         self._is_waited_for = False
-        _set(waiting)
+        set_result(waiting)
         self.changed()
 
     def _full(self) -> asyncio.Future[None] | None:
@@ -263,140 +217,3 @@ def _can_be_read(sock: socket.socket) -> bool:
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
-
-
-class Outgoing(Watched, Sink):
-    """The body of a request: the guest writes, the loop pulls.
-
-    Attributes:
-        written: How many bytes the guest has written, or tried to.
-        expected: How many it said it would; None for any number.
-        trailers: What follows the body.
-    """
-
-    def __init__(self, most: int, expected: int | None, size_case: str) -> None:
-        """Makes one.
-
-        Args:
-            most: What is kept of it at most, in bytes.
-            expected: How many bytes it must have, if that is known.
-            size_case: The error code of another number.
-        """
-        super().__init__()
-        self._most = most
-        self._data = bytearray()
-        self._awaited = _Awaited()
-        self._size_case = size_case
-        self._needs_length = False
-        self._failure: HttpFailure | None = None  # the guest's, for the loop
-        self._closed: HttpFailure | None = None  # the loop's, for the guest
-        self._finished = False
-        self._is_open = True
-        self.written = 0
-        self.expected = expected
-        self.trailers: FieldValues = {}
-
-    # --- the guest's side ---
-
-    def ready(self) -> bool:
-        """Says whether `permit` gives something or raises."""
-        return not self._is_open or len(self._data) < self._most
-
-    def permit(self) -> int:
-        """Returns how many bytes there is room for; see `Sink.permit`."""
-        self._check()
-        return self._most - len(self._data)
-
-    def write(self, data: bytes) -> None:
-        """Takes bytes; see `Sink.write`."""
-        self._check()
-        self.written += len(data)
-        if self.expected is not None and self.written > self.expected:
-            failure = self._misfit()
-            self.abort(failure)
-            raise Failed(failure.as_io_error())
-        with self._lock:
-            self._data += data
-            self._awaited.wake()
-
-    def flush(self) -> None:
-        """Does nothing: what was written is on its way."""
-        self._check()
-
-    def _check(self) -> None:
-        if self._is_open:
-            return
-        if self._closed is not None:
-            raise Failed(self._closed.as_io_error())
-        raise Closed
-
-    def _misfit(self) -> HttpFailure:
-        if self._needs_length:
-            return HttpFailure("HTTP-request-length-required")
-        return HttpFailure(self._size_case, self.written)
-
-    def need_length(self) -> None:
-        """Is told that without a length there is no body.
-
-        Raises:
-            HttpFailure: There is some already.
-        """
-        if self.expected is None:
-            self.expected, self._needs_length = 0, True
-            if self.written:
-                raise self._misfit()
-
-    def finish(self, trailers: FieldValues) -> None:
-        """Ends it.
-
-        Raises:
-            HttpFailure: It has not as many bytes as was said.
-        """
-        if self.expected is not None and self.written != self.expected:
-            failure = self._misfit()
-            self.abort(failure)
-            raise failure
-        with self._lock:
-            self.trailers, self._finished = trailers, True
-            self._awaited.wake()
-
-    def abort(self, failure: HttpFailure) -> None:
-        """Gives it up: the request fails."""
-        with self._lock:
-            if not self._finished and self._failure is None:
-                self._failure = failure
-                self._awaited.wake()
-
-    # --- the loop's side ---
-
-    async def pull(self) -> bytes | None:
-        """Returns what is there, once something is; None at the end.
-
-        Raises:
-            HttpFailure: The guest has given it up.
-        """
-        while (waiting := self._empty()) is not None:
-            await waiting
-        with self._lock:
-            if self._failure is not None:
-                raise self._failure
-            data = bytes(self._data)
-            self._data.clear()
-        if not data:
-            return None
-        self.changed()
-        return data
-
-    def _empty(self) -> asyncio.Future[None] | None:
-        with self._lock:
-            there = self._data or self._finished or self._failure is not None
-            return None if there else self._awaited.begin()
-
-    def cut(self, failure: HttpFailure | None = None) -> None:
-        """Takes no more, from whichever thread: the guest's next write is told why. Harmless when repeated."""
-        with self._lock:
-            if not self._is_open:
-                return
-            self._is_open, self._closed = False, failure
-            self._data.clear()
-        self.changed()

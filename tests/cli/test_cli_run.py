@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+import polycall
+from commands import run
+from projects import GUESTS, hash_of, write_project
+
+BIN = GUESTS / "bin"
+GROUPS = '["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:io", "wasi:random", wasi1]'
+ECHO, FILTER = BIN / "c-echo.wasm", BIN / "c-filter.wasm"
+
+
+def entry(name: str, path: str, method: str, more: str = "") -> str:
+    head = f"{{name: {name}, kind: function.wasm, fs: bin, path: {path}, hash: '{hash_of(BIN / path)}'"
+    return f"  - {head}, method: '{method}', imports: {GROUPS}{more}}}\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").write_bytes(b"in a folder\n")
+    mounts = "mounts: [{fs: data, guest: /data}]"
+    index = (
+        f"namespace: app\nentries:\n  - {{name: bin, kind: fs.directory, directory: {BIN}}}\n"
+        "  - {name: data, kind: fs.directory, directory: data}\n"
+        "  - {name: store, kind: env.storage.static, values: {HOME_TOWN: Seoul}}\n"
+        "  - {name: town, kind: env.variable, variable: HOME_TOWN, storage: store}\n"
+        + entry("filter", "c-filter.wasm", "wasi:cli/run#run")
+        + entry("filter_core", "c-filter-core.wasm", "_start")
+        + entry("echo", "c-echo.wasm", "wasi:cli/run#run", f", wasi: {{env: [{{id: town, name: TOWN}}], {mounts}}}")
+        + entry("isolated", "c-filter.wasm", "wasi:cli/run#run", ", isolation: process")
+        + entry("slow", "c-echo.wasm", "wasi:cli/run#run", ", limits: {max_execution_ms: 300}")
+        + "  - {name: lua, kind: function.lua, method: f, source: 'return { f = function() end }'}\n"
+    )
+    return write_project(tmp_path, index=index)
+
+
+def command(
+    *arguments: str | Path, given: bytes = b"", environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs the command in a process of its own, with pipes."""
+    return subprocess.run(
+        [sys.executable, "-m", "polycall", *map(str, arguments)],
+        input=given,
+        capture_output=True,
+        env={**os.environ, **(environment or {})},
+        cwd=folder,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["app:filter", "app:filter_core", FILTER, BIN / "c-filter-core.wasm"])
+def test_stdin_goes_through_a_program_byte_for_byte(project: Path, name: str | Path) -> None:
+    given = b"abc\xff\x1b[31m\xc3\xa9\n" * 20_000
+    done = command("-C", project, "run", name, given=given)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == bytes(byte - 32 if 97 <= byte <= 122 else byte for byte in given)
+
+
+def test_arguments_variables_and_folder_reach_a_program(project: Path) -> None:
+    done = command("-C", project, "run", "--env", "A=b=c", "--env", "B", "app:echo", "x", "--y", environment={"B": "2"})
+    lines = done.stdout.decode().splitlines()
+    assert [line for line in lines if line.startswith("arg")] == ["arg 0: echo", "arg 1: x", "arg 2: --y"]
+    assert {line for line in lines if line.startswith("env")} == {"env A=b=c", "env B=2", "env TOWN=Seoul"}
+    assert done.stderr == b"3 arguments\n"
+    assert done.returncode == 0
+
+
+def test_the_exit_status_is_the_programs(project: Path) -> None:
+    assert command("-C", project, "run", "app:echo", "--return", "0").returncode == 0
+    assert command("-C", project, "run", "app:echo", "--exit", "1").returncode == 1
+    assert command("run", BIN / "c-echo-core.wasm", "--", "--exit", "42").returncode == 42
+    assert command("run", BIN / "c-echo-core.wasm", "--", "--return", "7").returncode == 7
+
+
+def test_a_program_that_traps_says_so(project: Path) -> None:
+    done = command("-C", project, "run", "app:echo", "--abort")
+    assert done.returncode == 7
+    assert b"error: app:echo (wasm): wasm trap" in done.stderr
+    done = command("run", ECHO, "--abort")
+    assert done.returncode == 7
+    assert b"error: " in done.stderr
+
+
+def test_a_program_sees_the_folders_that_are_named_and_no_other(project: Path) -> None:
+    named = command("run", "--dir", f"{project / 'data'}::/d", ECHO, "--cat", "/d/file")
+    assert (named.returncode, named.stdout) == (0, b"in a folder\n")
+    as_it_is = command("run", "--dir", "data", ECHO, "--cat", "data/file", folder=project)
+    assert (as_it_is.returncode, as_it_is.stdout) == (0, b"in a folder\n")
+    unnamed = command("run", ECHO, "--cat", str(project / "data" / "file"))
+    assert (unnamed.returncode, unnamed.stdout) == (1, b"")
+    outside = command("run", "--dir", f"{project / 'data'}::/d", ECHO, "--cat", "/d/../_index.yaml")
+    assert (outside.returncode, outside.stdout) == (1, b"")
+    mounted = command("-C", project, "run", "app:echo", "--cat", "/data/file")
+    assert (mounted.returncode, mounted.stdout) == (0, b"in a folder\n")
+
+
+LIBC_WRITER = """(component
+  (import "wasi:filesystem/types@0.2.0" (instance $types
+    (export "descriptor" (type $descriptor (sub resource)))
+    (type $flags (flags "symlink-follow")) (export "path-flags" (type $path-flags (eq $flags)))
+    (type $codes (enum @CODES)) (export "error-code" (type $error-code (eq $codes)))
+    (export "[method]descriptor.create-directory-at" (func (param "self" (borrow $descriptor)) (param "path" string)
+      (result (result (error $error-code)))))))
+  (alias export $types "descriptor" (type $d))
+  (import "wasi:filesystem/preopens@0.2.0" (instance $preopens
+    (alias outer 1 $d (type $outer)) (export "descriptor" (type $own (eq $outer)))
+    (export "get-directories" (func (result (list (tuple (own $own) string)))))))
+  (core module $memory (memory (export "memory") 1) (data (i32.const 16) "made")
+    (global $next (mut i32) (i32.const 1024))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (local i32)
+      (local.set 4 (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
+      (global.set $next (i32.add (local.get 4) (local.get 3))) (local.get 4)))
+  (core instance $m (instantiate $memory))
+  (alias core export $m "memory" (core memory $mem))
+  (alias core export $m "realloc" (core func $realloc))
+  (core func $list (canon lower (func $preopens "get-directories") (memory $mem) (realloc $realloc)))
+  (core func $make (canon lower (func $types "[method]descriptor.create-directory-at") (memory $mem)))
+  (core module $code
+    (import "h" "list" (func $list (param i32))) (import "h" "make" (func $make (param i32 i32 i32 i32)))
+    (import "h" "memory" (memory 1))
+    (func (export "run") (result i32)
+      (call $list (i32.const 64))
+      (call $make (i32.load (i32.load (i32.const 64))) (i32.const 16) (i32.const 4) (i32.const 80))
+      (i32.load8_u (i32.const 80))))
+  (core instance $i (instantiate $code (with "h" (instance
+    (export "list" (func $list)) (export "make" (func $make)) (export "memory" (memory $mem))))))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $command (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.3" (instance $command)))
+"""
+
+
+def test_a_folder_that_is_read_only_stays_as_it_is(tmp_path: Path) -> None:
+    from polycall.wasm_runtime.wasi.filesystem.types import Types
+
+    found = next(line for line in Types.wit.splitlines() if "enum error-code" in line)
+    start = Types.wit.index("enum error-code")
+    names = Types.wit[start:].partition("{")[2].partition("}")[0].replace(",", " ").split()
+    assert found
+    (tmp_path / "make.wat").write_text(LIBC_WRITER.replace("@CODES", " ".join(f'"{name}"' for name in names)))
+    (tmp_path / "d").mkdir()
+    mount = f"{tmp_path / 'd'}::/d"
+    assert command("run", "--dir", f"{mount}:ro", tmp_path / "make.wat").returncode == 1
+    assert list((tmp_path / "d").iterdir()) == []
+    assert command("run", "--dir", mount, tmp_path / "make.wat").returncode == 0
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["made"]
+
+
+def test_a_program_ends_with_the_pipe_that_it_writes_to() -> None:
+    shell = f"yes abc | {sys.executable} -m polycall run {FILTER} | head -n 1"  # yes ends only when it is not read
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, timeout=60, check=False)
+    assert done.stdout == b"ABC\n"
+
+
+def test_a_lone_slow_reader_loses_nothing(project: Path) -> None:
+    given = b"x" * 1_000_000
+    with subprocess.Popen(
+        [sys.executable, "-m", "polycall", "run", str(FILTER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        pid = os.fork()
+        if not pid:
+            process.stdout.close()
+            process.stdin.write(given)
+            process.stdin.close()
+            os._exit(0)
+        process.stdin.close()
+        got = b""
+        while piece := process.stdout.read(100_000):
+            got += piece
+        os.waitpid(pid, 0)
+        assert process.wait(30) == 0
+    assert got == given.upper()
+
+
+def test_ctrl_c_ends_a_program_that_waits(project: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "polycall", "run", str(ECHO), "--", "--sleep", "60000"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"arg 0: c-echo.wasm\n"
+        started = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert time.monotonic() - started < 5
+        assert err.splitlines()[-1] == b"interrupted"
+
+
+@pytest.mark.parametrize("mode", ["--spin", "--sleep"])
+def test_a_deadline_ends_a_program(project: Path, mode: str) -> None:
+    given: Sequence[str] = [mode] if mode == "--spin" else [mode, "60000"]
+    for head in (("run", "--timeout", "0.3", str(ECHO)), ("-C", str(project), "run", "app:slow")):
+        done = command(*head, *given)
+        assert done.returncode == 8, done.stderr
+        assert b"deadline" in done.stderr
+
+
+def test_what_is_no_command_is_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "-C", str(project), "run", "app:lua")
+    assert (code, "only WebAssembly can be one, and this is lua" in err) == (5, True)
+    code, _, err = run(capsys, "-C", str(project), "run", "app:isolated")
+    assert (code, "declare isolation: none" in err) == (5, True)
+    code, _, err = run(capsys, "run", str(BIN / "caller.wasm"))
+    assert (code, "wasi:cli/run" in err) == (5, True)
+    code, _, err = run(capsys, "run", "./nothing.wasm")
+    assert (code, err.startswith("error: nothing.wasm cannot be read: ")) == (4, True)
+    code, _, err = run(capsys, "-C", str(project), "run", "app:filtre")
+    assert (code, 'did you mean "app:filter"' in err) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--dir", "nowhere::/d", str(ECHO)), "there is no folder 'nowhere'"),
+        (("--dir", ".::d", str(ECHO)), "no absolute path of the guest"),
+        (("--env", "=x", str(ECHO)), "write NAME=VALUE"),
+        (("--env", "NOT_SET_ANYWHERE", str(ECHO)), "there is no environment variable NOT_SET_ANYWHERE"),
+        (("--allow-net", "http://x y", str(ECHO)), "a rule, such as"),
+        (("--dir", ".", "app:echo"), "an entry has what it declares"),
+    ],
+)
+def test_a_wrong_option_says_what_was_meant(
+    project: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    code, _, err = run(capsys, "-C", str(project), "run", *arguments)
+    assert (code, said in err) == (2, True), err
+
+
+def test_from_python_streams_are_descriptors(project: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"from python\n")
+    os.close(writer)
+    result, target = os.pipe()
+    with polycall.load(project) as registry:
+        assert registry.run("app:filter", stdin=reader, stdout=target) == 0
+        assert os.read(result, 100) == b"FROM PYTHON\n"
+        assert registry.run("app:echo", "--return", "1", stdout=None, stderr=None) == 1
+        with pytest.raises(polycall.DeadlineError):
+            registry.run("app:echo", "--sleep", "60000", stdout=None, stderr=None, timeout=0.1)
+        cancellation = polycall.Cancellation()
+        cancellation.cancel()
+        with pytest.raises(polycall.CancelledError):
+            registry.run("app:filter", stdin=None, cancellation=cancellation)
+    for descriptor in (reader, result, target):
+        os.close(descriptor)  # they were not closed by the run
