@@ -295,7 +295,7 @@ class Strike(NamedTuple):
 
 ZEROS = "local a, b = ('\\0'):rep(SIZE), ('\\0'):rep(SIZE) "
 
-# Each took seconds more than its time while the instructions between two looks did not depend on the time left.
+# Each took seconds more than its time while looks at the clock did not depend on what is left of it.
 STRIKES = {
     "< on texts of zero bytes of 2 MiB": Strike(ZEROS.replace("SIZE", "2 << 20"), "if a < b then end"),
     "<= on texts of zero bytes of 1 MiB": Strike(ZEROS.replace("SIZE", "1 << 20"), "if a <= b then end"),
