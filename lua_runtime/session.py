@@ -149,41 +149,34 @@ class Session:
         Args:
             held_kib: What its state holds.
         """
-        if self.expired():
-            return None
-        context = self.context or self.starting
-        if context is None or context.deadline is None:
-            return math.inf
-        left = context.deadline - time.monotonic()
-        if self.cap is None and self._holds_too_much(held_kib * 1024, context.deadline, left):
-            return None
-        return left
+        try:
+            context = self.context or self.starting
+            if context is None:
+                return math.inf
+            left = math.inf if context.deadline is None else context.deadline - time.monotonic()
+            if left <= 0 or (context.cancellation is not None and context.cancellation.cancelled):
+                self.stopped = True
+            elif context.deadline is not None and self.cap is None:
+                self.stopped = self._holds_too_much(held_kib * 1024, context.deadline, left)
+        except BaseException as error:  # noqa: BLE001  # KeyboardInterrupt, most likely: kept and raised after unwinding
+            self.failure, self.stopped = error, True
+        return None if self.stopped else left
+
+    def expired(self) -> bool:
+        """Says whether the running guest must stop."""
+        return self.seconds_left(0) is None
 
     def _holds_too_much(self, held: float, deadline: float, left: float) -> bool:
         if self._bounded_by != deadline:
             self._bounded_by, self._most_held = deadline, HELD_BYTES * (1 + left)
         if held <= self._most_held:
             return False
-        self.stopped = True
         self.failure = MemoryLimitError(
             f"the guest holds more than {self._most_held / 2**20:.0f} MiB, which is what it may with this deadline",
             entry_id=self.entry_id,
             hint="limits.max_memory_bytes, where it is given, is the limit instead",
         )
         return True
-
-    def expired(self) -> bool:
-        """Says whether the running guest must stop."""
-        try:
-            context = self.context or self.starting
-            if context is None:
-                return False
-            late = context.deadline is not None and time.monotonic() >= context.deadline
-            self.stopped = late or (context.cancellation is not None and context.cancellation.cancelled)
-            return self.stopped
-        except BaseException as error:  # noqa: BLE001  # KeyboardInterrupt, most likely: kept and raised after unwinding
-            self.failure, self.stopped = error, True
-            return True
 
     def collect(self, *piece: object) -> None:
         """Takes a piece of a long run, for the call that follows; no piece begins a new one."""

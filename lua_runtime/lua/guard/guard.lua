@@ -14,7 +14,7 @@ local STOPPED, NO_MEMORY = "the call was stopped", "not enough memory"
 -- the call would end little after its deadline. They are the fewer the nearer that is and the more the state holds.
 local MOST_INSTRUCTIONS = 4096 -- some 30 microseconds
 local SECONDS_PER_KIB = 4e-6 -- that one takes for what the state holds: `<` on zero bytes
-local MOST_OVER, MOST_AHEAD = 0.1, 10 -- seconds: after the deadline, and where there is none (a call may be cancelled)
+local MOST_OVER, MOST_AHEAD = 0.1, 5 -- seconds: after the deadline, and where there is none (a call may be cancelled)
 -- The host, which takes ten times as long to answer as the clock, is asked when so much of the processor's time has passed.
 local ASK_SECONDS = 0.002
 -- A state that has grown by so many KiB, and by a quarter, starts anew with few instructions, and so does one whose last ones
