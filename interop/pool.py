@@ -516,6 +516,8 @@ class Pool(Generic[T]):
 
     def _taken(self, holder: CallContext) -> T | None:
         """Takes the idle instance that was returned last; None if there is none."""
+        if not self._since:  # none was ever given back, as in an inline pool
+            return None
         held = self._held
         while self._returned:
             with suppress(IndexError):  # another call was faster
@@ -534,9 +536,9 @@ class Pool(Generic[T]):
         return [each for each in instances if each not in held and held.setdefault(each, frame) is frame]
 
     def _forget_name(self, instance: T) -> None:
-        self._since.pop(instance, None)
-        with suppress(ValueError):
-            self._returned.remove(instance)
+        if self._since.pop(instance, None) is not None:
+            with suppress(ValueError):
+                self._returned.remove(instance)
 
     def _discard_all(self, instances: list[T]) -> None:
         with ExitStack() as closing:  # closes every one of them, even if closing another fails

@@ -128,25 +128,14 @@ def _stop(session: Session) -> BaseException:
     return failure
 
 
-def raise_unforeseen(error: BaseException, session: Session, fatal: Callable[[bool], Any]) -> NoReturn:
+def raise_unforeseen(error: BaseException, session: Session) -> NoReturn:
     """Raises what an exception means that came out of the engine instead of an answer.
 
     The hook may fire in the host's own Lua code, outside of everything that turns errors into answers.
-
-    Args:
-        error: The exception.
-        session: Of the state.
-        fatal: ``kernel.fatal``, which tells, or raises, what stopped the state.
     """
-    word = None
-    if isinstance(error, LuaError):
-        try:
-            word = fatal(True)
-        except BaseException as reason:  # noqa: BLE001  # an exception of Python's that nobody could catch in there
-            error = reason
-    if isinstance(error, LuaMemoryError) or word == b"memory":
+    if isinstance(error, LuaMemoryError):
         raise memory_error(session) from None
-    if word == b"stopped":
+    if isinstance(error, LuaError) and session.stopped:
         raise_stopped(session)
     if isinstance(error, Exception) and not isinstance(error, PolycallError) and not _of_a_signal(error):
         raise InternalError(f"the Lua engine failed: {exception_text(error)}", entry_id=session.entry_id) from error

@@ -63,7 +63,7 @@ class LuaInstance:
             raise
         except BaseException as error:  # noqa: BLE001  # the engine's, or KeyboardInterrupt: raised on as what it means
             self.poisoned = True
-            raise_unforeseen(error, session, kernel.fatal)
+            raise_unforeseen(error, session)
         finally:
             session.context = None
             if session.untidy:

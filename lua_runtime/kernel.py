@@ -26,7 +26,7 @@ _HAND_OUT = b"""
 local kernel = ...
 return kernel.IN_LIST, kernel.IN_RECORD, kernel.IN_RESOURCE, kernel.enter, kernel.enter_guarded,
     kernel.enter_fed, kernel.enter_fed_guarded,
-    kernel.feed, kernel.more, kernel.fatal, kernel.start, kernel.define
+    kernel.feed, kernel.more, kernel.start, kernel.define
 """
 # What ``lua/patterns/searches.lua`` runs, in this order, when a guest first needs it.
 _PATTERNS = ("patterns/patterns", "patterns/windows", "patterns/matching", "patterns/replacing")
@@ -103,7 +103,6 @@ class Kernel:
             self.enter_fed_guarded,
             self.feed,
             self.more,
-            self.fatal,
             self._start,
             self._define,
         ) = handles[3:]
@@ -114,7 +113,7 @@ class Kernel:
         restore = None if session.cap is None else session.cap.restore
         kernel = run(b"return {}")
         run(code["guard/trace"], kernel)
-        run(code["guard/guard"], kernel, session.seconds_left, restore)
+        run(code["guard/guard"], kernel, session.expired, restore)
         install: LuaFunctionHandle = run(b"return (...).install", kernel)
         install(code["guard/metatables"], 0)
         install(code["library/identities"], 0, *_seeds())

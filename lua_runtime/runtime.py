@@ -100,7 +100,7 @@ class LuaFunction:
             return LuaInstance(kernel)
         except BaseException as error:  # noqa: BLE001  # the engine's, or KeyboardInterrupt: raised on
             try:
-                raise_unforeseen(error, kernel.session, kernel.fatal)
+                raise_unforeseen(error, kernel.session)
             finally:
                 kernel.release()
 

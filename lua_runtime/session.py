@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -11,14 +10,7 @@ from io import FileIO
 from typing import Any
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import (
-    CancelledError,
-    ConversionError,
-    DeadlineError,
-    MemoryLimitError,
-    PolycallError,
-    raise_if,
-)
+from polycall.interop.errors import CancelledError, ConversionError, DeadlineError, PolycallError, raise_if
 from polycall.interop.guest_log import GuestLog
 from polycall.interop.kept_errors import KeptErrors
 from polycall.interop.protocols import Invoker, YamlText
@@ -40,16 +32,13 @@ from polycall.lua_runtime.values import (
     lower_scalars,
 )
 
-__all__ = ["HELD_BYTES", "MOST_AT_ONCE_BYTES", "MOST_NAME_BYTES", "MOST_TEXT_BYTES", "PIECE", "RefusedError", "Session"]
+__all__ = ["MOST_AT_ONCE_BYTES", "MOST_NAME_BYTES", "MOST_TEXT_BYTES", "PIECE", "RefusedError", "Session"]
 
 PIECE = 1 << 20
 """Bytes that hashing and the like work through without asking whether the call is still wanted: about a millisecond."""
 
 MOST_NAME_BYTES = 4 << 10
 """What a name, a path or a word may have that a guest gives a host function."""
-
-HELD_BYTES = 32 << 20
-"""What a state without a memory limit may hold in a call with a deadline, and as much again for each second of it."""
 
 _MOST_DETAIL_BYTES = 1 << 20
 """What the details of an error may come to that a guest is told of."""
@@ -116,8 +105,6 @@ class Session:
         self._kept = KeptErrors()
         self._collected: list[Any] = []
         self._leaving: Iterator[Any] = iter(())
-        self._bounded_by: float | None = None  # the deadline that the next was reckoned for
-        self._most_held = 0.0
 
     def end_call(self) -> None:
         """Forgets what belonged to the call that ended."""
@@ -140,43 +127,18 @@ class Session:
 
     # What Lua calls ------------------------------------------------------------------------------------------------
 
-    def seconds_left(self, held_kib: float) -> float | None:
-        """Returns how long the running guest has, or None: it must stop; asked by the count hook.
-
-        What one instruction of Lua takes, which nothing interrupts, grows with the texts that a state holds. So one
-        without a memory limit may hold only so much, the more the longer its call may take.
-
-        Args:
-            held_kib: What its state holds.
-        """
+    def expired(self) -> bool:
+        """Says whether the running guest must stop; asked by the count hook."""
         try:
             context = self.context or self.starting
             if context is None:
-                return math.inf
-            left = math.inf if context.deadline is None else context.deadline - time.monotonic()
-            if left <= 0 or (context.cancellation is not None and context.cancellation.cancelled):
-                self.stopped = True
-            elif context.deadline is not None and self.cap is None:
-                self.stopped = self._holds_too_much(held_kib * 1024, context.deadline, left)
+                return False
+            late = context.deadline is not None and time.monotonic() >= context.deadline
+            self.stopped = late or (context.cancellation is not None and context.cancellation.cancelled)
+            return self.stopped
         except BaseException as error:  # noqa: BLE001  # KeyboardInterrupt, most likely: kept and raised after unwinding
             self.failure, self.stopped = error, True
-        return None if self.stopped else left
-
-    def expired(self) -> bool:
-        """Says whether the running guest must stop."""
-        return self.seconds_left(0) is None
-
-    def _holds_too_much(self, held: float, deadline: float, left: float) -> bool:
-        if self._bounded_by != deadline:
-            self._bounded_by, self._most_held = deadline, HELD_BYTES * (1 + left)
-        if held <= self._most_held:
-            return False
-        self.failure = MemoryLimitError(
-            f"the guest holds more than {self._most_held / 2**20:.0f} MiB, which is what it may with this deadline",
-            entry_id=self.entry_id,
-            hint="limits.max_memory_bytes, where it is given, is the limit instead",
-        )
-        return True
+            return True
 
     def collect(self, *piece: object) -> None:
         """Takes a piece of a long run, for the call that follows; no piece begins a new one."""

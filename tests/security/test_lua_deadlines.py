@@ -9,21 +9,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from typing import NamedTuple
 
 import pytest
 
 from attacks import Attack, attacks, outcome
-from lua_guests import body, context, prepare, program, run
+from lua_guests import context, run
 from polycall.interop.context import CallContext, Cancellation
-from polycall.interop.errors import CancelledError, LimitError, MemoryLimitError, PolycallError
-from polycall.interop.limits import LimitsSpec
+from polycall.interop.errors import CancelledError
 from polycall.interop.values import Value
 
 TOLD_AFTER_SECONDS = 0.03
 MOST_OVER_SECONDS = 2.0
-MOST_DEADLINE_OVER_SECONDS = 1.0
 
 
 class Case(NamedTuple):
@@ -181,7 +178,7 @@ CASES |= {
         "local s, b = ('a'):rep(24 << 20), ('a'):rep(24 << 20)", "local x = s < b", "return 'a' < 'b'", True
     ),
     "< on zero bytes": Case(
-        "local s, b = ('\\0'):rep(4 << 20), ('\\0'):rep(4 << 20)", "local x = s < b", "return '\\0' < 'b'", True
+        "local s, b = ('\\0'):rep(1 << 20), ('\\0'):rep(1 << 20)", "local x = s < b", "return '\\0' < 'b'", True
     ),
     "a new key in a full table": Case(MAP.replace("SIZE", "20"), REHASH, "local t = {} t[1] = 2 return t[1]", 2),
     "a new key in a full small table": Case(MAP.replace("SIZE", "15"), REHASH, "local t = {} t[1] = 2 return t[1]", 2),
@@ -283,96 +280,3 @@ def test_what_stays_inside_c_is_stopped_and_the_control_works(case: Case, wrappe
     assert bell.rung_at is not None
     assert time.monotonic() - bell.rung_at < MOST_OVER_SECONDS
     assert run(case.control, frame=context(cancellation=Cancellation())) == case.expected
-
-
-class Strike(NamedTuple):
-    """Slow instructions of which a whole round of the hook's may consist, and quick ones that come before them."""
-
-    made: str
-    slow: str
-    rounds: int = 2000
-
-
-ZEROS = "local a, b = ('\\0'):rep(SIZE), ('\\0'):rep(SIZE) "
-
-# Each took seconds more than its time while looks at the clock did not depend on what is left of it.
-STRIKES = {
-    "< on texts of zero bytes of 2 MiB": Strike(ZEROS.replace("SIZE", "2 << 20"), "if a < b then end"),
-    "<= on texts of zero bytes of 1 MiB": Strike(ZEROS.replace("SIZE", "1 << 20"), "if a <= b then end"),
-    "> on texts of zero bytes of 384 KiB": Strike(ZEROS.replace("SIZE", "384 << 10"), "if b > a then end"),
-    "< on one text of 1 MiB and itself": Strike("local a = ('\\0'):rep(1 << 20)", "if a < a then end"),
-    "< on texts that `..` made": Strike(
-        "local a = '\\0' for i = 1, 20 do a = a .. a end local b = a .. '' a = a .. ''", "if a < b then end"
-    ),
-    "< on texts that were joined out of sight": Strike(
-        "local a = '\\0'", "a = '\\0' " + "a = a .. a " * 18 + "if a < a then end " * 40, 50
-    ),
-    "< in coroutines": Strike(
-        ZEROS.replace("SIZE", "2 << 20"), "coroutine.wrap(function() " + "if a < b then end " * 100 + "end)()", 20
-    ),
-}
-
-
-@attacks(
-    *(
-        Attack(f"{attempt}, hidden behind quick instructions", "Lua", "ends soon after its deadline", "`'a' < 'b'`")
-        for attempt in STRIKES
-    )
-)
-@pytest.mark.parametrize("strike", STRIKES.values(), ids=STRIKES.keys())
-def test_slow_instructions_cannot_hide_behind_quick_ones(strike: Strike) -> None:
-    text = f"""{strike.made}
-    local function strike() {f"{strike.slow} " * strike.rounds} end
-    for i = 1, 20000 do local x = i end
-    while true do strike() end"""
-    start = time.monotonic()
-    with pytest.raises(LimitError):
-        run(text, limits=LimitsSpec(max_memory_bytes=48 << 20), frame=context(deadline=start + 0.3))
-    assert time.monotonic() - start < 0.3 + MOST_DEADLINE_OVER_SECONDS
-    assert run("return { 'a' < 'b', '\\0a' < '\\0b', ('\\0'):rep(1 << 16) < 'a' }", frame=context(deadline=start + 60))
-
-
-GROWTHS = {
-    "`..` that doubles a text": "local s = ('x'):rep(1 << 20) while true do s = s .. s end",
-    "one long text beside the other": "local t = {} while true do t[#t + 1] = ('x'):rep((1 << 20) + #t) end",
-    "texts of gsub": "local t, s = {}, ('x'):rep(1 << 20) while true do t[#t + 1] = s:gsub('y', '') .. #t end",
-}
-
-
-@attacks(
-    *(
-        Attack(f"{attempt}, without max_memory_bytes", "Lua", "`MemoryLimitError`", "with max_memory_bytes it may")
-        for attempt in GROWTHS
-    )
-)
-@pytest.mark.parametrize("text", GROWTHS.values(), ids=GROWTHS.keys())
-def test_a_deadline_bounds_what_a_state_without_a_limit_holds(text: str) -> None:
-    with pytest.raises(MemoryLimitError, match="holds more than") as caught:
-        run(text, frame=context(deadline=time.monotonic() + 1))
-    assert caught.value.hint == "limits.max_memory_bytes, where it is given, is the limit instead"
-
-
-HOLDS = "local t = {} for i = 1, 4 do t[i] = ('x'):rep((12 << 20) + i) end for i = 1, 100000 do end return #t"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "limit"), [(30, None), (1, 96 << 20), (None, None)], ids=["long", "limited", "no deadline"]
-)
-def test_a_long_deadline_a_limit_or_no_deadline_let_a_state_hold_more(seconds: float | None, limit: int | None) -> None:
-    frame = context(deadline=None if seconds is None else time.monotonic() + seconds)
-    assert run(HOLDS, limits=LimitsSpec(max_memory_bytes=limit), frame=frame) == 4
-
-
-def test_what_a_state_may_hold_is_reckoned_for_each_call() -> None:
-    with closing(prepare(program(body(HOLDS))).instantiate()) as instance:
-        assert instance.call([], context(deadline=time.monotonic() + 60)) == 4
-        with pytest.raises(MemoryLimitError):
-            instance.call([], context(deadline=time.monotonic() + 0.5))
-
-
-def test_near_the_end_of_the_stack_the_host_is_asked_again_at_once() -> None:
-    for _ in range(10):  # most calls of one of them found no room to ask, and then did not try for 2 ms
-        start = time.monotonic()
-        with pytest.raises(PolycallError):
-            run("local function f() pcall(f) f() end while true do pcall(f) end", frame=context(deadline=start + 0.03))
-        assert time.monotonic() - start < MOST_DEADLINE_OVER_SECONDS

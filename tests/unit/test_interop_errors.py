@@ -11,6 +11,7 @@ from polycall.interop.errors import (
     OUTCOMES,
     ConversionError,
     DeclarationError,
+    ExitError,
     Frame,
     GuestError,
     PolycallError,
@@ -84,6 +85,8 @@ def _of_class(cls: type[PolycallError]) -> PolycallError:
         return DeclarationError([Problem("a.yaml", 1, 1, "x", "is wrong", "mend it")])
     if cls is ConversionError:
         return ConversionError("$.args[0]", "lower", "u32", "nothing", hint="give one")
+    if cls is ExitError:
+        return ExitError(3)
     return cls("no", entry_id="app:a", hint="try", kind="NotFound", retryable=True, details={"a": [1]})
 
 

@@ -10,15 +10,14 @@ local pcall, xpcall, sethook, min, max, clock = pcall, xpcall, debug.sethook, ma
 local create, resume, close, status = coroutine.create, coroutine.resume, coroutine.close, coroutine.status
 
 local STOPPED, NO_MEMORY = "the call was stopped", "not enough memory"
--- Instructions between two looks at the clock: so few that, if each took as long as the slowest that this state can run,
--- the call would end little after its deadline. They are the fewer the nearer that is and the more the state holds.
-local MOST_INSTRUCTIONS = 4096 -- some 30 microseconds
-local SECONDS_PER_KIB = 4e-6 -- that one takes for what the state holds: `<` on zero bytes
-local MOST_OVER, MOST_AHEAD = 0.1, 5 -- seconds: after the deadline, and where there is none (a call may be cancelled)
--- The host, which takes ten times as long to answer as the clock, is asked when so much of the processor's time has passed.
+-- Instructions between two looks at the clock. One may take long, in proportion to what the state holds: it joins or compares
+-- two strings, or adds a key to a full table. So a state that holds more looks more often. The host, which takes ten times as
+-- long to answer, is asked when so much of the processor's time has passed.
+local MOST_INSTRUCTIONS, LEAST_INSTRUCTIONS = 4096, 128 -- some 30 microseconds, and one
+local HOLDS_LITTLE = 1024 -- KiB of a state that is looked at least often
 local ASK_SECONDS = 0.002
--- A state that has grown by so many KiB, and by a quarter, starts anew with few instructions, and so does one whose last ones
--- took long: each time that they were quick there are twice as many.
+-- A state that has grown by so many KiB, and by a quarter, starts anew with few instructions, and so does one whose last ones took long: each time
+-- that they were quick there are eight times as many.
 local GROWN, FIRST_INSTRUCTIONS, SLOW_SECONDS = 512, 8, 0.005
 local LAST_INSTRUCTIONS = 1 << 20 -- of a call that is stopped
 -- Hooks do not fire inside C functions: so what these go through counts as well, in bytes.
@@ -37,7 +36,6 @@ local worked = 0 -- bytes that C functions went through since the host was last 
 local interval = MOST_INSTRUCTIONS
 local asked_at, seen_at = 0, 0 -- when the host was last asked and the clock looked at, in seconds of the processor's time
 local grown_from, most = 0, MOST_INSTRUCTIONS -- KiB in use when growth was last seen, and the interval that is allowed
-local left = 0 -- seconds to the deadline when the host was last asked
 local hooked = setmetatable({}, { __mode = "k" }) -- coroutine -> the interval of its hook
 
 -- Tells Lua's own "not enough memory" from a guest's, which is the very same text: Lua runs the collector before it gives up,
@@ -87,15 +85,15 @@ local function set_interval(wanted)
   if wanted == interval then return end
   interval = wanted
   sethook(hook, "", wanted)
-  seen_at = clock() -- what it took to set a hook on a deep stack is not the guest's
 end
 
-local function pace(held)
+local function pace()
+  local held, allowed = collectgarbage("count"), MOST_INSTRUCTIONS
   local grown = held > grown_from + GROWN + grown_from / 4
   if grown or held < grown_from then grown_from = held end
-  local fit = (min(left, MOST_AHEAD) + MOST_OVER) / (held * SECONDS_PER_KIB)
-  most = MOST_INSTRUCTIONS
-  while most > fit and most > 1 do most = most // 2 end
+  local fit = max(MOST_INSTRUCTIONS * HOLDS_LITTLE / held, LEAST_INSTRUCTIONS)
+  while allowed > fit do allowed = allowed // 2 end
+  most = allowed
   set_interval(min(interval, most, grown and FIRST_INSTRUCTIONS or most))
 end
 
@@ -129,25 +127,22 @@ end
 function look()
   if state.stopping then stop() end
   if not canary[1] then watch() end -- its finalizer found no stack to run on
-  local held = collectgarbage("count")
-  local asked = clock()
-  local ok, answer = pcall(ask, held)
-  if not ok then answered(ok, answer) end -- near the end of the stack: the next hook asks again, at once
-  if not answer then stop() end
-  worked, asked_at, left = 0, asked, answer
-  pace(held)
+  worked, asked_at = 0, clock()
+  local ok, over = pcall(ask)
+  if not ok then answered(ok, over) end
+  if over then stop() end
+  pace()
 end
 
 function hook()
   local now = clock()
-  local slow = now - seen_at > SLOW_SECONDS
-  seen_at = now
   if state.stopping or now - asked_at >= ASK_SECONDS then look() end
-  if slow then
+  if now - seen_at > SLOW_SECONDS then
     set_interval(max(interval // 16, 1))
   elseif interval < most then
-    set_interval(min(2 * interval, most))
+    set_interval(min(8 * interval, most)) -- not one by one: on a deep stack each costs a millisecond
   end
+  seen_at = clock() -- what it took to set a hook on a deep stack is not the guest's
 end
 
 -- Whether the call must not go on, given what was raised: then no handler runs, of an error or of a variable to be closed.
@@ -220,9 +215,9 @@ end
 
 function kernel.arm()
   state.armed, interval, worked = true, 2 * MOST_INSTRUCTIONS, 0 -- more than any, so that `pace` sets the hook
-  asked_at, seen_at, grown_from, left = 0, clock(), 0, 0 -- so the first hook asks
+  asked_at, seen_at, grown_from = 0, clock(), 0
   if not canary[1] then watch() end
-  pace(collectgarbage("count"))
+  pace()
 end
 
 function kernel.disarm(...)

@@ -34,7 +34,11 @@ def pipes() -> Iterator[tuple[Console, int, int]]:
 def test_what_is_written_goes_to_the_log_line_by_line(caplog: pytest.LogCaptureFixture) -> None:
     steps = Steps()
     first, second = steps.text("one\ntw"), steps.text("o\nthree")
-    with caplog.at_level(logging.INFO):
+    with (
+        caplog.at_level(logging.INFO),
+        caplog.at_level(logging.INFO, "polycall"),
+        caplog.at_level(logging.INFO, "polycall.entry"),
+    ):
         done = steps.call("fd_write", 1, steps.buffers(first, second), 2, OUT).run()
     assert done.errnos == [0]
     assert done.u32() == 13
