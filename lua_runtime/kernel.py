@@ -16,7 +16,7 @@ from polycall.lua_runtime.failure import memory_error
 from polycall.lua_runtime.modules import MODULES
 from polycall.lua_runtime.modules.logger import line_writer
 from polycall.lua_runtime.resources import resource_functions
-from polycall.lua_runtime.scripts import bytecode
+from polycall.lua_runtime.scripts import bytecodes
 from polycall.lua_runtime.session import Session
 from polycall.lua_runtime.values import LIST, RECORD, RESOURCE, Marks, lower
 
@@ -30,6 +30,24 @@ return kernel.IN_LIST, kernel.IN_RECORD, kernel.IN_RESOURCE, kernel.enter, kerne
 """
 # What ``lua/patterns/searches.lua`` runs, in this order, when a guest first needs it.
 _PATTERNS = ("patterns/patterns", "patterns/windows", "patterns/matching", "patterns/replacing")
+_FILES = (
+    "guard/trace",
+    "guard/guard",
+    "guard/metatables",
+    "library/identities",
+    "values/objects",
+    "values/errors",
+    "values/resources",
+    "values/values",
+    "values/arguments",
+    "library/tables",
+    "library/strings",
+    "patterns/searches",
+    "library/library",
+    "library/environment",
+    "guard/calls",
+    *_PATTERNS,
+)
 # False, not nil: lupa looks "debug" up in each call, outside of protection, so the name must exist and cost no memory.
 _SHUT = b"python = nil debug = false"
 
@@ -91,27 +109,28 @@ class Kernel:
 
     def _boot(self, modules: Iterable[str]) -> Any:
         """Runs the host's Lua code, each file building on the ones before; the order is that of their needs."""
-        session, run = self.session, self._state.run
+        session, run, code = self.session, self._state.run, bytecodes(_FILES)
         restore = None if session.cap is None else session.cap.restore
         kernel = run(b"return {}")
-        run(bytecode("guard/trace"), kernel)
-        run(bytecode("guard/guard"), kernel, session.expired, restore)
+        run(code["guard/trace"], kernel)
+        run(code["guard/guard"], kernel, session.expired, restore)
         install: LuaFunctionHandle = run(b"return (...).install", kernel)
-        install(bytecode("guard/metatables"), 0)
-        install(bytecode("library/identities"), 0, *_seeds())
-        install(bytecode("values/objects"), 0)
-        install(bytecode("values/errors"), 0)
-        install(bytecode("values/resources"), 0, *resource_functions(session))
-        install(bytecode("values/values"), 3, LIST, RECORD, RESOURCE, session.collect, session.more, restore)
-        install(bytecode("values/arguments"), 0)
-        install(bytecode("library/tables"), 0)
-        install(bytecode("library/strings"), 0)
-        install(bytecode("patterns/searches"), 0, *map(bytecode, _PATTERNS))
-        install(bytecode("library/library"), 0)
-        install(bytecode("library/environment"), 0, *line_writer(session), " ".join(sorted(MODULES)).encode())
-        install(bytecode("guard/calls"), 0, restore)
+        install(code["guard/metatables"], 0)
+        install(code["library/identities"], 0, *_seeds())
+        install(code["values/objects"], 0)
+        install(code["values/errors"], 0)
+        install(code["values/resources"], 0, *resource_functions(session))
+        install(code["values/values"], 3, LIST, RECORD, RESOURCE, session.collect, session.more, restore)
+        install(code["values/arguments"], 0)
+        install(code["library/tables"], 0)
+        install(code["library/strings"], 0)
+        install(code["patterns/searches"], 0, *map(code.__getitem__, _PATTERNS))
+        install(code["library/library"], 0)
+        install(code["library/environment"], 0, *line_writer(session), " ".join(sorted(MODULES)).encode())
+        install(code["guard/calls"], 0, restore)
         for name in modules:
-            install(bytecode(f"modules/{name}"), 0, *MODULES[name](session))
+            path = f"modules/{name}"
+            install(bytecodes((path,))[path], 0, *MODULES[name](session))
         handles = run(_HAND_OUT, kernel)
         run(_SHUT)
         return handles

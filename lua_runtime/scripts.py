@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from polycall.lua_runtime.engine import State
 
-__all__ = ["bytecode"]
+__all__ = ["bytecodes"]
 
 _FOLDER = Path(__file__).parent / "lua"  # importlib.resources takes longer to import than all of these to compile
 _DUMP = b"local text, name = ... return string.dump(assert(load(text, name, 't')), true)"
 
 
 @cache
-def bytecode(name: str) -> bytes:
-    """Returns ``lua/<name>.lua`` compiled. Without line numbers: guests' errors must not point into host code."""
-    text = (_FOLDER / f"{name}.lua").read_bytes()
-    code: bytes = State(counted=False).run(_DUMP, text, f"={name}".encode())
+def bytecodes(names: tuple[str, ...]) -> Mapping[str, bytes]:
+    """Returns each ``lua/<name>.lua`` compiled. Without line numbers: guests' errors must not point into host code."""
+    state = State(counted=False)  # of its own, for no other thread; making one for each file took as long as compiling
+    return MappingProxyType({name: _compiled(state, name) for name in names})
+
+
+def _compiled(state: State, name: str) -> bytes:
+    code: bytes = state.run(_DUMP, (_FOLDER / f"{name}.lua").read_bytes(), f"={name}".encode())
     return code

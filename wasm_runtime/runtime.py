@@ -12,7 +12,7 @@ from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.wasm_runtime.component.core_function import CoreInterfaces
 from polycall.wasm_runtime.component.host import Interfaces
 from polycall.wasm_runtime.core_plan import declared_signature, plan_core_module
-from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
+from polycall.wasm_runtime.engine import DEFAULT_CACHE_BYTES
 from polycall.wasm_runtime.engine.cache_folder import default_cache_directory
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.stores import WasmEngine

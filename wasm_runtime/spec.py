@@ -7,14 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from polycall.interop.fields import at_least, key, matches, one_of
 from polycall.interop.ids import EntryId
 from polycall.interop.limits import LimitsSpec
-from polycall.interop.network_rules import NetworkRules, check_listen_rule, check_rule
 from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime.imports import check_import
+from polycall.wasm_runtime.network_spec import WasiNetworkSpec
+
+if TYPE_CHECKING:
+    from polycall.interop.network_rules import NetworkRules
 
 __all__ = [
     "KINDS",
@@ -62,23 +66,6 @@ class WasiMountSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class WasiNetworkSpec:
-    """Where on the network a guest may go: for an entry, and as the ceiling for all entries of a project."""
-
-    allow: tuple[str, ...] | None = key(
-        "What may be called; without it, what is public.", default=None, element_check=check_rule
-    )
-    deny: tuple[str, ...] = key("What may not, whatever is allowed.", default=(), element_check=check_rule)
-    listen: tuple[str, ...] | None = key(
-        "Where it may listen; without it, nowhere.", default=None, element_check=check_listen_rule
-    )
-
-    def rules(self) -> NetworkRules:
-        """Returns what decides."""
-        return NetworkRules.of(self.allow, self.deny, self.listen)
-
-
-@dataclass(frozen=True, slots=True)
 class CappedNetwork(WasiNetworkSpec):
     """What an entry says under the ceiling of its project; no declaration of its own.
 
@@ -86,11 +73,12 @@ class CappedNetwork(WasiNetworkSpec):
         ceiling: What ``network`` in ``polycall.yaml`` says.
     """
 
-    ceiling: WasiNetworkSpec = WasiNetworkSpec()
+    ceiling: WasiNetworkSpec = field(default_factory=WasiNetworkSpec)
 
     def rules(self) -> NetworkRules:
         """Returns what decides."""
-        own, ceiling = NetworkRules.of(self.allow, self.deny, self.listen), self.ceiling
+        ceiling = self.ceiling
+        own = WasiNetworkSpec.rules(self)  # `super` knows the class without slots, which this one has replaced
         return own.under(ceiling.allow, ceiling.deny, ceiling.listen, where="network (polycall.yaml)")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 
 __all__ = ["accent_twin"]
@@ -14,6 +13,8 @@ def accent_twin(name: str, candidates: Iterable[str]) -> str | None:
     """Returns a hint if one of the candidates is the same name with its accents encoded in the other way."""
     if name.isascii() or len(name) > _LONGEST:
         return None
+    import unicodedata  # noqa: PLC0415  # large, and for few names only
+
     wanted = unicodedata.normalize("NFC", name)
     for candidate in candidates:
         if not candidate.isascii() and candidate != name and unicodedata.normalize("NFC", candidate) == wanted:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polycall.interop.context import DEFAULT_MAX_DEPTH
 from polycall.interop.errors import DeclarationError
@@ -19,8 +19,11 @@ from polycall.registry.documents.problems import Report
 from polycall.registry.documents.text_files import UnreadableError, read_text
 from polycall.registry.documents.yaml_document import read_yaml
 from polycall.registry.entries.decode import INVALID, Decoder
-from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
-from polycall.wasm_runtime.spec import CappedNetwork, WasiNetworkSpec, WasiSpec
+from polycall.wasm_runtime.engine import DEFAULT_CACHE_BYTES
+from polycall.wasm_runtime.network_spec import WasiNetworkSpec
+
+if TYPE_CHECKING:
+    from polycall.wasm_runtime.spec import WasiSpec
 
 __all__ = ["SETTINGS_FILE", "Settings", "read_settings"]
 
@@ -72,6 +75,8 @@ class Settings:
         return dataclasses.replace(spec, limits=limits, pool=pool, isolation=spec.isolation or self.isolation)
 
     def _capped(self, wasi: WasiSpec) -> WasiSpec:
+        from polycall.wasm_runtime.spec import CappedNetwork  # noqa: PLC0415  # loaded by then: `wasi` is of it
+
         own = wasi.network
         return dataclasses.replace(wasi, network=CappedNetwork(own.allow, own.deny, own.listen, self.network))
 

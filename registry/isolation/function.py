@@ -24,7 +24,7 @@ from polycall.registry.isolation.messages import MessageError, pack
 from polycall.registry.isolation.process import WORKER_COMMAND, TimeIsUp, WorkerProcess
 from polycall.registry.isolation.program_data import encode_program
 from polycall.registry.isolation.services import ServiceDesk, modules_of
-from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES
+from polycall.wasm_runtime.engine import DEFAULT_CACHE_BYTES
 from polycall.wasm_runtime.spec import WasmProgram
 
 __all__ = ["IsolatedFunction", "IsolatedInstance", "IsolationRuntime"]

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from polycall.interop.errors import DeclarationError
 from polycall.interop.ids import NAMESPACE, near_names, suggestion
-from polycall.registry.documents.json_document import read_json
 from polycall.registry.documents.node_builder import Document
 from polycall.registry.documents.nodes import ListNode, MapNode, Mark, Node, ScalarNode, describe_node
 from polycall.registry.documents.problems import Report
@@ -112,7 +111,11 @@ def read_document(path: Path, text: str, report: Report) -> Document:
     Raises:
         DeclarationError: It is neither.
     """
-    return (read_json if path.suffix == ".json" else read_yaml)(text, report)
+    if path.suffix != ".json":
+        return read_yaml(text, report)
+    from polycall.registry.documents.json_document import read_json  # noqa: PLC0415  # few projects have any
+
+    return read_json(text, report)
 
 
 def seems_entry_file(path: Path) -> bool:

@@ -69,15 +69,15 @@ def searches(limits: Limits) -> bytes:
 def instances() -> Iterator[Sequence[LuaInstance]]:
     """An instance for C alone, then one for each of the limits."""
     function = prepare(program(body(MATCH_ALL)))
-    original = scripts.bytecode
+    original = scripts.bytecodes
     with ExitStack() as stack:
         made = [stack.enter_context(closing(function.instantiate()))]
         with pytest.MonkeyPatch.context() as patch:
             for limits in LIMITS:
                 code = searches(limits)
                 patch.setattr(
-                    "polycall.lua_runtime.kernel.bytecode",
-                    lambda name, c=code: c if name == "patterns/searches" else original(name),
+                    "polycall.lua_runtime.kernel.bytecodes",
+                    lambda names, c=code: {**original(names), "patterns/searches": c},
                 )
                 made.append(stack.enter_context(closing(function.instantiate())))
         yield made

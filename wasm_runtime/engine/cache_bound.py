@@ -13,10 +13,7 @@ from typing import NamedTuple
 
 from polycall.wasm_runtime.engine.cache_folder import WRITING
 
-__all__ = ["DEFAULT_CACHE_BYTES", "CacheUsage", "cache_usage", "clear_cache", "prune"]
-
-DEFAULT_CACHE_BYTES = 1024**3
-"""How much is kept where ``max_cache_bytes`` is not declared."""
+__all__ = ["CacheUsage", "cache_usage", "clear_cache", "prune"]
 
 _OURS = re.compile(r"([0-9a-f]{64})\.(?:compiled|seen)")
 _ABANDONED_SECONDS = 3600

@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from polycall.wasm_runtime.engine.cache_bound import DEFAULT_CACHE_BYTES, prune
+from polycall.wasm_runtime.engine import DEFAULT_CACHE_BYTES
+from polycall.wasm_runtime.engine.cache_bound import prune
 from polycall.wasm_runtime.engine.cache_folder import CacheFolder, UnusableError
 
 __all__ = ["CompileCache"]

@@ -3,7 +3,7 @@
 local kernel = ...
 local error, type, tostring, next, pairs, select = error, type, tostring, next, pairs, select
 local rawequal, tonumber, tointeger = rawequal, tonumber, math.tointeger
-local unpack, date, time = table.unpack, os.date, os.time
+local date, time = os.date, os.time
 local state, work = kernel.state, kernel.work
 local parts, seal, sealed = kernel.error_parts, kernel.seal, kernel.sealed
 

@@ -23,7 +23,7 @@ from polycall.interop.values import Value
 
 pytestmark = pytest.mark.under_every_limit
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_a_call_gives_the_function_its_arguments_and_returns_its_value() -> None:

@@ -29,7 +29,7 @@ from polycall.wasm_runtime.component.plan import (
 from polycall.wasm_runtime.component.planner import make_plan
 from polycall.wasm_runtime.wit.wit_types import HandleType
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GUESTS = sorted([*(ROOT / "tests/guests/bin").glob("*.wasm"), *(ROOT / "examples").rglob("*.wasm")])
 
 LIBC = """

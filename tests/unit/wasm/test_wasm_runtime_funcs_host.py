@@ -26,7 +26,7 @@ from polycall.interop.values import Value
 from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import FUNCS_CALLER, FakeInvoker, call, context, failing, open_runtime, prepare
 
-JS_CALLER = Path(__file__).parents[1] / "guests" / "bin" / "js-caller.wasm"
+JS_CALLER = Path(__file__).parents[2] / "guests" / "bin" / "js-caller.wasm"
 
 
 @pytest.fixture(scope="module")

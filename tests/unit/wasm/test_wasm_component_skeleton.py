@@ -13,7 +13,7 @@ from polycall.wasm_runtime.component.skeleton import skeleton
 from polycall.wasm_runtime.component.validation import validate
 from polycall.wasm_runtime.engine.stores import lone_engine
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GUESTS = sorted([*(ROOT / "tests/guests/bin").glob("*.wasm"), *(ROOT / "examples").rglob("*.wasm")])
 
 

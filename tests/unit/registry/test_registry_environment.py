@@ -1,4 +1,4 @@
-"""File storages, uniqueness and change: what `tests/unit/test_lua_runtime_env.py` cannot see from a guest."""
+"""File storages, uniqueness and change: what `tests/unit/lua/test_lua_runtime_env.py` cannot see from a guest."""
 
 from __future__ import annotations
 

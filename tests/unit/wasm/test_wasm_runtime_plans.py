@@ -17,7 +17,7 @@ from polycall.wasm_runtime.component.plan import CoreExport
 from polycall.wasm_runtime.component.plans import KeptPlan, Plans
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 GUESTS = (
     "tests/guests/bin/js-caller.wasm",
     "examples/04-orchestration/assets/receipt.wasm",

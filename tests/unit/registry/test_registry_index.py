@@ -214,4 +214,4 @@ def test_the_project_folder_may_be_reached_through_a_link(tmp_path: Path) -> Non
 
 def test_loading_starts_no_engine() -> None:
     code = "import polycall.registry.reading.load, sys; sys.exit(bool({'lupa', 'wasmtime'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[3]).returncode == 0

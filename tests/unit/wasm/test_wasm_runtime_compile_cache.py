@@ -37,7 +37,7 @@ TEXT = (
 )
 
 KEY = "0" * 64
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 class Compilations:

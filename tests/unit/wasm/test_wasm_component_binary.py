@@ -11,7 +11,7 @@ from polycall.interop.errors import PreparationError
 from polycall.wasm_runtime.component import definitions as d
 from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, decode
 
-GUESTS = sorted((Path(__file__).parents[1] / "guests" / "bin").glob("*.wasm"))
+GUESTS = sorted((Path(__file__).parents[2] / "guests" / "bin").glob("*.wasm"))
 
 
 def definitions(text: str) -> tuple[d.Definition, ...]:

@@ -14,7 +14,7 @@ from polycall.wasm_runtime.hosts.funcs import Funcs
 from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import FUNCS_CALLER, FakeInvoker, call, open_runtime, prepare
 
-GUESTS = Path(__file__).parents[1] / "guests" / "wat"
+GUESTS = Path(__file__).parents[2] / "guests" / "wat"
 
 
 def importing(interface: str) -> str:
