@@ -93,9 +93,10 @@ def test_however_calls_end_descriptors_threads_and_kept_things_stay_as_they_were
     after = measure()
     assert (after.descriptors, after.threads) == (before.descriptors, before.threads)
     left = in_use()
-    assert left["Session"] == kept["Session"]
+    # Fewer are all right: instances that were idle for long are let go meanwhile.
+    assert left["Session"] <= kept["Session"]
     if "never drops" not in end:  # those handles are in the guest's table, with nothing behind them
-        assert left == kept
+        assert all(left[name] <= kept[name] for name in left)
     assert after.rss_mib - before.rss_mib < 24
 
 
