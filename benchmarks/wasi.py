@@ -36,6 +36,7 @@ _GUESTS = ("c-libc.wasm", "js-script.wasm")
 _LONG_ROUNDS = 5
 _FEWEST_ROUNDS = 3
 _TICKS = 100_000
+_EXAMPLE = GUESTS.parents[1] / "examples" / "10-sleepers" / "nap.wat"
 _SLEEPERS = 1_000
 
 _INDEX = """
@@ -118,8 +119,8 @@ def _project() -> Iterator[tuple[polycall.Registry, Path]]:
             shutil.copy(BUILT / name, folder / "guests" / name)
             digest = hashlib.sha256((BUILT / name).read_bytes()).hexdigest()
             hashes[name.removesuffix(".wasm").partition("-")[2]] = f"sha256:{digest}"
-        for name in ("ticks.wat", "nap.wat"):
-            shutil.copy(GUESTS / name, folder)
+        for source in (GUESTS / "ticks.wat", _EXAMPLE):
+            shutil.copy(source, folder)
         groups = ", ".join(f'"wasi:{name}"' for name in _GROUPS)
         (folder / "_index.yaml").write_text(_INDEX.format(groups=groups, **hashes), encoding="utf-8")
         with polycall.load(folder, cache_directory=folder / ".cache") as registry:
@@ -229,14 +230,14 @@ def _http(registry: polycall.Registry, port: int) -> list[Case]:
 
 
 def _asleep(registry: polycall.Registry, effort: Effort) -> list[Case]:
-    count, nanoseconds = _SLEEPERS // effort.scale, 1_000_000_000 // effort.scale
+    count, milliseconds = _SLEEPERS // effort.scale, 1_000 // effort.scale
 
     async def asleep() -> None:
-        await asyncio.gather(*(registry.call_async("bench:nap", nanoseconds) for _ in range(count)))
+        await asyncio.gather(*(registry.call_async("bench:nap", milliseconds) for _ in range(count)))
 
     def threads() -> None:
         with ThreadPoolExecutor(count) as executor:
-            list(executor.map(time.sleep, [nanoseconds / 1e9] * count))
+            list(executor.map(time.sleep, [milliseconds / 1e3] * count))
 
     alone = "1,000 threads that sleep for 1 s"
     return [

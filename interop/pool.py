@@ -8,56 +8,21 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from threading import get_ident
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import InternalError, PoolClosedError, PoolDeadlockError, raise_if
+from polycall.interop.pool_figures import PoolSnapshot, PoolTraffic
 from polycall.interop.pool_spec import PoolPolicy
 from polycall.interop.protocols import Instance
 from polycall.interop.waiting import Waiter, WaitGraph
 
-__all__ = ["Outside", "Pool", "PoolSnapshot", "PoolTraffic"]
+__all__ = ["Outside", "Pool"]
 
 T = TypeVar("T", bound=Instance)
 
 _SHRINK_STEP_SECONDS = 0.5  # the tick of the controller in the system we re-implement
 _CHAINS_SHOWN = 4
-
-
-class PoolSnapshot(NamedTuple):
-    """What a pool looks like at one moment.
-
-    Attributes:
-        size: Instances there are, those being made or closed included.
-        idle: Those that wait for a call.
-        in_use: The others: with a call, being made, or being closed.
-        waiting: Calls that wait for an instance.
-        made: Instances made so far.
-        discarded: Instances closed so far.
-        peak: The largest size so far.
-    """
-
-    size: int
-    idle: int
-    in_use: int
-    waiting: int
-    made: int
-    discarded: int
-    peak: int
-
-
-class PoolTraffic(NamedTuple):
-    """What went through a pool so far, exactly.
-
-    Attributes:
-        asked: Calls that asked for an instance, those that got none included.
-        waited: Those that queued because all were in use, counted when their wait ends.
-        waited_seconds: How long they queued, in sum.
-    """
-
-    asked: int
-    waited: int
-    waited_seconds: float
 
 
 class Outside(CallContext):

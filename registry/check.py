@@ -115,7 +115,7 @@ def _denied(entry: Entry, imports: Sequence[ImportNeed]) -> Iterable[Finding]:
         yield _warning(entry, message, "a call to them fails; add them to imports if it needs them")
     absent = [need.name for need in imports if need.granted and not need.available]
     if absent:
-        message = f"polycall has no host for {', '.join(absent)} yet"
+        message = f"polycall does not serve {', '.join(absent)}, in this version or to a core module"
         yield _warning(entry, message, "a call to them fails")
     unknown = [need.name for need in imports if need.group is None and need.link is None]
     if unknown:

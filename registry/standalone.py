@@ -18,7 +18,7 @@ from polycall.interop.stack import DEFAULT_STACK_BYTES, StackRoom
 from polycall.interop.values import Value
 
 if TYPE_CHECKING:
-    from polycall.wasm_runtime.spec import BinaryFile
+    from polycall.wasm_runtime.spec import BinaryFile, WasmProgram
     from polycall.wasm_runtime.wasi.console import Console
 
 __all__ = ["Mount", "run_file"]
@@ -68,26 +68,9 @@ def run_file(
     """
     from polycall.wasm_runtime.command import WasmCommand  # noqa: PLC0415  # loads the engine
     from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415  # the same
-    from polycall.wasm_runtime.spec import (  # noqa: PLC0415  # the same
-        WasiMountSpec,
-        WasiNetworkSpec,
-        WasiSpec,
-        WasmProgram,
-    )
 
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise NotFoundError(f"{path} cannot be read: {error.strerror}") from error
     folders = _Folders({str(EntryId(_NAMESPACE, str(at))): mount for at, mount in enumerate(mounts)})
-    guests = [WasiMountSpec(EntryId(_NAMESPACE, str(at)), each.guest, each.read_only) for at, each in enumerate(mounts)]
-    program = WasmProgram(
-        entry_id=f"{_NAMESPACE}:{path.stem}",
-        code=_code(path, data),
-        method="_start" if data.startswith(_CORE) else "wasi:cli/run#run",
-        grants=frozenset(_ALWAYS | (_NETWORK if network else frozenset())),
-        wasi=WasiSpec(mounts=tuple(guests), network=WasiNetworkSpec(allow=tuple(network))),
-    )
+    program = _program(path, mounts, network)
     runtime = WasmRuntime(_NobodyToCall(), services=_Services(folders))
     try:
         deadline = None if timeout is None else deadline_in(timeout)
@@ -105,6 +88,25 @@ def run_file(
         runtime.close()
 
 
+def _program(path: Path, mounts: Sequence[Mount], network: Sequence[str]) -> WasmProgram:
+    """Returns what an entry would be that grants just what is said."""
+    from polycall.wasm_runtime.network_spec import WasiNetworkSpec  # noqa: PLC0415  # as above
+    from polycall.wasm_runtime.spec import WasiMountSpec, WasiSpec, WasmProgram  # noqa: PLC0415  # the same
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise NotFoundError(f"{path} cannot be read: {error.strerror}") from error
+    guests = [WasiMountSpec(EntryId(_NAMESPACE, str(at)), each.guest, each.read_only) for at, each in enumerate(mounts)]
+    return WasmProgram(
+        entry_id=f"{_NAMESPACE}:{path.stem}",
+        code=_code(path, data),
+        method="",
+        grants=frozenset(_ALWAYS | (_NETWORK if network else frozenset())),
+        wasi=WasiSpec(mounts=tuple(guests), network=WasiNetworkSpec(allow=tuple(network))),
+    )
+
+
 def _code(path: Path, data: bytes) -> BinaryFile | SourceText:
     from polycall.wasm_runtime.spec import BinaryFile  # noqa: PLC0415  # as above
 
@@ -115,7 +117,6 @@ def _code(path: Path, data: bytes) -> BinaryFile | SourceText:
 
 
 _MAGIC = b"\0asm"
-_CORE = b"\0asm\1\0\0\0"
 
 _ALWAYS = frozenset({"wasi:cli", "wasi:io", "wasi:clocks", "wasi:random", "wasi:filesystem", "wasi1"})
 """What hands out nothing by itself: no folder is mounted that nobody named."""

@@ -21,7 +21,7 @@ from polycall.wasm_runtime.component.core_module import read_core_module
 from polycall.wasm_runtime.component.plan import Plan
 from polycall.wasm_runtime.component.plans import Plans
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
-from polycall.wasm_runtime.engine.compiler import Compiler
+from polycall.wasm_runtime.engine.compiler import Compiler, SharedModule
 from polycall.wasm_runtime.engine.footprint import Footprint, together
 from polycall.wasm_runtime.engine.guest_text import shown
 from polycall.wasm_runtime.spec import BinaryFile
@@ -42,10 +42,11 @@ class CompiledProgram:
         footprint: The memory that its instances take.
     """
 
-    __slots__ = ("__weakref__", "footprint", "modules", "plan")
+    __slots__ = ("__weakref__", "_shared", "footprint", "modules", "plan")
 
-    def __init__(self, modules: tuple[wasmtime.Module, ...], plan: Plan | None, footprint: Footprint) -> None:
-        self.modules = modules
+    def __init__(self, shared: tuple[SharedModule, ...], plan: Plan | None, footprint: Footprint) -> None:
+        self._shared = shared
+        self.modules = tuple(each.module for each in shared)
         self.plan = plan
         self.footprint = footprint
 
@@ -124,8 +125,8 @@ class Programs:
             return CompiledProgram((module,), None, read_core_module(binary).footprint)
         plan, digests = self._plans.of(digest, binary)
         parts = (memoryview(binary)[start:end] for start, end in plan.modules)
-        modules = tuple(map(self._compiler.module, digests, parts))
-        return CompiledProgram(modules, plan, together(plan.footprints))
+        shared = tuple(map(self._compiler.module, digests, parts))
+        return CompiledProgram(shared, plan, together(plan.footprints))
 
 
 def _identity(status: os.stat_result) -> _FileIdentity:

@@ -9,9 +9,10 @@ from polycall.interop.errors import PolycallError, PreparationError
 from polycall.interop.protocols import Invoker
 from polycall.interop.services import Services
 from polycall.interop.stack import DEFAULT_STACK_BYTES
+from polycall.wasm_runtime.command import command_export
 from polycall.wasm_runtime.component.core_function import CoreInterfaces
 from polycall.wasm_runtime.component.host import Interfaces
-from polycall.wasm_runtime.core_plan import declared_signature, plan_core_module
+from polycall.wasm_runtime.core_plan import START, declared_signature, plan_core_module
 from polycall.wasm_runtime.engine import DEFAULT_CACHE_BYTES
 from polycall.wasm_runtime.engine.cache_folder import default_cache_directory
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
@@ -81,9 +82,10 @@ class WasmRuntime:
             if plan is None:
                 if links:
                     raise PreparationError("only a component can have links; this is a core module").at("links")
-                signature = declared_signature(program.method, program.wit)
-                plan = plan_core_module(program.method, signature, compiled.modules[0], host.core_interfaces())
-            export = exported_function(program.method, plan.exports)
+                method = program.method or START
+                signature = declared_signature(method, program.wit)
+                plan = plan_core_module(method, signature, compiled.modules[0], host.core_interfaces())
+            export = exported_function(program.method, plan.exports) if program.method else command_export(plan.exports)
             links.check(plan.imports)
             return WasmFunction(
                 self._engine,

@@ -199,7 +199,7 @@ class WasmProgram:
     Attributes:
         entry_id: ``namespace:name``.
         code: The binary, or text to assemble.
-        method: The export to call.
+        method: The export to call; empty for what runs a command (`polycall.wasm_runtime.command`).
         wit: The signature of a core module's export, or None.
         grants: The capability groups that ``imports`` grants.
         strict_imports: Whether more imports than granted are an error.

@@ -63,6 +63,8 @@ def _lines(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Mapping):  # of a list: a mount, a variable
+        return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -73,7 +75,7 @@ def _need(name: str, group: str | None, granted: bool, available: bool, link: Ma
         return f"{name} (nobody offers it)"
     if not granted:
         return f"{name} (not granted: {group})"
-    return name if available else f"{name} (granted, but there is no host for it yet)"
+    return name if available else f"{name} (granted, but not in this version, or not for a core module)"
 
 
 def _pool(type: str, min_size: int, max_size: int, idle_seconds: float) -> str:

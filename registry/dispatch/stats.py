@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from polycall.interop.host_traffic import HostTraffic
-from polycall.interop.pool import PoolSnapshot, PoolTraffic
+from polycall.interop.pool_figures import PoolSnapshot, PoolTraffic
 from polycall.registry.dispatch.routes import Route
 from polycall.registry.observers.latencies import Histogram, Latencies
 

@@ -162,6 +162,18 @@ def test_show_tells_signature_imports_and_defaults(project: Path, capsys: pytest
     assert json.loads(out)["folder"] == str(GUESTS / "bin")
 
 
+def test_show_tells_mounts_and_bounds_in_words(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mount = "    wasi: {mounts: [{fs: guests, guest: /data, read_only: true}]}\n"
+    index = (project / "_index.yaml").read_text()
+    (project / "_index.yaml").write_text(
+        index.replace('    imports: ["wasi:random"]\n', f'    imports: ["wasi:random"]\n{mount}')
+    )
+    code, out, _ = run(capsys, "-C", str(project), "show", "app:ungranted")
+    assert code == 0
+    assert "fs app:guests, guest /data, read_only true\n" in out
+    assert "max_open_files 64, " in out
+
+
 def test_a_project_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "-C", str(tmp_path / "nowhere"), "list")
     assert code == 4

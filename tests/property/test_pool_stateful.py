@@ -15,7 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import CancelledError, DeadlineError, GuestError, PoolClosedError, PoolDeadlockError
-from polycall.interop.pool import Pool, PoolSnapshot
+from polycall.interop.pool import Pool
+from polycall.interop.pool_figures import PoolSnapshot
 from polycall.interop.pool_spec import PoolPolicy, PoolSpec
 from polycall.interop.values import Value
 from polycall.interop.waiting import Waiter, WaitGraph

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polycall.wasm_runtime.wasi.interfaces import wasi_interfaces
 from wasi.runs import BIN, Folder, Run
 from wasi.servers import http_server
 
@@ -26,7 +25,6 @@ __all__ = [
     "Difference",
     "Script",
     "fill",
-    "is_served",
 ]
 
 _SCRIPTS = Path(__file__).resolve().parent / "scripts"
@@ -396,8 +394,3 @@ def fill(folder: Path) -> Path:
     for name, target in (("loop", "loop"), ("dangling", "nowhere"), ("out", ".."), ("absolute", "/etc")):
         (folder / name).symlink_to(target)
     return folder
-
-
-def is_served(group: str) -> bool:
-    """Whether polycall has an interface of a group."""
-    return any(interface.name.startswith(f"{group}/") for interface in wasi_interfaces())

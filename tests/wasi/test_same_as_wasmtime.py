@@ -12,15 +12,9 @@ import pytest
 from wasi.here import run_in_polycall
 from wasi.oracle import run_in_wasmtime, why_no_sockets
 from wasi.runs import BIN, Folder, Outcome, Run, contents
-from wasi.scenarios import BIG, CALLS, COMMANDS, LIBC, SCRIPTS, Big, Call, Command, Difference, Script, fill, is_served
+from wasi.scenarios import BIG, CALLS, COMMANDS, LIBC, SCRIPTS, Big, Call, Command, Difference, Script, fill
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folders hold symbolic links")
-
-
-def need(*groups: str) -> None:
-    missing = [group for group in groups if not is_served(group)]
-    if missing:
-        pytest.skip(f"polycall does not have {', '.join(missing)} yet")
 
 
 def need_sockets() -> None:
@@ -50,7 +44,6 @@ def as_ours(report: Any, differences: tuple[Difference, ...]) -> Any:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
 def test_a_script_sees_the_same(script: Script, tmp_path: Path) -> None:
-    need(*script.needs)
     if script.network:
         need_sockets()
     with script.run(fill(tmp_path / "theirs")) as run:
@@ -70,7 +63,6 @@ def test_a_script_sees_the_same(script: Script, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.export}{call.arguments}")
 def test_imports_answer_the_same(call: Call, tmp_path: Path) -> None:
-    need(*call.needs)
     if call.network:
         need_sockets()
     with call.run(fill(tmp_path / "theirs")) as run:
@@ -90,7 +82,6 @@ def test_imports_answer_the_same(call: Call, tmp_path: Path) -> None:
 
 
 def test_a_libc_sees_the_same(tmp_path: Path) -> None:
-    need("wasi:filesystem")
     outcomes = []
     for name, run in (("theirs", run_in_wasmtime), ("ours", run_in_polycall)):
         outcomes.append(
@@ -116,7 +107,6 @@ def test_a_libc_sees_the_same(tmp_path: Path) -> None:
 def test_a_language_sees_the_same(big: Big, tmp_path: Path) -> None:
     if not big.binary.exists():
         pytest.skip(f"python tests/guests/build.py {big.guest} builds the guest")
-    need(*big.needs)
     with big.run(fill(tmp_path / "theirs")) as run:
         theirs = run_in_wasmtime(run)
     with big.run(fill(tmp_path / "ours")) as run:
@@ -130,7 +120,6 @@ def test_a_language_sees_the_same(big: Big, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_a_command_does_the_same(command: Command, tmp_path: Path) -> None:
-    need("wasi:filesystem")
     theirs = run_in_wasmtime(
         Run(
             guest=BIN / f"{command.guest}.wasm",

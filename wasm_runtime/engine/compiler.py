@@ -17,10 +17,27 @@ from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.guest_text import shown
 from polycall.wasm_runtime.engine.stores import ENGINE_SETTINGS, lone_engine
 
-__all__ = ["Compiler"]
+__all__ = ["Compiler", "SharedModule"]
 
 _SHOWN_CHARACTERS = 1_000
 _SMALL_BYTES = 128 * 1024
+
+
+class SharedModule:
+    """A compiled core module, for as long as somebody uses it: whoever takes `module` out keeps this as well.
+
+    The compiler refers weakly to this and not to the module. wasmtime's objects free what they stand for when they are
+    finalized, and a weak reference still gives out an object that is being finalized: another thread would get a module
+    that is freed. This has nothing to finalize: its weak references are gone before the module is let go.
+
+    Attributes:
+        module: wasmtime's.
+    """
+
+    __slots__ = ("__weakref__", "module")
+
+    def __init__(self, module: wasmtime.Module) -> None:
+        self.module = module
 
 
 class Compiler:
@@ -47,14 +64,14 @@ class Compiler:
             platform.machine(),
         )
         self._locks: Locks[str] = Locks()
-        self._modules: weakref.WeakValueDictionary[str, wasmtime.Module] = weakref.WeakValueDictionary()
+        self._modules: weakref.WeakValueDictionary[str, SharedModule] = weakref.WeakValueDictionary()
         watch_forks(self)
 
     def after_fork(self) -> None:
         """Has forked children compile alone: the engine would wait for threads of its own that are not there."""
         self._compiler = None
 
-    def module(self, digest: str, binary: bytes | memoryview) -> wasmtime.Module:
+    def module(self, digest: str, binary: bytes | memoryview) -> SharedModule:
         """Returns a module.
 
         Args:
@@ -65,11 +82,11 @@ class Compiler:
             PreparationError: It does not compile.
         """
         with self._locks.of(digest):
-            module = self._modules.get(digest)
-            if module is None:
+            shared = self._modules.get(digest)
+            if shared is None:
                 key = hashlib.sha256("\n".join(("module", digest, *self._settings)).encode()).hexdigest()
-                module = self._modules[digest] = self._kept(key) or self._compiled(key, binary)
-            return module
+                shared = self._modules[digest] = SharedModule(self._kept(key) or self._compiled(key, binary))
+            return shared
 
     def _kept(self, key: str) -> wasmtime.Module | None:
         found = self._cache.find(key)

@@ -9,7 +9,7 @@ from typing import Any
 
 from polycall.wasm_runtime.component.host import HostInterface
 
-__all__ = ["wasi_interface", "wasi_interfaces"]
+__all__ = ["wasi_interface"]
 
 _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -55,8 +55,3 @@ def wasi_interface(name: str) -> HostInterface | None:
     found: Any = getattr(import_module(f"polycall.wasm_runtime.wasi.{module}"), interface)
     made: HostInterface = found()
     return made
-
-
-def wasi_interfaces() -> list[HostInterface]:
-    """Returns all of them."""
-    return [interface for name in _CLASSES if (interface := wasi_interface(name)) is not None]

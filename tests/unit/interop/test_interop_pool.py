@@ -23,7 +23,8 @@ from polycall.interop.errors import (
     PoolDeadlockError,
     PoolError,
 )
-from polycall.interop.pool import Pool, PoolSnapshot
+from polycall.interop.pool import Pool
+from polycall.interop.pool_figures import PoolSnapshot
 from polycall.interop.pool_spec import PoolPolicy, PoolSpec
 from polycall.interop.values import Value
 from polycall.interop.waiting import Waiter, WaitGraph

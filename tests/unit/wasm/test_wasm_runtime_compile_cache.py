@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import hashlib
 import io
 import logging
@@ -28,6 +29,7 @@ from polycall.wasm_runtime.component.validation import validate
 from polycall.wasm_runtime.engine import compile_cache
 from polycall.wasm_runtime.engine.cache_folder import CacheFolder, default_cache_directory
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
+from polycall.wasm_runtime.function import WasmFunction
 from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import call, open_runtime
 
@@ -118,6 +120,25 @@ def test_threads_that_prepare_the_same_binary_compile_it_once(tmp_path: Path, co
             thread.join()
     assert len(kept) == 4
     assert compilations.compiled == 1
+
+
+def test_a_module_that_is_being_freed_is_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Freeing a module lets other threads run, and one of them may prepare the next entry that wants it."""
+    program = WasmProgram("app:f", SourceText(SHARED.format(1), "m.wat"), "f")
+    free = wasmtime.Module._delete
+    again: list[WasmFunction] = []
+
+    def free_late(module: wasmtime.Module, pointer: Any) -> None:
+        if len(again) < 2:
+            again.append(runtime.prepare(program))
+        free(module, pointer)
+
+    with open_runtime(tmp_path / "cache") as runtime:
+        first = runtime.prepare(program)
+        monkeypatch.setattr(wasmtime.Module, "_delete", free_late)
+        del first
+        gc.collect()
+        assert [call(function.instantiate()) for function in again] == [21, 21]
 
 
 def test_a_second_start_compiles_nothing(tmp_path: Path, compilations: Compilations) -> None:

@@ -8,12 +8,13 @@ import sys
 from typing import Any
 
 from polycall.interop.errors import LimitError
+from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wasi.session import Kept, Session
 from polycall.wasm_runtime.wasi.sockets.error_codes import code_of, err
 from polycall.wasm_runtime.wasi.sockets.outgoing import Outgoing
 from polycall.wasm_runtime.wasi.sockets.socket_addresses import FAMILIES, Endpoint, endpoint_from_system
 
-__all__ = ["OpenSocket", "SocketOptions", "opened"]
+__all__ = ["OpenSocket", "SocketOptions", "SocketResource", "opened"]
 
 _MOST_BUFFER = 0x7FFFFFFF
 _HALVED = 2 if sys.platform == "linux" else 1  # Linux keeps twice of what is asked for, for its own bookkeeping
@@ -107,6 +108,40 @@ def opened(session: Session, family: str, kind: int) -> dict[str, Any] | OpenSoc
     except OSError as error:
         system_socket.close()
         return err(code_of(error))
+
+
+class SocketResource(Kept):
+    """What the resources of both kinds of sockets have in common."""
+
+    def __init__(self, session: Session, open_socket: OpenSocket) -> None:
+        super().__init__(session)
+        self._open = open_socket.hold()
+        self._socket = open_socket.socket
+        self._options = SocketOptions(open_socket)
+
+    def address_family(self, _store: GuestStore) -> str:
+        """Returns ``ipv4`` or ``ipv6``."""
+        return self._open.family
+
+    def receive_buffer_size(self, _store: GuestStore) -> dict[str, Any]:
+        """Returns how much the system keeps of what comes."""
+        return self._options.buffer_size(socket.SO_RCVBUF)
+
+    def set_receive_buffer_size(self, _store: GuestStore, value: int) -> dict[str, Any]:
+        """Sets how much."""
+        return self._options.set_buffer_size(socket.SO_RCVBUF, value)
+
+    def send_buffer_size(self, _store: GuestStore) -> dict[str, Any]:
+        """Returns how much the system keeps of what goes."""
+        return self._options.buffer_size(socket.SO_SNDBUF)
+
+    def set_send_buffer_size(self, _store: GuestStore, value: int) -> dict[str, Any]:
+        """Sets how much."""
+        return self._options.set_buffer_size(socket.SO_SNDBUF, value)
+
+    def close(self) -> None:
+        """Lets go of the descriptor, which its streams may still have."""
+        self._open.release()
 
 
 class SocketOptions:

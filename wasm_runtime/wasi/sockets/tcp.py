@@ -15,11 +15,11 @@ from polycall.wasm_runtime.wasi.clocks.monotonic_clock import MonotonicClock
 from polycall.wasm_runtime.wasi.io.poll import Poll, Pollable
 from polycall.wasm_runtime.wasi.io.streams import InputStream, OutputStream, Streams
 from polycall.wasm_runtime.wasi.readiness import Readiness, nothing, watch_descriptor
-from polycall.wasm_runtime.wasi.session import Kept, Session
+from polycall.wasm_runtime.wasi.session import Session
 from polycall.wasm_runtime.wasi.sockets.connection import ConnectionSink, ConnectionSource
 from polycall.wasm_runtime.wasi.sockets.error_codes import code_of, err
 from polycall.wasm_runtime.wasi.sockets.network import Network, NetworkInterface
-from polycall.wasm_runtime.wasi.sockets.open_socket import OpenSocket, SocketOptions, opened
+from polycall.wasm_runtime.wasi.sockets.open_socket import OpenSocket, SocketResource, opened
 from polycall.wasm_runtime.wasi.sockets.outgoing import Outgoing
 from polycall.wasm_runtime.wasi.sockets.socket_addresses import Endpoint, endpoint_from_system, endpoint_from_wit
 
@@ -32,7 +32,7 @@ Result = dict[str, Any]
 _DONE: Result = {"ok": None}
 
 
-class TcpSocket(Kept):
+class TcpSocket(SocketResource):
     """A socket: ``unbound``, ``bound``, ``listening``, ``connecting``, ``connected`` or ``closed``.
 
     Attributes:
@@ -40,11 +40,8 @@ class TcpSocket(Kept):
     """
 
     def __init__(self, session: Session, open_socket: OpenSocket, state: str = "unbound") -> None:
-        super().__init__(session)
+        super().__init__(session, open_socket)
         self.state = state
-        self._open = open_socket.hold()
-        self._socket = open_socket.socket
-        self._options = SocketOptions(open_socket)
         self._begun = ""  # the operation that was started and not finished
         self._backlog = _BACKLOG
         self._failure: OSError | None = None
@@ -195,10 +192,6 @@ class TcpSocket(Kept):
         """Says whether it listens."""
         return self.state == "listening"
 
-    def address_family(self, _store: GuestStore) -> str:
-        """Returns ``ipv4`` or ``ipv6``."""
-        return self._open.family
-
     def set_listen_backlog_size(self, _store: GuestStore, value: int) -> Result:
         """Says how many connections may wait to be accepted."""
         if not value:
@@ -253,22 +246,6 @@ class TcpSocket(Kept):
         """Sets how far."""
         return self._options.set_hop_limit(value)
 
-    def receive_buffer_size(self, _store: GuestStore) -> Result:
-        """Returns how much the system keeps of what comes."""
-        return self._options.buffer_size(socket.SO_RCVBUF)
-
-    def set_receive_buffer_size(self, _store: GuestStore, value: int) -> Result:
-        """Sets how much."""
-        return self._options.set_buffer_size(socket.SO_RCVBUF, value)
-
-    def send_buffer_size(self, _store: GuestStore) -> Result:
-        """Returns how much the system keeps of what goes."""
-        return self._options.buffer_size(socket.SO_SNDBUF)
-
-    def set_send_buffer_size(self, _store: GuestStore, value: int) -> Result:
-        """Sets how much."""
-        return self._options.set_buffer_size(socket.SO_SNDBUF, value)
-
     def subscribe(self, _store: GuestStore) -> Pollable:
         """Returns what to wait for: the connection that was begun, or one to accept."""
         what = "a connection at {0}" if self.state == "listening" else "a connection to {1}"
@@ -291,9 +268,9 @@ class TcpSocket(Kept):
         return _DONE
 
     def close(self) -> None:
-        """Lets go of the descriptor, which its streams may still have."""
+        """Lets go of the descriptor, which the streams of the connection may still have."""
         self.state = "closed"
-        self._open.release()
+        super().close()
 
     # --- for whoever waits ---
 

@@ -9,12 +9,12 @@ from polycall.wasm_runtime.component.host import HostInterface
 from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wasi.io.poll import Poll, Pollable
 from polycall.wasm_runtime.wasi.readiness import Readiness
-from polycall.wasm_runtime.wasi.session import Kept, Session
+from polycall.wasm_runtime.wasi.session import Session
 from polycall.wasm_runtime.wasi.sockets.datagrams import Association, IncomingDatagramStream, OutgoingDatagramStream
 from polycall.wasm_runtime.wasi.sockets.disconnect import disconnect
 from polycall.wasm_runtime.wasi.sockets.error_codes import code_of, err
 from polycall.wasm_runtime.wasi.sockets.network import Network, NetworkInterface
-from polycall.wasm_runtime.wasi.sockets.open_socket import OpenSocket, SocketOptions, opened
+from polycall.wasm_runtime.wasi.sockets.open_socket import OpenSocket, SocketResource, opened
 from polycall.wasm_runtime.wasi.sockets.socket_addresses import Endpoint, endpoint_from_wit
 
 __all__ = ["Udp", "UdpSocket", "new_udp_socket"]
@@ -23,14 +23,11 @@ Result = dict[str, Any]
 _DONE: Result = {"ok": None}
 
 
-class UdpSocket(Kept):
+class UdpSocket(SocketResource):
     """A socket, bound or not."""
 
     def __init__(self, session: Session, open_socket: OpenSocket) -> None:
-        super().__init__(session)
-        self._open = open_socket.hold()
-        self._socket = open_socket.socket
-        self._options = SocketOptions(open_socket)
+        super().__init__(session, open_socket)
         self._bound = False
         self._binding = False
         self._association = Association(None)
@@ -101,10 +98,6 @@ class UdpSocket(Kept):
         remote = self._association.remote
         return err("invalid-state") if remote is None else {"ok": remote.in_wit()}
 
-    def address_family(self, _store: GuestStore) -> str:
-        """Returns ``ipv4`` or ``ipv6``."""
-        return self._open.family
-
     def unicast_hop_limit(self, _store: GuestStore) -> Result:
         """Returns how far its packets go."""
         return self._options.hop_limit()
@@ -113,29 +106,9 @@ class UdpSocket(Kept):
         """Sets how far."""
         return self._options.set_hop_limit(value)
 
-    def receive_buffer_size(self, _store: GuestStore) -> Result:
-        """Returns how much the system keeps of what comes."""
-        return self._options.buffer_size(socket.SO_RCVBUF)
-
-    def set_receive_buffer_size(self, _store: GuestStore, value: int) -> Result:
-        """Sets how much."""
-        return self._options.set_buffer_size(socket.SO_RCVBUF, value)
-
-    def send_buffer_size(self, _store: GuestStore) -> Result:
-        """Returns how much the system keeps of what goes."""
-        return self._options.buffer_size(socket.SO_SNDBUF)
-
-    def set_send_buffer_size(self, _store: GuestStore, value: int) -> Result:
-        """Sets how much."""
-        return self._options.set_buffer_size(socket.SO_SNDBUF, value)
-
     def subscribe(self, _store: GuestStore) -> Pollable:
         """Returns something that is ready: nothing that the socket itself does takes time."""
         return Pollable(self.session, Readiness(), "a socket")
-
-    def close(self) -> None:
-        """Lets go of the descriptor, which its streams may still have."""
-        self._open.release()
 
 
 def new_udp_socket(session: Session, family: str) -> Result:
