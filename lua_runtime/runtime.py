@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from polycall.interop.aside import Asides
 from polycall.interop.context import CallContext
+from polycall.interop.core_engine import CoreEngine
 from polycall.interop.errors import MissingExportError, PolycallError, PreparationError
 from polycall.interop.ids import suggestion
 from polycall.interop.protocols import Function, ImportNeed, Invoker, Signature, YamlText
@@ -127,14 +128,22 @@ class LuaFunction:
 class LuaRuntime:
     """Prepares Lua entries."""
 
-    def __init__(self, invoker: Invoker, yaml: YamlText, services: Services | None = None) -> None:
+    def __init__(
+        self,
+        invoker: Invoker,
+        yaml: YamlText,
+        services: Services | None = None,
+        core: Callable[[], CoreEngine] | None = None,
+    ) -> None:
         """Makes a runtime.
 
         Args:
             invoker: How guests reach other entries.
             yaml: How they read and write YAML.
             services: What the modules `env`, `fs` and `registry` offer; without, they answer Unavailable.
+            core: Gives what sandboxed entries run on; asked when there is one.
         """
+        self._core = core
         self._invoker = invoker
         self._yaml = yaml
         self._services = services

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from polycall.interop.fields import key, matches, one_of
 from polycall.interop.ids import EntryId
+from polycall.interop.isolation import ISOLATIONS
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.source import SourceText
@@ -38,9 +39,9 @@ class LuaFunctionSpec:
     pool: PoolSpec = key("How instances are kept.", default=PoolSpec())
     limits: LimitsSpec = key("What a call may use at most.", default=LimitsSpec())
     isolation: str | None = key(
-        "Where its instances run: none is this process, process is a worker process for each.",
+        "Where its instances run: sandbox is WebAssembly, process a worker process for each, none neither.",
         default=None,
-        check=one_of("none", "process"),
+        check=one_of(*ISOLATIONS),
     )
 
 
@@ -74,6 +75,7 @@ class LuaProgram:
         modules: Host modules that its `require` may load.
         imports: Alias to the imported program; acyclic.
         limits: What a call may use.
+        sandbox: Whether it runs inside of WebAssembly.
     """
 
     entry_id: str
@@ -82,6 +84,7 @@ class LuaProgram:
     modules: tuple[str, ...] = ()
     imports: Mapping[str, LuaProgram] = field(default_factory=dict)
     limits: LimitsSpec = field(default_factory=LimitsSpec)
+    sandbox: bool = False
 
     def with_imports(self) -> Iterator[LuaProgram]:
         """Yields the program and, once each, everything it imports, directly or not."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from polycall.interop.context import DEFAULT_MAX_DEPTH, Cancellation, deadline_in
 from polycall.interop.errors import Problem
 from polycall.interop.ids import EntryId
+from polycall.interop.isolation import ISOLATIONS
 from polycall.interop.observer import Observer
 from polycall.interop.protocols import Function
 from polycall.interop.values import SCALARS, Value, describe, plain, plain_all
@@ -38,6 +39,7 @@ def load(
     *,
     cache_directory: str | PathLike[str] | None = None,
     max_depth: int | None = None,
+    isolation: str | None = None,
     metrics: bool = False,
     telemetry: bool = False,
 ) -> Registry:
@@ -48,6 +50,8 @@ def load(
         cache_directory: Where compiled WebAssembly is kept between runs; by default ``polycall`` in the user's cache
             folder, or what ``POLYCALL_CACHE_DIR`` says.
         max_depth: How many hops a chain of calls may have, 1 to 32; by default what ``polycall.yaml`` says, or 32.
+        isolation: ``none``, ``sandbox``, ``process`` or ``process+sandbox``: what every function has at least, in the
+            place of what ``polycall.yaml`` says.
         metrics: Measure how long calls take, for the histograms of `Registry.stats`.
         telemetry: Tell OpenTelemetry of every call, by spans and metrics; needs the extra ``polycall[otel]``.
 
@@ -62,6 +66,8 @@ def load(
     """
     if max_depth is not None and not 1 <= max_depth <= DEFAULT_MAX_DEPTH:
         raise ValueError(f"max_depth is {max_depth}; it must be 1 to {DEFAULT_MAX_DEPTH}")
+    if isolation is not None and isolation not in ISOLATIONS:
+        raise ValueError(f"isolation is {isolation!r}; it must be one of {', '.join(ISOLATIONS)}")
     directory = None if cache_directory is None else Path(cache_directory)
     latencies: Latencies | None = None
     observers: list[Observer] = []
@@ -75,7 +81,8 @@ def load(
         from polycall.registry.observers.telemetry import Telemetry  # noqa: PLC0415  # its package is an extra
 
         observers.append(Telemetry())
-    dispatcher = Dispatcher(load_index(Path(path)), cache_directory=directory, max_depth=max_depth, observers=observers)
+    index = load_index(Path(path), isolation=isolation)
+    dispatcher = Dispatcher(index, cache_directory=directory, max_depth=max_depth, observers=observers)
     return Registry(dispatcher, latencies)
 
 
@@ -312,7 +319,8 @@ class Registry:
             NotFoundError: The project folder is gone; nothing has changed.
             PoolClosedError: The registry is closed.
         """
-        changes = self._dispatcher.reload(lambda: load_index(self.root))
+        given = self._dispatcher.index.settings.given_isolation
+        changes = self._dispatcher.reload(lambda: load_index(self.root, isolation=given))
         if self._latencies is not None:
             self._latencies.forget((*changes.changed, *changes.removed))
         return changes

@@ -16,10 +16,11 @@ from polycall.interop.errors import HashError, NotFoundError, PolycallError, Pre
 from polycall.interop.locks import Locks
 from polycall.interop.slow_work import told_if_slow
 from polycall.interop.source import SourceText
-from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, CORE_HEADER
+from polycall.wasm_runtime.component.binary import COMPONENT_HEADER
 from polycall.wasm_runtime.component.core_module import read_core_module
 from polycall.wasm_runtime.component.plan import Plan
 from polycall.wasm_runtime.component.plans import Plans
+from polycall.wasm_runtime.component.writer import CORE_HEADER
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.compiler import Compiler, SharedModule
 from polycall.wasm_runtime.engine.footprint import Footprint, together

@@ -41,6 +41,8 @@ class WasmRuntime:
         stack_bytes: int = DEFAULT_STACK_BYTES,
         cache_bytes: int = DEFAULT_CACHE_BYTES,
         services: Services | None = None,
+        *,
+        engine: WasmEngine | None = None,
     ) -> None:
         """Starts the engine.
 
@@ -50,8 +52,9 @@ class WasmRuntime:
             stack_bytes: What a guest may use of the native stack in one call.
             cache_bytes: How much is kept there.
             services: Where guests' variables and folders come from; without, those that ask for them fail.
+            engine: Where guests run, in the place of one of its own; it has its own bound of the stack.
         """
-        self._engine = WasmEngine(stack_bytes)
+        self._engine = engine or WasmEngine(stack_bytes)
         cache = CompileCache(cache_directory or default_cache_directory(), cache_bytes)
         self._programs = Programs(self._engine.engine, cache)
         self._invoker = invoker

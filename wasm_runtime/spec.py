@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from polycall.interop.fields import at_least, key, matches, one_of
 from polycall.interop.ids import EntryId
+from polycall.interop.isolation import ISOLATIONS
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.source import SourceText
@@ -136,9 +137,9 @@ class _FunctionSpec:
     pool: PoolSpec = key("How instances are kept.", default=PoolSpec())
     limits: LimitsSpec = key("What a call may use at most.", default=LimitsSpec())
     isolation: str | None = key(
-        "Where its instances run: none is this process, process is a worker process for each.",
+        "Where its instances run: process is a worker process for each; each is a sandbox in any case.",
         default=None,
-        check=one_of("none", "process"),
+        check=one_of(*ISOLATIONS),
     )
 
     def problems(self) -> Iterable[tuple[tuple[str, ...], str]]:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 import click
 
 from polycall.interop.ids import suggestion
+from polycall.interop.isolation import ISOLATIONS
 from polycall.registry.cli.failures import show_failure
 from polycall.registry.cli.logs import configure_logging
 from polycall.registry.cli.printable import printable
@@ -93,14 +94,19 @@ class _Commands(click.Group):
     default=Path(),
     help="The project folder (default: the current one).",
 )
+@click.option(
+    "--isolation",
+    type=click.Choice(ISOLATIONS),
+    help="What every function has at least, in the place of what polycall.yaml says.",
+)
 @click.option("-v", "--verbose", count=True, help="Show all that guests log (-v), and polycall itself (-vv).")
 @click.option("--debug", is_flag=True, help="Show Python tracebacks of errors.")
 @click.pass_context
-def commands(context: click.Context, project: Path, verbose: int, debug: bool) -> None:
+def commands(context: click.Context, project: Path, isolation: str | None, verbose: int, debug: bool) -> None:
     """Call functions written in Lua or compiled to WebAssembly, and let them call each other."""
     configure_logging(verbose)
     begin: Callable[[], None] = context.obj
-    context.obj = Session(project, debug)
+    context.obj = Session(project, debug, isolation)
     begin()
 
 

@@ -16,11 +16,13 @@ class Session(NamedTuple):
     Attributes:
         project: The project folder.
         debug: Whether errors show Python tracebacks.
+        isolation: What every function has at least, or None for what the project says.
     """
 
     project: Path
     debug: bool
+    isolation: str | None = None
 
     def load(self) -> Registry:
         """Loads the project."""
-        return load(self.project)
+        return load(self.project, isolation=self.isolation)

@@ -8,8 +8,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from polycall.interop.context import CallContext
+from polycall.interop.core_engine import CoreEngine
 from polycall.interop.errors import PreparationError
 from polycall.interop.forks import new_lock
+from polycall.interop.isolation import in_process
 from polycall.interop.protocols import Function, Invoker
 from polycall.interop.services import Services
 from polycall.registry.dispatch.programs import lua_program
@@ -20,6 +22,7 @@ from polycall.registry.services.guest_yaml import GuestYaml
 if TYPE_CHECKING:
     from polycall.lua_runtime.runtime import LuaRuntime
     from polycall.registry.isolation import IsolationRuntime
+    from polycall.wasm_runtime.engine.stores import WasmEngine
     from polycall.wasm_runtime.runtime import WasmRuntime
 
 __all__ = ["FUNCTION_KINDS", "Runtimes"]
@@ -59,6 +62,7 @@ class Runtimes:
         self._lock = new_lock()
         self._lua: LuaRuntime | None = None
         self._wasm: WasmRuntime | None = None
+        self._engine: WasmEngine | None = None
         self._isolation: IsolationRuntime | None = None
 
     def prepare(self, entry: Entry, index: Index, context: CallContext | None = None) -> Function:
@@ -79,7 +83,7 @@ class Runtimes:
                 entry_id=str(entry.id),
                 hint="only function.lua, function.wasm, function.wat and registered Python functions can",
             )
-        isolated = entry.spec.isolation == "process"
+        isolated = in_process(entry.spec.isolation)
         if FUNCTION_KINDS[entry.kind] == "lua":
             lua = self._isolation_runtime() if isolated else self._lua_runtime()
             return lua.prepare(lua_program(entry, index), context)
@@ -107,15 +111,33 @@ class Runtimes:
         from polycall.lua_runtime.runtime import LuaRuntime  # noqa: PLC0415  # loads the engine
 
         with self._lock:
-            self._lua = self._lua or LuaRuntime(self._invoker, GuestYaml(), self._services)
+            self._lua = self._lua or LuaRuntime(self._invoker, GuestYaml(), self._services, self._core_engine)
             return self._lua
+
+    def _core_engine(self) -> CoreEngine:
+        """Gives Lua what sandboxed entries run on."""
+        from polycall.wasm_runtime.core_engine import WasmCoreEngine  # noqa: PLC0415  # as above
+
+        with self._lock:
+            return WasmCoreEngine(self._wasm_engine(), self._cache_directory, self._cache_bytes)
+
+    def _wasm_engine(self) -> WasmEngine:
+        """Returns the one engine of all guests in WebAssembly, with the lock held."""
+        from polycall.wasm_runtime.engine.stores import WasmEngine  # noqa: PLC0415  # as above
+
+        self._engine = self._engine or WasmEngine(self._stack_bytes)
+        return self._engine
 
     def _wasm_runtime(self) -> WasmRuntime:
         from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415  # as above
 
         with self._lock:
             self._wasm = self._wasm or WasmRuntime(
-                self._invoker, self._cache_directory, self._stack_bytes, self._cache_bytes, self._services
+                self._invoker,
+                self._cache_directory,
+                cache_bytes=self._cache_bytes,
+                services=self._services,
+                engine=self._wasm_engine(),
             )
             return self._wasm
 
@@ -136,5 +158,7 @@ class Runtimes:
         """Ends the threads and processes that belong to no instance; harmless when repeated."""
         if self._wasm is not None:
             self._wasm.close()
+        if self._engine is not None:
+            self._engine.ticker.close()
         if self._isolation is not None:
             self._isolation.close()

@@ -15,6 +15,7 @@ from typing import Any
 
 from polycall.interop.fields import AtLeast, Check, Key, Matches, OneOf, key_of
 from polycall.interop.ids import NAMESPACE, EntryId
+from polycall.interop.isolation import ISOLATIONS
 from polycall.interop.source import SourceText
 from polycall.registry.entries.kinds import (
     DATA_KINDS,
@@ -69,7 +70,15 @@ def entry_file_schema() -> Schema:
 
 def _list_properties() -> Schema:
     entries = {"type": ["array", "null"], "items": {"$ref": "#/$defs/entry"}}
-    return {"meta": {**_META, "description": "Defaults for the meta of every entry."}, "entries": entries}
+    return {
+        "meta": {**_META, "description": "Defaults for the meta of every entry."},
+        "isolation": {
+            "type": ["string", "null"],
+            "enum": [*ISOLATIONS, None],
+            "description": "Where the instances of every function here run that does not say it itself.",
+        },
+        "entries": entries,
+    }
 
 
 def _by_kind(also: Collection[str] = ()) -> Schema:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from polycall.interop.context import DEFAULT_MAX_DEPTH
 from polycall.interop.errors import DeclarationError
 from polycall.interop.fields import at_least, key, one_of
+from polycall.interop.isolation import ISOLATIONS, combined
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.stack import DEFAULT_STACK_BYTES, LEAST_STACK_BYTES, MOST_STACK_BYTES
@@ -59,20 +60,39 @@ class Settings:
     isolation: str = key(
         "Where the instances of every function run that does not say it itself.",
         default="none",
-        check=one_of("none", "process"),
+        check=one_of(*ISOLATIONS),
     )
     network: WasiNetworkSpec = key(
         "The ceiling of every entry's wasi.network: what one of them refuses is refused.", default=WasiNetworkSpec()
     )
 
-    def resolve(self, spec: Any) -> Any:
-        """Returns a spec with these defaults in the place of what it does not declare."""
+    def resolve(self, spec: Any, isolation: str | None = None) -> Any:
+        """Returns a spec with these defaults in the place of what it does not declare.
+
+        Args:
+            spec: The dataclass of an entry's kind.
+            isolation: What the file of the entry says of all its entries, or None.
+        """
         if not hasattr(spec, "pool"):  # data, libraries: nothing that runs by itself
             return spec
         limits, pool = self._limits(spec.limits), self.pool if spec.pool == PoolSpec() else spec.pool
         if self.network != WasiNetworkSpec() and hasattr(spec, "wasi"):
             spec = dataclasses.replace(spec, wasi=self._capped(spec.wasi))
-        return dataclasses.replace(spec, limits=limits, pool=pool, isolation=spec.isolation or self.isolation)
+        isolation = self._isolation(spec.isolation or isolation)
+        return dataclasses.replace(spec, limits=limits, pool=pool, isolation=isolation)
+
+    @property
+    def given_isolation(self) -> str | None:
+        """What whoever loaded the project said of isolation, or None."""
+        return None
+
+    def with_isolation(self, isolation: str) -> GivenSettings:
+        """Returns settings with an isolation that is given by whoever loads the project."""
+        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(Settings)}
+        return GivenSettings(**own | {"isolation": isolation})
+
+    def _isolation(self, declared: str | None) -> str:
+        return declared or self.isolation
 
     def _capped(self, wasi: WasiSpec) -> WasiSpec:
         from polycall.wasm_runtime.spec import CappedNetwork  # noqa: PLC0415  # loaded by then: `wasi` is of it
@@ -87,6 +107,23 @@ class Settings:
         return LimitsSpec(**{
             name: getattr(self.limits if getattr(own, name) is None else own, name) for name in names
         })  # fmt: skip
+
+
+class GivenSettings(Settings):
+    """Settings of a project whose isolation somebody gives who loads it, in the place of the file's.
+
+    An entry can have more than that, and not less: who runs a project that is not theirs must be able to rely on it.
+    """
+
+    __slots__ = ()
+
+    @property
+    def given_isolation(self) -> str:
+        """What was given."""
+        return self.isolation
+
+    def _isolation(self, declared: str | None) -> str:
+        return combined(declared or self.isolation, self.isolation)
 
 
 def read_settings(root: Path, report: Report) -> Settings:

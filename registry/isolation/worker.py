@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from polycall.interop.context import CallContext
+from polycall.interop.core_engine import CoreEngine
 from polycall.interop.errors import InternalError, PolycallError, PreparationError
 from polycall.interop.guest_log import guest_logger
 from polycall.interop.payload import PayloadForm
@@ -182,7 +183,8 @@ def _prepare(
         from polycall.lua_runtime.runtime import LuaRuntime  # noqa: PLC0415
 
         services = AskedServices(parent.ask)
-        return LuaRuntime(parent, GuestYaml(), services).prepare(program), PayloadForm.WHOLE
+        lua = LuaRuntime(parent, GuestYaml(), services, lambda: _core_engine(cache, *limits))
+        return lua.prepare(program), PayloadForm.WHOLE
     from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
 
     runtime = WasmRuntime(parent, cache, *limits, AskedServices(parent.ask))
@@ -192,6 +194,13 @@ def _prepare(
         message = "it takes or gives resources, which cannot enter or leave the worker process that isolates it"
         raise PreparationError(message, entry_id=program.entry_id, hint="declare isolation: none").at("isolation")
     return function, function.signature.payload_form
+
+
+def _core_engine(cache: Path, stack_bytes: int, cache_bytes: int) -> CoreEngine:
+    from polycall.wasm_runtime.core_engine import WasmCoreEngine  # noqa: PLC0415  # as above
+    from polycall.wasm_runtime.engine.stores import WasmEngine  # noqa: PLC0415  # the same
+
+    return WasmCoreEngine(WasmEngine(stack_bytes), cache, cache_bytes)
 
 
 class _Server:

@@ -106,7 +106,7 @@ class _Declaration:
             self._file.report.problem(data, path, f"expected a mapping, got {describe_node(data)}")
             return None
         spec = self._decoder.spec(spec_type, data, path, also=_HEADER if data is self._node else frozenset())
-        return None if spec is INVALID else self._settings.resolve(spec)
+        return None if spec is INVALID else self._settings.resolve(spec, self._file.isolation)
 
     def _doubt(self, kind: str) -> None:
         doubt = doubt_about(kind) if kind and not self._file.report.full else None

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from polycall.interop.errors import DeclarationError
+from polycall.interop.fields import one_of
 from polycall.interop.ids import NAMESPACE, near_names, suggestion
+from polycall.interop.isolation import ISOLATIONS
 from polycall.registry.documents.node_builder import Document
 from polycall.registry.documents.nodes import ListNode, MapNode, Mark, Node, ScalarNode, describe_node
 from polycall.registry.documents.problems import Report
@@ -20,6 +22,7 @@ from polycall.registry.reading.discovery import SUFFIXES, SourceFile
 __all__ = ["EntryFile", "read_document", "read_entry_file", "seems_entry_file"]
 
 _SINGLE_KEYS = ("name", "kind")
+_ISOLATION = one_of(*ISOLATIONS)
 _MENTION = re.compile(r"""(?:namespace|entries)["']?\s*:""")
 # The rest is for files that do not parse, and compiled when it is used: a short command need not wait for it.
 _BLOCK_CLAIM = r"""(?m)^(["']?)namespace\1[ \t]*:[ \t]*["']?(?P<name>[^\s"'#,}]*)"""
@@ -41,6 +44,7 @@ class EntryFile(NamedTuple):
         report: What is wrong with it.
         namespace: As declared; "" if it is no proper name.
         meta: The metadata of all its entries.
+        isolation: The isolation of all its entries that declare none, or None.
         entries: Each entry with its path, such as ``entries[0]``.
         file_values: The values that begin with ``file://``, with their paths.
         complete: False if some of its entries are unknown because the file cannot be read.
@@ -50,6 +54,7 @@ class EntryFile(NamedTuple):
     report: Report
     namespace: str
     meta: MapNode | None = None
+    isolation: str | None = None
     entries: tuple[tuple[MapNode, str], ...] = ()
     file_values: tuple[tuple[ScalarNode, str], ...] = ()
     complete: bool = True
@@ -163,9 +168,9 @@ def _entry_file(source: SourceFile, report: Report, document: Document, root: Ma
         items = {key: item for key, item in root.items.items() if key not in ("version", "namespace")}
         entry = MapNode(root.line, root.column)
         entry.items, entry.marks = items, root.marks
-        return EntryFile(source, report, namespace, None, ((entry, ""),), tuple(document.file_values))
-    meta, entries = _meta(root, report), tuple(_entries(root, report))
-    return EntryFile(source, report, namespace, meta, entries, tuple(document.file_values))
+        return EntryFile(source, report, namespace, entries=((entry, ""),), file_values=tuple(document.file_values))
+    meta, isolation, entries = _meta(root, report), _isolation(root, report), tuple(_entries(root, report))
+    return EntryFile(source, report, namespace, meta, isolation, entries, tuple(document.file_values))
 
 
 def _namespace(node: Node, report: Report) -> str:
@@ -185,6 +190,16 @@ def _meta(root: MapNode, report: Report) -> MapNode | None:
     if node is None or isinstance(node, MapNode) or (isinstance(node, ScalarNode) and node.value is None):
         return node if isinstance(node, MapNode) else None
     report.problem(node, "meta", f"expected a mapping, got {describe_node(node)}")
+    return None
+
+
+def _isolation(root: MapNode, report: Report) -> str | None:
+    node = root.items.get("isolation")
+    if node is None or (isinstance(node, ScalarNode) and node.value is None):
+        return None
+    if isinstance(node, ScalarNode) and node.value in ISOLATIONS:
+        return str(node.value)
+    report.problem(node, "isolation", f"expected {_ISOLATION(None)}, got {describe_node(node)}")
     return None
 
 

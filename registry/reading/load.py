@@ -21,11 +21,17 @@ from polycall.registry.reading.project_files import ProjectFile, read_project
 __all__ = ["load_index", "project_folder"]
 
 
-def load_index(path: str | os.PathLike[str], *, amend: Callable[[list[EntryFile]], None] | None = None) -> Index:
+def load_index(
+    path: str | os.PathLike[str],
+    *,
+    isolation: str | None = None,
+    amend: Callable[[list[EntryFile]], None] | None = None,
+) -> Index:
     """Reads the settings and all entry files of a project.
 
     Args:
         path: The project folder.
+        isolation: What every function has at least, in the place of what the settings say; None for those.
         amend: Sees the files as read, before anything in them is checked, and may change their nodes.
 
     Raises:
@@ -35,6 +41,8 @@ def load_index(path: str | os.PathLike[str], *, amend: Callable[[list[EntryFile]
     root = project_folder(Path(path))
     about_settings = Report(SETTINGS_FILE)
     settings = read_settings(root, about_settings)
+    if isolation is not None:
+        settings = settings.with_isolation(isolation)
     found, problems = read_project(root, settings, amend)
     entries, problems_of_all = _link(found)
     reports = [about_settings, *(file.report for file in found)]

@@ -9,12 +9,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING
 
+from polycall.wasm_runtime.engine.core_calls import CoreCall
 from polycall.wasm_runtime.engine.native import SLOT_BYTES
-
-if TYPE_CHECKING:
-    from polycall.wasm_runtime.component.calls import CoreCall
 
 __all__ = ["BATCH_SLOTS", "FEWEST", "batch_module", "run_batch"]
 

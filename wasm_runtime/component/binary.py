@@ -38,10 +38,10 @@ from polycall.wasm_runtime.component.types import (
     sort,
     type_definition,
 )
+from polycall.wasm_runtime.component.writer import CORE_HEADER
 
-__all__ = ["COMPONENT_HEADER", "CORE_HEADER", "decode"]
+__all__ = ["COMPONENT_HEADER", "decode"]
 
-CORE_HEADER = b"\0asm\x01\0\0\0"
 COMPONENT_HEADER = b"\0asm\x0d\0\x01\0"
 
 

@@ -21,16 +21,16 @@ from polycall.wasm_runtime.canonical.handles import Handle, Task, checked
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.canonical.pieces import Pieces
 from polycall.wasm_runtime.component.allocations import FEWEST, run_batch
-from polycall.wasm_runtime.engine.native import SLOT_BYTES, Buffer, as_pointer, as_size, call_unchecked
+from polycall.wasm_runtime.engine.core_calls import CoreCall
+from polycall.wasm_runtime.engine.native import SLOT_BYTES
 from polycall.wasm_runtime.engine.pace import Pace
-from polycall.wasm_runtime.engine.recursion import reach, too_deep
 from polycall.wasm_runtime.wit.wit_types import HandleType
 
 if TYPE_CHECKING:
     from polycall.wasm_runtime.component.instance import ComponentInstance
     from polycall.wasm_runtime.component.plan import LiftedFunction, LoweredFunction, Options
 
-__all__ = ["Border", "CoreCall", "LiftedCall", "LoweredCall"]
+__all__ = ["Border", "LiftedCall", "LoweredCall"]
 
 MAX_CHAIN = 64
 """How many component instances of one component may call each other in a row: each costs native stack."""
@@ -39,51 +39,8 @@ _MAX_BYTES = 2**28 - 1
 _POINTER = struct.Struct("<I")
 _TWO = struct.Struct("<I12xI12x")
 _FOUR = struct.Struct("<I12xI12xI12xI12x")
-_NO_TRAP = bytes(8)
 _REALLOC, _SIZE_AND_ALIGNMENT = 4, 2
 """How many parameters allocators take; see `Options`."""
-
-
-class CoreCall:
-    """A core function of an instance, ready to be called with the values in its slots.
-
-    Attributes:
-        raw: The slots.
-    """
-
-    __slots__ = ("_arguments", "_buffer", "_instance", "_store", "_trap", "_trapped", "raw")
-
-    def __init__(self, instance: ComponentInstance, function: int, slots: int) -> None:
-        """Prepares calls.
-
-        Args:
-            instance: Where it lives.
-            function: The address of its ``wasmtime_func_t``.
-            slots: How many its parameters, or results if there are more of them, take.
-        """
-        self._instance = instance
-        self._store = store = instance.store
-        self._buffer, self._trap = Buffer(SLOT_BYTES * max(1, slots)), Buffer(len(_NO_TRAP))
-        self.raw, self._trapped = self._buffer.data, self._trap.data
-        # Made once: converting five numbers to C would take longer than the call does.
-        raw, trap = as_pointer(self._buffer.address), as_pointer(self._trap.address)
-        self._arguments = as_pointer(store.context), as_pointer(function), raw, as_size(slots), trap
-
-    def __call__(self) -> None:
-        """Calls the function: it reads the slots, and its results lie there then.
-
-        Raises:
-            PolycallError: It trapped, was interrupted, or a host function that it called failed; or Python's recursion
-                limit is too near.
-        """
-        if self._store.calls_back:
-            try:
-                reach()
-            except RecursionError:
-                raise too_deep() from None
-        error = call_unchecked(*self._arguments)  # `functools.partial` would go one level deeper than `reach`
-        if error or self._trapped != _NO_TRAP:
-            self._instance.failed(error, self._trap)
 
 
 class Border:

@@ -15,10 +15,10 @@ from typing import NamedTuple, TypeAlias
 from polycall.wasm_runtime.component.core_types import core_value_type, limits, recursive_types
 from polycall.wasm_runtime.component.plan import CoreFunctionType
 from polycall.wasm_runtime.component.reader import BinaryReader
+from polycall.wasm_runtime.component.writer import CORE_HEADER
 from polycall.wasm_runtime.engine.footprint import Footprint, Table
 
 __all__ = [
-    "CORE_HEADER",
     "CoreImport",
     "CoreMemory",
     "CoreModuleShape",
@@ -29,8 +29,6 @@ __all__ = [
     "read_core_module",
     "read_declarations",
 ]
-
-CORE_HEADER = b"\0asm\x01\0\0\0"
 
 _CUSTOM, _TYPE, _IMPORT, _FUNCTION, _TABLE, _MEMORY, _GLOBAL, _EXPORT, _START, _ELEMENT = range(10)
 _TAG = 13

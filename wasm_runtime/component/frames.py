@@ -11,18 +11,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from polycall.wasm_runtime.component.plan import CoreExport, CoreRef, Instantiate
+from polycall.wasm_runtime.engine.core_calls import EXTERN_BYTES, EXTERN_CONTENT, INSTANCE_BYTES
 from polycall.wasm_runtime.engine.native import Argument, Buffer, as_bytes, as_pointer, as_size
 
-__all__ = ["EXTERN_BYTES", "EXTERN_CONTENT", "INSTANCE_BYTES", "Frame", "Frames", "Given"]
-
-EXTERN_BYTES = 32
-"""The size of a ``wasmtime_extern_t``."""
-
-EXTERN_CONTENT = 8
-"""Where in it the function, memory, ... is; its kind comes first, and is 0 for a function."""
-
-INSTANCE_BYTES = 16
-"""The size of a ``wasmtime_instance_t``."""
+__all__ = ["Frame", "Frames", "Given"]
 
 _MOST_KEPT = 16
 _MOST_SLOTS_KEPT = 20_000  # a slot is a few hundred bytes

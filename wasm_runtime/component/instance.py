@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import struct
-import sys
 from collections.abc import Callable, Sequence
-from ctypes import ArgumentError
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -16,8 +14,8 @@ from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleT
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.component.abort_import import abort_error
 from polycall.wasm_runtime.component.allocations import BATCH_SLOTS, batch_module
-from polycall.wasm_runtime.component.calls import MAX_CHAIN, CoreCall, LiftedCall, LoweredCall
-from polycall.wasm_runtime.component.frames import EXTERN_BYTES, EXTERN_CONTENT, INSTANCE_BYTES, Frame, Given
+from polycall.wasm_runtime.component.calls import MAX_CHAIN, LiftedCall, LoweredCall
+from polycall.wasm_runtime.component.frames import Frame, Given
 from polycall.wasm_runtime.component.plan import (
     AbortImport,
     AsyncFunction,
@@ -34,9 +32,16 @@ from polycall.wasm_runtime.component.plan import (
     ResourceFunction,
 )
 from polycall.wasm_runtime.engine import native
-from polycall.wasm_runtime.engine.engine_errors import take_error
+from polycall.wasm_runtime.engine.core_calls import (
+    EXTERN_BYTES,
+    EXTERN_CONTENT,
+    INSTANCE_BYTES,
+    IS_FUNCTION,
+    IS_MEMORY,
+    CoreCall,
+    instantiate,
+)
 from polycall.wasm_runtime.engine.native import Argument, Buffer, address_of, as_bytes, as_pointer, as_size
-from polycall.wasm_runtime.engine.recursion import reach, too_deep
 from polycall.wasm_runtime.engine.stores import GuestStore, Handler
 
 if TYPE_CHECKING:
@@ -46,7 +51,6 @@ __all__ = ["MEMORY", "ComponentInstance", "ModuleStep"]
 
 _MEMORY = struct.Struct("<QI4xI4x")
 """A ``wasmtime_memory_t``."""
-_IS_FUNCTION, _IS_MEMORY = 0, 3
 MEMORY = "memory"
 """What a core module calls its memory."""
 _NUMBER = struct.Struct("<I")
@@ -108,9 +112,9 @@ class ComponentInstance:
     def instantiate(self, module: ModuleStep) -> None:
         """Makes a core instance."""
         frame, given = self._filled(module.given), module.given
-        self._instantiated(module.address, frame.slots[given.first], given.how_many, frame.cores[module.core])
+        instantiate(self.store, module.address, frame.slots[given.first], given.how_many, frame.cores[module.core])
         for name in module.memories:
-            self._add_memory(self._content(CoreExport(module.core, name), _IS_MEMORY))
+            self._add_memory(self._content(CoreExport(module.core, name), IS_MEMORY))
 
     def _filled(self, given: Given) -> Frame:
         """Returns the frame, with what a core module imports in it."""
@@ -127,16 +131,6 @@ class ComponentInstance:
         if given.copies:
             frame.copy(given.copies)
         return frame
-
-    def _instantiated(self, module: Argument, imports: Argument, count: Argument, made: Argument) -> None:
-        try:
-            reach()
-        except RecursionError:
-            raise too_deep() from None
-        trap = Buffer(8)
-        error = native.instance_new(self._context, module, imports, count, made, as_pointer(trap.address))
-        if error or trap.data != bytes(8):
-            self.failed(error, trap)
 
     def _make_function(self, index: int, function: Argument) -> None:
         linked = self._linked
@@ -178,14 +172,14 @@ class ComponentInstance:
             return GuestMemory(0, 0)
         found = self._memories.get(ref)
         if found is None:
-            found = self._memories[ref] = GuestMemory(self.store.context, self._content(ref, _IS_MEMORY))
+            found = self._memories[ref] = GuestMemory(self.store.context, self._content(ref, IS_MEMORY))
         return found
 
     def core_call(self, ref: CoreRef | None, slots: int) -> CoreCall:
         """Returns a core function, ready to be called."""
         if ref is None:
             raise TypeError("the plan names no function")
-        return CoreCall(self, self._content(ref, _IS_FUNCTION), slots)
+        return CoreCall(self.store, self._content(ref, IS_FUNCTION), slots)
 
     def batched(self, realloc: CoreRef | None) -> CoreCall:
         """Returns what calls an allocator many times; see `polycall.wasm_runtime.component.allocations`."""
@@ -197,12 +191,11 @@ class ComponentInstance:
             made, function = Buffer(INSTANCE_BYTES), Buffer(EXTERN_BYTES)
             core = as_pointer(made.address)
             # The engine checks here that what it is given is an allocator.
-            self._instantiated(
-                as_pointer(address_of(module.ptr())), as_pointer(self._extern(realloc)), as_size(1), core
-            )
+            given = as_pointer(self._extern(realloc))
+            instantiate(self.store, as_pointer(address_of(module.ptr())), given, as_size(1), core)
             self._look_up(core, b"", function)
             self._batch_functions.append(function)
-            found = self._batches[realloc] = CoreCall(self, function.address + EXTERN_CONTENT, BATCH_SLOTS)
+            found = self._batches[realloc] = CoreCall(self.store, function.address + EXTERN_CONTENT, BATCH_SLOTS)
         return found
 
     def _content(self, ref: CoreRef, kind: int) -> int:
@@ -217,7 +210,7 @@ class ComponentInstance:
         if ref in self._externs:  # what lies there is what others hold the address of
             return self.memory(ref)
         extern, name = Buffer(EXTERN_BYTES), MEMORY.encode()
-        if not native.caller_export(caller, name, len(name), extern.address) or extern.data[0] != _IS_MEMORY:
+        if not native.caller_export(caller, name, len(name), extern.address) or extern.data[0] != IS_MEMORY:
             return GuestMemory(0, 0)
         self._externs[ref] = extern
         return self.memory(ref)
@@ -279,14 +272,6 @@ class ComponentInstance:
                     raise TrapError("cannot enter component instance")
         if len(self.running) >= MAX_CHAIN:
             raise TrapError(f"more than {MAX_CHAIN} component instances call each other in a row")
-
-    def failed(self, error: int | None, trap: Buffer) -> None:
-        """Raises what the engine says of a call or an instantiation that failed."""
-        try:
-            found = take_error(error or int.from_bytes(trap.data, sys.byteorder))
-        except ArgumentError:  # ctypes' word for Python's recursion limit, met while it converts a number
-            raise too_deep() from None
-        raise self.store.error(found)
 
     # --- calls from the guest ---
 

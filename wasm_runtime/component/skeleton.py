@@ -10,13 +10,9 @@ from __future__ import annotations
 
 from polycall.interop.errors import PreparationError
 from polycall.wasm_runtime.component import definitions as d
-from polycall.wasm_runtime.component.core_module import (
-    CORE_HEADER,
-    Declared,
-    ModuleDeclarations,
-    read_declarations,
-)
+from polycall.wasm_runtime.component.core_module import Declared, ModuleDeclarations, read_declarations
 from polycall.wasm_runtime.component.reader import BinaryReader
+from polycall.wasm_runtime.component.writer import CORE_HEADER, section, unsigned, vector
 
 __all__ = ["skeleton"]
 
@@ -64,11 +60,11 @@ def _component(reader: BinaryReader) -> bytes:
         start = reader.offset
         end = reader.skip(length, "a section")
         if number == _CORE_MODULE:
-            made.append(_section(number, _core_module(read_declarations(reader.data, start, end), reader.data)))
+            made.append(section(number, _core_module(read_declarations(reader.data, start, end), reader.data)))
         elif number == _COMPONENT:
-            made.append(_section(number, _component(BinaryReader(reader.data, start, end))))
+            made.append(section(number, _component(BinaryReader(reader.data, start, end))))
         elif number != _CUSTOM:
-            made.append(_section(number, reader.data[start:end]))
+            made.append(section(number, reader.data[start:end]))
     return b"".join(made)
 
 
@@ -78,7 +74,7 @@ def _core_module(found: ModuleDeclarations, data: bytes) -> bytes:
     sections = [
         _copied(found, _TYPE, data),
         _copied(found, _IMPORT, data),
-        _vector(_FUNCTION, [_unsigned(index) for index in functions]),
+        _vector(_FUNCTION, [unsigned(index) for index in functions]),
         *(_others(found, kind, exported[kind], data) for kind in ("table", "memory", "tag", "global")),
         _vector(_EXPORT, [_export(found, exported, each) for each in found.exports]),
         _vector(_CODE, [_UNREACHABLE] * len(functions)),
@@ -101,7 +97,7 @@ def _export(found: ModuleDeclarations, exported: dict[str, dict[int, int]], expo
     imported = len(found.imported(kind))
     encoded = name.encode()
     place = index if index < imported else imported + exported[kind][index - imported]
-    return _unsigned(len(encoded)) + encoded + bytes([_KINDS[kind]]) + _unsigned(place)
+    return unsigned(len(encoded)) + encoded + bytes([_KINDS[kind]]) + unsigned(place)
 
 
 def _others(found: ModuleDeclarations, kind: str, chosen: dict[int, int], data: bytes) -> bytes:
@@ -129,21 +125,8 @@ def _copied(found: ModuleDeclarations, number: int, data: bytes) -> bytes:
     if number not in found.spans:
         return b""
     start, end = found.spans[number]
-    return _section(number, data[start:end])
+    return section(number, data[start:end])
 
 
 def _vector(number: int, items: list[bytes]) -> bytes:
-    return _section(number, _unsigned(len(items)) + b"".join(items)) if items else b""
-
-
-def _section(number: int, content: bytes) -> bytes:
-    return bytes([number]) + _unsigned(len(content)) + content
-
-
-def _unsigned(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
+    return section(number, vector(items)) if items else b""

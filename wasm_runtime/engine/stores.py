@@ -330,6 +330,7 @@ class WasmEngine:
         self._stores: dict[int, weakref.ref[GuestStore]] = {}
         self._types: dict[CoreType, wasmtime.FuncType] = {}
         self._own_modules: dict[str, wasmtime.Module] = {}
+        self._lone: wasmtime.Engine | None = None
         self._on_epoch = EPOCH_CALLBACK(self._epoch_passed)
         self._on_call = CORE_CALLBACK(self._called)
         self.core_callback = as_pointer(address_of(self._on_call))
@@ -366,10 +367,13 @@ class WasmEngine:
         """Returns a module of polycall's own, compiled once; the text must come from nobody else."""
         found = self._own_modules.get(text)
         if found is None:
-            # In this thread: the engine's own ones are gone in a forked child.
-            compiled = wasmtime.Module(lone_engine(), bytes(wasmtime.wat2wasm(text))).serialize()
-            found = self._own_modules[text] = wasmtime.Module.deserialize(self.engine, compiled)
+            found = self._own_modules[text] = self.compiled_here(bytes(wasmtime.wat2wasm(text)))
         return found
+
+    def compiled_here(self, binary: bytes) -> wasmtime.Module:
+        """Returns a small module, compiled in this thread: the engine's own ones are gone in a forked child."""
+        lone = self._lone = self._lone or lone_engine()
+        return wasmtime.Module.deserialize(self.engine, wasmtime.Module(lone, binary).serialize())
 
     def _store(self, key: int) -> GuestStore:
         return self._stores[key]() or self._gone()

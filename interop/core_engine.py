@@ -1,0 +1,149 @@
+"""What a runtime needs of an engine for core WebAssembly that is the project's own: Lua 5.4, compiled.
+
+Nothing that a guest has written is compiled here, and nothing is granted: a module imports what stands beside it in its
+program, and one function of the host's. What runs inside is hostile all the same, for it runs code of guests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from polycall.interop.context import CallContext
+
+__all__ = ["CoreEngine", "CoreGuest", "CoreMemory", "CoreModule", "CoreProgram", "HostFunction"]
+
+HostFunction = Callable[..., int | None]
+"""Answers the calls of a guest: takes and gives numbers. What it raises ends the guest's call and is raised there."""
+
+
+class CoreModule(Protocol):
+    """A module in machine code. Shared by threads.
+
+    Attributes:
+        module: The engine's own; nobody else looks into it.
+    """
+
+    module: Any
+
+
+class CoreMemory(Protocol):
+    """The linear memory of a guest.
+
+    Attributes:
+        size: How many bytes it had when somebody last looked.
+        view: Those bytes. What is cut out of it must be copied: it must not be kept beyond the call.
+    """
+
+    size: int
+    view: memoryview
+
+    def fence(self, at: int, size: int, what: str, boundary: int = 1) -> memoryview:
+        """Returns the memory as it is now, if a region lies in it.
+
+        Args:
+            at: Where it begins, as the guest gave it: an unsigned number.
+            size: How many bytes, of any size.
+            what: What lies there, for the message.
+            boundary: The alignment it must have.
+
+        Raises:
+            TrapError: It is outside of the memory, or not aligned.
+        """
+        ...
+
+
+class CoreGuest(Protocol):
+    """An instance of a program. Used by one thread at a time; its functions may be called between `begin` and `end`.
+
+    A call that fails is the guest's end: it is to be closed. A host function may call its guest before it answers.
+    """
+
+    @property
+    def memory(self) -> CoreMemory:
+        """The memory that it exports."""
+        ...
+
+    @property
+    def worn(self) -> bool:
+        """Whether its memory has grown so far that a fresh guest should take its place."""
+        ...
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """Returns a function that it exports; to be kept, for looking it up takes longer than a call.
+
+        It takes and gives numbers: an i32 as 0 to 2**32 - 1, an i64 with its sign, f32 and f64 as float. It raises
+
+        - `TrapError` if the guest trapped, `MemoryLimitError` if it did so for lack of memory,
+        - `DeadlineError` or `CancelledError` when the call is over,
+        - whatever the host function raised; what is none of polycall's errors is the cause of an `InternalError`,
+        - `struct.error` where the numbers do not fit.
+
+        Raises:
+            MissingExportError: There is none.
+        """
+        ...
+
+    def begin(self, context: CallContext) -> None:
+        """Makes ready for a call, which its deadline and its cancellation may end; `end` must follow."""
+        ...
+
+    def end(self) -> None:
+        """Ends what `begin` began. A signal that came in the meantime may raise here."""
+        ...
+
+    def close(self) -> None:
+        """Gives the memory back; harmless when repeated."""
+        ...
+
+
+class CoreProgram(Protocol):
+    """Modules linked with each other. Shared by threads."""
+
+    def start(self, host: HostFunction, context: CallContext, *, memory_bytes: int | None = None) -> CoreGuest:
+        """Makes a guest. The call of `context` has begun in it then: `CoreGuest.end` must follow.
+
+        Args:
+            host: Answers its calls.
+            context: What bounds its start.
+            memory_bytes: What its memory may grow to, with what it starts with; None for as much as there can be.
+
+        Raises:
+            MemoryLimitError: It starts with more.
+            PolycallError: It did not start.
+        """
+        ...
+
+
+class CoreEngine(Protocol):
+    """Compiles modules and links them. Shared by threads."""
+
+    def module(self, digest: str, binary: bytes) -> CoreModule:
+        """Returns a module, compiled once for all processes that share the cache.
+
+        Args:
+            digest: The sha256 of its bytes, in hexadecimal.
+            binary: Its bytes, which nobody else has written.
+
+        Raises:
+            PreparationError: It does not compile.
+        """
+        ...
+
+    def image(self, memory: bytes | memoryview) -> CoreModule:
+        """Returns a module that is nothing but a memory with this content, whole pages, exported as ``memory``.
+
+        Its instances share what they do not write. It is kept by nobody but who refers to it.
+        """
+        ...
+
+    def program(self, *modules: CoreModule) -> CoreProgram:
+        """Links modules, which are instantiated in this order.
+
+        A module is given what an earlier one exports by the name of the import, the latest one first; whatever the
+        import says of the module. One function is left over at most: that is the host's.
+
+        Raises:
+            PreparationError: Something else is left over.
+        """
+        ...

@@ -1,0 +1,359 @@
+"""Core modules of the project's own: linked, started from images, called, bounded, interrupted, hostile."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import wasmtime
+
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.core_engine import CoreEngine, CoreGuest, CoreModule, HostFunction
+from polycall.interop.errors import (
+    CancelledError,
+    DeadlineError,
+    GuestError,
+    InternalError,
+    MemoryLimitError,
+    MissingExportError,
+    PreparationError,
+    TrapError,
+)
+from polycall.wasm_runtime.core_engine import WasmCoreEngine
+from polycall.wasm_runtime.engine.stores import WasmEngine
+
+PAGE = 65536
+WORKER = """(module
+  (import "env" "memory" (memory 1))
+  (import "host" "call" (func $host (param i32 i64 f32) (result f64)))
+  (tag $error (param i32))
+  (func (export "host") (param i32 i64 f32) (result f64) (call $host (local.get 0) (local.get 1) (local.get 2)))
+  (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+  (func (export "twice") (param i64) (result i64) (i64.mul (local.get 0) (i64.const 2)))
+  (func (export "nothing"))
+  (func (export "peek") (param i32) (result i32) (i32.load (local.get 0)))
+  (func (export "poke") (param i32 i32) (i32.store (local.get 0) (local.get 1)))
+  (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+  (func (export "caught") (param i32) (result i32)
+    (block $handler (result i32)
+      (try_table (catch $error $handler) (throw $error (local.get 0))) (i32.const -1)))
+  (func (export "uncaught") (throw $error (i32.const 1)))
+  (func $storm (export "storm") (param $times i32) (local $at i32)
+    (loop $again
+      (block $handler (result i32)
+        (try_table (catch $error $handler) (throw $error (local.get $at))) (i32.const 0)) (drop)
+      (br_if $again (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 1))) (local.get $times)))))
+  (func (export "hidden") (param i32) (result i32)
+    (block $handler (drop (call $host (i32.const 0) (i64.const 0) (f32.const 0)))
+      (return (i32.const 1))) (i32.const 2))
+  (func (export "all") (result i32)
+    (block $handler
+      (try_table (catch_all $handler) (drop (call $host (i32.const 0) (i64.const 0) (f32.const 0))))
+      (return (i32.const 1))) (i32.const 2))
+  (func (export "spin") (loop $again (br $again)))
+  (func (export "spin_in_handlers")
+    (loop $again (block $handler (try_table (catch_all $handler) (throw $error (i32.const 0)))) (br $again)))
+  (func $deep (export "deep") (result i32) (i32.add (call $deep) (i32.const 1)))
+  (func (export "full") (loop $again (br_if $again (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) (unreachable))
+  (func (export "pair") (result i32 i32) (i32.const 1) (i32.const 2)))"""
+
+
+def no_host(*_: float) -> int:
+    raise AssertionError("nobody should call")
+
+
+def context(seconds: float | None = None, cancellation: Cancellation | None = None) -> CallContext:
+    deadline = None if seconds is None else time.monotonic() + seconds
+    return CallContext("app:f", "lua", deadline=deadline, cancellation=cancellation)
+
+
+@pytest.fixture(scope="module", name="engine")
+def _engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreEngine]:
+    engine = WasmEngine()
+    yield WasmCoreEngine(engine, tmp_path_factory.mktemp("cache"))
+    engine.ticker.close()
+
+
+def module(engine: CoreEngine, text: str) -> CoreModule:
+    binary = bytes(wasmtime.wat2wasm(text))
+    return engine.module(hashlib.sha256(binary).hexdigest(), binary)
+
+
+@pytest.fixture(name="started")
+def _started(engine: CoreEngine) -> Iterator[Callable[..., CoreGuest]]:
+    """Starts guests, in which a call has begun."""
+    guests: list[CoreGuest] = []
+
+    def start(
+        host: HostFunction = no_host,
+        frame: CallContext | None = None,
+        memory_bytes: int | None = None,
+        memory: bytes = bytes(PAGE),
+    ) -> CoreGuest:
+        program = engine.program(engine.image(memory), module(engine, WORKER))
+        guest = program.start(host, frame or context(), memory_bytes=memory_bytes)
+        guests.append(guest)
+        return guest
+
+    yield start
+    for guest in guests:
+        guest.end()
+        guest.close()
+
+
+Started = Callable[..., CoreGuest]
+
+
+def test_numbers_go_in_and_out(started: Started) -> None:
+    guest = started()
+    assert guest.function("add")(2**32 - 1, 3) == 2
+    assert guest.function("twice")(-(2**62)) == -(2**63)
+    assert guest.function("nothing")() is None
+
+
+def test_the_host_function_gets_and_gives_numbers(started: Started) -> None:
+    asked: list[tuple[float, ...]] = []
+
+    def host(*numbers: float) -> int:
+        asked.append(numbers)
+        return 7
+
+    assert started(host).function("host")(2**32 - 1, -1, 0.5) == 7.0
+    assert asked == [(2**32 - 1, -1, 0.5)]
+
+
+def test_a_host_function_may_call_its_guest(started: Started) -> None:
+    guest: list[CoreGuest] = []
+    guest.append(started(lambda *_: guest[0].function("add")(40, 2)))
+    assert guest[0].function("host")(0, 0, 0.0) == 42.0
+
+
+def test_exceptions_of_webassembly_are_caught_and_end_calls_where_they_are_not(started: Started) -> None:
+    assert started().function("caught")(23) == 23
+    with pytest.raises(TrapError, match="exception"):
+        started().function("uncaught")()
+
+
+def test_any_number_of_exceptions_takes_no_memory_that_grows(started: Started) -> None:
+    started(memory_bytes=2 * PAGE).function("storm")(200_000)
+
+
+@pytest.mark.parametrize("numbers", [(), (1,), (1, 2, 3), (-1, 0), (2**32, 0), ("1", 2), (1.5, 2)])
+def test_numbers_that_do_not_fit_are_refused_before_the_guest_runs(started: Started, numbers: tuple[int, ...]) -> None:
+    guest = started()
+    with pytest.raises(struct.error):
+        guest.function("add")(*numbers)
+    assert guest.function("add")(1, 2) == 3
+
+
+@pytest.mark.parametrize("answer", ["text", None])
+def test_an_answer_that_is_no_number_fails_the_call(started: Started, answer: object) -> None:
+    with pytest.raises(InternalError, match="a host function failed"):
+        started(lambda *_: answer).function("host")(0, 0, 0.0)
+
+
+@pytest.mark.parametrize("name", ["missing", "memory", "pair"])
+def test_what_is_no_function_of_numbers_is_not_found(started: Started, name: str) -> None:
+    with pytest.raises(MissingExportError, match=name):
+        started().function(name)
+
+
+# images
+
+
+def test_a_guest_starts_with_the_memory_of_another(engine: CoreEngine, started: Started) -> None:
+    first = started(memory=bytes(3 * PAGE))
+    for at in (0, 4096, PAGE + 4, 3 * PAGE - 4):
+        first.function("poke")(at, at + 1)
+    later = started(memory=bytes(first.memory.view))
+    assert later.memory.size == 3 * PAGE
+    assert [later.function("peek")(at) for at in (0, 4, 4096, PAGE + 4, 3 * PAGE - 4)] == [
+        1, 0, 4097, PAGE + 5, 3 * PAGE - 3,
+    ]  # fmt: skip
+
+
+def test_guests_of_one_image_share_nothing_that_they_write(engine: CoreEngine) -> None:
+    program = engine.program(engine.image(b"\x05" + bytes(PAGE - 1)), module(engine, WORKER))
+    one, other = (program.start(no_host, context()) for _ in range(2))
+    one.function("poke")(0, 99)
+    other.function("poke")(8, 77)
+    assert (one.function("peek")(0), other.function("peek")(0)) == (99, 5)
+    assert one.function("peek")(8) == 0
+    third = program.start(no_host, context())
+    assert third.function("peek")(0) == 5
+    for guest in (one, other, third):
+        guest.end()
+        guest.close()
+
+
+# what must not be linked
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('(module (import "a" "one" (func)) (import "a" "two" (func)))', "two"),
+        ('(module (import "a" "g" (global i32)))', '"g" of "a"'),
+        ('(module (import "a" "memory" (memory 1)))', "memory"),
+        ('(module (import "a" "f" (func (result i32 i32))))', '"f"'),
+        ('(module (import "a" "f" (func (param externref))))', '"f"'),
+    ],
+)
+def test_what_nobody_gives_is_not_linked(engine: CoreEngine, text: str, named: str) -> None:
+    with pytest.raises(PreparationError, match=named):
+        engine.program(module(engine, text))
+
+
+def test_an_import_of_another_type_is_refused(engine: CoreEngine) -> None:
+    gives = module(engine, '(module (func (export "f") (param i32)))')
+    wants = module(engine, '(module (import "a" "f" (func (param i64))))')
+    program = engine.program(gives, wants)
+    with pytest.raises(TrapError, match="incompatible import type"):
+        program.start(no_host, context())
+
+
+def test_of_two_exports_the_latest_is_given(engine: CoreEngine) -> None:
+    one, two = (module(engine, f'(module (func (export "f") (result i32) (i32.const {each})))') for each in (1, 2))
+    last = '(module (import "" "f" (func $f (result i32))) (func (export "g") (result i32) (call $f)))'
+    guest = engine.program(one, two, module(engine, last)).start(no_host, context())
+    assert (guest.function("g")(), guest.function("f")()) == (2, 2)
+    guest.end()
+    guest.close()
+
+
+def test_what_does_not_compile_is_said(engine: CoreEngine) -> None:
+    with pytest.raises(PreparationError, match="does not compile"):
+        engine.module("0" * 64, b"\0asm\1\0\0\0\xff")
+
+
+def test_a_memory_that_is_none_is_refused(engine: CoreEngine) -> None:
+    program = engine.program(module(engine, '(module (func (export "memory")))'))
+    with pytest.raises(PreparationError, match="memory"):
+        program.start(no_host, context())
+
+
+# bounds of memory
+
+
+def test_a_memory_grows_up_to_its_bound(started: Started) -> None:
+    guest = started(memory_bytes=3 * PAGE)
+    grow = guest.function("grow")
+    assert (grow(2), grow(1), grow(0)) == (1, 2**32 - 1, 3)
+    assert len(guest.memory.fence(3 * PAGE - 1, 1, "it")) == 3 * PAGE
+    for at, size in ((3 * PAGE, 1), (2**32 - 1, 1), (0, 2**64)):
+        with pytest.raises(TrapError, match="it is outside of the guest's memory"):
+            guest.memory.fence(at, size, "it")
+
+
+def test_an_image_beyond_the_bound_is_refused(started: Started) -> None:
+    with pytest.raises(MemoryLimitError, match="exceeds memory limits"):
+        started(memory_bytes=PAGE, memory=bytes(2 * PAGE))
+
+
+def test_a_guest_that_gives_up_for_lack_of_memory_says_so(started: Started) -> None:
+    with pytest.raises(MemoryLimitError):
+        started(memory_bytes=20 * PAGE).function("full")()
+
+
+def test_a_memory_that_has_grown_far_is_worn(started: Started) -> None:
+    guest = started(memory_bytes=16 * PAGE)
+    assert not guest.worn
+    guest.function("grow")(12)
+    assert guest.worn
+
+
+# hostile calls
+
+
+@pytest.mark.parametrize("spin", ["spin", "spin_in_handlers"])
+def test_a_loop_ends_at_the_deadline(started: Started, spin: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(DeadlineError):
+        started(frame=context(0.05)).function(spin)()
+    assert time.monotonic() - begun < 5
+
+
+def test_a_loop_ends_when_it_is_cancelled(started: Started) -> None:
+    stop = Cancellation()
+    guest = started(frame=context(cancellation=stop))
+    timer = threading.Timer(0.05, stop.cancel)
+    timer.start()
+    with pytest.raises(CancelledError):
+        guest.function("spin")()
+    timer.join()
+
+
+def test_start_code_ends_at_the_deadline(engine: CoreEngine) -> None:
+    program = engine.program(module(engine, "(module (func $f (loop $again (br $again))) (start $f))"))
+    with pytest.raises(DeadlineError):
+        program.start(no_host, context(0.05))
+
+
+def test_a_recursion_without_end_is_a_trap(started: Started) -> None:
+    with pytest.raises(TrapError, match="call stack exhausted"):
+        started().function("deep")()
+
+
+def test_no_handler_of_the_guest_sees_what_the_host_raises(started: Started) -> None:
+    def refuse(*_: float) -> int:
+        raise GuestError("ends it")
+
+    with pytest.raises(GuestError, match="ends it"):
+        started(refuse).function("all")()
+    assert started(lambda *_: 0).function("all")() == 1
+
+
+def test_an_interrupt_of_the_host_is_raised_as_it_is(started: Started) -> None:
+    def interrupt(*_: float) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        started(interrupt).function("host")(0, 0, 0.0)
+
+
+def test_what_is_no_error_of_ours_is_the_cause_of_one(started: Started) -> None:
+    def fail(*_: float) -> int:
+        raise ValueError("mistake")
+
+    with pytest.raises(InternalError, match="mistake") as failed:
+        started(fail).function("host")(0, 0, 0.0)
+    assert isinstance(failed.value.__cause__, ValueError)
+
+
+def test_nothing_reaches_a_guest_that_is_closed(engine: CoreEngine) -> None:
+    guest = engine.program(engine.image(bytes(PAGE)), module(engine, WORKER)).start(no_host, context())
+    add, view = guest.function("add"), guest.memory.view
+    guest.end()
+    guest.close()
+    guest.close()
+    with pytest.raises(InternalError, match="after its end"):
+        add(1, 2)
+    for use in (lambda: guest.begin(context()), lambda: guest.function("add"), guest.end):
+        with pytest.raises(InternalError, match="after its end"):
+            use()
+    with pytest.raises(ValueError, match="released"):
+        view[0]
+    with pytest.raises(TrapError):
+        guest.memory.fence(0, 1, "it")
+
+
+def test_a_guest_serves_guarded_and_unguarded_calls_in_turn(started: Started) -> None:
+    guest = started()
+    for seconds in (None, 60.0, None):
+        guest.end()
+        guest.begin(context(seconds))
+        assert guest.function("add")(1, 2) == 3
+
+
+def test_a_second_engine_finds_compiled_code(tmp_path: Path) -> None:
+    engines = [WasmEngine(), WasmEngine()]
+    module(WasmCoreEngine(engines[0], tmp_path), WORKER)
+    files = {each.name: each.stat().st_mtime_ns for each in tmp_path.iterdir()}
+    module(WasmCoreEngine(engines[1], tmp_path), WORKER)
+    assert files
+    assert {each.name: each.stat().st_mtime_ns for each in tmp_path.iterdir()} == files

@@ -1,0 +1,165 @@
+"""An instance of core modules of the project's own; see `polycall.interop.core_engine.CoreGuest`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from polycall.interop.context import CallContext
+from polycall.interop.core_engine import HostFunction
+from polycall.interop.errors import InternalError, MissingExportError, PreparationError
+from polycall.wasm_runtime.canonical.memory import GuestMemory
+from polycall.wasm_runtime.core_links import CoreLinks, Numbers, Place, Step
+from polycall.wasm_runtime.engine import native
+from polycall.wasm_runtime.engine.core_calls import (
+    EXTERN_BYTES,
+    EXTERN_CONTENT,
+    INSTANCE_BYTES,
+    IS_MEMORY,
+    CoreCall,
+    instantiate,
+)
+from polycall.wasm_runtime.engine.native import Argument, Buffer, as_pointer, as_size
+from polycall.wasm_runtime.engine.stores import GuestStore, Handler, WasmEngine
+
+__all__ = ["WasmCoreGuest"]
+
+_MEMORY = "memory"
+
+
+class WasmCoreGuest:
+    """A store and the instances in it. Used by one thread at a time.
+
+    Attributes:
+        memory: The memory that it exports; of one that exports none, an empty one.
+    """
+
+    def __init__(self, engine: WasmEngine, store: GuestStore, links: CoreLinks, host: HostFunction) -> None:
+        """Makes one without instances.
+
+        Args:
+            engine: Where it runs.
+            store: Where it lives.
+            links: What it consists of.
+            host: Answers its calls.
+        """
+        self.memory = GuestMemory(0, 0)
+        self._store: GuestStore | None = store
+        self._links = links
+        self._callback = engine.core_callback
+        self._cores = Buffer(INSTANCE_BYTES * len(links.steps))
+        self._memory: Buffer | None = None
+        store.handlers = {} if links.host_numbers is None else {0: _handler(host, links.host_numbers)}
+
+    def instantiate(self) -> None:
+        """Makes the instances; `begin` has been called.
+
+        Raises:
+            PolycallError: One did not start.
+        """
+        store = self._open()
+        for core, step in enumerate(self._links.steps):
+            self._instantiate(store, step, self._core(core))
+        if _MEMORY in self._links.exports:
+            self._memory = self._extern(store, self._links.exports[_MEMORY])
+            if native.byte_at(self._memory.address) != IS_MEMORY:
+                raise PreparationError('the export "memory" is none')
+            self.memory = GuestMemory(store.context, self._memory.address + EXTERN_CONTENT)
+            self.memory.ends_before(1)  # has it looked at
+            store.watch([self._memory.address + EXTERN_CONTENT])
+
+    def _instantiate(self, store: GuestStore, step: Step, made: Argument) -> None:
+        given = Buffer(EXTERN_BYTES * len(step.imports))
+        for slot, place in enumerate(step.imports):
+            address = given.address + slot * EXTERN_BYTES
+            if place is None:  # the kind of a slot is 0 from the start: a function
+                self._make_host_function(store, as_pointer(address + EXTERN_CONTENT))
+            else:
+                self._look_up(store, place, as_pointer(address))
+        instantiate(store, step.module, as_pointer(given.address), as_size(len(step.imports)), made)
+
+    def _make_host_function(self, store: GuestStore, function: Argument) -> None:
+        context, environment = as_pointer(store.context), as_pointer(store.environment(0))
+        native.function_new(context, self._links.host_type, self._callback, environment, None, function)
+
+    def _core(self, number: int) -> Argument:
+        return as_pointer(self._cores.address + number * INSTANCE_BYTES)
+
+    def _extern(self, store: GuestStore, place: Place) -> Buffer:
+        extern = Buffer(EXTERN_BYTES)
+        self._look_up(store, place, as_pointer(extern.address))
+        return extern
+
+    def _look_up(self, store: GuestStore, place: Place, extern: Argument) -> None:
+        context = as_pointer(store.context)
+        if not native.instance_export(context, self._core(place.core), place.name, place.length, extern):
+            raise InternalError("a core module has lost an export")
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """Returns a function that it exports; see `polycall.interop.core_engine.CoreGuest.function`."""
+        place = self._links.exports.get(name)
+        if place is None or place.numbers is None:
+            raise MissingExportError(f'a core module exports no function "{name}" of numbers')
+        store = self._open()
+        return _Function(store, self._extern(store, place), place.numbers)
+
+    @property
+    def worn(self) -> bool:
+        """Whether its memory has grown so far that a fresh guest should take its place."""
+        return self._open().wear.worn
+
+    def begin(self, context: CallContext) -> None:
+        """Makes ready for a call; `end` must follow."""
+        self._open().begin(context)
+
+    def end(self) -> None:
+        """Ends what `begin` began; a signal that came in the meantime may raise here."""
+        self._open().end()
+
+    def _open(self) -> GuestStore:
+        if self._store is None:
+            raise InternalError("a guest was used after its end")
+        return self._store
+
+    def close(self) -> None:
+        """Gives the memory back; harmless when repeated."""
+        store, self._store = self._store, None
+        if store is not None:
+            self.memory.close()
+            store.close()
+
+
+class _Function(CoreCall):
+    """A function of a guest that takes and gives numbers."""
+
+    __slots__ = ("_extern", "_pack", "_unpack")
+
+    def __init__(self, store: GuestStore, extern: Buffer, numbers: Numbers) -> None:
+        super().__init__(store, extern.address + EXTERN_CONTENT, numbers.slots)
+        self._extern = extern  # where the engine reads which function it is
+        self._pack = numbers.parameters.pack_into
+        self._unpack = None if numbers.result is None else numbers.result.unpack_from
+
+    def __call__(self, *arguments: int | float) -> Any:
+        if self._store.handlers is None:  # nothing may reach into freed memory
+            raise InternalError("a guest was called after its end")
+        raw = self.raw
+        self._pack(raw, 0, *arguments)
+        super().__call__()
+        return None if self._unpack is None else self._unpack(raw)[0]
+
+
+def _handler(host: HostFunction, numbers: Numbers) -> Handler:
+    read, result = numbers.parameters.unpack_from, numbers.result
+    if result is None:
+
+        def serve(_caller: int, raw: memoryview) -> None:
+            host(*read(raw))
+
+        return serve
+    write = result.pack_into
+
+    def answer(_caller: int, raw: memoryview) -> None:
+        write(raw, 0, host(*read(raw)))
+
+    return answer
