@@ -51,7 +51,7 @@ static void begin_writing(lua_State *L, int flags, int64_t most, const char *bas
   writing.flags = flags;
   writing.room = writing.most = most;
   writing.base = base;
-  writing.values = 0;
+  writing.values = writing.text_bytes = 0;
 }
 
 /* flatten(flags, most, base, ...): true, piece, 1; or false, path, expected, got. */
@@ -73,7 +73,7 @@ static int flatten(lua_State *L) {
   Piece *piece = lua_newuserdatauv(L, sizeof(Piece) + size, 1);
   piece->size = size;
   piece->values = writing.values;
-  piece->bytes = writing.most - writing.room - (int64_t)writing.values * VALUE_BYTES;
+  piece->bytes = writing.text_bytes;
   memcpy(piece->run, out + before, size);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &PIECE);
   lua_setmetatable(L, -2);
@@ -129,13 +129,25 @@ static int call_host(lua_State *L) {
   return read_in(L, whole, -given);
 }
 
-/* run_chunk(text, name, ...): code of the host's own. */
+/* Takes a piece of compiled code, at the end of what `out` holds. */
+static int put_code(lua_State *L, const void *code, size_t size, void *unused) {
+  (void)L, (void)unused;
+  memcpy(put(size), code, size);
+  return 0;
+}
+
+/* run_chunk(text, name, ...): code of the host's own, without lines, for errors of guests must not point into it. */
 static int run_text(lua_State *L) {
   size_t size;
   const char *text = lua_tolstring(L, 1, &size);
+  int count = lua_gettop(L) - 2;
   if (luaL_loadbufferx(L, text, size, lua_tostring(L, 2), "t")) return lua_error(L);
+  out_size = 0;
+  lua_dump(L, put_code, NULL, 1);
+  lua_pop(L, 1);
+  if (luaL_loadbufferx(L, out, out_size, "=?", "b")) return lua_error(L);
   lua_replace(L, 2);
-  lua_call(L, lua_gettop(L) - 2, LUA_MULTRET);
+  lua_call(L, count, LUA_MULTRET);
   return lua_gettop(L) - 1;
 }
 

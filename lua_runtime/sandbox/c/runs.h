@@ -109,7 +109,8 @@ static struct {
   lua_State *L;
   int64_t room, most; /* how many bytes there may still be, and in all */
   int flags;
-  size_t values; /* how many there are */
+  size_t values; /* how many there are, a table counting twice: what stands before its content is two */
+  int64_t text_bytes;
   struct {
     const char *key; /* NULL for a place in a list */
     size_t size;
@@ -152,6 +153,7 @@ static int refuse(int depth, const char *expected, const char *got) {
 
 static int make_room(size_t bytes, int depth) {
   writing.values++;
+  writing.text_bytes += bytes;
   writing.room -= (int64_t)bytes + VALUE_BYTES;
   if (writing.room >= 0) return 1;
   const char *expected = lua_pushfstring(
@@ -376,6 +378,7 @@ static int write_table(int table, int depth) {
     if (written >= 0) return written;
   }
   if (!make_room(0, depth)) return 0;
+  writing.values++;
   lua_Integer all = 0, strings = 0, length = lua_rawlen(L, table);
   lua_pushnil(L);
   while (lua_next(L, table)) {
