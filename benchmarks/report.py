@@ -43,6 +43,10 @@ libc that writes and reads pieces of 64 KiB, JavaScript that fetches in pieces o
 process, a loop around the clock. The cheapest callback is the engine's unchecked one around a Python function of two
 lines. Threads that sleep are Python's, with nothing to do but that.
 """,
+    "The sandbox of Lua": """
+`isolation: sandbox`: Lua runs inside of WebAssembly. Plain is the same entry in the host's Lua, but where a row names
+plain lupa. An epoch interrupts the sandbox, which costs a loop the same with a deadline and without.
+""",
     "Isolation": """
 `isolation: process`: an instance is a worker process.
 """,

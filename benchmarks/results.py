@@ -11,7 +11,7 @@ from functools import partial
 from importlib import metadata
 from typing import Any
 
-from benchmarks import calls, cold_start, isolation, layers, limits, project_size, threads, wasi
+from benchmarks import calls, cold_start, isolation, layers, limits, project_size, sandbox, threads, wasi
 from benchmarks.harness import Case, Effort, Measurement, Spread, compare
 from benchmarks.project_size import Load
 
@@ -22,6 +22,7 @@ _GROUPS = {
     "Where the time of a short call goes": layers.measure,
     "What a limit costs": limits.measure,
     "WASI": wasi.measure,
+    "The sandbox of Lua": sandbox.measure,
     "Isolation": isolation.measure,
     "Short calls by threads": threads.measure_short,
     "CPU-bound calls by threads": threads.measure_cpu_bound,
@@ -72,11 +73,19 @@ class Aim:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """All of one run."""
+    """All of one run.
+
+    Attributes:
+        machine: Where it was.
+        groups: What was measured.
+        loads: Projects of growing size.
+        instance_bytes: What an instance of sandboxed Lua needs.
+    """
 
     machine: Machine
     groups: Mapping[str, Sequence[Measurement]]
     loads: Sequence[Load]
+    instance_bytes: Sequence[float]
 
     @property
     def aims(self) -> list[Aim]:
@@ -95,6 +104,8 @@ class Results:
             Aim("Lua -> Lua takes", 13.0, _between(from_lua, alone), "times plain lupa's"),
             *_component_aims(named),
             *_wasi_aims({each.name: each for each in self.groups["WASI"]}),
+            *_sandbox_aims({each.name: each for each in self.groups["The sandbox of Lua"]}),
+            Aim("an instance of sandboxed Lua needs", 1.0, _times(Spread.of(self.instance_bytes), 1e-6), "MB"),
             Aim(f"{largest.entries:,} entries load in", 3.0, Spread.of(largest.seconds), "s"),
             Aim(f"{largest.entries:,} entries need", 200.0, _times(Spread.of(largest.peak_bytes), 1e-6), "MB"),
             Aim("cold `polycall call` of a Lua function", 250.0, _times(cold["polycall call, Lua"].time, 1e3), "ms"),
@@ -119,7 +130,13 @@ class Results:
         }
         aims = [{**asdict(aim), "met": aim.met} for aim in self.aims]
         loads = [asdict(load) for load in self.loads]
-        return {"machine": asdict(self.machine), "aims": aims, "groups": groups, "loads": loads}
+        return {
+            "machine": asdict(self.machine),
+            "aims": aims,
+            "groups": groups,
+            "loads": loads,
+            "instance_bytes": self.instance_bytes,
+        }
 
 
 def run(effort: Effort) -> Results:
@@ -127,7 +144,8 @@ def run(effort: Effort) -> Results:
     before, noise = os.getloadavg()[0], _noise(effort)
     groups = {title: measure(effort) for title, measure in _GROUPS.items()}
     loads = project_size.measure(effort)
-    return Results(Machine(_description(), (before, os.getloadavg()[0]), noise), groups, loads)
+    instance_bytes = sandbox.measure_memory(effort)
+    return Results(Machine(_description(), (before, os.getloadavg()[0]), noise), groups, loads, instance_bytes)
 
 
 def _description() -> str:
@@ -193,6 +211,20 @@ def _wasi_aims(named: Mapping[str, Measurement]) -> list[Aim]:
         ),
         Aim("1,000 guests sleep for 1 s, at the same time, in", 1.3, asleep.time, "s"),
     ]
+
+
+def _sandbox_aims(named: Mapping[str, Measurement]) -> list[Aim]:
+    """Returns the aims of Lua in the sandbox."""
+    host, lupa = "times as long as in the host's Lua", "times as long as with plain lupa"
+    aims = {
+        "a sandboxed call takes": (2.0, "a number: sandboxed", host),
+        "a call from sandboxed Lua to Lua and back takes": (2.0, "Lua -> Lua and back: sandboxed", host),
+        "a fresh sandboxed instance takes": (0.25, "a fresh instance: sandboxed", host),
+        "1 MiB of bytes into the sandbox and out take": (2.0, "1 MiB of bytes: sandboxed", host),
+        "a sandboxed loop takes": (2.3, "tight loop: sandboxed", lupa),
+        "a sandboxed loop with a deadline takes": (2.3, "tight loop: sandboxed, with a deadline", lupa),
+    }
+    return [Aim(text, limit, _ratio(named[row]), unit) for text, (limit, row, unit) in aims.items()]
 
 
 def _between(one: Measurement, other: Measurement) -> Spread:

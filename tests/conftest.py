@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import lua_guests
+from lua_differences import difference
 
 # No test is timed: a busy machine must not fail one.
 settings.register_profile(
@@ -28,22 +29,47 @@ REPEATING = ("leaks", "property", "threads")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Has coverage pass over the folders of tests that repeat."""
+    """Has coverage pass over the folders of tests that repeat; says which tests of Lua are not those of the sandbox."""
     here = Path(__file__).parent
     for item in items:
+        _expect_difference(item)
         if item.path.relative_to(here).parts[0] in REPEATING:
             item.add_marker("no_cover")
 
 
+def _expect_difference(item: pytest.Item) -> None:
+    call = getattr(item, "callspec", None)
+    conditions = call and call.params.get("conditions")
+    if conditions and lua_guests.CONDITIONS[conditions].sandbox:
+        reason = difference(_without(item.nodeid, conditions))
+        if reason is not None:
+            item.add_marker(pytest.mark.xfail(reason=reason))
+
+
+def _without(node_id: str, parameter: str) -> str:
+    for written, rest in ((f"[{parameter}]", ""), (f"[{parameter}-", "["), (f"-{parameter}]", "]")):
+        node_id = node_id.replace(written, rest)
+    return node_id
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds ``--lua``."""
+    choices = ("both", "all", "host", "sandbox")
+    help_ = "Lua tests: in both engines, in both under all limits, in the host's alone, in the sandbox alone"
+    parser.addoption("--lua", choices=choices, default="both", help=help_)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs the tests of a module that is marked so under every combination of limits."""
-    if metafunc.definition.get_closest_marker("under_every_limit"):
-        metafunc.parametrize("conditions", lua_guests.CONDITIONS, indirect=True)
+    """Runs the tests of Lua in both of its engines, and those of a module that is marked so under several limits."""
+    if metafunc.definition.path.parent.name == "lua" or metafunc.definition.path.name.startswith("test_lua_"):
+        every_limit = metafunc.definition.get_closest_marker("under_every_limit") is not None
+        names = lua_guests.conditions_for(metafunc.config.getoption("--lua"), every_limit=every_limit)
+        metafunc.parametrize("conditions", names, indirect=True, scope="module")
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def conditions(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What limits guests have where a test does not say it: none, unless the test is marked `under_every_limit`."""
+    """In which engine, and under what limits, guests of Lua run where a test does not say it."""
     lua_guests.current[0] = lua_guests.CONDITIONS[getattr(request, "param", "unlimited")]
     yield
     lua_guests.current[0] = lua_guests.CONDITIONS["unlimited"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
 from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.core_engine import CoreEngine
 from polycall.interop.errors import NotFoundError
 from polycall.interop.limits import LimitsSpec
+from polycall.interop.protocols import Invoker
 from polycall.interop.source import SourceText
 from polycall.interop.values import Value
 from polycall.lua_runtime import LuaProgram
@@ -22,15 +25,43 @@ class Conditions(NamedTuple):
 
     limits: LimitsSpec = LimitsSpec()
     seconds: float | None = None
+    sandbox: bool = False
 
 
+_MEMORY = LimitsSpec(max_memory_bytes=256 << 20)
 CONDITIONS = {
     "unlimited": Conditions(),
-    "memory": Conditions(LimitsSpec(max_memory_bytes=256 << 20)),
+    "memory": Conditions(_MEMORY),
     "deadline": Conditions(seconds=600),
-    "memory and deadline": Conditions(LimitsSpec(max_memory_bytes=256 << 20), 600),
+    "memory and deadline": Conditions(_MEMORY, 600),
+    "sandbox": Conditions(sandbox=True),
+    "sandbox, memory and deadline": Conditions(_MEMORY, 600, sandbox=True),
 }
 current = [CONDITIONS["unlimited"]]
+
+
+def conditions_for(choice: str, *, every_limit: bool) -> list[str]:
+    """Returns under which conditions a test runs.
+
+    Args:
+        choice: What was asked for by ``--lua``.
+        every_limit: Whether limits matter to the test. In the sandbox no code looks at them, so one of two will do.
+    """
+    names = list(CONDITIONS) if every_limit else ["unlimited", "sandbox"]
+    if choice == "both" and every_limit:
+        names = ["unlimited", "memory and deadline", "sandbox, memory and deadline"]
+    one_engine = choice in {"host", "sandbox"}
+    return [name for name in names if not one_engine or CONDITIONS[name].sandbox is (choice == "sandbox")]
+
+
+@functools.cache
+def core_engine() -> CoreEngine:
+    """Returns what sandboxed guests of all tests run on."""
+    from polycall.wasm_runtime.core_engine import WasmCoreEngine
+    from polycall.wasm_runtime.engine.stores import WasmEngine
+
+    return WasmCoreEngine(WasmEngine())
+
 
 Target = Callable[[Sequence[Value], CallContext], Value]
 
@@ -68,11 +99,19 @@ def program(
     first_line: int = 1,
 ) -> LuaProgram:
     source = SourceText(text, f"lua/{entry_id.partition(':')[2]}.lua", first_line)
-    return LuaProgram(entry_id, source, method, tuple(modules), imports or {}, limits or current[0].limits)
+    conditions = current[0]
+    return LuaProgram(
+        entry_id, source, method, tuple(modules), imports or {}, limits or conditions.limits, conditions.sandbox
+    )
 
 
 def prepare(lua: LuaProgram, targets: Mapping[str, Target] | None = None) -> LuaFunction:
-    return LuaRuntime(FakeInvoker(targets), GuestYaml()).prepare(lua)
+    return runtime(FakeInvoker(targets)).prepare(lua)
+
+
+def runtime(invoker: Invoker | None = None) -> LuaRuntime:
+    """Returns a runtime of both engines."""
+    return LuaRuntime(invoker or FakeInvoker(), GuestYaml(), core=core_engine)
 
 
 def body(text: str) -> str:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import lua_guests
 import polycall
+from polycall.interop.isolation import combined
 from polycall.interop.values import Value
 
 __all__ = ["in_process_and_isolated", "load_lua", "run_lua"]
@@ -47,7 +49,8 @@ BODY
 
 def load_lua(folder: Path, body: str, entries: str = "", limits: str = "{}") -> polycall.Registry:
     """Returns a project whose `app:main` has the body given; ``entries`` are YAML list items without indentation."""
-    filled = _FUNCTION.replace("ISOLATION", _isolation).replace("LIMITS", limits)
+    isolation = combined(_isolation, "sandbox" if lua_guests.current[0].sandbox else "none")
+    filled = _FUNCTION.replace("ISOLATION", isolation).replace("LIMITS", limits)
     own = filled.replace("BODY", textwrap.indent(body, " " * 8))
     text = "namespace: app\nentries:\n" + textwrap.indent(textwrap.dedent(entries), "  ") + own
     (folder / "_index.yaml").write_text(text, encoding="utf-8")

@@ -66,7 +66,7 @@ def searches(limits: Limits) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def instances() -> Iterator[Sequence[LuaInstance]]:
+def instances(conditions: None) -> Iterator[Sequence[LuaInstance]]:
     """An instance for C alone, then one for each of the limits."""
     function = prepare(program(body(MATCH_ALL)))
     original = scripts.bytecodes

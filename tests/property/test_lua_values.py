@@ -8,13 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lua_guests import FakeInvoker, body, program
+from lua_guests import FakeInvoker, body, program, runtime
 from polycall.interop.context import CallContext
 from polycall.interop.json_text import decode_json
 from polycall.interop.values import Value
 from polycall.lua_runtime.instance import LuaInstance
-from polycall.lua_runtime.runtime import LuaRuntime
-from polycall.registry.services.guest_yaml import GuestYaml
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | TEXT | st.binary()
@@ -57,20 +55,20 @@ def shape(value: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def echo() -> Iterator[LuaInstance]:
+def echo(conditions: None) -> Iterator[LuaInstance]:
     with closing(_instance("return (...)")) as instance:
         yield instance
 
 
 @pytest.fixture(scope="module")
-def through_host() -> Iterator[LuaInstance]:
+def through_host(conditions: None) -> Iterator[LuaInstance]:
     with closing(_instance("return require('funcs').call('app:echo', (...))")) as instance:
         yield instance
 
 
 def _instance(text: str) -> LuaInstance:
     invoker = FakeInvoker({"app:echo": lambda arguments, _frame: arguments[0]})
-    return LuaRuntime(invoker, GuestYaml()).prepare(program(body(text))).instantiate()
+    return runtime(invoker).prepare(program(body(text))).instantiate()
 
 
 def _check(instance: LuaInstance, value: Value) -> None:

@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from attacks import Attack, attacks
-from lua_guests import FakeInvoker, body, context, prepare, program, run
+from lua_guests import body, context, prepare, program, run
+from lua_guests import runtime as lua_runtime
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import (
     CancelledError,
@@ -39,9 +40,7 @@ from polycall.interop.limits import LimitsSpec
 from polycall.interop.values import Value
 from polycall.lua_runtime import kernel
 from polycall.lua_runtime.modules import MODULES
-from polycall.lua_runtime.runtime import LuaRuntime
 from polycall.lua_runtime.session import Session
-from polycall.registry.services.guest_yaml import GuestYaml
 
 MEMORY = LimitsSpec(max_memory_bytes=8 << 20)
 
@@ -477,7 +476,7 @@ def test_a_compilation_does_not_outlast_the_deadline_of_the_call_that_waits() ->
     def source(length: int) -> str:
         return "return {main=function(x) if x then " + "elseif x then " * length + "end return 1 end}"
 
-    runtime = LuaRuntime(FakeInvoker(), GuestYaml())
+    runtime = lua_runtime()
     start = time.monotonic()
     with pytest.raises(DeadlineError, match="compiled"):
         runtime.prepare(program(source(30000)), context(deadline=start + 0.2))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import lua_guests
 import polycall
 from attacks import Attack, attacks, outcome
 from polycall.interop.errors import DeadlineError, PolycallError
@@ -43,7 +44,8 @@ MODULES = [
 @contextmanager
 def project(folder: Path, *entries: dict[str, object]) -> Iterator[polycall.Registry]:
     (folder / "_index.yaml").write_text(json.dumps({"namespace": "app", "entries": entries}))
-    with polycall.load(folder, cache_directory=folder / ".cache") as registry:
+    isolation = "sandbox" if lua_guests.current[0].sandbox else "none"
+    with polycall.load(folder, cache_directory=folder / ".cache", isolation=isolation) as registry:
         yield registry
 
 
@@ -245,7 +247,7 @@ def longest_standstill() -> Iterator[Callable[[], float]]:
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[polycall.Registry]:
+def workshop(conditions: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[polycall.Registry]:
     many: list[dict[str, object]] = [
         {"name": f"number_of_entry_{at}", "kind": "registry.entry", "meta": {"many": 1}} for at in range(2000)
     ]

@@ -167,6 +167,20 @@ class _Maker:
         given = (lua, f"spin {self._text}")
         return Call("chain timed out", ask, given, codes=("deadline",), chain=(ask, lua), timeout=_SECONDS * 2)
 
+    def sandboxed_good(self) -> Call:
+        return self._good("sandboxed lua good", self._id("lua-sandboxed"))
+
+    def sandboxed_failing(self) -> Call:
+        return self._failing("sandboxed lua failing", self._id("lua-sandboxed"))
+
+    def sandboxed_stopped(self, mode: str, code: str) -> Call:
+        return self._lua_stopped(f"sandboxed lua: {mode}", self._id("lua-sandboxed"), mode, code)
+
+    def sandboxed_chain(self) -> Call:
+        ask, relay, lua = self._id("ask-sandboxed"), self._id("relay"), self._id("lua-sandboxed")
+        results: tuple[polycall.Value, ...] = tuple({"ok": text} for text in self._texts("{}"))
+        return Call("sandboxed chain", ask, (relay, lua, f"good {self._text}"), results)
+
     def chain_isolated(self) -> Call:
         relay, lua = self._id("relay"), self._pooled_isolated("lua")
         results: tuple[polycall.Value, ...] = tuple({"ok": text} for text in self._texts("{}"))
@@ -253,6 +267,12 @@ WEIGHTS: dict[Callable[[_Maker], Call], float] = {
     _Maker.lua_failing: 10,
     _Maker.lua_timed_out: 0.5,
     _Maker.lua_out_of_memory: 0.5,
+    _Maker.sandboxed_good: 30,
+    _Maker.sandboxed_failing: 10,
+    partial(_Maker.sandboxed_stopped, mode="spin", code="deadline"): 0.5,
+    partial(_Maker.sandboxed_stopped, mode="hang", code="deadline"): 0.5,
+    partial(_Maker.sandboxed_stopped, mode="hoard", code="memory"): 0.5,
+    _Maker.sandboxed_chain: 20,
     _Maker.wat_good: 30,
     _Maker.wat_trapping: 10,
     _Maker.wat_timed_out: 0.5,

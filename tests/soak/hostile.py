@@ -99,13 +99,16 @@ _LIST = """(component (core module $n (memory (export "memory") 64)
  (func (export "run") (result (list (tuple (result) (result) (result) (result) (result) (result) (result) (result))))
   (canon lift (core func $i "run") (memory (core memory $i "memory")))))"""
 
-ATTACKS = (*_LUA, *_WAT, "a list of many tuples")
+_IN_SANDBOX = {f"{attack}, in the sandbox": body for attack, body in _LUA.items()}
+
+ATTACKS = (*_LUA, *_IN_SANDBOX, *_WAT, "a list of many tuples")
 
 
 def entries() -> list[dict[str, Any]]:
     """Returns the entries that attack."""
     error = {"name": "hostile-error", **_lua("error(('x'):rep(1 << 20), 0)")}
     lua = [{"name": entry_of(attack), **_lua(body)} for attack, body in _LUA.items()]
+    lua += [{"name": entry_of(attack), **_lua(body), "isolation": "sandbox"} for attack, body in _IN_SANDBOX.items()]
     wat = [{"name": entry_of(attack), **_core(text)} for attack, text in _WAT.items()]
     listed = {"name": entry_of("a list of many tuples"), "kind": "function.wat", "method": "run", "source": _LIST}
     return [error, *lua, *wat, listed | {"limits": _LIMITS}]
@@ -113,7 +116,7 @@ def entries() -> list[dict[str, Any]]:
 
 def entry_of(attack: str) -> str:
     """Returns the name of the entry that makes an attack."""
-    return "hostile-" + attack.lower().replace(" ", "-")
+    return "hostile-" + attack.lower().replace(",", "").replace(" ", "-")
 
 
 def _lua(body: str) -> dict[str, Any]:

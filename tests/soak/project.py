@@ -14,8 +14,8 @@ __all__ = ["NAMESPACE", "PARTS", "POOLS", "VERSIONS", "Part", "write_part", "wri
 NAMESPACE = "soak"
 VERSIONS = ("A", "B")
 Part = str
-PARTS: tuple[Part, ...] = ("lua", "wat", "carts", "lua-isolated", "wat-isolated")
-"""What a reload may change: the sources of one language, of the entries in this process or of those in workers."""
+PARTS: tuple[Part, ...] = ("lua", "wat", "carts", "lua-sandboxed", "lua-isolated", "wat-isolated")
+"""What a reload may change: the sources of one language, of the entries in this process, the sandbox, or workers."""
 
 POOLS: dict[str, dict[str, Any]] = {
     "inline": {"type": "inline"},
@@ -28,6 +28,11 @@ _ISOLATED_POOLS: dict[str, dict[str, Any]] = {
     "lazy": {"type": "lazy", "max_size": 2},
     "static": {"type": "static", "workers": 1},
     "adaptive": {"type": "adaptive", "max_size": 2},
+}
+_PLACES: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
+    "": ("none", POOLS),
+    "-sandboxed": ("sandbox", POOLS),
+    "-isolated": ("process", _ISOLATED_POOLS),
 }
 _LUA_MEMORY_BYTES = 4_000_000
 _WAT_MEMORY_BYTES = 16 * 65536
@@ -88,20 +93,20 @@ def write_part(folder: Path, part: Part, version: str) -> None:
 
 def _entries() -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = [{"name": "guests", "kind": "fs.directory", "directory": str(GUESTS / "bin")}]
-    for suffix, isolation, pools in (("", "none", POOLS), ("-isolated", "process", _ISOLATED_POOLS)):
+    for suffix, (isolation, pools) in _PLACES.items():
         entries.append({"name": f"lib{suffix}", "kind": "library.lua", "source": f"file://lua{suffix}-lib.lua"})
         for name, pool in pools.items():
             shared = {"pool": pool, "isolation": isolation}
-            entries += [
-                _lua(f"lua{suffix}-{name}", suffix) | shared,
-                _wat(f"wat{suffix}-{name}", suffix) | shared,
-            ]
+            entries.append(_lua(f"lua{suffix}-{name}", suffix) | shared)
+            if isolation != "sandbox":  # what is WebAssembly is there already
+                entries.append(_wat(f"wat{suffix}-{name}", suffix) | shared)
+    ask = {"kind": "function.lua", "modules": ["funcs"], "source": _ASK, "method": "ask"}
     for name, pool in POOLS.items():
         entries += [
             _component(f"relay-{name}", "relay-string") | {"pool": pool},
             _component(f"relay-or-trap-{name}", "relay-or-trap") | {"pool": pool},
-            {"name": f"ask-{name}", "kind": "function.lua", "modules": ["funcs"], "source": _ASK, "method": "ask"}
-            | {"pool": pool},
+            {"name": f"ask-{name}", **ask, "pool": pool},
+            {"name": f"ask-sandboxed-{name}", **ask, "pool": pool, "isolation": "sandbox"},
         ]
     # It never changes: across a reload there would be two workers, and the crash would hit the other call as well.
     victim = {"name": "victim", "kind": "function.lua", "modules": ["funcs"], "source": _CRASH, "method": "crash"}

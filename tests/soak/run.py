@@ -125,7 +125,7 @@ class Soak:
         versions = dict.fromkeys(PARTS, 0)
         while not self._over.wait(_RELOAD_SECONDS):
             # Seldom an isolated part: each of its reloads starts all its workers anew.
-            (part,) = chance.choices(PARTS, (10, 10, 5, 1, 1))
+            (part,) = chance.choices(PARTS, (10, 10, 5, 10, 1, 1))
             versions[part] = 1 - versions[part]
             write_part(Path(self._registry.root), part, VERSIONS[versions[part]])
             changed = self._registry.reload().changed

@@ -29,7 +29,7 @@ VECTORS = [
 
 
 @pytest.fixture(scope="module")
-def there_and_back() -> Iterator[LuaInstance]:
+def there_and_back(conditions: None) -> Iterator[LuaInstance]:
     text = "local base64 = require('base64') local t = base64.encode(...) return { t, base64.decode(t) }"
     with closing(prepare(program(body(text))).instantiate()) as instance:
         yield instance

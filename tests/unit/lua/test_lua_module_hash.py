@@ -96,7 +96,7 @@ def test_published_fnv(text: str, narrow: int, wide: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def all_digests() -> Iterator[LuaInstance]:
+def all_digests(conditions: None) -> Iterator[LuaInstance]:
     text = "local h = require('hash') return { h.md5(...), h.sha1(...), h.sha256(...), h.sha512(...) }"
     with closing(prepare(program(body(text))).instantiate()) as instance:
         yield instance

@@ -136,7 +136,7 @@ class TestParse:
 
 
 @pytest.fixture(scope="module")
-def there_and_back() -> Iterator[LuaInstance]:
+def there_and_back(conditions: None) -> Iterator[LuaInstance]:
     text = """
       local time, seconds, nsec, layout, zone = require('time'), ...
       local t = time.unix(seconds, nsec):in_location(time.load_location(zone))
@@ -287,7 +287,7 @@ class TestTimes:
 
 
 @pytest.fixture(scope="module")
-def subtraction() -> Iterator[LuaInstance]:
+def subtraction(conditions: None) -> Iterator[LuaInstance]:
     text = "local t, a, b, c, d = require('time'), ... return t.unix(a, b):sub(t.unix(c, d)):nanoseconds()"
     with closing(prepare(program(body(text))).instantiate()) as instance:
         yield instance
@@ -355,7 +355,7 @@ class TestDurations:
 
 
 @pytest.fixture(scope="module")
-def echo() -> Iterator[LuaInstance]:
+def echo(conditions: None) -> Iterator[LuaInstance]:
     text = "local t = require('time') return t.parse_duration(tostring(t.parse_duration(...))):nanoseconds()"
     with closing(prepare(program(body(text))).instantiate()) as instance:
         yield instance

@@ -29,7 +29,7 @@ TABLES = st.lists(PLAIN, max_size=5) | st.dictionaries(TEXT, PLAIN, min_size=1, 
 
 
 @pytest.fixture(scope="module")
-def there_and_back() -> Iterator[LuaInstance]:
+def there_and_back(conditions: None) -> Iterator[LuaInstance]:
     text = "local y = require('yaml') return y.decode(assert(y.encode(...)))"
     with closing(prepare(program(body(text))).instantiate()) as instance:
         yield instance
