@@ -32,13 +32,7 @@ def compiled(source: SourceText, entry_id: str) -> bytes:
     Raises:
         PreparationError: The text is too long, or a syntax error, as ``file:line: message``.
     """
-    name, text = prepared(source)
-    if len(text) > MOST_SOURCE_BYTES + source.first_line:
-        raise PreparationError(
-            f"{source.name}: the source has more than {MOST_SOURCE_BYTES} bytes",
-            entry_id=entry_id,
-            hint="divide it into libraries, and put data into a file",
-        )
+    name, text = prepared(source, entry_id)
     state = State(counted=True)
     state.set_maximum(MOST_COMPILING_BYTES)
     try:
@@ -54,11 +48,22 @@ def compiled(source: SourceText, entry_id: str) -> bytes:
     return code
 
 
-def prepared(source: SourceText) -> tuple[bytes, bytes]:
-    """Returns what errors call it, and the text at its line numbers; a first line that only a shell reads is empty."""
+def prepared(source: SourceText, entry_id: str) -> tuple[bytes, bytes]:
+    """Returns what errors call it, and the text at its line numbers; a first line that only a shell reads is empty.
+
+    Raises:
+        PreparationError: The text is too long.
+    """
     text = source.text
     if text.startswith("#!"):
         _, newline, rest = text.partition("\n")
         text = newline + rest
     name = source.name.encode(errors="surrogateescape")
-    return name, source._replace(text=text).aligned().encode(errors="surrogateescape")
+    aligned = source._replace(text=text).aligned().encode(errors="surrogateescape")
+    if len(aligned) > MOST_SOURCE_BYTES + source.first_line:
+        raise PreparationError(
+            f"{source.name}: the source has more than {MOST_SOURCE_BYTES} bytes",
+            entry_id=entry_id,
+            hint="divide it into libraries, and put data into a file",
+        )
+    return name, aligned

@@ -7,8 +7,14 @@ from typing import Any, NoReturn
 
 from polycall.interop.aside import Asides
 from polycall.interop.context import CallContext
-from polycall.interop.core_engine import CoreEngine
-from polycall.interop.errors import MissingExportError, PolycallError, PreparationError
+from polycall.interop.errors import (
+    CancelledError,
+    DeadlineError,
+    MissingExportError,
+    PolycallError,
+    PreparationError,
+)
+from polycall.interop.forks import new_lock
 from polycall.interop.ids import suggestion
 from polycall.interop.protocols import Function, ImportNeed, Invoker, Signature, YamlText
 from polycall.interop.services import Services
@@ -123,7 +129,7 @@ class LuaRuntime:
         invoker: Invoker,
         yaml: YamlText,
         services: Services | None = None,
-        core: Callable[[], CoreEngine] | None = None,
+        sandbox: Callable[[], Sandbox] | None = None,
     ) -> None:
         """Makes a runtime.
 
@@ -131,10 +137,12 @@ class LuaRuntime:
             invoker: How guests reach other entries.
             yaml: How they read and write YAML.
             services: What the modules `env`, `fs` and `registry` offer; without, they answer Unavailable.
-            core: Gives what sandboxed entries run on; asked when there is one.
+            sandbox: Gives what sandboxed entries run in; asked when there is one.
         """
-        self._core = core
-        self._sandboxes: Sandbox | None = None
+        self._make_sandbox = sandbox
+        self._sandbox: Sandbox | None = None
+        self._opening: Asides[str, Sandbox] = Asides()
+        self._lock = new_lock()
         self._invoker = invoker
         self._yaml = yaml
         self._services = services
@@ -194,19 +202,33 @@ class LuaRuntime:
 
     def _snapshot(self, program: LuaProgram, context: CallContext | None) -> Snapshot:
         programs = _checked(program)
-        chunks = [TextChunk(each.entry_id, *prepared(each.source), each.modules, _aliases(each)) for each in programs]
-        session = sandbox_session(program.entry_id, self._invoker, self._yaml, self._services, program.limits)
+        entry_id, seconds = program.entry_id, start_seconds(program.limits)
+        chunks = [
+            TextChunk(each.entry_id, *prepared(each.source, each.entry_id), each.modules, _aliases(each))
+            for each in programs
+        ]
+        session = sandbox_session(entry_id, self._invoker, self._yaml, self._services, program.limits)
         session.memory_limit = MOST_COMPILING_BYTES
-        frame = start_frame(program.entry_id, "lua", start_seconds(program.limits), context)
-        session.starting = frame
-        return self._sandbox(program.entry_id).snapshot(_modules(program), chunks, session, frame)
+        sandbox = self._opened(entry_id, context)
+        session.starting = start_frame(entry_id, "lua", seconds, context)
+        try:
+            return sandbox.snapshot(_modules(program), chunks, session, session.starting)
+        except (DeadlineError, CancelledError):
+            raise start_interruption(entry_id, seconds, context) from None
 
-    def _sandbox(self, entry_id: str) -> Sandbox:
-        if self._sandboxes is None:
-            if self._core is None:
-                raise PreparationError("nothing here can run a sandbox", entry_id=entry_id)
-            self._sandboxes = Sandbox(self._core())
-        return self._sandboxes
+    def _opened(self, entry_id: str, context: CallContext | None) -> Sandbox:
+        make = self._make_sandbox
+        if make is None:
+            raise PreparationError("nothing here can run a sandbox", entry_id=entry_id)
+
+        def work() -> Sandbox:
+            with self._lock:
+                self._sandbox = self._sandbox or make()
+                return self._sandbox
+
+        if self._sandbox is not None or context is None:
+            return self._sandbox or work()
+        return self._opening.done("sandbox", work, context, "Lua was compiled for the sandbox")  # takes a second, once
 
     def _chunks(self, program: LuaProgram, context: CallContext | None) -> list[CompiledChunk]:
         return [self._chunk(each, context) for each in _checked(program)]

@@ -9,7 +9,6 @@ from contextlib import closing
 from typing import NamedTuple
 
 from polycall.interop.context import CallContext, Cancellation
-from polycall.interop.core_engine import CoreEngine
 from polycall.interop.errors import NotFoundError
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.protocols import Invoker
@@ -17,6 +16,7 @@ from polycall.interop.source import SourceText
 from polycall.interop.values import Value
 from polycall.lua_runtime import LuaProgram
 from polycall.lua_runtime.runtime import LuaFunction, LuaRuntime
+from polycall.lua_runtime.sandbox.snapshot import Sandbox
 from polycall.registry.services.guest_yaml import GuestYaml
 
 
@@ -55,12 +55,12 @@ def conditions_for(choice: str, *, every_limit: bool) -> list[str]:
 
 
 @functools.cache
-def core_engine() -> CoreEngine:
-    """Returns what sandboxed guests of all tests run on."""
+def sandbox() -> Sandbox:
+    """Returns what sandboxed guests of all tests run in."""
     from polycall.wasm_runtime.core_engine import WasmCoreEngine
     from polycall.wasm_runtime.engine.stores import WasmEngine
 
-    return WasmCoreEngine(WasmEngine())
+    return Sandbox(WasmCoreEngine(WasmEngine()))
 
 
 Target = Callable[[Sequence[Value], CallContext], Value]
@@ -111,7 +111,7 @@ def prepare(lua: LuaProgram, targets: Mapping[str, Target] | None = None) -> Lua
 
 def runtime(invoker: Invoker | None = None) -> LuaRuntime:
     """Returns a runtime of both engines."""
-    return LuaRuntime(invoker or FakeInvoker(), GuestYaml(), core=core_engine)
+    return LuaRuntime(invoker or FakeInvoker(), GuestYaml(), sandbox=sandbox)
 
 
 def body(text: str) -> str:

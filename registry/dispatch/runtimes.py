@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from polycall.interop.context import CallContext
-from polycall.interop.core_engine import CoreEngine
 from polycall.interop.errors import PreparationError
 from polycall.interop.forks import new_lock
 from polycall.interop.isolation import in_process
@@ -21,6 +20,7 @@ from polycall.registry.services.guest_yaml import GuestYaml
 
 if TYPE_CHECKING:
     from polycall.lua_runtime.runtime import LuaRuntime
+    from polycall.lua_runtime.sandbox.snapshot import Sandbox
     from polycall.registry.isolation import IsolationRuntime
     from polycall.wasm_runtime.engine.stores import WasmEngine
     from polycall.wasm_runtime.runtime import WasmRuntime
@@ -111,15 +111,16 @@ class Runtimes:
         from polycall.lua_runtime.runtime import LuaRuntime  # noqa: PLC0415  # loads the engine
 
         with self._lock:
-            self._lua = self._lua or LuaRuntime(self._invoker, GuestYaml(), self._services, self._core_engine)
+            self._lua = self._lua or LuaRuntime(self._invoker, GuestYaml(), self._services, self._sandbox)
             return self._lua
 
-    def _core_engine(self) -> CoreEngine:
-        """Gives Lua what sandboxed entries run on."""
+    def _sandbox(self) -> Sandbox:
+        """Gives Lua what sandboxed entries run in."""
+        from polycall.lua_runtime.sandbox.snapshot import Sandbox  # noqa: PLC0415  # as above
         from polycall.wasm_runtime.core_engine import WasmCoreEngine  # noqa: PLC0415  # as above
 
         with self._lock:
-            return WasmCoreEngine(self._wasm_engine(), self._cache_directory, self._cache_bytes)
+            return Sandbox(WasmCoreEngine(self._wasm_engine(), self._cache_directory, self._cache_bytes))
 
     def _wasm_engine(self) -> WasmEngine:
         """Returns the one engine of all guests in WebAssembly, with the lock held."""

@@ -14,10 +14,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polycall.interop.context import CallContext
-from polycall.interop.core_engine import CoreEngine
 from polycall.interop.errors import InternalError, PolycallError, PreparationError
 from polycall.interop.guest_log import guest_logger
 from polycall.interop.payload import PayloadForm
@@ -31,6 +30,9 @@ from polycall.registry.isolation.program_data import decode_program
 from polycall.registry.isolation.services import AskedServices
 from polycall.registry.services.guest_yaml import GuestYaml
 from polycall.wasm_runtime.spec import WasmProgram
+
+if TYPE_CHECKING:
+    from polycall.lua_runtime.sandbox.snapshot import Sandbox
 
 __all__ = ["Parent", "main"]
 
@@ -183,7 +185,7 @@ def _prepare(
         from polycall.lua_runtime.runtime import LuaRuntime  # noqa: PLC0415
 
         services = AskedServices(parent.ask)
-        lua = LuaRuntime(parent, GuestYaml(), services, lambda: _core_engine(cache, *limits))
+        lua = LuaRuntime(parent, GuestYaml(), services, lambda: _sandbox(cache, *limits))
         return lua.prepare(program), PayloadForm.WHOLE
     from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
 
@@ -196,11 +198,12 @@ def _prepare(
     return function, function.signature.payload_form
 
 
-def _core_engine(cache: Path, stack_bytes: int, cache_bytes: int) -> CoreEngine:
+def _sandbox(cache: Path, stack_bytes: int, cache_bytes: int) -> Sandbox:
+    from polycall.lua_runtime.sandbox.snapshot import Sandbox  # noqa: PLC0415  # as above
     from polycall.wasm_runtime.core_engine import WasmCoreEngine  # noqa: PLC0415  # as above
     from polycall.wasm_runtime.engine.stores import WasmEngine  # noqa: PLC0415  # the same
 
-    return WasmCoreEngine(WasmEngine(stack_bytes), cache, cache_bytes)
+    return Sandbox(WasmCoreEngine(WasmEngine(stack_bytes), cache, cache_bytes))
 
 
 class _Server:

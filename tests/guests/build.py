@@ -27,6 +27,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import venv
 from dataclasses import dataclass
@@ -53,6 +54,19 @@ C_FLAGS = (
     "-nostdlib", "-Wl,--no-entry", "-Wl,-z,stack-size=8192",
 )  # fmt: skip
 LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu17", "-Os", "-Wall", "-Wextra", "-Werror")
+# Lua's own source, of the very version that runs outside of the sandbox. Its jump table would be none on WebAssembly.
+LUA_VERSION, LUA_SHA256 = "2.8", "d8022641b9ec8ecf2c5ecbe9f47e5a70e0b87c4b5ae921b92cb02a638e0acd08"
+SANDBOX = "lua_runtime/sandbox"
+LUA_SOURCES = tuple(f"{SANDBOX}/c/{name}" for name in (
+    "buffers.h", "embedding.h", "heap.h", "host.h", "jumps.c", "platform.h", "runs.h", "texts.h",
+))  # fmt: skip
+LUA_FLAGS = (
+    "-target", "wasm32-wasi", "-mexec-model=reactor", "-std=gnu17", "-O2", "-DNDEBUG", "-DLUA_USE_JUMPTABLE=0",
+    "-mcpu=generic+exception_handling+bulk_memory+nontrapping_fptoint+sign_ext",
+    "-mllvm", "-wasm-enable-sjlj", "-mllvm", "-wasm-use-legacy-eh=false",
+    "-Wall", "-Wextra", "-Wno-unused-function", "-g1",
+    "-Wl,--import-memory", "-Wl,-z,stack-size=524288",  # first in memory: below its end is nothing
+)  # fmt: skip
 GO_FLAGS = ("-trimpath", "-ldflags=-s -w")
 RUST_FLAGS = (
     "--edition",
@@ -106,7 +120,7 @@ class Guest:
     """
 
     name: str
-    language: Literal["c", "libc", "js", "starling", "python", "go", "rust"]
+    language: Literal["c", "libc", "js", "starling", "python", "go", "rust", "lua"]
     source: str
     output: str
     wit: str = ""
@@ -119,7 +133,7 @@ class Guest:
 
     def hash_sources(self) -> dict[str, str]:
         """Returns the SHA-256 of every file that the binary depends on, by path."""
-        headers = {"c": C_HEADERS, "libc": (f"{WASI}/abi.h",)}.get(self.language, ())
+        headers = {"c": C_HEADERS, "libc": (f"{WASI}/abi.h",), "lua": LUA_SOURCES}.get(self.language, ())
         paths = (self.source, *headers, *((self.wit,) if self.wit else ()), *self.packages)
         # As text, so that a checkout with other line ends has the same hashes.
         return {path: sha256((ROOT / path).read_text("utf-8").encode()) for path in sorted(paths)}
@@ -131,6 +145,13 @@ BIG: tuple[tuple[str, Literal["starling", "python"], str, str, str], ...] = (
 )
 
 GUESTS = (
+    Guest(
+        name="lua",
+        language="lua",
+        source=f"{SANDBOX}/c/lua.c",
+        output=f"{SANDBOX}/lua.wasm",
+        packages=(),
+    ),
     Guest(
         name="pricing",
         language="c",
@@ -380,6 +401,7 @@ def build(guest: Guest) -> bytes:
             "python": build_python,
             "go": build_go,
             "rust": build_rust,
+            "lua": build_lua,
         }
         return builders[guest.language](guest, work).read_bytes()
 
@@ -510,6 +532,24 @@ def build_rust(guest: Guest, work: Path) -> Path:
     source = shutil.copy(ROOT / guest.source, work / "main.rs")
     run(RUSTC, *flags, "-o", core, Path(source).name, cwd=work)
     return strip(core if guest.core else link(guest, core, work, model), work)
+
+
+def build_lua(guest: Guest, work: Path) -> Path:
+    """Compiles Lua's source, as lupa ships it, and the embedding to a core module."""
+    name = f"lupa-{LUA_VERSION}"
+    pip = ("-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:")
+    run(tool("python"), *pip, f"lupa=={LUA_VERSION}", "-d", work, cwd=TOOLS)
+    archive = work / f"{name}.tar.gz"
+    if sha256(archive.read_bytes()) != LUA_SHA256:
+        raise SystemExit(f"{archive.name} is not what it was: expected sha256:{LUA_SHA256}")
+    with tarfile.open(archive) as files:
+        files.extractall(work, filter="data")
+    core, source = work / "core.wasm", (ROOT / guest.source).parent
+    shutil.copytree(source, work / "c")
+    lua = f"{name}/third-party/lua54"
+    flags = (*LUA_FLAGS, "-Ic", f"-I{lua}", "c/lua.c", "c/jumps.c", "-o", core.name)
+    run(tool("python"), "-m", "ziglang", "cc", *flags, cwd=work)
+    return strip(core, work)
 
 
 def has_rust() -> bool:

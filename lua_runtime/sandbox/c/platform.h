@@ -16,7 +16,8 @@
 #include <time.h>
 #include <setjmp.h>
 
-#define LUAI_THROW(L, c) ((c)->status == LUA_ERRMEM ? out_of_memory() : (void)0, longjmp((c)->b, 1))
+/* Guests may raise the same text: that is an error like any other. */
+#define LUAI_THROW(L, c) ((c)->status == LUA_ERRMEM && lacking ? out_of_memory() : (void)0, longjmp((c)->b, 1))
 #define LUAI_TRY(L, c, a) if (setjmp((c)->b) == 0) { a }
 #define luai_jmpbuf jmp_buf
 #define l_signalT int

@@ -71,7 +71,7 @@ def instance_of(body: str) -> tuple[LuaInstance, Kernel]:
 def test_arguments_that_did_not_all_get_in_are_not_those_of_the_next_call() -> None:
     instance, kernel = instance_of("return select('#', ...)")
     assert instance.call([[1], 2, 3], context()) == 3
-    feed, given = kernel.feed, 0
+    feed, given = kernel._feed, 0
 
     def fail_at_the_second(*piece: object) -> None:
         nonlocal given
@@ -80,7 +80,7 @@ def test_arguments_that_did_not_all_get_in_are_not_those_of_the_next_call() -> N
             raise KeyboardInterrupt
         feed(*piece)
 
-    kernel.feed = fail_at_the_second
+    kernel._feed = fail_at_the_second
     with pytest.raises(KeyboardInterrupt):
         instance.call([[1] * 20_000], context())
     assert instance.poisoned
