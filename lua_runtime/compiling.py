@@ -6,13 +6,14 @@ from polycall.interop.errors import PreparationError
 from polycall.interop.source import SourceText
 from polycall.lua_runtime.engine import LuaMemoryError, State
 
-__all__ = ["MOST_SOURCE_BYTES", "compiled"]
+__all__ = ["MOST_COMPILING_BYTES", "MOST_SOURCE_BYTES", "compiled", "prepared"]
 
 MOST_SOURCE_BYTES = 512 << 10
 """Bytes of one source text. More than people write by hand, and the worst text that short (a chain of
 ``elseif``, which costs the square of its length) is three seconds of work."""
 
-_MOST_MEMORY_BYTES = 256 << 20
+MOST_COMPILING_BYTES = 256 << 20
+"""What compiling may take."""
 
 _COMPILE = b"""
 local text, name = ...
@@ -31,7 +32,7 @@ def compiled(source: SourceText, entry_id: str) -> bytes:
     Raises:
         PreparationError: The text is too long, or a syntax error, as ``file:line: message``.
     """
-    text = _prepared(source)
+    name, text = prepared(source)
     if len(text) > MOST_SOURCE_BYTES + source.first_line:
         raise PreparationError(
             f"{source.name}: the source has more than {MOST_SOURCE_BYTES} bytes",
@@ -39,11 +40,11 @@ def compiled(source: SourceText, entry_id: str) -> bytes:
             hint="divide it into libraries, and put data into a file",
         )
     state = State(counted=True)
-    state.set_maximum(_MOST_MEMORY_BYTES)
+    state.set_maximum(MOST_COMPILING_BYTES)
     try:
-        answer = state.run(_COMPILE, text, source.name.encode(errors="surrogateescape"))
+        answer = state.run(_COMPILE, text, name)
     except LuaMemoryError:
-        message = f"compiling takes more than {_MOST_MEMORY_BYTES} bytes of memory"
+        message = f"compiling takes more than {MOST_COMPILING_BYTES} bytes of memory"
         raise PreparationError(f"{source.name}: {message}", entry_id=entry_id) from None
     if isinstance(answer, tuple):
         message = answer[1].decode(errors="backslashreplace")
@@ -53,10 +54,11 @@ def compiled(source: SourceText, entry_id: str) -> bytes:
     return code
 
 
-def _prepared(source: SourceText) -> bytes:
-    """Returns the text at its line numbers; a first line that only a shell reads is empty."""
+def prepared(source: SourceText) -> tuple[bytes, bytes]:
+    """Returns what errors call it, and the text at its line numbers; a first line that only a shell reads is empty."""
     text = source.text
     if text.startswith("#!"):
         _, newline, rest = text.partition("\n")
         text = newline + rest
-    return source._replace(text=text).aligned().encode(errors="surrogateescape")
+    name = source.name.encode(errors="surrogateescape")
+    return name, source._replace(text=text).aligned().encode(errors="surrogateescape")

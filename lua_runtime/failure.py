@@ -101,10 +101,10 @@ def _json_like(value: Value) -> str:
 
 def memory_error(session: Session) -> MemoryLimitError:
     """Returns the error for a state that could not allocate."""
-    if session.cap is None:
+    if session.memory_limit is None:
         return MemoryLimitError("the guest asked for more memory than there is", entry_id=session.entry_id)
     return MemoryLimitError(
-        f"the guest needs more than its {session.cap.limit_bytes} bytes of memory",
+        f"the guest needs more than its {session.memory_limit} bytes of memory",
         entry_id=session.entry_id,
         hint="limits.max_memory_bytes allows more",
     )

@@ -3,16 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import InternalError, PolycallError
 from polycall.interop.values import Value
 from polycall.lua_runtime.failure import POISONING, conclude, raise_unforeseen
-from polycall.lua_runtime.kernel import Kernel
-from polycall.lua_runtime.values import AT_ONCE, lower, lower_scalars, text_of
+from polycall.lua_runtime.session import Session
+from polycall.lua_runtime.values import text_of
 
-__all__ = ["LuaInstance"]
+__all__ = ["LuaInstance", "LuaKernel"]
+
+
+class LuaKernel(Protocol):
+    """One Lua state with the host's Lua code in it, before and after a guest's chunk is started.
+
+    Attributes:
+        session: What the host functions of the state share.
+        start_seconds: How long start-up code may run.
+        broken: Whether the state must not be used again.
+    """
+
+    session: Session
+    start_seconds: float
+    broken: bool
+
+    def start(self, method: str, context: CallContext | None) -> Any:
+        """Runs the entry's chunk and looks up its method.
+
+        Args:
+            method: The name of the function.
+            context: The call that waits for it, if there is one.
+
+        Returns:
+            ``b"started"``, or the words of ``lua/guard/calls.lua`` that say why not.
+        """
+        ...
+
+    def call(self, arguments: Sequence[Value], context: CallContext) -> Any:
+        """Calls the entry's function; returns a scalar, or a word of ``lua/guard/calls.lua`` and what it says."""
+        ...
+
+    def more(self) -> Any:
+        """Returns the next piece of a long answer."""
+        ...
+
+    def release(self) -> None:
+        """Gives the memory back; harmless when repeated."""
+        ...
 
 
 class LuaInstance:
@@ -22,9 +60,9 @@ class LuaInstance:
         poisoned: True after a limit or a host failure: the state must not be used again.
     """
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: LuaKernel) -> None:
         self.poisoned = False
-        self._kernel: Kernel | None = kernel
+        self._kernel: LuaKernel | None = kernel
 
     def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
         """Runs the entry's function; see `polycall.interop.protocols.Instance`.
@@ -41,18 +79,7 @@ class LuaInstance:
         session = kernel.session
         session.context = context
         try:
-            if kernel.call_seconds is not None:
-                context.limit(kernel.call_seconds)
-            guarded = context.deadline is not None or context.cancellation is not None
-            run = lower_scalars(arguments)
-            if run is None:
-                answer = self._run_fed(kernel, arguments, guarded)
-            else:
-                if session.cap is not None:
-                    kernel.make_room(run)
-                answer = kernel.enter_guarded(*run) if guarded else kernel.enter(*run)
-            if guarded and session.expired():  # no hook saw it: the time passed inside a C function
-                answer = (b"stopped",)
+            answer = kernel.call(arguments, context)
             if type(answer) is bytes:
                 return text_of(answer)
             if type(answer) is not tuple:
@@ -69,23 +96,8 @@ class LuaInstance:
             if session.untidy:
                 self.poisoned = self.poisoned or session.unread
                 session.tidy_up(context)
-
-    def _run_fed(self, kernel: Kernel, arguments: Sequence[Value], guarded: bool) -> Any:
-        """Hands the arguments over in pieces, then makes the call: for tables."""
-        session = kernel.session
-        run: list[Any] = []
-        for index, argument in enumerate(arguments):
-            run += lower(argument, f"$.args[{index}]", session.marks, session.check)
-        kernel.make_room(run)
-        try:
-            for start in range(0, len(run), AT_ONCE):
-                session.check()
-                session.lift_cap()
-                kernel.feed(*run[start : start + AT_ONCE])
-        except BaseException:
-            self.poisoned = True  # what was fed is in the state
-            raise
-        return (kernel.enter_fed_guarded if guarded else kernel.enter_fed)(len(arguments))
+            if kernel.broken:
+                self.poisoned = True
 
     def close(self) -> None:
         """Gives the state's memory back; harmless when repeated."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from polycall.interop.context import CallContext
@@ -11,6 +11,7 @@ from polycall.interop.limits import LimitsSpec
 from polycall.interop.protocols import Invoker, YamlText
 from polycall.interop.services import Services
 from polycall.interop.start_up import start_frame, start_seconds
+from polycall.interop.values import Value
 from polycall.lua_runtime.engine import LuaFunctionHandle, MemoryCap, State
 from polycall.lua_runtime.failure import memory_error
 from polycall.lua_runtime.modules import MODULES
@@ -18,7 +19,7 @@ from polycall.lua_runtime.modules.logger import line_writer
 from polycall.lua_runtime.resources import resource_functions
 from polycall.lua_runtime.scripts import bytecodes
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import LIST, RECORD, RESOURCE, Marks, lower
+from polycall.lua_runtime.values import AT_ONCE, LIST, RECORD, RESOURCE, Marks, lower, lower_scalars
 
 __all__ = ["CompiledChunk", "Kernel"]
 
@@ -43,6 +44,7 @@ _FILES = (
     "library/tables",
     "library/strings",
     "patterns/searches",
+    "library/bounds",
     "library/library",
     "library/environment",
     "guard/calls",
@@ -74,7 +76,7 @@ class Kernel:
     Attributes:
         session: What the host functions of the state share.
         start_seconds: How long start-up code may run.
-        call_seconds: How long a call may run, or None.
+        broken: Whether the state must not be used again.
     """
 
     def __init__(
@@ -84,24 +86,39 @@ class Kernel:
         yaml: YamlText,
         limits: LimitsSpec,
         modules: Iterable[str],
+        chunks: Iterable[CompiledChunk],
         *,
         services: Services | None = None,
     ) -> None:
+        """Makes a state.
+
+        Args:
+            entry_id: Whose it is.
+            invoker: How it reaches other entries.
+            yaml: How it reads and writes YAML.
+            limits: What it may use.
+            modules: Host modules that it or its libraries list.
+            chunks: Its own and those of its libraries.
+            services: What its modules may ask.
+        """
+        self.broken = False
+        self._chunks = chunks
         self.session = Session(entry_id, invoker, yaml, services, limits.output_bytes)
         self.start_seconds = start_seconds(limits)
-        self.call_seconds = limits.execution_seconds
+        self._call_seconds = limits.execution_seconds
         self._state = State(counted=limits.max_memory_bytes is not None)
         if limits.max_memory_bytes is not None:
             self.session.cap = MemoryCap(self._state, limits.max_memory_bytes)
+            self.session.memory_limit = limits.max_memory_bytes
         handles = self._boot(modules)
         self.session.marks = Marks(handles[0], handles[1], handles[2], self.session.token)
-        self.enter: LuaFunctionHandle
+        self._enter: LuaFunctionHandle
         (
-            self.enter,
-            self.enter_guarded,
-            self.enter_fed,
-            self.enter_fed_guarded,
-            self.feed,
+            self._enter,
+            self._enter_guarded,
+            self._enter_fed,
+            self._enter_fed_guarded,
+            self._feed,
             self.more,
             self._start,
             self._define,
@@ -125,6 +142,7 @@ class Kernel:
         install(code["library/tables"], 0)
         install(code["library/strings"], 0)
         install(code["patterns/searches"], 0, *map(code.__getitem__, _PATTERNS))
+        install(code["library/bounds"], 0)
         install(code["library/library"], 0)
         install(code["library/environment"], 0, *line_writer(session), " ".join(sorted(MODULES)).encode())
         install(code["guard/calls"], 0, restore)
@@ -135,27 +153,52 @@ class Kernel:
         run(_SHUT)
         return handles
 
-    def start(self, chunks: Iterable[CompiledChunk], method: str, context: CallContext | None) -> Any:
-        """Makes the chunks known, runs the entry's own and looks up its method.
-
-        Args:
-            chunks: The entry's own and those of its libraries.
-            method: The name of the function.
-            context: The call that waits for it, if there is one.
-
-        Returns:
-            ``b"started"``, or the words of ``lua/guard/calls.lua`` that say why not.
-        """
+    def start(self, method: str, context: CallContext | None) -> Any:
+        """Makes the chunks known, runs the entry's own; see `polycall.lua_runtime.instance.LuaKernel.start`."""
         session = self.session
-        for chunk in chunks:
-            self.feed(*lower(list(chunk.modules), "$", session.marks), *lower(dict(chunk.imports), "$", session.marks))
-            self._define(chunk.entry_id.encode(), chunk.code)
+        for chunk in self._chunks:
+            self._feed(*lower(list(chunk.modules), "$", session.marks), *lower(dict(chunk.imports), "$", session.marks))
+            entry_id = chunk.entry_id.encode()
+            self._define(entry_id, entry_id, chunk.code)
         session.starting = start_frame(session.entry_id, "lua", self.start_seconds, context)
         if session.cap is not None:
             session.cap.begin()
         return self._start(session.entry_id.encode(), method.encode())
 
-    def make_room(self, run: Iterable[Any]) -> None:
+    def call(self, arguments: Sequence[Value], context: CallContext) -> Any:
+        """Calls the entry's function; see `polycall.lua_runtime.instance.LuaKernel.call`."""
+        if self._call_seconds is not None:
+            context.limit(self._call_seconds)
+        guarded = context.deadline is not None or context.cancellation is not None
+        run = lower_scalars(arguments)
+        if run is None:
+            answer = self._call_fed(arguments, guarded)
+        else:
+            if self.session.cap is not None:
+                self._make_room(run)
+            answer = self._enter_guarded(*run) if guarded else self._enter(*run)
+        if guarded and self.session.expired():  # no hook saw it: the time passed inside a C function
+            return (b"stopped",)
+        return answer
+
+    def _call_fed(self, arguments: Sequence[Value], guarded: bool) -> Any:
+        """Hands the arguments over in pieces, then makes the call: for tables."""
+        session = self.session
+        run: list[Any] = []
+        for index, argument in enumerate(arguments):
+            run += lower(argument, f"$.args[{index}]", session.marks, session.check)
+        self._make_room(run)
+        try:
+            for start in range(0, len(run), AT_ONCE):
+                session.check()
+                session.lift_cap()
+                self._feed(*run[start : start + AT_ONCE])
+        except BaseException:
+            self.broken = True  # what was fed is in the state
+            raise
+        return (self._enter_fed_guarded if guarded else self._enter_fed)(len(arguments))
+
+    def _make_room(self, run: Iterable[Any]) -> None:
         """Lets a run in, whatever the state holds already, unless the run alone is more than it may hold.
 
         Raises:

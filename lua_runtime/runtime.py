@@ -13,13 +13,15 @@ from polycall.interop.ids import suggestion
 from polycall.interop.protocols import Function, ImportNeed, Invoker, Signature, YamlText
 from polycall.interop.services import Services
 from polycall.interop.source import SourceText
-from polycall.interop.start_up import start_interruption
+from polycall.interop.start_up import start_frame, start_interruption, start_seconds
 from polycall.interop.values import Value
-from polycall.lua_runtime.compiling import compiled
+from polycall.lua_runtime.compiling import MOST_COMPILING_BYTES, compiled, prepared
 from polycall.lua_runtime.failure import conclude, raise_unforeseen
-from polycall.lua_runtime.instance import LuaInstance
+from polycall.lua_runtime.instance import LuaInstance, LuaKernel
 from polycall.lua_runtime.kernel import CompiledChunk, Kernel
 from polycall.lua_runtime.modules import ALWAYS_THERE, MODULES
+from polycall.lua_runtime.sandbox.kernel import SandboxKernel, sandbox_session
+from polycall.lua_runtime.sandbox.snapshot import Sandbox, Snapshot, TextChunk
 from polycall.lua_runtime.spec import LuaProgram
 
 __all__ = ["LuaFunction", "LuaRuntime"]
@@ -45,25 +47,16 @@ class LuaFunction:
 
     def __init__(
         self,
-        program: LuaProgram,
+        entry_id: str,
         method: str,
-        chunks: Sequence[CompiledChunk],
-        invoker: Invoker,
-        yaml: YamlText,
-        *,
-        services: Services | None,
+        kernel: Callable[[], LuaKernel],
         context: CallContext | None,
     ) -> None:
         """Starts the program once; `LuaRuntime.prepare` tells what can go wrong."""
-        self.entry_id = program.entry_id
+        self.entry_id = entry_id
         self._method = method
-        self._invoker = invoker
-        self._yaml = yaml
-        self._services = services
-        self._limits = program.limits
-        self._modules = sorted({name for each in program.with_imports() for name in each.modules} & MODULES.keys())
-        self._chunks = chunks
-        self._started = [self._start(self._kernel(), context)]
+        self._kernel = kernel
+        self._started = [self._start(kernel(), context)]
 
     def instantiate(self, context: CallContext | None = None) -> LuaInstance:
         """Makes a started instance; see `polycall.interop.protocols.Function`.
@@ -88,12 +81,9 @@ class LuaFunction:
         """Returns the payload as the only argument."""
         return [payload]
 
-    def _kernel(self) -> Kernel:
-        return Kernel(self.entry_id, self._invoker, self._yaml, self._limits, self._modules, services=self._services)
-
-    def _start(self, kernel: Kernel, context: CallContext | None) -> LuaInstance:
+    def _start(self, kernel: LuaKernel, context: CallContext | None) -> LuaInstance:
         try:
-            answer = kernel.start(self._chunks, self._method, context)
+            answer = kernel.start(self._method, context)
             if answer != b"started":
                 self._raise_not_started(kernel, answer, context)
             kernel.session.end_call()
@@ -105,7 +95,7 @@ class LuaFunction:
             finally:
                 kernel.release()
 
-    def _raise_not_started(self, kernel: Kernel, answer: Any, context: CallContext | None) -> NoReturn:
+    def _raise_not_started(self, kernel: LuaKernel, answer: Any, context: CallContext | None) -> NoReturn:
         word, *about = answer
         if word == b"missing":
             raise _missing(self.entry_id, self._method, *(part.decode() for part in about))
@@ -144,6 +134,7 @@ class LuaRuntime:
             core: Gives what sandboxed entries run on; asked when there is one.
         """
         self._core = core
+        self._sandboxes: Sandbox | None = None
         self._invoker = invoker
         self._yaml = yaml
         self._services = services
@@ -165,10 +156,8 @@ class LuaRuntime:
             raise PreparationError(
                 "a library cannot be called", entry_id=program.entry_id, hint="import it in a function.lua entry"
             )
-        chunks = self._chunks(program, context)
-        return LuaFunction(
-            program, program.method, chunks, self._invoker, self._yaml, services=self._services, context=context
-        )
+        kernel = self._sandboxed(program, context) if program.sandbox else self._plain(program, context)
+        return LuaFunction(program.entry_id, program.method, kernel, context)
 
     def compile(self, program: LuaProgram) -> None:
         """Compiles an entry and its libraries without starting them, to see that they compile.
@@ -176,13 +165,51 @@ class LuaRuntime:
         Raises:
             PreparationError: A syntax error, or a module that does not exist.
         """
-        self._chunks(program, None)
+        if program.sandbox:
+            self._snapshot(program, None)
+        else:
+            self._chunks(program, None)
+
+    def _plain(self, program: LuaProgram, context: CallContext | None) -> Callable[[], LuaKernel]:
+        chunks, modules = self._chunks(program, context), _modules(program)
+
+        def kernel() -> LuaKernel:
+            return Kernel(
+                *(program.entry_id, self._invoker, self._yaml, program.limits, modules, chunks),
+                services=self._services,
+            )
+
+        return kernel
+
+    def _sandboxed(self, program: LuaProgram, context: CallContext | None) -> Callable[[], LuaKernel]:
+        snapshot = self._snapshot(program, context)
+
+        def kernel() -> LuaKernel:
+            return SandboxKernel(
+                *(program.entry_id, self._invoker, self._yaml, program.limits, snapshot),
+                services=self._services,
+            )
+
+        return kernel
+
+    def _snapshot(self, program: LuaProgram, context: CallContext | None) -> Snapshot:
+        programs = _checked(program)
+        chunks = [TextChunk(each.entry_id, *prepared(each.source), each.modules, _aliases(each)) for each in programs]
+        session = sandbox_session(program.entry_id, self._invoker, self._yaml, self._services, program.limits)
+        session.memory_limit = MOST_COMPILING_BYTES
+        frame = start_frame(program.entry_id, "lua", start_seconds(program.limits), context)
+        session.starting = frame
+        return self._sandbox(program.entry_id).snapshot(_modules(program), chunks, session, frame)
+
+    def _sandbox(self, entry_id: str) -> Sandbox:
+        if self._sandboxes is None:
+            if self._core is None:
+                raise PreparationError("nothing here can run a sandbox", entry_id=entry_id)
+            self._sandboxes = Sandbox(self._core())
+        return self._sandboxes
 
     def _chunks(self, program: LuaProgram, context: CallContext | None) -> list[CompiledChunk]:
-        programs = list(program.with_imports())
-        for each in programs:
-            _check_modules(each)
-        return [self._chunk(each, context) for each in programs]
+        return [self._chunk(each, context) for each in _checked(program)]
 
     def _chunk(self, program: LuaProgram, context: CallContext | None) -> CompiledChunk:
         def work() -> bytes:
@@ -190,8 +217,23 @@ class LuaRuntime:
 
         what = f'"{program.entry_id}" was compiled'
         code = work() if context is None else self._asides.done((program.source, program.entry_id), work, context, what)
-        imports = {alias: library.entry_id for alias, library in program.imports.items()}
-        return CompiledChunk(program.entry_id, code, program.modules, imports)
+        return CompiledChunk(program.entry_id, code, program.modules, _aliases(program))
+
+
+def _checked(program: LuaProgram) -> list[LuaProgram]:
+    programs = list(program.with_imports())
+    for each in programs:
+        _check_modules(each)
+    return programs
+
+
+def _aliases(program: LuaProgram) -> dict[str, str]:
+    return {alias: library.entry_id for alias, library in program.imports.items()}
+
+
+def _modules(program: LuaProgram) -> list[str]:
+    """Returns the host modules that are listed anywhere in it."""
+    return sorted({name for each in program.with_imports() for name in each.modules} & MODULES.keys())
 
 
 def _start_message(message: str) -> str:

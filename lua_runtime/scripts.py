@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from polycall.lua_runtime.engine import State
 
-__all__ = ["bytecodes"]
+__all__ = ["bytecodes", "text_of_script"]
 
 _FOLDER = Path(__file__).parent / "lua"  # importlib.resources takes longer to import than all of these to compile
 _DUMP = b"local text, name = ... return string.dump(assert(load(text, name, 't')), true)"
@@ -22,6 +22,11 @@ def bytecodes(names: tuple[str, ...]) -> Mapping[str, bytes]:
     return MappingProxyType({name: _compiled(state, name) for name in names})
 
 
+def text_of_script(name: str) -> bytes:
+    """Returns the text of ``lua/<name>.lua``."""
+    return (_FOLDER / f"{name}.lua").read_bytes()
+
+
 def _compiled(state: State, name: str) -> bytes:
-    code: bytes = state.run(_DUMP, (_FOLDER / f"{name}.lua").read_bytes(), f"={name}".encode())
+    code: bytes = state.run(_DUMP, text_of_script(name), f"={name}".encode())
     return code

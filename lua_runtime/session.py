@@ -81,7 +81,9 @@ class Session:
             answer: whatever does one of these sets it, so that the end of any other call pays for one look.
         unread: Whether a long answer of the guest's was not read to its end: what is left of it is in the state.
         marks: Of this state; None once it is closed.
-        cap: The memory limit, or None.
+        cap: What keeps lupa to the memory limit, or None.
+        memory_limit: Bytes that the guest may hold, or None.
+        at_once: How many scalars may cross together, or None for any number.
     """
 
     def __init__(
@@ -101,6 +103,8 @@ class Session:
         self.resources = Resources()
         self.marks: Marks | None = None
         self.cap: MemoryCap | None = None
+        self.memory_limit: int | None = None
+        self.at_once: int | None = AT_ONCE
         self.unread = False
         self._kept = KeptErrors()
         self._collected: list[Any] = []
@@ -246,7 +250,7 @@ class Session:
             return scalars[0]
         run = lower(value, "$.result", self.marks, self.check)
         self.lift_cap()
-        if len(run) > AT_ONCE:
+        if self.at_once is not None and len(run) > self.at_once:
             self.untidy = True
             self._leaving = itertools.islice(run, AT_ONCE, None)
             return (None, b"long", *run[:AT_ONCE])

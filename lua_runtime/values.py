@@ -31,6 +31,7 @@ __all__ = [
     "SMALLEST",
     "Mark",
     "Marks",
+    "in_order",
     "lift",
     "lift_all",
     "lower",
@@ -269,7 +270,7 @@ def _lift(item: Any, take: Callable[[], Any], resource: _Resource) -> Value:
     if item is LIST:
         return [_lift(take(), take, resource) for _ in range(take())]
     if item is RECORD:
-        return dict(_sorted([(take().decode(), _lift(take(), take, resource)) for _ in range(take())]))
+        return dict(in_order([(take().decode(), _lift(take(), take, resource)) for _ in range(take())]))
     if item is RESOURCE:
         if resource is None:
             raise InternalError("a resource came from Lua where none may")
@@ -278,7 +279,7 @@ def _lift(item: Any, take: Callable[[], Any], resource: _Resource) -> Value:
     return scalar
 
 
-def _sorted(pairs: list[tuple[str, Value]]) -> Iterable[tuple[str, Value]]:
+def in_order(pairs: list[tuple[str, Value]]) -> Iterable[tuple[str, Value]]:
     """Returns pairs by key. Many are sorted in parts: sorting them at once would hold the interpreter for too long."""
     if len(pairs) <= _AT_A_TIME:
         return sorted(pairs, key=_first)

@@ -173,7 +173,7 @@ class _Files:
 
 
 def _most_read(session: Session) -> int:
-    return MOST_READ_BYTES if session.cap is None else min(MOST_READ_BYTES, session.cap.limit_bytes)
+    return MOST_READ_BYTES if session.memory_limit is None else min(MOST_READ_BYTES, session.memory_limit)
 
 
 def _write_all(session: Session, file: FileIO, data: bytes) -> None:

@@ -127,6 +127,7 @@ local function started(ok, exports, found)
     return "missing", type(exports), function_names(type(exports) == "table" and exports or {})
   end
   method = found
+  if kernel.entered then kernel.entered(found, on_error, finish) end
   return "started"
 end
 

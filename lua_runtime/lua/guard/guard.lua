@@ -199,6 +199,9 @@ end
 
 kernel.stop, kernel.state, kernel.work, kernel.is_over = stop, state, work, is_over
 
+-- Takes what polycall.lua_runtime.compiling made; it knows its name.
+function kernel.load(code, name, environment) return load(code, name, "b", environment) end
+
 -- Runs a file of the host's own. Beyond the first `plain` arguments, each function of the host's is given as its gate.
 function kernel.install(code, plain, ...)
   local given = { ... }

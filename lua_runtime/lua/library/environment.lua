@@ -1,6 +1,6 @@
 -- Each chunk's own globals, and `require`: what the chunk's entry declares and nothing else.
 local kernel, write_line, LINE_BYTES, known = ...
-local error, load, pairs, tostring, type, select = error, load, pairs, tostring, type, select
+local error, pairs, tostring, type, select = error, pairs, tostring, type, select
 local concat, find, sort, sub, max = table.concat, string.find, table.sort, string.sub, math.max
 local globals, always, receive, read_fed = kernel.globals, kernel.always, kernel.receive, kernel.read_fed
 
@@ -47,15 +47,17 @@ local function requirer(id, declared, imports)
   end
 end
 
--- Takes a fed list of module names and a fed record of aliases to entry ids.
-function kernel.define(id, code)
-  local names, imports = read_fed(2)
+-- Takes a list of module names and a record of aliases to entry ids, which may be fed. Returns what is wrong with the code.
+function kernel.define(id, name, code, ...)
+  local names, imports = read_fed(2, ...)
   local declared, environment = {}, {}
-  for _, name in pairs(names) do declared[name] = true end
-  for name, value in pairs(globals) do environment[name] = value end
+  for _, module in pairs(names) do declared[module] = true end
+  for global, value in pairs(globals) do environment[global] = value end
   environment._G = environment
   environment.require = requirer(id, declared, imports)
-  programs[id] = load(code, id, "b", environment)
+  local problem
+  programs[id], problem = kernel.load(code, name, environment)
+  return problem
 end
 
 function kernel.offer(name, module) modules[name] = kernel.seal(module, name) end

@@ -186,7 +186,6 @@ function strings.byte(text, first, last)
 end
 
 local metatable = debug.getmetatable("")
-metatable.__index = strings
 for name in real.gmatch("add sub mul mod pow div idiv unm", "%a+") do -- arithmetic reads the number in a string
   local plain = metatable["__" .. name]
   metatable["__" .. name] = function(left, right)
@@ -194,6 +193,5 @@ for name in real.gmatch("add sub mul mod pow div idiv unm", "%a+") do -- arithme
     return plain(left, right)
   end
 end
-metatable.__metatable = false
 
 kernel.strings = strings

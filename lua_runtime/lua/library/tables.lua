@@ -218,12 +218,4 @@ function tables.unpack(list, from, to)
   return real_unpack(list, from, to)
 end
 
-function tables.maxn(list)
-  local most = 0
-  for key in next, list do
-    if type(key) == "number" and key > most then most = key end
-  end
-  return most
-end
-
 kernel.tables = tables

@@ -2,7 +2,7 @@
 local kernel, write, LINE_BYTES, MOST_VALUES = ...
 local error, next, pairs, tostring, type = error, next, pairs, tostring, type
 local max, sub, utf8_len = math.max, string.sub, utf8.len
-local send, seal, new_error = kernel.send, kernel.seal, kernel.new_error
+local send, seal, new_error, measure = kernel.send, kernel.seal, kernel.new_error, kernel.measure
 
 local MOST_NAME = 256
 
@@ -18,7 +18,8 @@ local function as_value(value)
   local fits, flat, length = kernel.flatten("$", value)
   if fits then return value, flat, length end
   value = tostring(value)
-  return value, { value }, 1
+  fits, flat, length = kernel.flatten("$", value)
+  return value, flat, length
 end
 
 -- The fields of one line share its bounds; one that does not fit gives way to a text that says so.
@@ -26,14 +27,12 @@ local function showable(fields)
   local shown, values_left, bytes_left = {}, MOST_VALUES, LINE_BYTES
   for name, field in next, fields do
     local value, flat, length = as_value(field)
-    local bytes = #name
-    for at = 1, length do
-      if type(flat[at]) == "string" then bytes = bytes + #flat[at] end
+    local values, bytes = measure(flat, length)
+    bytes = bytes + #name
+    if bytes > bytes_left or values > values_left then
+      value, bytes, values = "(" .. values .. " values, " .. bytes .. " bytes dropped)", #name + 64, 1
     end
-    if bytes > bytes_left or length > values_left then
-      value, bytes, length = "(" .. length .. " values, " .. bytes .. " bytes dropped)", #name + 64, 1
-    end
-    bytes_left, values_left = bytes_left - bytes, values_left - length
+    bytes_left, values_left = bytes_left - bytes, values_left - values
     if bytes_left < 0 or values_left < 0 then -- so many that not even their names have room
       shown["..."] = "(more fields dropped)"
       break

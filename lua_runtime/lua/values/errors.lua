@@ -12,7 +12,7 @@ local KINDS = {
   CONFLICT = "Conflict", TIMEOUT = "Timeout", RATE_LIMITED = "RateLimited",
 }
 
-local OWN = {} -- the key, in that metatable
+local OWN = kernel.error_key or {} -- the key, in that metatable; C may have to know it
 local MOST_TEXT = 64 * 1024 -- bytes, with the context of wraps
 
 -- parts[value]: what an error object is; nil for anything else.

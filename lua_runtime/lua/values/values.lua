@@ -213,6 +213,15 @@ end
 -- The same for what an error carries.
 function kernel.flatten_error(base, value) return flatten_within(ERROR_BYTES, base, value) end
 
+-- How many values a run holds, and how many bytes of text.
+function kernel.measure(flat, length)
+  local bytes = 0
+  for index = 1, length do
+    if type(flat[index]) == "string" then bytes = bytes + #flat[index] end
+  end
+  return length, bytes
+end
+
 -- Host to guest ------------------------------------------------------------------------------------------------------
 
 local run, at -- the run being read

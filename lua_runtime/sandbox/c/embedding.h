@@ -1,0 +1,317 @@
+/* The exports, and what the host's own Lua code gets of C. One state; one call at a time. */
+#include "runs.h"
+
+#define EXPORT(name) __attribute__((export_name(#name)))
+
+static lua_State *state;
+static char inbox[64 * 1024]; /* where the host writes a run; a larger one into a parcel */
+static char *parcel;
+static int method, on_error, finish; /* references: the entry's function, and the host's code around it */
+static int run_chunk, reseed; /* references */
+
+static int64_t answer(size_t size) { return (int64_t)(uint32_t)out << 32 | size; }
+
+static char *new_parcel(size_t size) {
+  if (parcel) large_free(parcel);
+  return parcel = large_new(size);
+}
+
+static void drop_parcel(void) {
+  if (parcel) large_free(parcel);
+  parcel = NULL;
+}
+
+static int read_in(lua_State *L, const char *data, size_t size) {
+  int count = read_all(L, data, size);
+  drop_parcel();
+  return count;
+}
+
+/* Pieces ----------------------------------------------------------------------------------------------------------- */
+
+/* Values of a guest as a part of a run: a userdata, which the host's Lua code hands on. */
+typedef struct {
+  uint32_t size, values;
+  int64_t bytes; /* of text */
+  char run[];
+} Piece;
+
+static const char PIECE; /* key of their metatable */
+
+static Piece *piece_at(lua_State *L, int at) {
+  if (lua_type(L, at) != LUA_TUSERDATA || !lua_getmetatable(L, at)) return NULL;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &PIECE);
+  int same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same ? lua_touserdata(L, at) : NULL;
+}
+
+static void begin_writing(lua_State *L, int flags, int64_t most, const char *base) {
+  writing.L = L;
+  writing.flags = flags;
+  writing.room = writing.most = most;
+  writing.base = base;
+  writing.values = writing.text_bytes = 0;
+}
+
+/* flatten(flags, most, base, ...): true, piece, 1; or false, path, expected, got. */
+static int flatten(lua_State *L) {
+  int first = 4, last = lua_gettop(L);
+  size_t before = out_size;
+  begin_writing(L, lua_tointeger(L, 1), lua_tointeger(L, 2), lua_tostring(L, 3));
+  for (int at = first; at <= last; at++) {
+    writing.trail[0].index = at - first + 1;
+    if (!write_value(at, 0)) {
+      out_size = before;
+      lua_pushboolean(L, 0);
+      lua_insert(L, -4);
+      return 4;
+    }
+  }
+  size_t size = out_size - before;
+  out_size = before;
+  Piece *piece = lua_newuserdatauv(L, sizeof(Piece) + size, 1);
+  piece->size = size;
+  piece->values = writing.values;
+  piece->bytes = writing.text_bytes;
+  memcpy(piece->run, out + before, size);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &PIECE);
+  lua_setmetatable(L, -2);
+  if (last == first) { /* it refers to strings of these where they lie */
+    lua_pushvalue(L, first);
+  } else {
+    lua_createtable(L, last - first + 1, 0);
+    for (int at = first; at <= last; at++) {
+      lua_pushvalue(L, at);
+      lua_rawseti(L, -2, at - first + 1);
+    }
+  }
+  lua_setiuservalue(L, -2, 1);
+  lua_pushboolean(L, 1);
+  lua_insert(L, -2);
+  lua_pushinteger(L, 1);
+  return 3;
+}
+
+/* measure(piece): how many values, and how many bytes of text. */
+static int measure(lua_State *L) {
+  Piece *piece = piece_at(L, 1);
+  lua_pushinteger(L, piece ? piece->values : 1);
+  lua_pushinteger(L, piece ? piece->bytes : lua_type(L, 1) == LUA_TSTRING ? (lua_Integer)lua_rawlen(L, 1) : 0);
+  return 2;
+}
+
+/* Writes what the host's own Lua code gives: scalars, pieces, and references to the rest. */
+static void put_own(lua_State *L, int at) {
+  Piece *piece;
+  if (put_scalar(L, at)) return;
+  if ((piece = piece_at(L, at))) {
+    memcpy(put(piece->size), piece->run, piece->size);
+    return;
+  }
+  lua_pushvalue(L, at);
+  put_small(REFERENCE, luaL_ref(L, LUA_REGISTRYINDEX));
+}
+
+/* Calls ------------------------------------------------------------------------------------------------------------ */
+
+static int call_host(lua_State *L) {
+  int count = lua_gettop(L);
+  out_size = 0;
+  for (int at = 1; at <= count; at++) put_own(L, at);
+  uint32_t size = out_size;
+  int64_t given = host(lua_tointeger(L, lua_upvalueindex(1)), out, size);
+  lua_settop(L, 0);
+  if (given >= 0) return read_in(L, inbox, given);
+  char *whole = new_parcel(-given);
+  if (!whole) out_of_memory();
+  host(HOST_TAKE, whole, -given);
+  return read_in(L, whole, -given);
+}
+
+/* Takes a piece of compiled code, at the end of what `out` holds. */
+static int put_code(lua_State *L, const void *code, size_t size, void *unused) {
+  (void)L, (void)unused;
+  memcpy(put(size), code, size);
+  return 0;
+}
+
+/* run_chunk(text, name, ...): code of the host's own, without lines, for errors of guests must not point into it. */
+static int run_text(lua_State *L) {
+  size_t size;
+  const char *text = lua_tolstring(L, 1, &size);
+  int count = lua_gettop(L) - 2;
+  if (luaL_loadbufferx(L, text, size, lua_tostring(L, 2), "t")) return lua_error(L);
+  out_size = 0;
+  lua_dump(L, put_code, NULL, 1);
+  lua_pop(L, 1);
+  if (luaL_loadbufferx(L, out, out_size, "=?", "b")) return lua_error(L);
+  lua_replace(L, 2);
+  lua_call(L, count, LUA_MULTRET);
+  return lua_gettop(L) - 1;
+}
+
+static int64_t give_all(lua_State *L, int first, int status) {
+  out_size = 0;
+  if (status) put_tag(FAILED);
+  for (int at = first; at <= lua_gettop(L); at++) put_own(L, at);
+  return answer(out_size);
+}
+
+/* Calls a function of ours by its reference, 0 for `run_chunk`, with a run; gives a run. */
+EXPORT(invoke) int64_t invoke(uint32_t reference, const char *data, size_t size) {
+  lua_settop(state, 0);
+  lua_rawgeti(state, LUA_REGISTRYINDEX, reference ? (lua_Integer)reference : run_chunk);
+  int count = read_in(state, data, size);
+  return give_all(state, 1, lua_pcall(state, count, LUA_MULTRET, 0));
+}
+
+static int is_scalar(int kind) {
+  return kind == LUA_TNIL || kind == LUA_TBOOLEAN || kind == LUA_TNUMBER || kind == LUA_TSTRING;
+}
+
+enum { MOST_BYTES = 128 << 20 }; /* of a run, as in interop.budget */
+
+/* Gives a table that the entry's function returned; what does not fit is told as `finish` would. */
+static int64_t give_table(lua_State *L, int at) {
+  out_size = 0;
+  put_string("value", 5);
+  put_small(INTEGER, 1);
+  memset(put(4), 0, 4);
+  begin_writing(L, RESOURCES_PASS, MOST_BYTES, "$.result");
+  if (write_value(at, 0)) return answer(out_size);
+  out_size = 0;
+  put_string("unfit", 5);
+  for (int part = -3; part < 0; part++) put_scalar(L, part);
+  return answer(out_size);
+}
+
+/* Calls the entry's function with a run of arguments; gives a scalar, or a word of lua/guard/calls.lua and what it says. */
+EXPORT(enter) int64_t enter(const char *data, size_t size) {
+  lua_State *L = state;
+  lua_settop(L, 0);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, on_error);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, method);
+  int count = read_in(L, data, size);
+  int status = lua_pcall(L, count, 2, 1);
+  if (status == LUA_OK && lua_isnil(L, 3)) {
+    int kind = lua_type(L, 2);
+    if (is_scalar(kind)) {
+      out_size = 0;
+      put_scalar(L, 2);
+      return answer(out_size);
+    }
+    if (kind == LUA_TTABLE) return give_table(L, 2);
+  }
+  int given = lua_gettop(L) - 1;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, finish);
+  lua_pushboolean(L, status == LUA_OK);
+  lua_rotate(L, 2, 2);
+  status = lua_pcall(L, given + 1, LUA_MULTRET, 0);
+  return give_all(L, 2, status);
+}
+
+/* set(name, value): which functions of the host's Lua code C calls. */
+static int set_reference(lua_State *L) {
+  static const char *const names[] = {"method", "on_error", "finish", "special", "resource", NULL};
+  int *const references[] = {&method, &on_error, &finish, &special, &make_resource};
+  int *reference = references[luaL_checkoption(L, 1, NULL, names)];
+  lua_settop(L, 2);
+  if (*reference) luaL_unref(L, LUA_REGISTRYINDEX, *reference);
+  *reference = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+/* rawset as Lua has it, but for what nobody may change: `special` knows it. */
+static int guarded_rawset(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checkany(L, 2);
+  luaL_checkany(L, 3);
+  lua_settop(L, 3);
+  if (lua_getmetatable(L, 1)) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, special);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 3);
+    if (lua_toboolean(L, -1)) return luaL_error(L, "rawset: this table cannot be changed");
+    lua_settop(L, 3);
+  }
+  lua_rawset(L, 1);
+  return 1;
+}
+
+static int on_panic(lua_State *L) {
+  size_t size;
+  const char *message = lua_tolstring(L, -1, &size);
+  if (!message) message = "no message", size = strlen(message);
+  fault(message, size);
+}
+
+static const luaL_Reg natives[] = {
+    {"flatten", flatten}, {"measure", measure}, {"set", set_reference}, {"rawset", guarded_rawset}, {NULL, NULL},
+};
+
+static const luaL_Reg libraries[] = {
+    {LUA_GNAME, luaopen_base}, {LUA_COLIBNAME, luaopen_coroutine}, {LUA_DBLIBNAME, luaopen_debug},
+    {LUA_MATHLIBNAME, luaopen_math}, {LUA_OSLIBNAME, luaopen_os}, {LUA_STRLIBNAME, luaopen_string},
+    {LUA_TABLIBNAME, luaopen_table}, {LUA_UTF8LIBNAME, luaopen_utf8}, {NULL, NULL},
+};
+
+static int make_state(lua_State *L) {
+  for (const luaL_Reg *each = libraries; each->func; each++) luaL_requiref(L, each->name, each->func, 1);
+  lua_settop(L, 0);
+  lua_newtable(L);
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &PIECE);
+  lua_pushcfunction(L, run_text);
+  run_chunk = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_getglobal(L, LUA_MATHLIBNAME);
+  lua_getfield(L, -1, "randomseed");
+  reseed = luaL_ref(L, LUA_REGISTRYINDEX);
+  luaL_newlib(L, natives);
+  lua_pushlightuserdata(L, (void *)&ERROR_KEY);
+  lua_setfield(L, -2, "error_key");
+  lua_setglobal(L, "native");
+  return 0;
+}
+
+/* Makes the state, once; gives the address of the inbox. */
+EXPORT(boot) int64_t boot(uint64_t seed) {
+  if (state) fault("booted twice", 12);
+  seed_of_state = seed;
+  state = lua_newstate(allocate, NULL);
+  if (!state) out_of_memory();
+  lua_atpanic(state, on_panic);
+  lua_pushcfunction(state, make_state);
+  lua_call(state, 0, 0);
+  return (uint32_t)inbox;
+}
+
+EXPORT(inbox_bytes) int64_t inbox_bytes(void) { return sizeof inbox; }
+
+/* Makes room for a run that is too large for the inbox: gives its address, or 0. */
+EXPORT(reserve) int64_t reserve(size_t size) { return (uint32_t)new_parcel(size); }
+
+/* Lets the state hold so many bytes more than now, 0 for no limit; gives how many it holds. */
+EXPORT(limit) int64_t limit(uint32_t bytes) {
+  uint64_t most = (uint64_t)held_bytes + bytes;
+  limit_bytes = bytes && most < SIZE_MAX ? most : SIZE_MAX;
+  return held_bytes;
+}
+
+/* Gives `math.random` another beginning. */
+EXPORT(seed) int64_t seed(int64_t first, int64_t second) {
+  lua_settop(state, 0);
+  lua_rawgeti(state, LUA_REGISTRYINDEX, reseed);
+  lua_pushinteger(state, first);
+  lua_pushinteger(state, second);
+  lua_call(state, 2, 0);
+  return 0;
+}
+
+/* Where what is in use ends: a snapshot holds what lies below. */
+EXPORT(top) int64_t top(void) {
+  lua_settop(state, 0);
+  lua_gc(state, LUA_GCCOLLECT);
+  return (uint32_t)heap_top;
+}

@@ -1,0 +1,253 @@
+/*
+ * The memory of the Lua state. Lua says how large a block is when it gives it back, so small blocks need no header: they
+ * come from a list for each size. Large ones have a header each and are joined with free neighbours.
+ *
+ * The limit counts what Lua asked for and holds. What this takes on top of that, the engine's own limit bounds.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+enum {
+  GRAIN = 16,
+  SMALL_BYTES = 512, /* the largest block without a header */
+  CARVED_BYTES = 16 * 1024, /* what is cut into small blocks in one go */
+  LEAST_SPLIT = 64, /* what is left of a block that is worth being one */
+  PAGE_BYTES = 65536,
+  GROWN_PAGES = 4,
+  LEVELS = 4, /* bins of each power of two */
+  BINS = 32 * LEVELS,
+  PROBES = 8, /* blocks of the bin itself that are looked at */
+};
+
+typedef struct Free {
+  struct Free *next;
+} Free;
+
+/* A large block: sizes include this, are multiples of GRAIN, and have the lowest bit set where the block is in use. */
+typedef struct Block {
+  uint32_t size;
+  uint32_t before; /* the size of the block before it, if there is one */
+} Block;
+
+typedef struct Bin {
+  Block block;
+  struct Bin *next, *previous;
+} Bin;
+
+extern char __heap_base;
+
+static Free *small_free[SMALL_BYTES / GRAIN + 1];
+static char *carved, *carved_end;
+static Bin *bins[BINS];
+static uint32_t filled[BINS / 32];
+static char *heap_start, *heap_top, *heap_end; /* blocks lie below `heap_top`; nothing was used above it */
+static uint32_t last_size; /* of the block that ends at `heap_top` */
+static size_t held_bytes, limit_bytes = SIZE_MAX;
+
+static size_t of_grain(size_t size) { return (size + GRAIN - 1) & ~(size_t)(GRAIN - 1); }
+static int in_use(Block *block) { return block->size & 1; }
+static uint32_t size_of(Block *block) { return block->size & ~1u; }
+static Block *after(Block *block) { return (Block *)((char *)block + size_of(block)); }
+static Block *block_of(void *data) { return (Block *)((char *)data - sizeof(Block)); }
+
+static unsigned bin_of(uint32_t size) {
+  unsigned power = 31 - __builtin_clz(size);
+  return power * LEVELS + ((size >> (power - 2)) & (LEVELS - 1));
+}
+
+static void unlink_free(Bin *bin) {
+  unsigned at = bin_of(bin->block.size);
+  if (bin->next) bin->next->previous = bin->previous;
+  if (bin->previous) {
+    bin->previous->next = bin->next;
+  } else if (!(bins[at] = bin->next)) {
+    filled[at / 32] &= ~(1u << at % 32);
+  }
+}
+
+static void link_free(Block *block, uint32_t size) {
+  Bin *bin = (Bin *)block;
+  unsigned at = bin_of(size);
+  block->size = size;
+  after(block)->before = size;
+  bin->previous = NULL;
+  bin->next = bins[at];
+  if (bin->next) bin->next->previous = bin;
+  bins[at] = bin;
+  filled[at / 32] |= 1u << at % 32;
+}
+
+static int make_top(size_t size) {
+  if (!heap_start) {
+    /* Payloads lie at multiples of GRAIN. */
+    heap_start = heap_top = (char *)of_grain((size_t)&__heap_base) + GRAIN - sizeof(Block);
+    heap_end = (char *)(__builtin_wasm_memory_size(0) * PAGE_BYTES) - sizeof(Block);
+  }
+  if (size <= (size_t)(heap_end - heap_top)) return 1;
+  size_t pages = (size - (size_t)(heap_end - heap_top) + PAGE_BYTES - 1) / PAGE_BYTES;
+  size_t wanted = pages < GROWN_PAGES ? GROWN_PAGES : pages;
+  if (__builtin_wasm_memory_grow(0, wanted) == SIZE_MAX) {
+    if (wanted == pages || __builtin_wasm_memory_grow(0, pages) == SIZE_MAX) return 0;
+    wanted = pages;
+  }
+  heap_end += wanted * PAGE_BYTES;
+  return 1;
+}
+
+/* Cuts what is left over off a block of `size` bytes, and marks the rest as in use. */
+static void take_of(Block *block, uint32_t size, uint32_t wanted) {
+  if (size - wanted >= LEAST_SPLIT) {
+    Block *rest = (Block *)((char *)block + wanted);
+    rest->before = wanted;
+    block->size = wanted | 1;
+    link_free(rest, size - wanted);
+  } else {
+    block->size = size | 1;
+  }
+}
+
+static Bin *find_free(uint32_t size) {
+  unsigned at = bin_of(size);
+  int probes = PROBES;
+  for (Bin *bin = bins[at]; bin && probes--; bin = bin->next)
+    if (bin->block.size >= size) return bin;
+  at++;
+  for (unsigned word = at / 32; word < BINS / 32; word++) {
+    uint32_t left = filled[word];
+    if (word == at / 32) left &= ~0u << at % 32;
+    if (left) return bins[word * 32 + __builtin_ctz(left)];
+  }
+  return NULL;
+}
+
+static void *large_new(size_t size) {
+  if (size > 0x7fffff00) return NULL;
+  uint32_t wanted = of_grain(size + sizeof(Block));
+  Bin *bin = find_free(wanted);
+  if (bin) {
+    unlink_free(bin);
+    take_of(&bin->block, bin->block.size, wanted);
+    return &bin->block + 1;
+  }
+  if (!make_top(wanted)) return NULL;
+  Block *block = (Block *)heap_top;
+  block->before = last_size;
+  block->size = wanted | 1;
+  last_size = wanted;
+  heap_top += wanted;
+  return block + 1;
+}
+
+static void large_free(void *data) {
+  Block *block = block_of(data);
+  uint32_t size = size_of(block);
+  if ((char *)block > heap_start) {
+    Block *previous = (Block *)((char *)block - block->before);
+    if (!in_use(previous)) {
+      unlink_free((Bin *)previous);
+      size += previous->size;
+      block = previous;
+    }
+  }
+  Block *next = (Block *)((char *)block + size);
+  if ((char *)next < heap_top && !in_use(next)) {
+    unlink_free((Bin *)next);
+    size += next->size;
+    next = (Block *)((char *)block + size);
+  }
+  if ((char *)next == heap_top) {
+    heap_top = (char *)block;
+    last_size = (char *)block > heap_start ? block->before : 0;
+  } else {
+    link_free(block, size);
+  }
+}
+
+/* Makes a block longer where it is, if there is room behind it. */
+static int large_extend(Block *block, size_t size) {
+  if (size > 0x7fffff00) return 0;
+  uint32_t wanted = of_grain(size + sizeof(Block)), have = size_of(block);
+  Block *next = after(block);
+  if ((char *)next == heap_top) {
+    if (!make_top(wanted - have)) return 0;
+    block->size = wanted | 1;
+    last_size = wanted;
+    heap_top = (char *)block + wanted;
+    return 1;
+  }
+  if (in_use(next) || have + next->size < wanted) return 0;
+  unlink_free((Bin *)next);
+  have += next->size;
+  take_of(block, have, wanted);
+  if (size_of(block) == have) after(block)->before = have;
+  return 1;
+}
+
+static void *small_new(size_t size) {
+  size_t at = (size + GRAIN - 1) / GRAIN;
+  Free *found = small_free[at];
+  if (found) {
+    small_free[at] = found->next;
+    return found;
+  }
+  size = at * GRAIN;
+  if (size > (size_t)(carved_end - carved)) {
+    if (carved_end > carved) { /* what is left over serves as a smaller block */
+      Free *rest = (Free *)carved;
+      size_t left = (carved_end - carved) / GRAIN;
+      rest->next = small_free[left];
+      small_free[left] = rest;
+    }
+    carved = large_new(CARVED_BYTES);
+    if (!carved) return carved_end = NULL;
+    carved_end = carved + CARVED_BYTES;
+  }
+  found = (Free *)carved;
+  carved += size;
+  return found;
+}
+
+static void heap_free(void *data, size_t size) {
+  if (size > SMALL_BYTES) {
+    large_free(data);
+  } else {
+    size_t at = (size + GRAIN - 1) / GRAIN;
+    ((Free *)data)->next = small_free[at];
+    small_free[at] = data;
+  }
+}
+
+static void *heap_new(size_t size) { return size > SMALL_BYTES ? large_new(size) : small_new(size); }
+
+static void *heap_resize(void *data, size_t old, size_t size) {
+  if (old > SMALL_BYTES && size > SMALL_BYTES) {
+    Block *block = block_of(data);
+    uint32_t wanted = of_grain(size + sizeof(Block)), have = size_of(block);
+    if (wanted <= have && have - wanted < have / 4) return data;
+    if (wanted > have && large_extend(block, size)) return data;
+  } else if (old <= SMALL_BYTES && (old + GRAIN - 1) / GRAIN == (size + GRAIN - 1) / GRAIN) {
+    return data;
+  }
+  void *moved = heap_new(size);
+  if (moved) {
+    memcpy(moved, data, old < size ? old : size);
+    heap_free(data, old);
+  }
+  return moved;
+}
+
+/* Lua's allocator. */
+static void *allocate(void *unused, void *data, size_t old, size_t size) {
+  (void)unused;
+  if (!data) old = 0; /* Lua says there what kind of object it is for */
+  if (size == 0) {
+    if (data) heap_free(data, old);
+    held_bytes -= old;
+    return NULL;
+  }
+  if (size > old && (uint64_t)held_bytes + (size - old) > limit_bytes) return NULL;
+  void *made = data ? heap_resize(data, old, size) : heap_new(size);
+  if (made) held_bytes += size - old;
+  return made;
+}

@@ -1,0 +1,548 @@
+/*
+ * Values as one run of bytes: what goes in and comes out. The other half is lua_runtime/sandbox/runs.py. A tag, and what
+ * it says; numbers are little-endian, at any address.
+ */
+enum {
+  NIL = 0, FALSE_ = 1, TRUE_ = 2,
+  INTEGER = 3, /* 8 bytes */
+  FLOAT = 4, /* 8 bytes */
+  STRING = 5, /* size: 4 bytes; its bytes */
+  FAR = 6, /* size, address: 4 bytes each. A string that comes out, where it lies */
+  LIST = 7, /* count: 4 bytes; so many values */
+  RECORD = 8, /* count: 4 bytes; so many strings, each followed by a value */
+  RESOURCE = 9, /* number: 8 bytes; on the way in a string as well */
+  INTEGERS = 10, /* count: 4 bytes; a list of integers, 8 bytes each */
+  FLOATS = 11,
+  HOST_FUNCTION = 12, /* number: 4 bytes; in only */
+  REFERENCE = 13, /* number: 4 bytes; a table or function of ours */
+  FAILED = 14, /* nothing, then a string: code of ours raised an error */
+};
+
+enum {
+  MOST_NESTING = 128, /* as in interop.values */
+  VALUE_BYTES = 128, /* what a value costs as an object of the host's, as in interop.budget */
+  MOST_STRING = 64 << 20,
+  MOST_KEY = 64 << 10,
+  SHOWN_KEY = 100, /* bytes of a key in a path */
+  MOST_HOLES = 100, /* in a list, beyond one for each value that is there: `{ [2^40] = 1 }` is none */
+  FAR_BYTES = 1024, /* strings from here on stay where they are */
+  LEAST_FLAT = 4, /* numbers that are worth being told together */
+};
+
+static const char NONES, FILLED; /* keys of the metatable that remembers what of a table is none */
+
+/* Writing ---------------------------------------------------------------------------------------------------------- */
+
+static char *out; /* the run that is being written */
+static size_t out_size, out_room;
+
+static char *put(size_t size) {
+  if (size > out_room - out_size) {
+    size_t room = out_room ? out_room : 8192;
+    while (room - out_size < size) room *= 2;
+    char *larger = large_new(room);
+    if (!larger) out_of_memory();
+    if (out) {
+      memcpy(larger, out, out_size);
+      large_free(out);
+    }
+    out = larger;
+    out_room = room;
+  }
+  char *at = out + out_size;
+  out_size += size;
+  return at;
+}
+
+static void put_tag(int tag) { *put(1) = tag; }
+
+static void put_small(int tag, uint32_t number) {
+  char *at = put(5);
+  *at = tag;
+  memcpy(at + 1, &number, 4);
+}
+
+static void put_wide(int tag, const void *number) {
+  char *at = put(9);
+  *at = tag;
+  memcpy(at + 1, number, 8);
+}
+
+static void put_string(const char *text, size_t size) {
+  if (size >= FAR_BYTES) {
+    uint32_t address = (uint32_t)text;
+    put_small(FAR, size);
+    memcpy(put(4), &address, 4);
+  } else {
+    put_small(STRING, size);
+    memcpy(put(size), text, size);
+  }
+}
+
+/* Writes what is no table; says whether it was. */
+static int put_scalar(lua_State *L, int at) {
+  switch (lua_type(L, at)) {
+    case LUA_TNIL: put_tag(NIL); return 1;
+    case LUA_TBOOLEAN: put_tag(lua_toboolean(L, at) ? TRUE_ : FALSE_); return 1;
+    case LUA_TNUMBER:
+      if (lua_isinteger(L, at)) {
+        lua_Integer number = lua_tointeger(L, at);
+        put_wide(INTEGER, &number);
+      } else {
+        lua_Number number = lua_tonumber(L, at);
+        put_wide(FLOAT, &number);
+      }
+      return 1;
+    case LUA_TSTRING: {
+      size_t size;
+      const char *text = lua_tolstring(L, at, &size);
+      put_string(text, size);
+      return 1;
+    }
+    default: return 0;
+  }
+}
+
+enum { NONES_PASS = 1, RESOURCES_PASS = 2 };
+
+static struct {
+  lua_State *L;
+  int64_t room, most; /* how many bytes there may still be, and in all */
+  int flags;
+  size_t values; /* how many there are, a table counting twice: what stands before its content is two */
+  int64_t text_bytes;
+  struct {
+    const char *key; /* NULL for a place in a list */
+    size_t size;
+    lua_Integer index;
+  } trail[MOST_NESTING + 2]; /* from the top to the table being written; the first is the number of the argument */
+  const char *base;
+} writing;
+
+static int special; /* reference: gives for a table with a metatable what it is, if it is not plain */
+
+/* Pushes where the value is that stands in the way, what was expected, and what there is. */
+static int refuse(int depth, const char *expected, const char *got) {
+  lua_State *L = writing.L;
+  luaL_checkstack(L, 20, NULL);
+  luaL_Buffer path;
+  lua_pushstring(L, expected);
+  lua_pushstring(L, got);
+  luaL_buffinit(L, &path);
+  luaL_addstring(&path, writing.base);
+  if (strcmp(writing.base, "$.args") == 0) {
+    lua_pushfstring(L, "[%I]", (LUAI_UACINT)writing.trail[0].index - 1);
+    luaL_addvalue(&path);
+  }
+  for (int at = 1; at <= depth; at++) {
+    const char *key = writing.trail[at].key;
+    if (key) {
+      size_t size = writing.trail[at].size;
+      luaL_addchar(&path, '.');
+      luaL_addlstring(&path, key, size > SHOWN_KEY ? SHOWN_KEY : size);
+      if (size > SHOWN_KEY) luaL_addstring(&path, "...");
+    } else {
+      lua_pushfstring(L, "[%I]", (LUAI_UACINT)writing.trail[at].index - 1);
+      luaL_addvalue(&path);
+    }
+  }
+  luaL_pushresult(&path);
+  lua_insert(L, -3);
+  return 0;
+}
+
+static int make_room(size_t bytes, int depth) {
+  writing.values++;
+  writing.text_bytes += bytes;
+  writing.room -= (int64_t)bytes + VALUE_BYTES;
+  if (writing.room >= 0) return 1;
+  const char *expected = lua_pushfstring(
+      writing.L, "at most %I bytes in all, each value counting %d", (LUAI_UACINT)writing.most, VALUE_BYTES);
+  return refuse(depth, expected, "more");
+}
+
+static int is_bounded(size_t size, size_t most, const char *what, int depth) {
+  if (size <= most) return 1;
+  const char *expected = lua_pushfstring(writing.L, "%s of at most %I bytes", what, (LUAI_UACINT)most);
+  return refuse(depth, expected, lua_pushfstring(writing.L, "one of %I", (LUAI_UACINT)size));
+}
+
+static int write_table(int at, int depth);
+
+static int write_value(int at, int depth) {
+  lua_State *L = writing.L;
+  int kind = lua_type(L, at);
+  if (kind == LUA_TTABLE) return write_table(at, depth);
+  size_t size = 0;
+  if (kind == LUA_TSTRING) {
+    size = lua_rawlen(L, at);
+    if (!is_bounded(size, MOST_STRING, "text", depth)) return 0;
+  } else if (kind != LUA_TNIL && kind != LUA_TBOOLEAN && kind != LUA_TNUMBER) {
+    return refuse(depth, "a plain value", lua_pushfstring(L, "a %s", lua_typename(L, kind)));
+  }
+  if (!make_room(size, depth)) return 0;
+  return put_scalar(L, at);
+}
+
+/* Lists of numbers of one kind are told together. Returns 0 if this is none. */
+static int write_numbers(int list, lua_Integer length) {
+  lua_State *L = writing.L;
+  int wanted = -1;
+  if (length < LEAST_FLAT || length * VALUE_BYTES > writing.room) return 0;
+  size_t before = out_size;
+  for (lua_Integer index = 1; index <= length; index++) {
+    int fits = lua_rawgeti(L, list, index) == LUA_TNUMBER;
+    int whole = fits && lua_isinteger(L, -1);
+    if (index == 1 && fits) {
+      wanted = whole;
+      put_small(whole ? INTEGERS : FLOATS, length);
+    }
+    if (!fits || whole != wanted) {
+      lua_pop(L, 1);
+      out_size = before;
+      return 0;
+    }
+    lua_Integer integer = whole ? lua_tointeger(L, -1) : 0;
+    lua_Number number = whole ? 0 : lua_tonumber(L, -1);
+    memcpy(put(8), whole ? (void *)&integer : (void *)&number, 8);
+    lua_pop(L, 1);
+  }
+  writing.values += length;
+  writing.room -= length * VALUE_BYTES;
+  return 1;
+}
+
+static int write_list(int list, lua_Integer length, int depth) {
+  lua_State *L = writing.L;
+  if (write_numbers(list, length)) return 1;
+  put_small(LIST, length);
+  for (lua_Integer index = 1; index <= length; index++) {
+    writing.trail[depth + 1].key = NULL;
+    writing.trail[depth + 1].index = index;
+    if (lua_rawgeti(L, list, index) == LUA_TNIL) {
+      if (!(writing.flags & NONES_PASS)) return refuse(depth, "a sequence or string keys", "a sequence with holes");
+      if (!make_room(0, depth)) return 0;
+      put_tag(NIL);
+    } else if (!write_value(lua_gettop(L), depth + 1)) {
+      return 0;
+    }
+    lua_pop(L, 1);
+  }
+  return 1;
+}
+
+static int is_utf8(const char *text, size_t size) {
+  const char *end = text + size;
+  while (text < end) {
+    if (!(*text & 0x80)) {
+      text++;
+    } else if (!(text = utf8_decode(text, NULL, 1))) {
+      return 0;
+    }
+  }
+  return text == end;
+}
+
+static int write_key(int at, int depth) {
+  size_t size = lua_rawlen(writing.L, at);
+  if (!is_bounded(size, MOST_KEY, "keys", depth) || !make_room(size, depth)) return 0;
+  const char *key = lua_tostring(writing.L, at);
+  if (!is_utf8(key, size)) return refuse(depth, "keys in UTF-8", "a key that is not");
+  put_string(key, size);
+  writing.trail[depth + 1].key = key;
+  writing.trail[depth + 1].size = size;
+  return 1;
+}
+
+/* `nones`: where the list of keys without a value is, or 0. */
+static int write_record(int record, lua_Integer length, int depth, int nones) {
+  lua_State *L = writing.L;
+  lua_Integer missing = nones ? (lua_Integer)lua_rawlen(L, nones) : 0;
+  put_small(RECORD, length + missing);
+  for (lua_Integer index = 1; index <= missing; index++) {
+    lua_rawgeti(L, nones, index);
+    if (!write_key(lua_gettop(L), depth)) return 0;
+    put_tag(NIL);
+    lua_pop(L, 1);
+  }
+  lua_pushnil(L);
+  while (lua_next(L, record)) {
+    int top = lua_gettop(L);
+    if (!write_key(top - 1, depth) || !write_value(top, depth + 1)) return 0;
+    lua_pop(L, 1);
+  }
+  return 1;
+}
+
+static int refuse_keys(int table, lua_Integer strings, int depth) {
+  lua_State *L = writing.L;
+  const char *wanted = "a sequence or string keys";
+  if (strings > 0) return refuse(depth, wanted, "a table with both");
+  lua_pushnil(L);
+  while (lua_next(L, table)) {
+    lua_pop(L, 1);
+    if (!lua_isinteger(L, -1)) {
+      return refuse(depth, wanted, lua_pushfstring(L, "a table with a key that is a %s", luaL_typename(L, -1)));
+    }
+  }
+  return refuse(depth, wanted, "a table with gaps between its integer keys");
+}
+
+/* How long a list with holes is, or -1: with `n` as table.pack has it, else up to its last value. */
+static lua_Integer holed_length(int table, lua_Integer all, lua_Integer strings) {
+  lua_State *L = writing.L;
+  lua_Integer length = 0;
+  if (strings > 1) return -1;
+  if (strings == 1) {
+    lua_pushliteral(L, "n");
+    lua_rawget(L, table);
+    int fits = lua_isinteger(L, -1);
+    length = fits ? lua_tointeger(L, -1) : 0;
+    lua_pop(L, 1);
+    if (!fits) return -1;
+  }
+  all -= strings;
+  lua_pushnil(L);
+  while (lua_next(L, table)) {
+    lua_pop(L, 1);
+    if (lua_type(L, -1) == LUA_TSTRING) continue; /* "n" */
+    lua_Integer key = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
+    if (key < 1 || (strings == 1 && key > length)) {
+      lua_pop(L, 1);
+      return -1;
+    }
+    if (key > length) length = key;
+  }
+  return all > 0 && length >= all && length - all <= all + MOST_HOLES ? length : -1;
+}
+
+/* Pushes what a table that came from the host has for none, if nobody has changed it since, else nil. */
+static void push_remembered(int table, lua_Integer all) {
+  lua_State *L = writing.L;
+  if (!lua_getmetatable(L, table)) {
+    lua_pushnil(L);
+    return;
+  }
+  int same = lua_rawgetp(L, -1, &FILLED) == LUA_TNUMBER && lua_tointeger(L, -1) == all;
+  lua_pop(L, 1);
+  if (same) {
+    lua_rawgetp(L, -1, &NONES);
+  } else {
+    lua_pushnil(L);
+  }
+  lua_remove(L, -2);
+}
+
+/* Gives -1 if a table is no list with holes and no record with keys that have no value, else whether it was written. */
+static int write_with_nones(int table, lua_Integer all, lua_Integer strings, int depth) {
+  lua_State *L = writing.L;
+  push_remembered(table, all);
+  int at = lua_gettop(L), written = -1;
+  if (lua_type(L, at) == LUA_TTABLE) {
+    written = write_record(table, all, depth, at);
+  } else {
+    lua_Integer length = lua_isinteger(L, at) ? lua_tointeger(L, at) : strings != all ? holed_length(table, all, strings) : -1;
+    if (length >= 0) written = write_list(table, length, depth);
+  }
+  if (written) lua_remove(L, at);
+  return written;
+}
+
+/* Says of a table with a metatable whether it was written, or -1 if it is one like any other. */
+static int write_special(int table, int depth) {
+  lua_State *L = writing.L;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, special);
+  lua_pushvalue(L, table);
+  lua_call(L, 1, 2);
+  int kind = lua_type(L, -2);
+  if (kind == LUA_TNIL) {
+    lua_pop(L, 2);
+    return -1;
+  }
+  if (!lua_isinteger(L, -1) || !(writing.flags & RESOURCES_PASS)) return refuse(depth, "a plain value", lua_tostring(L, -2));
+  if (!make_room(0, depth)) return 0;
+  lua_Integer number = lua_tointeger(L, -1);
+  put_wide(RESOURCE, &number);
+  lua_pop(L, 2);
+  return 1;
+}
+
+static int write_table(int table, int depth) {
+  lua_State *L = writing.L;
+  luaL_checkstack(L, 12, NULL);
+  if (depth >= MOST_NESTING) return refuse(0, "at most 128 levels of nesting", "more (is it cyclic?)");
+  int has_metatable = lua_getmetatable(L, table);
+  if (has_metatable) {
+    lua_pop(L, 1);
+    int written = write_special(table, depth);
+    if (written >= 0) return written;
+  }
+  if (!make_room(0, depth)) return 0;
+  writing.values++;
+  lua_Integer all = 0, strings = 0, length = lua_rawlen(L, table);
+  lua_pushnil(L);
+  while (lua_next(L, table)) {
+    lua_pop(L, 1);
+    all++;
+    strings += lua_type(L, -1) == LUA_TSTRING;
+  }
+  int whole = strings == 0 && all == length;
+  if ((writing.flags & NONES_PASS) && !(whole && !has_metatable)) {
+    int written = write_with_nones(table, all, strings, depth);
+    if (written >= 0) return written;
+  }
+  if (whole) return write_list(table, length, depth);
+  if (strings == all) return write_record(table, all, depth, 0);
+  return refuse_keys(table, strings, depth);
+}
+
+/* Reading ---------------------------------------------------------------------------------------------------------- */
+
+static int make_resource; /* reference: gives the object of a number and a text */
+
+typedef struct {
+  lua_State *L;
+  const char *at, *end;
+} Reading;
+
+static uint32_t read_small(Reading *from) {
+  uint32_t number;
+  memcpy(&number, from->at, 4);
+  from->at += 4;
+  return number;
+}
+
+static lua_Integer read_integer(Reading *from) {
+  lua_Integer number;
+  memcpy(&number, from->at, 8);
+  from->at += 8;
+  return number;
+}
+
+static lua_Number read_float(Reading *from) {
+  lua_Number number;
+  memcpy(&number, from->at, 8);
+  from->at += 8;
+  return number;
+}
+
+static void read_text(Reading *from) {
+  uint32_t size = read_small(from);
+  lua_pushlstring(from->L, from->at, size);
+  from->at += size;
+}
+
+static void read_value(Reading *from);
+
+/* Lets the table on top remember what of it is none: Lua forgets it, and a typed function that is given it must not. */
+static void remember(lua_State *L, lua_Integer filled) { /* the nones lie above the table */
+  lua_createtable(L, 0, 3);
+  lua_insert(L, -2);
+  lua_rawsetp(L, -2, &NONES);
+  lua_pushinteger(L, filled);
+  lua_rawsetp(L, -2, &FILLED);
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable");
+  lua_setmetatable(L, -2);
+}
+
+static void read_list(Reading *from) {
+  lua_State *L = from->L;
+  uint32_t count = read_small(from);
+  lua_Integer filled = 0;
+  lua_createtable(L, count, 0);
+  for (uint32_t index = 1; index <= count; index++) {
+    read_value(from);
+    filled += !lua_isnil(L, -1);
+    lua_rawseti(L, -2, index);
+  }
+  if (filled < count) {
+    lua_pushinteger(L, count);
+    remember(L, filled);
+  }
+}
+
+static void read_numbers(Reading *from, int whole) {
+  lua_State *L = from->L;
+  uint32_t count = read_small(from);
+  lua_createtable(L, count, 0);
+  for (uint32_t index = 1; index <= count; index++) {
+    if (whole) {
+      lua_pushinteger(L, read_integer(from));
+    } else {
+      lua_pushnumber(L, read_float(from));
+    }
+    lua_rawseti(L, -2, index);
+  }
+}
+
+static void read_record(Reading *from) {
+  lua_State *L = from->L;
+  uint32_t count = read_small(from);
+  lua_Integer missing = 0;
+  lua_createtable(L, 0, count);
+  lua_pushnil(L); /* the keys without a value, once there are some */
+  for (uint32_t index = 0; index < count; index++) {
+    from->at++; /* the tag of a string */
+    read_text(from);
+    read_value(from);
+    if (lua_isnil(L, -1)) {
+      lua_pop(L, 1);
+      if (!missing) {
+        lua_newtable(L);
+        lua_replace(L, -3);
+      }
+      lua_rawseti(L, -2, ++missing);
+    } else {
+      lua_rawset(L, -4);
+    }
+  }
+  if (missing) {
+    remember(L, count - missing);
+  } else {
+    lua_pop(L, 1);
+  }
+}
+
+static int call_host(lua_State *L);
+
+static void read_value(Reading *from) {
+  lua_State *L = from->L;
+  int tag = *from->at++;
+  luaL_checkstack(L, 12, NULL);
+  switch (tag) {
+    case NIL: lua_pushnil(L); break;
+    case FALSE_:
+    case TRUE_: lua_pushboolean(L, tag == TRUE_); break;
+    case INTEGER: lua_pushinteger(L, read_integer(from)); break;
+    case FLOAT: lua_pushnumber(L, read_float(from)); break;
+    case STRING: read_text(from); break;
+    case LIST: read_list(from); break;
+    case RECORD: read_record(from); break;
+    case INTEGERS:
+    case FLOATS: read_numbers(from, tag == INTEGERS); break;
+    case RESOURCE:
+      lua_rawgeti(L, LUA_REGISTRYINDEX, make_resource);
+      lua_pushinteger(L, read_integer(from));
+      read_text(from);
+      lua_call(L, 2, 1);
+      break;
+    case HOST_FUNCTION:
+      lua_pushinteger(L, read_small(from));
+      lua_pushcclosure(L, call_host, 1);
+      break;
+    case REFERENCE: lua_rawgeti(L, LUA_REGISTRYINDEX, read_small(from)); break;
+    default: fault("a run holds no such tag", 23);
+  }
+}
+
+/* Pushes all values of a run. What they take is not held against the limit before the guest's next own allocation. */
+static int read_all(lua_State *L, const char *data, size_t size) {
+  Reading from = {L, data, data + size};
+  size_t limit = limit_bytes;
+  int count = 0;
+  limit_bytes = SIZE_MAX;
+  for (; from.at < from.end; count++) read_value(&from);
+  limit_bytes = limit;
+  return count;
+}

@@ -1,0 +1,157 @@
+"""One Lua state inside of WebAssembly, and the one gate between it and the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from polycall.interop.context import CallContext
+from polycall.interop.core_engine import CoreProgram
+from polycall.interop.errors import InternalError, PolycallError
+from polycall.lua_runtime.failure import memory_error, raise_stopped
+from polycall.lua_runtime.sandbox.clock import CLOCK_FUNCTIONS, Clock
+from polycall.lua_runtime.sandbox.host_functions import HostFunctions
+from polycall.lua_runtime.sandbox.runs import MalformedRunError, encode, read_run
+from polycall.lua_runtime.session import Session
+
+__all__ = ["SandboxState"]
+
+_TAKE, _NO_MEMORY, _FAULT = range(3)
+"""Numbers of ``c/host.h``."""
+
+_SIZE = (1 << 32) - 1
+_MOST_SHOWN = 300
+_PIECE = 1 << 20
+_STOP = b"stop"
+
+
+class SandboxState:
+    """A state that has begun a call, which `end` ends; from then on `begin` and `end` are around each call.
+
+    What its memory holds may be a guest's doing at any time after the first guest's code has run: numbers that come out
+    are looked at here, and texts and values in `read_run`.
+    """
+
+    def __init__(
+        self,
+        program: CoreProgram,
+        session: Session,
+        context: CallContext,
+        functions: Callable[[Session], HostFunctions],
+        memory_bytes: int | None = None,
+    ) -> None:
+        self._session = session
+        self._functions = functions(session)
+        self._clock: Clock | None = None
+        self._waiting: list[bytes] = []
+        self.inbox = self.inbox_bytes = 0
+        self._guest = program.start(self._serve, context, memory_bytes=memory_bytes)
+        self._memory = self._guest.memory
+        self.function = self._guest.function
+        self.begin, self.end = self._guest.begin, self._guest.end
+        self._enter = self.function("enter")
+        self._invoke = self.function("invoke")
+
+    @property
+    def worn(self) -> bool:
+        """Whether its memory has grown so far that a fresh one should take its place."""
+        return self._guest.worn
+
+    @property
+    def memory(self) -> memoryview:
+        """All of its memory as it is now; to be copied."""
+        return self._memory.fence(0, 0, "nothing")
+
+    def boot(self, seed: int) -> None:
+        """Makes the state, where it is not in the image that the program starts from."""
+        self.use_inbox(self.function("boot")(seed), self.function("inbox_bytes")())
+
+    def use_inbox(self, address: int, size: int) -> None:
+        """Says where runs go in: a fact of the module, found out before a guest's code has run."""
+        self.inbox, self.inbox_bytes = address, size
+
+    def invoke(self, function: int, *given: Any) -> Any:
+        """Calls a function of the host's own Lua code, 0 for a chunk of it with text and name; as lupa would."""
+        return self._answer(self._invoke(function, *self._write(encode(given))))
+
+    def enter(self, run: Sequence[Any]) -> Any:
+        """Calls the entry's function with a run of arguments; gives what ``enter`` of ``lua/guard/calls.lua`` would."""
+        return self._answer(self._enter(*self._write(encode(run))))
+
+    def close(self) -> None:
+        """Gives the memory back; harmless when repeated."""
+        self._guest.close()
+
+    def _write(self, pieces: list[bytes]) -> tuple[int, int]:
+        run = b"".join(pieces) if len(pieces) != 1 else pieces[0]
+        size = len(run)
+        if size <= self.inbox_bytes:
+            self._memory.view[self.inbox : self.inbox + size] = run
+            return self.inbox, size
+        address = self.function("reserve")(size) & _SIZE
+        if not address:
+            raise memory_error(self._session)
+        self._copy(run, address)
+        return address, size
+
+    def _copy(self, run: bytes, address: int) -> None:
+        view = self._memory.fence(address, len(run), "a parcel")
+        for at in range(0, len(run), _PIECE):
+            self._session.check()
+            piece = run[at : at + _PIECE]
+            view[address + at : address + at + len(piece)] = piece
+
+    def _answer(self, packed: int) -> Any:
+        address, size = packed >> 32 & _SIZE, packed & _SIZE
+        session = self._session
+        values = read_run(self._memory, address, size, session.check, session.resources.handle)
+        return values[0] if len(values) == 1 else tuple(values)
+
+    # What the module calls -----------------------------------------------------------------------------------------
+
+    def _serve(self, function: int, address: int, size: int) -> int:
+        host_function = self._functions.find(function)
+        if host_function is None:
+            return self._serve_module(function, address, size)
+        session = self._session
+        try:
+            given = read_run(self._memory, address, size, session.check, session.resources.handle)
+        except MalformedRunError:
+            raise
+        except PolycallError as error:  # a resource that is gone, or the call is over
+            answer = session.failed(error)
+        else:
+            answer = host_function(*given)
+        if type(answer) is not tuple:
+            answer = (answer,)
+        elif answer[1:2] == (_STOP,):
+            raise_stopped(session)
+        pieces = encode(answer)
+        run = b"".join(pieces)
+        if len(run) <= self.inbox_bytes:
+            self._memory.view[self.inbox : self.inbox + len(run)] = run
+            return len(run)
+        self._admit(run)
+        self._waiting = [run]
+        return -len(run)
+
+    def _admit(self, run: bytes) -> None:
+        limit = self._session.memory_limit
+        if limit is not None and len(run) > limit:
+            raise memory_error(self._session)
+
+    def _serve_module(self, function: int, address: int, size: int) -> int:
+        """Answers what the module itself asks, or a guest in its name."""
+        if function == _TAKE and self._waiting and size == len(self._waiting[0]):
+            self._copy(self._waiting.pop(), address)
+            return size
+        if function == _NO_MEMORY:
+            raise memory_error(self._session)
+        view = self._memory.fence(address, size, "what the module gave")
+        if function in CLOCK_FUNCTIONS:
+            self._clock = self._clock or Clock()
+            return self._clock.serve(function, view[address : address + size])
+        if function == _FAULT:
+            text = bytes(view[address : address + min(size, _MOST_SHOWN)]).decode(errors="backslashreplace")
+            raise InternalError(f"Lua failed in the sandbox: {text}")
+        raise MalformedRunError(f"there is no host function {function}")
