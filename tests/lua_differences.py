@@ -12,6 +12,7 @@ __all__ = ["difference", "is_endless"]
 
 _UNENDING = "nothing is limited without a limit: in the sandbox nothing needs to be, for a deadline ends all of it"
 _ALL_OF_THE_LIBRARY = "test_library_functions_that_would_run_or_allocate_without_end_are_errors_or_return_at_once"
+_ALL_OF_THE_LIBRARY = "test_library_functions_that_would_run_or_allocate_without_end_are_errors_or_return_at_once"
 _INTERRUPTION = "test_lua_runtime_interruption.py"
 
 _DIFFERENCES: Mapping[str, str] = MappingProxyType({})
@@ -19,7 +20,7 @@ _DIFFERENCES: Mapping[str, str] = MappingProxyType({})
 
 _ENDLESS: Mapping[str, str] = MappingProxyType(
     {
-        f"{_INTERRUPTION}::test_library_functions_that_would_run_or_allocate_without_end_are_errors_or_return_at_once": _UNENDING
+        f"{_INTERRUPTION}::{_ALL_OF_THE_LIBRARY}": _UNENDING,
     }
 )
 """The same for tests that would not end in the sandbox: they do not run there."""
