@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from lua_guests import core_engine
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import (
     CancelledError,
@@ -62,30 +63,31 @@ class _NoCalls:
 class Language(NamedTuple):
     name: str
     isolated: bool
+    sandboxed: bool
     cache: Path
 
     def prepare(self, method: str, text: str | None = None, limits: LimitsSpec | None = None) -> Function:
         source = SourceText(text or (LUA if self.name == "lua" else WAT), "guest.txt", 1)
         limits = limits or LimitsSpec()
         program: LuaProgram | WasmProgram = (
-            LuaProgram("app:guest", source, method, limits=limits)
+            LuaProgram("app:guest", source, method, limits=limits, sandbox=self.sandboxed)
             if self.name == "lua"
             else WasmProgram("app:guest", source, method, wit=WIT, limits=limits)
         )
         if self.isolated:
             return IsolationRuntime(_NoCalls(), cache_directory=self.cache).prepare(program)
         if isinstance(program, LuaProgram):
-            return LuaRuntime(_NoCalls(), GuestYaml()).prepare(program)
+            return LuaRuntime(_NoCalls(), GuestYaml(), core=core_engine).prepare(program)
         return WasmRuntime(_NoCalls(), self.cache).prepare(program)
 
     def context(self, **options: object) -> CallContext:
         return CallContext("app:guest", self.name, **options)  # type: ignore[arg-type]  # passed on as they are
 
 
-@pytest.fixture(params=["lua", "wasm", "lua isolated", "wasm isolated"])
+@pytest.fixture(params=["lua", "wasm", "lua sandboxed", "lua isolated", "wasm isolated", "lua isolated sandboxed"])
 def language(request: pytest.FixtureRequest, tmp_path: Path) -> Language:
-    name, _, isolated = request.param.partition(" ")
-    return Language(name, bool(isolated), tmp_path)
+    name, *how = request.param.split()
+    return Language(name, "isolated" in how, "sandboxed" in how, tmp_path)
 
 
 def test_an_instance_serves_one_call_after_another(language: Language) -> None:

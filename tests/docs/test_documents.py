@@ -7,6 +7,9 @@ Each document gets an empty folder of its own, in which its blocks run in order:
   stands for anything). ``in=repository`` runs them in the project's own folder.
 - ``python``: runs; all such blocks of a document share their names. ``pycon`` is checked as a doctest.
 - ``text`` is for the eye: diagrams and forms, nothing that could be run.
+
+Documents about Lua run a second time with its guests in the sandbox; with ``--lua all``, all that have such guests, but
+those that are about what the second run changes.
 """
 
 from __future__ import annotations
@@ -29,6 +32,9 @@ DOCUMENTS = [
     *sorted((REPOSITORY / "docs").rglob("*.md")),
     *sorted((REPOSITORY / "examples").glob("*/README.md")),
 ]
+_ABOUT_LUA = ("docs/lua-modules.md", "docs/lua-modules-host.md", "docs/errors.md", "docs/resources.md")
+_ABOUT_FILES = ("docs/reload.md", "docs/settings.md")
+_SANDBOXED = "isolation: sandbox\n"
 _FENCE = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _ANY_FENCE = re.compile(r"^\s*```", re.MULTILINE)
 
@@ -47,8 +53,37 @@ def blocks(text: str) -> Iterator[Block]:
         yield Block(language, pairs, match["body"], text.count("\n", 0, match.start()) + 1)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    documents = {str(path.relative_to(REPOSITORY)): path for path in DOCUMENTS}
+    if "sandboxed" in metafunc.fixturenames and metafunc.config.getoption("--lua") == "all":
+        with_lua = (name for name, path in documents.items() if "kind: function.lua" in path.read_text("utf-8"))
+        documents = {name: documents[name] for name in with_lua if name not in _ABOUT_FILES}
+    elif "sandboxed" in metafunc.fixturenames:
+        documents = {name: documents[name] for name in _ABOUT_LUA}
+    metafunc.parametrize("document", documents.values(), ids=documents)
+
+
 def test_every_block_of_the_document_does_what_it_says(document: Path, tmp_path: Path) -> None:
+    _run_all(document, tmp_path)
+
+
+@pytest.fixture
+def sandboxed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the guests that documents declare run in the sandbox, if they say nothing else: the files' last line does."""
+    write = Path.write_text
+
+    def written(path: Path, text: str, encoding: str) -> int:
+        declares = path.suffix == ".yaml" and re.search("^namespace:", text, re.MULTILINE)
+        return write(path, text + _SANDBOXED * bool(declares and "\nisolation:" not in text), encoding)
+
+    monkeypatch.setattr(Path, "write_text", written)
+
+
+def test_every_block_does_what_it_says_in_the_sandbox(document: Path, tmp_path: Path, sandboxed: None) -> None:
+    _run_all(document, tmp_path)
+
+
+def _run_all(document: Path, tmp_path: Path) -> None:
     text = document.read_text(encoding="utf-8")
     found = list(blocks(text))
     assert 2 * len(found) == len(_ANY_FENCE.findall(text)), "a fence has no language, or is not closed"
