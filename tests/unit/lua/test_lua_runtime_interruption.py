@@ -8,11 +8,12 @@ from contextlib import closing
 
 import pytest
 
-from lua_guests import MODULES, body, context, prepare, program, run
+from lua_guests import MODULES, FakeInvoker, body, context, prepare, program, run, runtime
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import CancelledError, DeadlineError, GuestError, LimitError, MemoryLimitError
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.values import Value
+from polycall.lua_runtime.runtime import LuaFunction
 
 # Each is a way of keeping control that a guest might try; "FOREVER" stands for a loop without end.
 STUBBORN = {
@@ -478,14 +479,14 @@ def test_deep_callbacks_in_a_long_chain_of_calls_do_not_overflow_the_native_stac
         "string.format('%s', setmetatable({}, { __tostring = function() nest(n - 1) return '' end }))",
         "local _ = setmetatable({}, { __index = function() nest(n - 1) end }).x",
     ):
-        targets: dict[str, object] = {}
-        function = prepare(program(text.replace("STEP", step)), targets)  # type: ignore[arg-type]  # filled below
+        invoker = FakeInvoker()
+        function = runtime(invoker).prepare(program(text.replace("STEP", step)))
 
-        def again(arguments: Sequence[Value], frame: CallContext, function: object = function) -> Value:
-            with closing(function.instantiate()) as instance:  # type: ignore[attr-defined]  # a LuaFunction
+        def again(arguments: Sequence[Value], frame: CallContext, function: LuaFunction = function) -> Value:
+            with closing(function.instantiate()) as instance:
                 result: Value = instance.call(arguments, frame)
                 return result
 
-        function._invoker.targets["app:main"] = again  # type: ignore[attr-defined]  # our fake
+        invoker.targets["app:main"] = again
         with closing(function.instantiate()) as instance, pytest.raises(LimitError, match="deeper than 32"):
             instance.call([], context())
