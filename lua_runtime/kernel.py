@@ -86,8 +86,8 @@ class Kernel:
         yaml: YamlText,
         limits: LimitsSpec,
         modules: Iterable[str],
-        chunks: Iterable[CompiledChunk],
         *,
+        chunks: Iterable[CompiledChunk],
         services: Services | None = None,
     ) -> None:
         """Makes a state.

@@ -183,7 +183,8 @@ class LuaRuntime:
 
         def kernel() -> LuaKernel:
             return Kernel(
-                *(program.entry_id, self._invoker, self._yaml, program.limits, modules, chunks),
+                *(program.entry_id, self._invoker, self._yaml, program.limits, modules),
+                chunks=chunks,
                 services=self._services,
             )
 

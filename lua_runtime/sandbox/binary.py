@@ -58,5 +58,5 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
         at += 1
         value |= (byte & 0x7F) << shift
         shift += 7
-        if byte < 0x80:  # noqa: PLR2004  # the bit that says there is more
+        if byte < 0x80:  # the bit that says there is more
             return value, at

@@ -47,7 +47,9 @@ class Clock:
             moment[_TEXT_AT : _TEXT_AT + len(text)] = text
             return len(text)
         if function == _SECONDS:
-            second, minute, hour, day, month, year, weekday, yearday, summer = _fields.unpack_from(moment, _seconds.size)
+            second, minute, hour, day, month, year, weekday, yearday, summer = _fields.unpack_from(
+                moment, _seconds.size
+            )
             date = (year + 1900, month + 1, day, hour, minute, second, (weekday - 1) % 7, yearday + 1, summer)
             _seconds.pack_into(moment, 0, int(time.mktime(date)))
         (seconds,) = _seconds.unpack_from(moment)

@@ -143,7 +143,17 @@ def test_a_guest_whose_memory_is_overwritten_ends_in_an_error_and_nothing_else(f
 
 @pytest.mark.parametrize(
     ("function", "address", "size"),
-    [(0, 0, 8), (99, 0, 0), (16, LARGE, LARGE), (16, 0, 64), (4, 0, 0), (8, 0, 4), (8, LARGE, 300), (2, 0, LARGE), (LARGE, 1, 1)],
+    [
+        (0, 0, 8),
+        (99, 0, 0),
+        (16, LARGE, LARGE),
+        (16, 0, 64),
+        (4, 0, 0),
+        (8, 0, 4),
+        (8, LARGE, 300),
+        (2, 0, LARGE),
+        (LARGE, 1, 1),
+    ],
 )
 def test_calls_of_the_host_that_no_module_of_ours_makes_are_errors(function: int, address: int, size: int) -> None:
     instance = sandboxed("return 1")
