@@ -175,7 +175,8 @@ class _Reading:
 
     def _table(self, tag: int, depth: int) -> Any:
         if tag in {_INTEGERS, _FLOATS}:
-            return self._numbers("q" if tag == _INTEGERS else "d")
+            numbers = self._numbers()
+            return (numbers.cast("q") if tag == _INTEGERS else numbers.cast("d")).tolist()
         if tag == _RESOURCE:
             return self._handle()
         if tag in {_LIST, _RECORD}:
@@ -213,12 +214,12 @@ class _Reading:
             raise MalformedRunError("a resource where none may be")
         return self._resource(number)
 
-    def _numbers(self, kind: str) -> list[Any]:
+    def _numbers(self) -> memoryview:
         count = self._count()
         self._budget.take(values=count)
         end = self._at + count * _NUMBER_BYTES
         if end > self._size:
             raise MalformedRunError("a list of numbers ends behind its run")
-        numbers = self._run[self._at : end].cast(kind).tolist()
+        numbers = self._run[self._at : end]
         self._at = end
         return numbers
