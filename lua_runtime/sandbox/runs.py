@@ -17,7 +17,15 @@ from polycall.interop.resources import ResourceHandle
 from polycall.interop.values import MAX_NESTING
 from polycall.lua_runtime.values import LIST, RECORD, Mark, in_order, text_of
 
-__all__ = ["HostFunctionNumber", "MalformedRunError", "Reference", "encode", "encode_integer", "read_run", "read_scalar"]
+__all__ = [
+    "HostFunctionNumber",
+    "MalformedRunError",
+    "Reference",
+    "encode",
+    "encode_integer",
+    "read_run",
+    "read_scalar",
+]
 
 _NIL, _FALSE, _TRUE, _INTEGER, _FLOAT, _STRING, _FAR = range(7)
 _LIST, _RECORD, _RESOURCE, _INTEGERS, _FLOATS, _HOST_FUNCTION, _REFERENCE, _FAILED = range(7, 15)

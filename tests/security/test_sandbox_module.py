@@ -244,7 +244,7 @@ def test_an_argument_larger_than_the_limit_is_refused() -> None:
 
 
 def test_both_engines_are_the_same_lua() -> None:
-    recipe = (Path(__file__).parents[2] / "guests" / "build.py").read_text("utf-8")
+    recipe = (Path(__file__).parents[1] / "guests" / "build.py").read_text("utf-8")
     assert f'LUA_VERSION, LUA_SHA256 = "{importlib.metadata.version("lupa")}"' in recipe
     with closing(sandboxed("return _VERSION")) as instance:
         assert instance.call([], context()) == LuaRuntime().eval("_VERSION")
