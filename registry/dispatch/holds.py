@@ -14,6 +14,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence, Set
 from typing import TYPE_CHECKING, cast
 
+from polycall.interop.call_gate import refuse_call
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import CallError, LimitError
 from polycall.interop.forks import new_lock
@@ -186,8 +187,10 @@ class Hold:
 
     def call(self, state: ResourceState, name: str, arguments: Sequence[Value], caller: CallContext) -> Value:
         """Calls a method on behalf of a guest; see `polycall.interop.resources.Keeper`."""
+        if caller.callees is not None or caller.ceiling:
+            refuse_call(self.route.entry_id, caller)
         taken, values = self._method(state, name, arguments)
-        context = CallContext(self.route.entry_id, self.route.language, caller)
+        context = self.route.frame(caller)
         return self.route.run(values, context, self._dispatcher.max_depth, taken=taken)
 
     def call_from_python(
@@ -221,7 +224,7 @@ class Hold:
 
     def drop(self, state: ResourceState, caller: CallContext) -> None:
         """Drops a resource on behalf of a guest; see `polycall.interop.resources.Keeper`."""
-        context = CallContext(self.route.entry_id, self.route.language, caller)
+        context = self.route.frame(caller)
         self.route.run((), context, self._dispatcher.max_depth, taken=self._dropping(state))
 
     def drop_from_python(self, state: ResourceState) -> None:
@@ -259,7 +262,7 @@ class Hold:
     def _destroy(self, state: ResourceState, root: CallContext | None, deadline: float | None = None) -> None:
         """Runs a destructor in the name of nobody: what goes wrong is logged."""
         deadline = time.monotonic() + _END_SECONDS if deadline is None else deadline
-        context = CallContext(self.route.entry_id, self.route.language, root, deadline)
+        context = self.route.frame(root, deadline)
         if self.instance.poisoned or context.interruption() is not None:
             self.instance.poisoned = True
         else:

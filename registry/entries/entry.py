@@ -20,9 +20,9 @@ class Location(NamedTuple):
     """A place in a file of the project.
 
     Attributes:
-        file: The file, relative to the project folder.
-        line: 1-based line.
-        column: 1-based column, in characters.
+        file: The file, relative to the project folder; ``add()`` and its like for what Python declared.
+        line: 1-based line; 0 if there is no file.
+        column: 1-based column, in characters; 0 if there is no file.
     """
 
     file: str
@@ -30,8 +30,8 @@ class Location(NamedTuple):
     column: int
 
     def __str__(self) -> str:
-        """Returns ``file:line:column``."""
-        return f"{self.file}:{self.line}:{self.column}"
+        """Returns ``file:line:column``; what Python declared has no lines."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 class Reference(NamedTuple):
