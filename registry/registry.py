@@ -478,7 +478,7 @@ class Registry:
         parsed = EntryId.parse(text)
 
         def register(body: Body) -> Body:
-            function = PythonFunction(text, body)
+            function = PythonFunction(text, body, self._dispatcher.closing)
             entry = Entry.of_python(parsed, PYTHON_KIND, meta or {}, body)
             self._dispatcher.put(lambda _index: Put(entry, function=function), replace=replace)
             self._forget(parsed)

@@ -7,7 +7,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
 
 from polycall.interop.context import Cancellation
 from polycall.interop.errors import DeadlineError, PoolClosedError
@@ -20,10 +22,12 @@ from polycall.registry.dispatch.python_functions import current_context
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-__all__ = ["AsyncCalls", "owner_thread"]
+__all__ = ["AsyncCalls", "SharedThreads", "owner_thread"]
+
+T = TypeVar("T")
 
 _PLACES = 64
-"""Calls from outside that run at a time, without those that wait."""
+"""Calls from outside of one registry that run at a time, without those that wait."""
 
 _THREADS = 4096
 """Of calls from outside, with those that wait: each has its own stack, and as much of its memory as it has used."""
@@ -36,6 +40,88 @@ def owner_thread() -> int:
     return 0 if _awaited.get() else threading.get_ident()
 
 
+class SharedThreads:
+    """The threads of all registries: as many as there were calls at one time. They do not grow with registries."""
+
+    def __init__(self) -> None:
+        self._lock = new_lock()
+        self._executor: ThreadPoolExecutor | None = None
+        self._users: WeakSet[AsyncCalls] = (
+            WeakSet()
+        )  # that are not closed; what is forgotten is none
+        self._running = self._most = 0
+        watch_forks(self)
+
+    @property
+    def started(self) -> bool:
+        """Whether there are any."""
+        return self._executor is not None
+
+    def enter(self, user: AsyncCalls) -> None:
+        """Says that a registry will use them, until it calls `leave`."""
+        with self._lock:
+            self._users.add(user)
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Has a thread do something, which must not raise.
+
+        Raises:
+            RuntimeError: There is no thread, and the system gives none.
+        """
+        with self._lock:
+            self._executor = self._executor or executor(_THREADS)
+            try:
+                self._executor.submit(self._do, work, self._executor)
+            except RuntimeError:
+                if not self._running:
+                    self._executor = None
+                    raise
+                # It is in the queue of the threads that there are, so it will be served.
+            self._running += 1
+            self._most = max(self._most, self._running)
+
+    def _do(self, work: Callable[[], None], home: ThreadPoolExecutor) -> None:
+        work()
+        with self._lock:
+            if home is self._executor:  # else the call forked, and this is the child
+                self._running -= 1
+                self._end()
+
+    def _end(self) -> ThreadPoolExecutor | None:
+        """Lets threads go that nobody needs any more, and returns whose they are; the lock is held."""
+        if self._running or (self._users and self._most <= _PLACES):
+            return None
+        self._most = 0  # if many have waited, their stacks go with them
+        threads, self._executor = self._executor, None
+        if threads is not None:
+            threads.shutdown(wait=False)
+        return threads
+
+    def leave(self, user: AsyncCalls, *, wait: bool) -> None:
+        """Says that a registry needs them no more; with the last one they end."""
+        with self._lock:
+            self._users.discard(user)
+            ending = self._end()
+        if ending is not None and wait:
+            ending.shutdown(wait=True)
+
+    def after_fork(self) -> None:
+        """Forgets the threads, which a forked child does not have: its first call starts others."""
+        self._executor = None
+        self._running = self._most = 0
+
+
+def executor(threads: int) -> ThreadPoolExecutor:
+    """Returns threads for calls."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # a command that only lists must not pay for it
+
+    return ThreadPoolExecutor(threads, thread_name_prefix="polycall")
+
+
+_SHARED = SharedThreads()
+"""By process."""
+
+
 class AsyncCalls:
     """Threads for calls from outside, of which 64 may run at a time, and one more for each call of a Python function.
 
@@ -44,14 +130,14 @@ class AsyncCalls:
     its like.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: SharedThreads = _SHARED) -> None:
         self._lock = new_lock()
         self._closed = False
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads = threads
+        self._uses_threads = False
         self._queued: deque[_Work] = deque()
         self._running = 0
         self._on_threads = 0  # those that wait as well
-        self._most_on_threads = 0
         self._ended = threading.Event()
         self._here = threading.local()
         self._generation = object()
@@ -114,9 +200,9 @@ class AsyncCalls:
                 self._queued.append(queued)
                 self._let_in()
                 return queued.future
-        own = self._executor(1)
+        own = executor(1)
         try:
-            return own.submit(variables.run, work)
+            return own.submit(self._marked, lambda: variables.run(work))
         finally:
             own.shutdown(wait=False)  # its thread ends with the call
 
@@ -146,56 +232,43 @@ class AsyncCalls:
         """Gives free places to queued calls; the lock is held. Raises nothing: it may be another call that waits."""
         while self._queued and self._running < _PLACES and self._on_threads < _THREADS:
             queued = self._queued.popleft()
+            if not self._uses_threads:
+                self._uses_threads = True
+                self._threads.enter(self)
             try:
-                if self._threads is None:
-                    self._threads = self._executor(_THREADS)
-                self._threads.submit(self._serve, queued, self._generation)
-            except RuntimeError as error:  # the system gives no thread more
-                if not self._on_threads:
-                    self._threads = None
-                    queued.fail(error)
-                    continue
-                # It is in the queue of the threads that there are, so it will be served.
+                self._threads.submit(partial(self._serve, queued, self._generation))
+            except RuntimeError as error:  # the system gives no thread
+                queued.fail(error)
+                continue
             self._running += 1
             self._on_threads += 1
-            self._most_on_threads = max(self._most_on_threads, self._on_threads)
 
     def _serve(self, queued: _Work, generation: object) -> None:
-        queued.run()
+        self._marked(queued.run)
         with self._lock:
             if generation is not self._generation:
                 return  # the call forked, and this is the child
             self._running -= 1
             self._on_threads -= 1
             self._let_in()
-            self._end_threads()
+            self._note_end()
 
-    def _end_threads(self) -> None:
-        """Lets threads go that nobody needs any more; the lock is held."""
-        if self._on_threads or self._queued:
-            return
-        if self._closed or self._most_on_threads > _PLACES:  # many have waited: their stacks go with them
-            self._most_on_threads = 0
-            threads, self._threads = self._threads, None
-            if threads is not None:
-                threads.shutdown(wait=False)
-        if self._closed:
+    def _note_end(self) -> None:
+        if self._closed and not self._on_threads and not self._queued:
             self._ended.set()
 
-    def _executor(self, threads: int) -> ThreadPoolExecutor:
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # as above
-
-        return ThreadPoolExecutor(threads, thread_name_prefix="polycall", initializer=self._mark_thread)
-
-    def _mark_thread(self) -> None:
+    def _marked(self, work: Callable[[], T]) -> T:
         self._here.ours = True
+        try:
+            return work()
+        finally:
+            del self._here.ours
 
     def after_fork(self) -> None:
         """Forgets the threads, which a forked child does not have: its first call starts others."""
-        self._threads = None
         self._generation = object()
         self._queued.clear()
-        self._running = self._on_threads = self._most_on_threads = 0
+        self._running = self._on_threads = 0
 
     def close(self) -> None:
         """Refuses new calls and waits for those that there are; harmless when repeated.
@@ -203,13 +276,14 @@ class AsyncCalls:
         From within a call it does not wait: the call would wait for itself.
         """
         with self._lock:
+            used, self._uses_threads = self._uses_threads, False
             self._closed = True
-            threads = self._threads
-            self._end_threads()
-        if current_context() is None and not hasattr(self._here, "ours"):
+            self._note_end()
+        waits = current_context() is None and not hasattr(self._here, "ours")
+        if waits:
             self._ended.wait()
-            if threads is not None:
-                threads.shutdown(wait=True)
+        if used:
+            self._threads.leave(self, wait=waits)
 
 
 class _Place:

@@ -70,6 +70,7 @@ class Dispatcher:
     Attributes:
         index: The entries at the moment.
         watch: Looks after holds that may be forgotten.
+        closing: Goes on when new calls are refused, and nobody may wait for an event loop any more.
     """
 
     def __init__(
@@ -95,7 +96,8 @@ class Dispatcher:
         )
         self._waits = WaitGraph()
         self.watch = HoldWatch()
-        self._janitor = Janitor(lost=self.watch.found)
+        self.closing = Cancellation()
+        self._janitor = Janitor()
         self._additions = Additions(has_files)
         self._routes: dict[str, Route] = {}
         self._preparations: dict[str, Preparation] = {}
@@ -503,6 +505,7 @@ class Dispatcher:
             self._closed = True
             routes, self._routes, self._preparations = self._routes, {}, {}
             holds = list(self._holds)
+        self.closing.cancel()
         self._janitor.close()
         for hold in holds:
             hold.close()
