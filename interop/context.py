@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from polycall.interop.errors import CancelledError, DeadlineError, DepthError, Frame, raise_if
 from polycall.interop.forks import new_lock
+from polycall.interop.public import public
 from polycall.interop.values import describe
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ _LAZILY = new_lock()
 """Two threads of one chain that ask at once for its id, or its files, must get the same."""
 
 
+@public
 class Cancellation:
     """A switch that stops a call chain from another thread; it goes on once and stays on."""
 

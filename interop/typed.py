@@ -147,7 +147,12 @@ def _dict(item: Check) -> Check:
 def _record(wanted: Any, records: dict[Any, Check]) -> Check:
     """A TypedDict: the keys that it has must be right; others may be there, as its type says."""
     fields: dict[str, Check] = {}
-    required: frozenset[str] = wanted.__required_keys__
+    hints = typing.get_type_hints(wanted, include_extras=True)
+    # Of annotations that are text, as they are with `from __future__ import annotations`, Python itself does not look
+    # inside for these two.
+    said = {key: typing.get_origin(each) for key, each in hints.items()}
+    required = {key for key in wanted.__required_keys__ if said[key] is not typing.NotRequired}
+    required |= {key for key, each in said.items() if each is typing.Required}
 
     def check(value: Any, place: Place) -> None:
         if type(value) is not dict:
@@ -160,7 +165,7 @@ def _record(wanted: Any, records: dict[Any, Check]) -> Check:
                 field(value[key], (place, key))
 
     records[wanted] = check
-    fields |= {key: _check_of(each, records) for key, each in typing.get_type_hints(wanted).items()}
+    fields |= {key: _check_of(each, records) for key, each in hints.items()}
     return check
 
 

@@ -13,7 +13,7 @@ from polycall.interop.context import DEFAULT_MAX_DEPTH, Cancellation, deadline_i
 from polycall.interop.errors import DeclarationError, Problem
 from polycall.interop.ids import EntryId
 from polycall.interop.observer import Observer
-from polycall.interop.protocols import Function
+from polycall.interop.protocols import Prepared
 from polycall.interop.public import public
 from polycall.interop.values import SCALARS, Value, describe, plain, plain_all
 from polycall.registry.dispatch.additions import Put
@@ -522,7 +522,7 @@ class Registry:
         """What is odd about the declarations without being wrong."""
         return self._dispatcher.index.warnings
 
-    def prepare(self, entry_id: str | EntryId) -> Function:
+    def prepare(self, entry_id: str | EntryId) -> Prepared:
         """Makes an entry ready to call, which happens by itself at its first call, and says what is known of it.
 
         Raises:

@@ -46,9 +46,7 @@ class SharedThreads:
     def __init__(self) -> None:
         self._lock = new_lock()
         self._executor: ThreadPoolExecutor | None = None
-        self._users: WeakSet[AsyncCalls] = (
-            WeakSet()
-        )  # that are not closed; what is forgotten is none
+        self._users: WeakSet[AsyncCalls] = WeakSet()  # that are not closed; what is forgotten is none
         self._running = self._most = 0
         watch_forks(self)
 

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 from polycall.interop.errors import Problem
 from polycall.interop.ids import EntryId
+from polycall.interop.public import public
 from polycall.registry.documents.nodes import MapNode, Mark, Node, freeze_declared, locate
 
 __all__ = ["Entry", "Location", "Reference"]
 
 
+@public
 class Location(NamedTuple):
     """A place in a file of the project.
 
@@ -34,6 +36,7 @@ class Location(NamedTuple):
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
+@public
 class Reference(NamedTuple):
     """A place where one entry names another.
 
@@ -50,6 +53,7 @@ class Reference(NamedTuple):
     location: Location
 
 
+@public
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
     """An entry: what its declaration says, read-only. Two entries are equal only if they are the same object.
