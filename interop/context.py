@@ -150,6 +150,11 @@ class CallContext:
         return self.deadline is not None or self.cancellation is not None
 
     @property
+    def restricted(self) -> bool:
+        """Whether there is anything that it may not call."""
+        return self.callees is not None or bool(self.ceiling)
+
+    @property
     def frame_id(self) -> str:
         """16 hexadecimal digits, drawn when they are first asked for: a call that nobody names pays for no name."""
         with _LAZILY:

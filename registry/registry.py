@@ -388,27 +388,29 @@ class Registry:
         narrowed = narrowing(limits, calls)
         return self._dispatcher.run_command(text, console, timeout, cancellation, observer, narrowed)
 
-    def add(self, declaration: Mapping[str, Any]) -> Entry:
+    def add(self, declaration: Mapping[str, Any], *, prepare: bool = False) -> Entry:
         """Adds an entry, by the keys that it would have in a file, and ``id`` instead of its name.
 
-        It is there for every call from now on, whatever thread makes it, and stays when the project is reloaded. It is
-        prepared when it is first called, or by `prepare`. A text in it is never the name of a file: ``source`` is
-        the program.
+        It is there for every call from now on, whatever thread makes it, and stays when the project is reloaded. A
+        text in it is never the name of a file: ``source`` is the program.
 
         Args:
             declaration: ``{"id": "app:greet", "kind": "function.lua", "method": "greet", "source": ...}``. Bare names
                 in it belong to the namespace of the id.
+            prepare: Whether it is made ready to call before it is there: what does not compile is then not added. Else
+                that happens when it is first called.
 
         Returns:
             The entry.
 
         Raises:
             DeclarationError: It is wrong, or its id is taken; all problems are listed, and nothing has changed.
+            PreparationError: It is to be prepared, and cannot be; nothing has changed.
             PoolClosedError: The registry is closed.
         """
-        return self._put(declaration, "add()", replace=False)
+        return self._put(declaration, "add()", replace=False, prepare=prepare)
 
-    def replace(self, declaration: Mapping[str, Any]) -> Entry:
+    def replace(self, declaration: Mapping[str, Any], *, prepare: bool = False) -> Entry:
         """Like `add`, whether or not there is an entry of that id, which this one takes the place of in one step.
 
         Calls that run end on the code they began with. One that a file declares is back when `remove` takes this one
@@ -416,11 +418,12 @@ class Registry:
 
         Raises:
             DeclarationError: It is wrong, or does not fit those that refer to it.
+            PreparationError: It is to be prepared, and cannot be; the old one stays.
             PoolClosedError: The registry is closed.
         """
-        return self._put(declaration, "replace()", replace=True)
+        return self._put(declaration, "replace()", replace=True, prepare=prepare)
 
-    def _put(self, declaration: Mapping[str, Any], place: str, *, replace: bool) -> Entry:
+    def _put(self, declaration: Mapping[str, Any], place: str, *, replace: bool, prepare: bool) -> Entry:
         from polycall.registry.reading.python_entries import declared  # noqa: PLC0415  # see TYPE_CHECKING
 
         if not isinstance(declaration, Mapping):
@@ -430,7 +433,7 @@ class Registry:
             return declared(kept, index, place)
 
         kept = dict(declaration)
-        entry = self._dispatcher.put(lambda index: Put(*read(index), declare=read), replace=replace)
+        entry = self._dispatcher.put(lambda index: Put(*read(index), declare=read), replace=replace, prepare=prepare)
         self._forget(entry.id)
         return entry
 

@@ -51,8 +51,8 @@ class Additions:
         put = self._puts.get(entry.id)
         return put.function if put is not None and put.entry is entry else None
 
-    def put(self, index: Index, put: Put, *, replace: bool) -> tuple[Index, set[EntryId]]:
-        """Returns the index with an entry, and the ids of all that are others now.
+    def check(self, index: Index, put: Put, *, replace: bool) -> Index:
+        """Returns the index with an entry.
 
         Raises:
             ValueError: The id of a function is taken, and it is not to replace what is there.
@@ -63,18 +63,23 @@ class Additions:
         taken = None if there is None or replace else f"the id {entry.id} is taken: declared in {there.location}"
         if taken is not None and put.function is not None:
             raise ValueError(taken)
-        linkage = self._linked(index)
         changed = index.with_entry(entry)
         problems = list(put.problems)
         if taken is not None:
             problems.append(entry.problem("id", taken, "replace() puts it in the place of that one"))
-        problems += linkage.problems(entry, changed)
+        problems += self._linked(index).problems(entry, changed)
         problems += folder_problems(entry, changed, has_files=self._has_files)
         if problems:
             raise DeclarationError(problems)
-        known = self._puts.get(entry.id)
-        self._puts[entry.id] = put._replace(covers=there if known is None else known.covers)
-        return changed, self._relinked(linkage, there, entry)
+        return changed
+
+    def put(self, index: Index, put: Put, *, replace: bool) -> tuple[Index, set[EntryId]]:
+        """Takes an entry in; returns the index with it, and the ids of all that are others now. Raises as `check`."""
+        changed = self.check(index, put, replace=replace)
+        entry_id = put.entry.id
+        there, known = index.by_id.get(entry_id), self._puts.get(entry_id)
+        self._puts[entry_id] = put._replace(covers=there if known is None else known.covers)
+        return changed, self._relinked(self._linked(index), there, put.entry)
 
     def remove(self, index: Index, entry_id: EntryId) -> tuple[Index, set[EntryId]]:
         """Returns the index without an entry, and the ids of all that are others now.

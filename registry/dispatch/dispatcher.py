@@ -143,7 +143,7 @@ class Dispatcher:
     ) -> Value:
         """Calls an entry from Python; a registered function that calls on hands in its own frame as `parent`."""
         forget = taken = None
-        if parent is not None and parent.ceiling:
+        if parent is not None and parent.restricted:
             refuse_call(target, parent)
         if parent is not None and parent.cancellation is not None and cancellation is not None:
             cancellation, forget = parent.cancellation.joined(cancellation)
@@ -186,7 +186,7 @@ class Dispatcher:
     ) -> int:
         """Runs a command from Python, in an instance of its own, and returns its exit status."""
         parent = current_context()
-        if parent is not None and parent.ceiling:
+        if parent is not None and parent.restricted:
             refuse_call(target, parent)
         deadline = None if timeout is None else deadline_in(timeout)
         route = self._routes.get(target)
@@ -274,6 +274,13 @@ class Dispatcher:
         try:
             return self.route(call.entry_id, call)
         except PolycallError as error:
+            caller = call.parent
+            if (
+                isinstance(error, NotFoundError)
+                and caller is not None
+                and (caller.callees is not None or caller.ceiling)
+            ):
+                error.hint = None  # near names may be those of entries that it may not call, and need not know of
             if not error.frames:
                 callers = () if call.parent is None else call.parent.frames()
                 error.frames = (*callers, *self._callee(call.entry_id))
@@ -352,9 +359,7 @@ class Dispatcher:
         with self._lock:
             present = self._is_present(target, preparation)
             if present:
-                self._routes[target] = route
-                if route.shrinks:
-                    self._janitor.watch(route.pool)
+                self._add_route(route)
         if not present:
             route.pool.retire()
         if self._closed:
@@ -397,12 +402,13 @@ class Dispatcher:
         """Prepares an entry of `index` for a look at it, without routing calls to it; see `Runtimes.inspect`."""
         return self._stack.run(CallContext(str(entry.id), ""), lambda: self._runtimes.inspect(entry, index))
 
-    def put(self, declare: Callable[[Index], Put], *, replace: bool) -> Entry:
+    def put(self, declare: Callable[[Index], Put], *, replace: bool, prepare: bool = False) -> Entry:
         """Puts an entry of Python's there: another one, or in the place of the one that is there.
 
         Args:
             declare: Reads it, with the settings of an index.
             replace: Whether there may be one.
+            prepare: Whether it must be ready to call before it is there.
 
         Returns:
             The entry.
@@ -410,18 +416,41 @@ class Dispatcher:
         Raises:
             ValueError: The id is taken.
             DeclarationError: It is wrong, or does not go with the others.
+            PolycallError: It is to be prepared, and cannot be.
             PoolClosedError: The registry is closed.
         """
         while True:
-            settings = self.index.settings
-            put = declare(self.index)
+            index = self.index
+            put = declare(index)
+            route = self._prepared(put, index, replace=replace) if prepare else None
+            retired = [] if route is None else [route]
             with self._lock:
                 self._check_open(str(put.entry.id))
-                if settings is not self.index.settings:  # the project was reloaded meanwhile
-                    continue
-                retired = self._replace(*self._additions.put(self.index, put, replace=replace))
+                # Else the project was reloaded meanwhile, or what was prepared may be made of entries that are others.
+                is_present = self.index is index if prepare else self.index.settings is index.settings
+                if is_present:
+                    retired = self._replace(*self._additions.put(self.index, put, replace=replace))
+                    self._add_route(route)
             _retire(retired)
-            return put.entry
+            if is_present:
+                return put.entry
+
+    def _prepared(self, put: Put, index: Index, *, replace: bool) -> Route | None:
+        """Returns a route for an entry that is not there yet; None if it is of a kind that is not called."""
+        with self._lock:
+            changed = self._additions.check(index, put, replace=replace)
+        if not is_callable(put.entry):
+            self.inspect(put.entry, changed)
+            return None
+        call = CallContext(str(put.entry.id), "")
+        return self._stack.run(call, lambda: self._new_route(str(put.entry.id), changed, call))
+
+    def _add_route(self, route: Route | None) -> None:
+        """Sends calls down a route from now on, with the lock held."""
+        if route is not None:
+            self._routes[route.entry_id] = route
+            if route.shrinks:
+                self._janitor.watch(route.pool)
 
     def remove(self, entry_id: EntryId) -> None:
         """Takes an entry away that Python has put there.

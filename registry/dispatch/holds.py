@@ -187,7 +187,7 @@ class Hold:
 
     def call(self, state: ResourceState, name: str, arguments: Sequence[Value], caller: CallContext) -> Value:
         """Calls a method on behalf of a guest; see `polycall.interop.resources.Keeper`."""
-        if caller.callees is not None or caller.ceiling:
+        if caller.restricted:
             refuse_call(self.route.entry_id, caller)
         taken, values = self._method(state, name, arguments)
         context = self.route.frame(caller)

@@ -65,6 +65,13 @@ def test_without_a_list_everything_may_be_called_with_an_empty_one_nothing(regis
     assert registry.call("app:none", "app:ok", returns=str).startswith(told)
 
 
+def test_who_may_not_call_everything_is_told_no_near_names(registry: polycall.Registry) -> None:
+    registry.add(lua("app:ask", ASK, calls=["app:*"]))
+    registry.add(lua("app:free", ASK))
+    assert "host:no" in registry.call("app:free", "host:noo", returns=str)
+    assert registry.call("app:ask", "app:noo") == "NotFound: there is no entry app:noo"
+
+
 def test_a_callee_has_its_own_list_and_not_its_callers(registry: polycall.Registry) -> None:
     registry.add(lua("host:relay", ASK))
     registry.add(lua("app:ask", ASK, calls=["host:relay"]))

@@ -187,6 +187,43 @@ def test_a_call_that_runs_ends_on_the_code_that_it_began_with(bare: polycall.Reg
     assert results == ["old"]
 
 
+def test_what_must_be_ready_first_is_not_there_if_it_cannot_be(bare: polycall.Registry) -> None:
+    bare.add(lua("app:x", "1"), prepare=True)
+    assert bare.stats().entries["app:x"].calls == 0
+    assert bare.call("app:x") == 1
+    broken = {**lua("app:x", "1"), "source": "return {"}
+    with pytest.raises(polycall.PreparationError, match="app:x:1: "):
+        bare.replace(broken, prepare=True)
+    assert bare.call("app:x") == 1
+    with pytest.raises(polycall.MissingExportError):
+        bare.add({**lua("app:y", "1"), "method": "g"}, prepare=True)
+    assert "app:y" not in bare
+    with pytest.raises(polycall.PreparationError):
+        bare.add({"id": "app:lib", "kind": "library.lua", "source": "return {"}, prepare=True)
+    bare.replace(lua("app:x", "2"), prepare=True)
+    assert bare.call("app:x") == 2
+
+
+def test_what_is_prepared_is_of_the_entries_that_are_there_by_then(
+    bare: polycall.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare.add(library("app:lib", 1))
+    dispatcher = bare._dispatcher
+    prepared = dispatcher._prepared
+    turns: list[int] = []
+
+    def meanwhile(*arguments: Any, **options: Any) -> Any:
+        route = prepared(*arguments, **options)
+        turns.append(1)
+        if len(turns) == 1:
+            bare.replace(library("app:lib", 2))
+        return route
+
+    monkeypatch.setattr(dispatcher, "_prepared", meanwhile)
+    bare.add(lua("app:user", "require('lib').offset", imports={"lib": "lib"}), prepare=True)
+    assert (bare.call("app:user"), len(turns)) == (2, 2)
+
+
 def test_what_is_removed_is_gone_and_its_id_free(bare: polycall.Registry) -> None:
     bare.add(lua("app:x", "1"))
     assert bare.call("app:x") == 1
