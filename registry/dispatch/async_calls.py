@@ -8,8 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
-from weakref import WeakSet
+from typing import TYPE_CHECKING
 
 from polycall.interop.context import Cancellation
 from polycall.interop.errors import DeadlineError, PoolClosedError
@@ -18,16 +17,15 @@ from polycall.interop.ids import cut
 from polycall.interop.places import PLACE
 from polycall.interop.values import Value
 from polycall.registry.dispatch.python_functions import current_context
+from polycall.registry.dispatch.threads import SHARED_THREADS, SharedThreads
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import Future
 
-__all__ = ["AsyncCalls", "SharedThreads", "owner_thread"]
-
-T = TypeVar("T")
+__all__ = ["AsyncCalls", "owner_thread"]
 
 _PLACES = 64
-"""Calls from outside of one registry that run at a time, without those that wait."""
+"""Calls from outside that run at a time, without those that wait."""
 
 _THREADS = 4096
 """Of calls from outside, with those that wait: each has its own stack, and as much of its memory as it has used."""
@@ -40,86 +38,6 @@ def owner_thread() -> int:
     return 0 if _awaited.get() else threading.get_ident()
 
 
-class SharedThreads:
-    """The threads of all registries: as many as there were calls at one time. They do not grow with registries."""
-
-    def __init__(self) -> None:
-        self._lock = new_lock()
-        self._executor: ThreadPoolExecutor | None = None
-        self._users: WeakSet[AsyncCalls] = WeakSet()  # that are not closed; what is forgotten is none
-        self._running = self._most = 0
-        watch_forks(self)
-
-    @property
-    def started(self) -> bool:
-        """Whether there are any."""
-        return self._executor is not None
-
-    def enter(self, user: AsyncCalls) -> None:
-        """Says that a registry will use them, until it calls `leave`."""
-        with self._lock:
-            self._users.add(user)
-
-    def submit(self, work: Callable[[], None]) -> None:
-        """Has a thread do something, which must not raise.
-
-        Raises:
-            RuntimeError: There is no thread, and the system gives none.
-        """
-        with self._lock:
-            self._executor = self._executor or executor(_THREADS)
-            try:
-                self._executor.submit(self._do, work, self._executor)
-            except RuntimeError:
-                if not self._running:
-                    self._executor = None
-                    raise
-                # It is in the queue of the threads that there are, so it will be served.
-            self._running += 1
-            self._most = max(self._most, self._running)
-
-    def _do(self, work: Callable[[], None], home: ThreadPoolExecutor) -> None:
-        work()
-        with self._lock:
-            if home is self._executor:  # else the call forked, and this is the child
-                self._running -= 1
-                self._end()
-
-    def _end(self) -> ThreadPoolExecutor | None:
-        """Lets threads go that nobody needs any more, and returns whose they are; the lock is held."""
-        if self._running or (self._users and self._most <= _PLACES):
-            return None
-        self._most = 0  # if many have waited, their stacks go with them
-        threads, self._executor = self._executor, None
-        if threads is not None:
-            threads.shutdown(wait=False)
-        return threads
-
-    def leave(self, user: AsyncCalls, *, wait: bool) -> None:
-        """Says that a registry needs them no more; with the last one they end."""
-        with self._lock:
-            self._users.discard(user)
-            ending = self._end()
-        if ending is not None and wait:
-            ending.shutdown(wait=True)
-
-    def after_fork(self) -> None:
-        """Forgets the threads, which a forked child does not have: its first call starts others."""
-        self._executor = None
-        self._running = self._most = 0
-
-
-def executor(threads: int) -> ThreadPoolExecutor:
-    """Returns threads for calls."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # a command that only lists must not pay for it
-
-    return ThreadPoolExecutor(threads, thread_name_prefix="polycall")
-
-
-_SHARED = SharedThreads()
-"""By process."""
-
-
 class AsyncCalls:
     """Threads for calls from outside, of which 64 may run at a time, and one more for each call of a Python function.
 
@@ -128,16 +46,15 @@ class AsyncCalls:
     its like.
     """
 
-    def __init__(self, threads: SharedThreads = _SHARED) -> None:
+    def __init__(self, threads: SharedThreads = SHARED_THREADS) -> None:
         self._lock = new_lock()
         self._closed = False
         self._threads = threads
-        self._uses_threads = False
+        self._here = threading.local()
         self._queued: deque[_Work] = deque()
         self._running = 0
         self._on_threads = 0  # those that wait as well
         self._ended = threading.Event()
-        self._here = threading.local()
         self._generation = object()
         watch_forks(self)
 
@@ -198,11 +115,9 @@ class AsyncCalls:
                 self._queued.append(queued)
                 self._let_in()
                 return queued.future
-        own = executor(1)
-        try:
-            return own.submit(self._marked, lambda: variables.run(work))
-        finally:
-            own.shutdown(wait=False)  # its thread ends with the call
+        nested = _Work(Future(), lambda: variables.run(work))
+        self._threads.do(self, lambda: self._marked(nested))
+        return nested.future
 
     # --- places ---
 
@@ -230,40 +145,49 @@ class AsyncCalls:
         """Gives free places to queued calls; the lock is held. Raises nothing: it may be another call that waits."""
         while self._queued and self._running < _PLACES and self._on_threads < _THREADS:
             queued = self._queued.popleft()
-            if not self._uses_threads:
-                self._uses_threads = True
-                self._threads.enter(self)
             try:
-                self._threads.submit(partial(self._serve, queued, self._generation))
-            except RuntimeError as error:  # the system gives no thread
+                self._threads.do(self, partial(self._serve, queued, self._generation))
+            except RuntimeError as error:  # the system gives no thread more
+                if self._on_threads:
+                    self._queued.appendleft(queued)  # until one of them ends
+                    return
                 queued.fail(error)
                 continue
             self._running += 1
             self._on_threads += 1
 
-    def _serve(self, queued: _Work, generation: object) -> None:
-        self._marked(queued.run)
-        with self._lock:
-            if generation is not self._generation:
-                return  # the call forked, and this is the child
-            self._running -= 1
-            self._on_threads -= 1
-            self._let_in()
-            self._note_end()
+    def _serve(self, queued: _Work | None, generation: object) -> None:
+        while queued is not None:
+            self._marked(queued)
+            with self._lock:
+                if generation is not self._generation:
+                    return  # the call forked, and this is the child
+                self._running -= 1
+                self._on_threads -= 1
+                queued = self._next()  # in this thread, which is there
+                self._let_in()
+                self._tell_if_ended()
 
-    def _note_end(self) -> None:
-        if self._closed and not self._on_threads and not self._queued:
-            self._ended.set()
-
-    def _marked(self, work: Callable[[], T]) -> T:
+    def _marked(self, work: _Work) -> None:
         self._here.ours = True
         try:
-            return work()
+            work.run()
         finally:
             del self._here.ours
 
+    def _next(self) -> _Work | None:
+        if not self._queued or self._running >= _PLACES:
+            return None
+        self._running += 1
+        self._on_threads += 1
+        return self._queued.popleft()
+
+    def _tell_if_ended(self) -> None:
+        if self._closed and not self._on_threads and not self._queued:
+            self._ended.set()
+
     def after_fork(self) -> None:
-        """Forgets the threads, which a forked child does not have: its first call starts others."""
+        """Forgets the calls of threads that a forked child does not have."""
         self._generation = object()
         self._queued.clear()
         self._running = self._on_threads = 0
@@ -274,14 +198,12 @@ class AsyncCalls:
         From within a call it does not wait: the call would wait for itself.
         """
         with self._lock:
-            used, self._uses_threads = self._uses_threads, False
             self._closed = True
-            self._note_end()
+            self._tell_if_ended()
         waits = current_context() is None and not hasattr(self._here, "ours")
         if waits:
             self._ended.wait()
-        if used:
-            self._threads.leave(self, wait=waits)
+        self._threads.leave(self, wait=waits)
 
 
 class _Place:
