@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from polycall.interop.callees import CalleePattern, Callees
@@ -62,8 +63,13 @@ def narrowing(limits: Mapping[str, int] | None, calls: Iterable[str] | None) -> 
         raise TypeError(f'calls is a text; it must be a list, such as ["{calls}"]')
     return Narrowing(
         None if limits is None else _limits(limits),
-        None if calls is None else Callees(_pattern(each) for each in calls),
+        None if calls is None else _callees(tuple(calls)),
     )
+
+
+@lru_cache(256)
+def _callees(patterns: tuple[str, ...]) -> Callees:
+    return Callees(_pattern(each) for each in patterns)
 
 
 def _pattern(text: str) -> str:
