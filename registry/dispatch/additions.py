@@ -101,8 +101,12 @@ class Additions:
         del self._puts[entry_id]
         return changed, self._relinked(linkage, entry, put.covers)
 
-    def over(self, declared: Index) -> tuple[Index, dict[EntryId, Put]]:
+    def over(self, declared: Index, present: Index) -> tuple[Index, dict[EntryId, Put]]:
         """Returns the index of the files with all that Python has put there, and the same anew; `take` takes it.
+
+        Args:
+            declared: What the files declare now.
+            present: The index until now: what Python has put there is read again only if the settings are others.
 
         Raises:
             DeclarationError: The two do not go together.
@@ -114,7 +118,8 @@ class Additions:
                 what = "an entry was added from Python" if put.function is None else "a Python function is registered"
                 problems.append(there.problem("", f"the id {entry_id} is taken: {what} under it"))
                 continue
-            entry, wrong = (put.entry, []) if put.declare is None else put.declare(declared)
+            again = put.declare if declared.settings != present.settings else None
+            entry, wrong = (put.entry, list[Problem]()) if again is None else again(declared)
             problems += wrong
             puts[entry_id] = put._replace(entry=entry, covers=there)
             index = index.with_entry(entry)

@@ -496,7 +496,7 @@ class Dispatcher:
             declared = read()
             with self._lock:
                 self._check_open()
-                index, puts = self._additions.over(declared)
+                index, puts = self._additions.over(declared, self.index)
                 changes = changes_between(self.index, index)
                 self._additions.take(puts)
                 retired = self._swap(index, changes)

@@ -25,6 +25,7 @@ from polycall.interop.resources import ResourceState, states_in
 from polycall.interop.values import Value, plain_all
 from polycall.registry.dispatch.async_calls import owner_thread
 from polycall.registry.dispatch.held_call import FAILED, HeldCall
+from polycall.registry.dispatch.python_functions import current_context
 
 if TYPE_CHECKING:
     from polycall.registry.dispatch.dispatcher import Dispatcher
@@ -202,6 +203,9 @@ class Hold:
         cancellation: Cancellation | None,
     ) -> Value:
         """Calls a method from Python; see `polycall.interop.resources.Keeper`."""
+        caller = current_context()
+        if caller is not None and caller.restricted:
+            refuse_call(self.route.entry_id, caller)
         taken, values = self._method(state, name, plain_all(arguments, "$.args", self._dispatcher.admits))
         return self._dispatcher.call_taken(self.route, taken, values, timeout, cancellation)
 

@@ -35,7 +35,7 @@ class Index:
         settings: The project's; what they say of entries is in the entries already.
     """
 
-    __slots__ = ("_alike", "_nested", "_ordered", "by_id", "root", "settings", "warnings")
+    __slots__ = ("_alike", "_nested", "_ordered", "_variables", "by_id", "root", "settings", "warnings")
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Index:
         self._ordered: tuple[Entry, ...] | None = None
         self._alike: SharedMap[str, str] | None = None
         self._nested: Mapping[Entry, Nested] | None = None
+        self._variables: Mapping[str, Entry] | None = None
         self.root = root
         self.warnings = tuple(warnings)
         self.settings = settings
@@ -81,6 +82,15 @@ class Index:
         if self._nested is None:  # what leads to the outer one is the host's
             self._nested = nesting(self.find(kind="fs.directory"), self.root)
         return self._nested
+
+    def variables(self) -> Mapping[str, Entry]:
+        """Returns the ``env.variable`` entries by their public names."""
+        if self._variables is None:
+            entries = (
+                entry for entry in self.by_id.values() if entry.kind == "env.variable" and entry.spec is not None
+            )
+            self._variables = {entry.spec.variable: entry for entry in entries}
+        return self._variables
 
     def find(
         self, *, namespace: str | None = None, kind: str | None = None, meta: Mapping[str, Any] | None = None
@@ -118,8 +128,11 @@ class Index:
     def _with(self, by_id: SharedMap[EntryId, Entry], *changed: Entry | None) -> Self:
         index = type(self)((), self.root, self.warnings, self.settings)
         index.by_id = by_id
-        if all(entry is None or entry.kind != "fs.directory" for entry in changed):
+        kinds = {entry.kind for entry in changed if entry is not None}
+        if "fs.directory" not in kinds:
             index._nested = self._nested
+        if "env.variable" not in kinds:
+            index._variables = self._variables
         return index
 
     def __contains__(self, entry_id: object) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import polycall
+from attacks import Attack, attacks
 from linked_guests import RATE, TAX, relay
 from projects import GUESTS, hash_of, write_project
 from resource_guests import carts_wat
@@ -38,6 +39,10 @@ def registry() -> Iterator[polycall.Registry]:
         yield made
 
 
+@attacks(
+    Attack("calling an entry that its list has not", "Lua", "PermissionDenied", "one that it has is reached"),
+    Attack("the same, from a worker", "Lua", "PermissionDenied", "one that it has is reached"),
+)
 @pytest.mark.parametrize("isolation", ["none", "process"])
 def test_a_lua_guest_calls_what_its_list_has_and_nothing_else(registry: polycall.Registry, isolation: str) -> None:
     registry.add(lua("app:ask", ASK, calls=["app:*", "host:ok"], isolation=isolation))
@@ -65,6 +70,14 @@ def test_without_a_list_everything_may_be_called_with_an_empty_one_nothing(regis
     assert registry.call("app:none", "app:ok", returns=str).startswith(told)
 
 
+@attacks(
+    Attack(
+        "learning names of others from what is not there",
+        "Lua",
+        "NotFound, no near names",
+        "without a list, some",
+    ),
+)
 def test_who_may_not_call_everything_is_told_no_near_names(registry: polycall.Registry) -> None:
     registry.add(lua("app:ask", ASK, calls=["app:*"]))
     registry.add(lua("app:free", ASK))
@@ -81,6 +94,15 @@ def test_a_callee_has_its_own_list_and_not_its_callers(registry: polycall.Regist
     assert registry.call("app:ask", "host:relay", "host:ok") == "reached"
 
 
+@attacks(
+    Attack(
+        "calling what a call may not lead to, through another entry",
+        "Lua",
+        "PermissionDenied",
+        "what it may is reached",
+    ),
+    Attack("the same, through a function of Python", "Lua", "PermissionDenied", "what it may is reached"),
+)
 @pytest.mark.parametrize("isolation", ["none", "process"])
 def test_the_list_of_a_call_holds_for_all_that_it_leads_to(registry: polycall.Registry, isolation: str) -> None:
     registry.add(lua("app:ask", ASK, isolation=isolation))
@@ -106,6 +128,14 @@ def test_lists_of_calls_in_calls_hold_together(registry: polycall.Registry) -> N
     assert registry.call("app:ask", "py:less", "app:ok", calls=calls) == "reached"
 
 
+@attacks(
+    Attack(
+        "calling what a call may not lead to, through a coroutine",
+        "Lua",
+        "PermissionDenied",
+        "what it may is reached",
+    ),
+)
 def test_async_calls_are_held_to_both_lists(registry: polycall.Registry) -> None:
     registry.add(lua("app:ask", ASK, calls=["host:*"]))
 
@@ -127,6 +157,10 @@ def test_async_calls_are_held_to_both_lists(registry: polycall.Registry) -> None
     assert all(each.startswith("PermissionDenied: app:ask may not call") for each in (denied, own, below))
 
 
+@attacks(
+    Attack("calling an entry that its list has not, by funcs", "component", "err", "one that it has answers"),
+    Attack("the same, from a worker", "component", "err", "one that it has answers"),
+)
 @pytest.mark.parametrize("isolation", ["none", "process"])
 def test_a_component_calls_what_its_list_has_through_funcs(tmp_path: Path, isolation: str) -> None:
     digest = hash_of(GUESTS / "bin" / "caller.wasm")
@@ -147,6 +181,9 @@ entries:
         assert "leads to" in registry.call("app:relay", "host:ok", "x", calls=[], returns=dict[str, str])["err"]
 
 
+@attacks(
+    Attack("a link to an entry that its list has not", "component", "CallDeniedError", "one that it has answers"),
+)
 def test_links_are_held_to_the_list(registry: polycall.Registry) -> None:
     guest = {"kind": "function.wat", "method": "rate", "source": relay(RATE), "links": {TAX: "host.rules"}}
     registry.add(lua("host.rules:rate", "return { f = function() return 23 end }"))
@@ -170,6 +207,14 @@ end }
 USE = "return { f = function(cart) return cart:add('plum', 3) end }"
 
 
+@attacks(
+    Attack(
+        "a method of a resource of an entry that its list has not",
+        "Lua",
+        "CallDeniedError",
+        "one of another runs",
+    ),
+)
 def test_the_methods_of_a_resource_are_calls_of_its_entry(registry: polycall.Registry) -> None:
     registry.add({
         "id": "shop:cart", "kind": "function.wat", "source": carts_wat(), "imports": ["funcs"],
@@ -187,6 +232,22 @@ def test_the_methods_of_a_resource_are_calls_of_its_entry(registry: polycall.Reg
         registry.call("app:own", calls=["app:*"])
 
 
+def test_a_python_function_uses_a_resource_only_as_its_chain_allows(registry: polycall.Registry) -> None:
+    registry.add({
+        "id": "shop:cart", "kind": "function.wat", "source": carts_wat(), "imports": ["funcs"],
+        "method": "shop:carts/api@1.0.0#[constructor]cart",
+    })  # fmt: skip
+    registry.function("py:use")(lambda cart: cart.add("pear", 2))
+    with registry.call("shop:cart", returns=polycall.ResourceHandle) as cart:
+        assert registry.call("py:use", cart, calls=["shop:*"]) == 2
+        with pytest.raises(polycall.CallDeniedError, match="py:use may not call shop:cart"):
+            registry.call("py:use", cart, calls=["app:*"])
+        assert registry.call("py:use", cart) == 4
+
+
+@attacks(
+    Attack("calling from a method an entry that its list has not", "component", "not called", "one that it has is"),
+)
 def test_what_a_guest_calls_from_a_method_or_a_destructor_is_held_to_the_list_of_its_entry(
     registry: polycall.Registry,
 ) -> None:
