@@ -72,7 +72,7 @@ def test_a_thousand_guests_wait_at_the_same_time_and_all_can_be_cancelled(regist
         assert not any(task.done() for task in tasks)
         await cancelled(tasks)
         await until(all_wait(calls, 0))
-        await until(lambda: calls._threads.alive <= 64)  # a thousand stacks are given back
+        await until(lambda: calls._threads._alive <= 64)  # a thousand stacks are given back
         assert await registry.call_async(GUEST, 0) is None
 
     asyncio.run(many())
