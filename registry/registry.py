@@ -162,7 +162,7 @@ class Registry:
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
         limits: Mapping[str, int] | None = None,
-        calls: Sequence[str] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         cancellation: Cancellation | None = None,
         observer: Observer | None = None,
     ) -> Value: ...
@@ -177,7 +177,7 @@ class Registry:
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
         limits: Mapping[str, int] | None = None,
-        calls: Sequence[str] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         cancellation: Cancellation | None = None,
         observer: Observer | None = None,
     ) -> T: ...
@@ -192,7 +192,7 @@ class Registry:
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
         limits: Mapping[str, int] | None = None,
-        calls: Sequence[str] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         cancellation: Cancellation | None = None,
         observer: Observer | None = None,
     ) -> Any: ...
@@ -206,7 +206,7 @@ class Registry:
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
         limits: Mapping[str, int] | None = None,
-        calls: Sequence[str] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         cancellation: Cancellation | None = None,
         observer: Observer | None = None,
     ) -> Any:
@@ -273,7 +273,7 @@ class Registry:
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
         limits: Mapping[str, int] | None = None,
-        calls: Sequence[str] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         observer: Observer | None = None,
     ) -> Value: ...
 
@@ -287,7 +287,7 @@ class Registry:
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
         limits: Mapping[str, int] | None = None,
-        calls: Sequence[str] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         observer: Observer | None = None,
     ) -> T: ...
 
@@ -301,7 +301,7 @@ class Registry:
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
         limits: Mapping[str, int] | None = None,
-        calls: Sequence[str] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         observer: Observer | None = None,
     ) -> Any: ...
 
@@ -314,7 +314,7 @@ class Registry:
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
         limits: Mapping[str, int] | None = None,
-        calls: Sequence[str] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         observer: Observer | None = None,
     ) -> Any:
         """Like `call`, on a worker thread. Cancelling the awaiting task stops the guest as well.
@@ -354,7 +354,7 @@ class Registry:
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
         limits: Mapping[str, int] | None = None,
-        calls: Sequence[str] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         cancellation: Cancellation | None = None,
         observer: Observer | None = None,
     ) -> int:

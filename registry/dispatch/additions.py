@@ -10,7 +10,7 @@ from polycall.interop.ids import EntryId
 from polycall.registry.dispatch.python_functions import PythonFunction
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
-from polycall.registry.entries.linkage import Linkage
+from polycall.registry.entries.linkage import Linkage, by_name
 from polycall.registry.reading.python_entries import folder_problems
 
 __all__ = ["Additions", "Put"]
@@ -120,14 +120,14 @@ class Additions:
                 continue
             again = put.declare if declared.settings != present.settings else None
             entry, wrong = (put.entry, list[Problem]()) if again is None else again(declared)
-            problems += wrong
+            problems += by_name(put.entry, wrong)
             puts[entry_id] = put._replace(entry=entry, covers=there)
             index = index.with_entry(entry)
         linkage = Linkage(index) if puts else None
         for put in puts.values():
             if linkage is not None:
-                problems += linkage.problems(put.entry, index)
-                problems += folder_problems(put.entry, index, has_files=self._has_files)
+                problems += by_name(put.entry, linkage.problems(put.entry, index))
+                problems += by_name(put.entry, folder_problems(put.entry, index, has_files=self._has_files))
         if problems:
             raise DeclarationError(list(dict.fromkeys(problems)))
         return index, puts

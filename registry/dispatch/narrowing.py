@@ -50,7 +50,7 @@ class Narrowing(NamedTuple):
             context.limit(self.limits.execution_seconds)
 
 
-def narrowing(limits: Mapping[str, int] | None, calls: Iterable[str] | None) -> Narrowing | None:
+def narrowing(limits: Mapping[str, int] | None, calls: Iterable[str | EntryId] | None) -> Narrowing | None:
     """Reads what Python says of one call; None if that is nothing.
 
     Raises:
@@ -63,7 +63,7 @@ def narrowing(limits: Mapping[str, int] | None, calls: Iterable[str] | None) -> 
         raise TypeError(f'calls is a text; it must be a list, such as ["{calls}"]')
     return Narrowing(
         None if limits is None else _limits(limits),
-        None if calls is None else _callees(tuple(calls)),
+        None if calls is None else _callees(tuple(map(str, calls))),
     )
 
 
@@ -114,8 +114,8 @@ def limited_function(
     known = route.limited.get(tight)
     if known is None:
         known = runtimes.prepare(replace(entry, spec=replace(entry.spec, limits=tight)), index, context)
-        while len(route.limited) >= _MOST_KEPT:
-            route.limited.pop(next(iter(route.limited)), None)
+        for oldest in list(route.limited)[: 1 - _MOST_KEPT]:
+            route.limited.pop(oldest, None)
         route.limited[tight] = known
     return known
 

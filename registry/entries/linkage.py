@@ -10,7 +10,13 @@ from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
 from polycall.registry.entries.references import cycle_problems, reference_problems
 
-__all__ = ["Linkage"]
+__all__ = ["Linkage", "by_name"]
+
+
+def by_name(entry: Entry, problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Yields problems of an entry with a place that says whose they are: one of Python's stands in no file."""
+    for problem in problems:
+        yield problem if problem.line else problem._replace(file=str(entry.id))
 
 
 class Linkage:
@@ -60,8 +66,10 @@ class Linkage:
 
     def left_behind(self, entry_id: EntryId, index: Index) -> Iterator[Problem]:
         """Yields what is wrong with references to an entry, in an index that has another one there, or none."""
-        users = [index.get(user) for user in sorted(self._users.get(entry_id, ())) if user != entry_id]
-        yield from reference_problems(index.by_id, of=users)
+        for user in sorted(self._users.get(entry_id, ())):
+            if user != entry_id:
+                entry = index.get(user)
+                yield from by_name(entry, reference_problems(index.by_id, of=(entry,)))
 
     def affected(self, entry_id: EntryId) -> set[EntryId]:
         """Returns an entry and all that refer to it, directly or not."""

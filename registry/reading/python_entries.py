@@ -31,6 +31,7 @@ _NOWHERE = Mark(0, 0)
 """The place of all that stands in no file."""
 
 _BESIDE_ID = ("namespace", "name")
+_OF_FUNCTIONS = "registry.function(...) registers a Python function"
 
 
 def declared(declaration: Mapping[str, Any], index: Index, place: str) -> tuple[Entry, list[Problem]]:
@@ -57,7 +58,8 @@ def declared(declaration: Mapping[str, Any], index: Index, place: str) -> tuple[
         raise DeclarationError(report.problems)
     kind = entries[0].kind
     if report.warnings and kind not in KEPT_KINDS:  # what a file may say for somebody else, nobody says in Python
-        report.problem(_NOWHERE, "kind", f'unknown kind "{cut(kind)}"', report.warnings[0].hint)
+        hint = _OF_FUNCTIONS if kind == "function.python" else report.warnings[0].hint
+        report.problem(_NOWHERE, "kind", f'unknown kind "{cut(kind)}"', hint)
     return entries[0], report.problems
 
 

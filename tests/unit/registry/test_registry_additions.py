@@ -114,6 +114,7 @@ def test_everything_wrong_is_told_at_once_and_names_the_place(bare: polycall.Reg
             {"id": "a:x", "kind": "function.lau"},
             'add(): kind: unknown kind "function.lau" (did you mean "function.lua"',
         ),
+        ({"id": "a:x", "kind": "function.python"}, 'add(): kind: unknown kind "function.python" (registry.function(.'),
         ({"id": "a:x", "kind": "registry.entry", 5: 1}, "add(): a key must be text, got 5"),
         ({"id": "a:x", "kind": "registry.entry", "y": {"z": [b"b"]}}, "add(): y.z[0]: expected None, bool, int, float"),
         ({"id": "a:x", "kind": "registry.entry", "y": "\ud83d"}, "add(): y: expected None, bool, int"),
@@ -239,10 +240,10 @@ def test_what_is_removed_is_gone_and_its_id_free(bare: polycall.Registry) -> Non
 def test_what_others_refer_to_is_neither_removed_nor_made_something_else(bare: polycall.Registry) -> None:
     bare.add(library("app:lib", 1))
     bare.add(lua("app:user", "require('lib').offset", imports={"lib": "lib"}))
-    assert told(lambda: bare.remove("app:lib")) == ["add(): imports.lib: there is no entry app:lib"]
+    assert told(lambda: bare.remove("app:lib")) == ["app:user: imports.lib: there is no entry app:lib"]
     other = {"id": "app:lib", "kind": "registry.entry"}
     assert told(lambda: bare.replace(other)) == [
-        "add(): imports.lib: expected library.lua or function.lua, got app:lib, which is registry.entry"
+        "app:user: imports.lib: expected library.lua or function.lua, got app:lib, which is registry.entry"
     ]
     assert bare.call("app:user") == 1
     bare.remove("app:user")
@@ -303,7 +304,7 @@ def test_a_reload_that_does_not_go_with_what_python_has_added_changes_nothing(pr
     ]
     without = text.replace("    imports: {lib: lib}\n", "").replace("  - {name: lib", "  - {name: other")
     file.write_text(without)
-    assert told(project.reload) == ["add(): imports.lib: there is no entry app:lib"]
+    assert told(project.reload) == ["app:mine: imports.lib: there is no entry app:lib"]
     assert project.call("app:mine") == 0
     project.remove("app:mine")
     assert project.reload().removed == ("app:lib",)
