@@ -90,16 +90,20 @@ def folder_problems(entry: Entry, index: Index, *, has_files: bool) -> Iterator[
         return
     if entry.kind == "fs.directory" and has_files:
         folder = Path(os.path.realpath(declared_folder(entry, index.root)))
-        if folder != index.root and holds(index.root, folder):
-            message = (
-                f"{entry.spec.directory} lies in the project folder, where guests must write nothing by themselves"
-            )
+        if not holds(folder, index.root) and _meets_sources(folder, index):  # what holds the project is read-only
+            message = f"{entry.spec.directory} lies in a folder of sources, or holds one: a guest could write them"
             yield entry.problem("directory", message, "declare it in a file of the project, or use another folder")
     if entry.kind == "env.storage.file":
         holder = DataFolders(index.find(kind="fs.directory"), index.root).holder(index.root / entry.spec.file_path)
         if holder is not None:
             message = f"{entry.spec.file_path} {lies_in_data(holder)}: a guest could write it"
             yield entry.problem("file_path", message, "keep the variables outside of it")
+
+
+def _meets_sources(folder: Path, index: Index) -> bool:
+    """Says whether a folder lies in one that entries are read from, or holds one: those of modules may be anywhere."""
+    roots = {entry.source_root for entry in index.by_id.values() if entry.spec is not None and entry.location.line}
+    return any(holds(root, folder) or holds(folder, root) for root in {index.root, *roots})
 
 
 def _entry_id(node: MapNode, report: Report) -> EntryId | None:

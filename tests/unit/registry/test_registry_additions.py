@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -335,11 +336,26 @@ def test_python_makes_no_data_of_a_project(project: polycall.Registry, tmp_path:
         wrong = told(
             lambda directory=directory: project.add({"id": "a:d", "kind": "fs.directory", "directory": directory})
         )
-        assert "lies in the project folder" in wrong[0]
+        assert "lies in a folder of sources" in wrong[0]
     outside = tmp_path.parent / f"{tmp_path.name}-outside"
     project.add({"id": "a:d", "kind": "fs.directory", "directory": outside, "auto_init": True})
     variables = {"id": "a:env", "kind": "env.storage.file", "file_path": f"../{outside.name}/x.env"}
     assert any("file_path" in each for each in told(lambda: project.add(variables)))
+
+
+def test_python_makes_no_data_of_the_sources_of_a_module_elsewhere(tmp_path: Path) -> None:
+    project, module = tmp_path / "project", tmp_path / "modules" / "acme"
+    for folder in (project / "src", module):
+        folder.mkdir(parents=True)
+    (module / "_index.yaml").write_text(PROJECT)
+    (project / "wippy.lock").write_text("replacements: [{from: acme/tools, to: ../modules/acme}]\n")
+    with polycall.load(project) as registry:
+        assert registry.call("app:ask") == 1
+        for folder in (module, module / "data", module.parent):
+            declaration = {"id": "a:d", "kind": "fs.directory", "directory": folder}
+            assert "lies in a folder of sources" in told(partial(registry.add, declaration))[0]
+        registry.add({"id": "a:d", "kind": "fs.directory", "directory": tmp_path / "elsewhere", "auto_init": True})
+        registry.add({"id": "a:all", "kind": "fs.directory", "directory": tmp_path})
 
 
 def test_a_closed_registry_takes_nothing_in() -> None:
