@@ -83,7 +83,7 @@ def folder_problems(entry: Entry, index: Index, *, has_files: bool) -> Iterator[
 
     Args:
         entry: The entry.
-        index: With it, or without.
+        index: With it.
         has_files: Whether the entries of a folder are in there.
     """
     if entry.spec is None:
@@ -93,11 +93,19 @@ def folder_problems(entry: Entry, index: Index, *, has_files: bool) -> Iterator[
         if not holds(folder, index.root) and _meets_sources(folder, index):  # what holds the project is read-only
             message = f"{entry.spec.directory} lies in a folder of sources, or holds one: a guest could write them"
             yield entry.problem("directory", message, "declare it in a file of the project, or use another folder")
-    if entry.kind == "env.storage.file":
-        holder = DataFolders(index.find(kind="fs.directory"), index.root).holder(index.root / entry.spec.file_path)
+    if entry.kind in ("env.storage.file", "fs.directory"):
+        yield from _variables_in_data(entry, index)
+
+
+def _variables_in_data(entry: Entry, index: Index) -> Iterator[Problem]:
+    storages = [entry] if entry.kind == "env.storage.file" else index.find(kind="env.storage.file")
+    data = DataFolders(index.find(kind="fs.directory"), index.root)
+    for storage in storages:
+        path = storage.spec.file_path
+        holder = data.holder(index.root / path)
         if holder is not None:
-            message = f"{entry.spec.file_path} {lies_in_data(holder)}: a guest could write it"
-            yield entry.problem("file_path", message, "keep the variables outside of it")
+            message = f"{path}, the variables of {storage.id}, {lies_in_data(holder)}: a guest could write it"
+            yield entry.problem("file_path" if storage is entry else "directory", message, "keep them apart")
 
 
 def _meets_sources(folder: Path, index: Index) -> bool:

@@ -343,6 +343,22 @@ def test_python_makes_no_data_of_a_project(project: polycall.Registry, tmp_path:
     assert any("file_path" in each for each in told(lambda: project.add(variables)))
 
 
+def test_variables_and_data_are_kept_apart_whichever_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = {"id": "a:data", "kind": "fs.directory", "directory": "data", "auto_init": True}
+    variables = {"id": "a:env", "kind": "env.storage.file", "file_path": "data/x.env"}
+    for first, second, key in ((data, variables, "file_path"), (variables, data, "directory")):
+        with polycall.Registry() as registry:
+            registry.add(first)
+            (wrong,) = told(partial(registry.add, second))
+            assert wrong.startswith(
+                f"add(): {key}: data/x.env, the variables of a:env, lies in data, which a:data hands"
+            )
+            registry.add({**data, "id": "a:other", "directory": "other"})
+
+
 def test_python_makes_no_data_of_the_sources_of_a_module_elsewhere(tmp_path: Path) -> None:
     project, module = tmp_path / "project", tmp_path / "modules" / "acme"
     for folder in (project / "src", module):
