@@ -426,9 +426,8 @@ class Dispatcher:
             retired = [] if route is None else [route]
             with self._lock:
                 self._check_open(str(put.entry.id))
-                # Else the project was reloaded meanwhile, or what was prepared may be made of entries that are others.
-                is_present = self.index is index if prepare else self.index.settings is index.settings
-                if is_present:
+                is_present = self.index.settings is index.settings and self.index.has_below(put.entry, index)
+                if is_present:  # else it was read with other settings, or made of entries that are others by now
                     retired = self._replace(*self._additions.put(self.index, put, replace=replace))
                     self._add_route(route)
             _retire(retired)

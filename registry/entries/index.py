@@ -111,6 +111,20 @@ class Index:
             and fits(entry)
         ]
 
+    def has_below(self, entry: Entry, other: Index) -> bool:
+        """Says whether all that an entry refers to, directly or not, is here what it is in another index."""
+        seen, ahead = set[EntryId](), [reference.target for reference in entry.references]
+        while ahead:
+            target = ahead.pop()
+            if target in seen:
+                continue
+            seen.add(target)
+            found = self.by_id.get(target)
+            if found is not other.by_id.get(target):
+                return False
+            ahead += [reference.target for reference in found.references] if found else ()
+        return True
+
     def with_entry(self, entry: Entry) -> Self:
         """Returns an index that has an entry, instead of the one of its id if there is one."""
         old = self.by_id.get(entry.id)

@@ -221,6 +221,15 @@ def test_what_is_prepared_is_of_the_entries_that_are_there_by_then(
             bare.replace(library("app:lib", 2))
         return route
 
+    def nothing_to_do_with_it(*arguments: Any, **options: Any) -> Any:
+        turns.append(1)
+        bare.replace(library("app:other", 1))
+        return prepared(*arguments, **options)
+
+    monkeypatch.setattr(dispatcher, "_prepared", nothing_to_do_with_it)
+    bare.add(lua("app:alone", "1"), prepare=True)
+    assert len(turns) == 1
+    turns.clear()
     monkeypatch.setattr(dispatcher, "_prepared", meanwhile)
     bare.add(lua("app:user", "require('lib').offset", imports={"lib": "lib"}), prepare=True)
     assert (bare.call("app:user"), len(turns)) == (2, 2)
