@@ -15,6 +15,7 @@ from benchmarks.harness import FULL, Case, Effort, Measurement, compare, show
 from benchmarks.project import opened
 from polycall.interop.context import CallContext
 from polycall.lua_runtime.instance import LuaInstance
+from polycall.lua_runtime.kernel import Kernel
 from polycall.wasm_runtime.function import WasmInstance
 
 __all__ = ["measure"]
@@ -69,11 +70,12 @@ def _route(registry: polycall.Registry, target: str, *arguments: Any) -> tuple[A
 def _lua(registry: polycall.Registry) -> list[Case]:
     route, instance, context = _route(registry, "bench:same", 1)
     assert isinstance(instance, LuaInstance)
-    assert instance._kernel is not None
+    kernel = instance._kernel
+    assert isinstance(kernel, Kernel)
     alone = "lupa: a number"
     return [
         Case(alone, partial(plain.lua_same(), 1)),
-        Case("Lua: with xpcall around it, and its result judged", partial(instance._kernel.enter, 1), alone),
+        Case("Lua: with xpcall around it, and its result judged", partial(kernel._enter, 1), alone),
         Case("Lua: with its arguments judged, its errors told", partial(instance.call, (1,), context), alone),
         Case("Lua: with its pool, its depth and its stack", partial(route.run, (1,), context, 32), alone),
         Case("Lua: Registry.call", partial(registry.call, "bench:same", 1), alone),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from lua_guests import core_engine
+from lua_guests import sandbox
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import (
     CancelledError,
@@ -77,7 +77,7 @@ class Language(NamedTuple):
         if self.isolated:
             return IsolationRuntime(_NoCalls(), cache_directory=self.cache).prepare(program)
         if isinstance(program, LuaProgram):
-            return LuaRuntime(_NoCalls(), GuestYaml(), core=core_engine).prepare(program)
+            return LuaRuntime(_NoCalls(), GuestYaml(), sandbox=sandbox).prepare(program)
         return WasmRuntime(_NoCalls(), self.cache).prepare(program)
 
     def context(self, **options: object) -> CallContext:
