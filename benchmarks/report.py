@@ -47,6 +47,11 @@ lines. Threads that sleep are Python's, with nothing to do but that.
 `isolation: sandbox`: Lua runs inside of WebAssembly. Plain is the same entry in the host's Lua, but where a row names
 plain lupa. An epoch interrupts the sandbox, which costs a loop the same with a deadline and without.
 """,
+    "Embedding": """
+Entries that are added to a registry at run time and removed again, without what it takes to compile them. Calls of
+`call_async` are made in other threads than the event loop's: each takes two hand-overs between threads. A limit of
+memory for one call is an instance of its own, from a Lua state on.
+""",
     "Isolation": """
 `isolation: process`: an instance is a worker process.
 """,

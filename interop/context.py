@@ -6,16 +6,18 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from polycall.interop.errors import CancelledError, DeadlineError, DepthError, Frame, raise_if
 from polycall.interop.forks import new_lock
+from polycall.interop.public import public
 from polycall.interop.values import describe
 
 if TYPE_CHECKING:
+    from polycall.interop.callees import Callees
     from polycall.interop.observer import Observer
     from polycall.interop.resources import Keeper
     from polycall.interop.values import Value
@@ -31,22 +33,23 @@ _LAZILY = new_lock()
 """Two threads of one chain that ask at once for its id, or its files, must get the same."""
 
 
+@public
 class Cancellation:
     """A switch that stops a call chain from another thread; it goes on once and stays on."""
 
     def __init__(self) -> None:
         self.cancelled = False
         # Guarded by no lock: a signal handler may cancel in the very thread that it interrupted in here. What is done
-        # to the list is atomic; `on_cancel` looks at the switch after adding, `cancel` at the list after switching.
-        self._wakers: list[Callable[[], None]] = []
+        # to the dict is atomic; `on_cancel` looks at the switch after adding, `cancel` at the dict after switching.
+        self._wakers: dict[object, Callable[[], None]] = {}
 
     def cancel(self) -> None:
         """Stops every call that runs or waits under this switch, and every later one."""
         self.cancelled = True
         while True:
             try:
-                wake = self._wakers.pop(0)
-            except IndexError:
+                _, wake = self._wakers.popitem()
+            except KeyError:
                 return
             wake()
 
@@ -55,14 +58,14 @@ class Cancellation:
 
         `wake` must not block and must not raise.
         """
-        self._wakers.append(wake)
+        mark = object()  # of a switch that a thousand calls wait under, each finds its own at once
+        self._wakers[mark] = wake
         if self.cancelled:
             self.cancel()
-        return lambda: self._forget(wake)
+        return partial(self._call_off, mark)
 
-    def _forget(self, wake: Callable[[], None]) -> None:
-        with suppress(ValueError):  # it was called, or called off before
-            self._wakers.remove(wake)
+    def _call_off(self, mark: object) -> None:
+        self._wakers.pop(mark, None)  # None: it was called, or called off before
 
     def joined(self, other: Cancellation) -> tuple[Cancellation, Callable[[], None]]:
         """Returns a switch that goes on when one of two does, and how to let go of both."""
@@ -91,12 +94,16 @@ class CallContext:
         observer: Who is told of this frame and those below it, or None; the dispatcher may set it before the call runs.
         holds: Of the outermost frame alone: what keeps instances for the resources that the chain has got, in order;
             None if it has got none.
+        callees: What the entry of the frame may call; None for everything. Of this frame alone: a callee has its own.
+        ceiling: Lists that all frames of the chain from here on are held to besides.
     """
 
     __slots__ = (
         "_files",
         "_frame_id",
+        "callees",
         "cancellation",
+        "ceiling",
         "deadline",
         "depth",
         "entry_id",
@@ -119,8 +126,10 @@ class CallContext:
         self.entry_id = entry_id
         self.language = language
         self.parent = parent
+        self.callees: Callees | None = None
         if parent is None:
             self.depth = 1
+            self.ceiling: tuple[Callees, ...] = ()
             self.deadline = deadline
             self.cancellation = cancellation
             self.values = values or NO_VALUES
@@ -128,6 +137,7 @@ class CallContext:
             self.holds: dict[Keeper, None] | None = None
             return
         self.observer = parent.observer
+        self.ceiling = parent.ceiling
         self.depth = parent.depth + 1
         inherited = parent.deadline
         self.deadline = inherited if deadline is None or (inherited is not None and inherited < deadline) else deadline
@@ -138,6 +148,11 @@ class CallContext:
     def guarded(self) -> bool:
         """Whether the call may have to be interrupted: a runtime pays for interruption only then."""
         return self.deadline is not None or self.cancellation is not None
+
+    @property
+    def restricted(self) -> bool:
+        """Whether there is anything that it may not call."""
+        return self.callees is not None or bool(self.ceiling)
 
     @property
     def frame_id(self) -> str:

@@ -10,11 +10,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import lua_guests
+from effort import WHOLE, times
 from lua_differences import difference, is_endless
 
 # No test is timed: a busy machine must not fail one.
 settings.register_profile(
-    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors]
+    "untimed",
+    max_examples=times(100, 25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
 )
 settings.load_profile("untimed")
 
@@ -57,7 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds ``--lua``."""
     choices = ("both", "all", "host", "sandbox")
     help_ = "Lua tests: in both engines, in both under all limits, in the host's alone, in the sandbox alone"
-    parser.addoption("--lua", choices=choices, default="both", help=help_)
+    parser.addoption("--lua", choices=choices, default="all" if WHOLE else "both", help=help_)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from polycall.registry.documents.nodes import ListNode, MapNode, Mark, Node, Sca
 from polycall.registry.documents.problems import Report
 from polycall.registry.documents.text_files import UnreadableError, read_beginning, read_text
 from polycall.registry.documents.yaml_document import read_yaml
+from polycall.registry.entries.decode import TEXT
 from polycall.registry.entries.kinds import FILE_KEYS
 from polycall.registry.reading.discovery import SUFFIXES, SourceFile
 
@@ -44,9 +46,11 @@ class EntryFile(NamedTuple):
         report: What is wrong with it.
         namespace: As declared; "" if it is no proper name.
         meta: The metadata of all its entries.
+        calls: The list ``calls`` at its top: the entries that those of its entries may call which do not say it.
+        text_name: What the errors of guests call a text in it; None for the name of the file.
         isolation: The isolation of all its entries that declare none, or None.
         entries: Each entry with its path, such as ``entries[0]``.
-        file_values: The values that begin with ``file://``, with their paths.
+        file_values: The values that begin with ``file://`` and stand for a file, with their paths.
         complete: False if some of its entries are unknown because the file cannot be read.
     """
 
@@ -54,10 +58,12 @@ class EntryFile(NamedTuple):
     report: Report
     namespace: str
     meta: MapNode | None = None
-    isolation: str | None = None
     entries: tuple[tuple[MapNode, str], ...] = ()
     file_values: tuple[tuple[ScalarNode, str], ...] = ()
     complete: bool = True
+    calls: Node | None = None
+    text_name: str | None = None
+    isolation: str | None = None
 
 
 def read_entry_file(source: SourceFile, report: Report) -> EntryFile | None:
@@ -168,9 +174,26 @@ def _entry_file(source: SourceFile, report: Report, document: Document, root: Ma
         items = {key: item for key, item in root.items.items() if key not in ("version", "namespace")}
         entry = MapNode(root.line, root.column)
         entry.items, entry.marks = items, root.marks
-        return EntryFile(source, report, namespace, entries=((entry, ""),), file_values=tuple(document.file_values))
-    meta, isolation, entries = _meta(root, report), _isolation(root, report), tuple(_entries(root, report))
-    return EntryFile(source, report, namespace, meta, isolation, entries, tuple(document.file_values))
+        return EntryFile(source, report, namespace, None, ((entry, ""),), _file_values(document, (entry,)))
+    meta, entries = _meta(root, report), tuple(_entries(root, report))
+    files = _file_values(document, (entry for entry, _ in entries))
+    isolation, calls = _isolation(root, report), root.items.get("calls")
+    return EntryFile(source, report, namespace, meta, entries, files, isolation=isolation, calls=calls)
+
+
+def _file_values(document: Document, entries: Iterable[MapNode]) -> tuple[tuple[ScalarNode, str], ...]:
+    """Returns the values that stand for files: all that look like it but the texts of ``source: {text: ...}``."""
+    if not document.file_values:
+        return ()
+    texts = {id(text) for entry in entries for text in _texts(entry)}
+    return tuple(value for value in document.file_values if id(value[0]) not in texts)
+
+
+def _texts(entry: MapNode) -> Iterator[Node]:
+    for holder in (entry, entry.items.get("data")):
+        source = holder.items.get("source") if isinstance(holder, MapNode) else None
+        if isinstance(source, MapNode) and TEXT in source.items:
+            yield source.items[TEXT]
 
 
 def _namespace(node: Node, report: Report) -> str:
