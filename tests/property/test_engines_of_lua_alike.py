@@ -85,10 +85,14 @@ end
 _PLACE = re.compile(r"^lua/main\.lua:\d+: ")
 _ARGUMENT = re.compile(r"#\d+ to '(?:\w+\.)?\w+'")
 
+_TOO_LARGE = ("resulting string too large", "string.rep: the result would be larger than 64 MiB")
+
 
 def same_words(outcome: Value) -> Value:
     """Returns an outcome without what the two may say differently."""
     if isinstance(outcome, str):
+        if outcome.endswith(_TOO_LARGE):
+            return "too large"
         return _ARGUMENT.sub("", _PLACE.sub("", outcome)).replace("got no value", "got nil")
     return [same_words(each) for each in outcome] if isinstance(outcome, list) else outcome
 
