@@ -32,10 +32,10 @@ class Clock:
         """
         if function == _NOW:
             return int(time.time())
-        if function == _CLOCK:
-            _double.pack_into(region, 0, time.process_time())
-            return 1
         try:
+            if function == _CLOCK:
+                _double.pack_into(region, 0, time.process_time())
+                return 1
             return self._dated(function, region[:_MOMENT_BYTES])
         except (OverflowError, ValueError, OSError, struct.error):
             return 0
@@ -47,10 +47,8 @@ class Clock:
             moment[_TEXT_AT : _TEXT_AT + len(text)] = text
             return len(text)
         if function == _SECONDS:
-            second, minute, hour, day, month, year, weekday, yearday, summer = _fields.unpack_from(
-                moment, _seconds.size
-            )
-            date = (year + 1900, month + 1, day, hour, minute, second, (weekday - 1) % 7, yearday + 1, summer)
+            second, minute, hour, day, month, year, *_, summer = _fields.unpack_from(moment, _seconds.size)
+            date = (year + 1900, month + 1, day, hour, minute, second, 0, 1, summer)
             _seconds.pack_into(moment, 0, int(time.mktime(date)))
         (seconds,) = _seconds.unpack_from(moment)
         self._shown = shown = time.gmtime(seconds) if function == _UTC else time.localtime(seconds)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import CancelledError, DeadlineError
+from polycall.interop.errors import CancelledError, DeadlineError, InternalError
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.protocols import Invoker, YamlText
 from polycall.interop.services import Services
@@ -88,8 +88,10 @@ class SandboxKernel:
         if run is None:
             run = self._lowered(arguments)
         if self._limit is not None:
-            self._admit(run)
+            self._admit(run, self._limit)
         state = self._state
+        if state is None:
+            raise InternalError("a sandboxed Lua state was called after its end", entry_id=context.entry_id)
         state.begin(context)
         try:
             return state.enter(run)
@@ -105,8 +107,8 @@ class SandboxKernel:
             run += lower(argument, f"$.args[{index}]", session.marks, session.check)
         return run
 
-    def _admit(self, run: Sequence[Any]) -> None:
-        if sum(len(item) for item in run if type(item) is bytes) > self._limit:
+    def _admit(self, run: Sequence[Any], limit: int) -> None:
+        if sum(len(item) for item in run if type(item) is bytes) > limit:
             raise memory_error(self.session)
 
     def more(self) -> tuple[Any, ...]:

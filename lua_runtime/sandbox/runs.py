@@ -17,7 +17,15 @@ from polycall.interop.resources import ResourceHandle
 from polycall.interop.values import MAX_NESTING
 from polycall.lua_runtime.values import LIST, RECORD, Mark, in_order, text_of
 
-__all__ = ["HostFunctionNumber", "MalformedRunError", "Reference", "encode", "read_run"]
+__all__ = [
+    "HostFunctionNumber",
+    "MalformedRunError",
+    "Reference",
+    "encode",
+    "encode_integer",
+    "read_run",
+    "read_scalar",
+]
 
 _NIL, _FALSE, _TRUE, _INTEGER, _FLOAT, _STRING, _FAR = range(7)
 _LIST, _RECORD, _RESOURCE, _INTEGERS, _FLOATS, _HOST_FUNCTION, _REFERENCE, _FAILED = range(7, 15)
@@ -25,6 +33,8 @@ _small, _wide, _double = struct.Struct("<BI"), struct.Struct("<Bq"), struct.Stru
 _u32, _far, _i64, _f64 = struct.Struct("<I"), struct.Struct("<II"), struct.Struct("<q"), struct.Struct("<d")
 _SIMPLE = {None: bytes([_NIL]), False: bytes([_FALSE]), True: bytes([_TRUE])}
 _NUMBER_BYTES = 8
+_LEAST_SCALAR = _small.size
+_SHORT = 1024
 _MOST_SHOWN = 300
 
 
@@ -43,6 +53,12 @@ class MalformedRunError(TrapError):
         super().__init__(
             f"what the sandbox gave is no value: {what}", hint="the guest has overwritten the engine that runs it"
         )
+
+
+def encode_integer(memory: CoreMemory, at: int, number: int) -> int:
+    """Writes a run of nothing but an integer of 64 bits; returns its size."""
+    _wide.pack_into(memory.view, at, _INTEGER, number)
+    return _wide.size
 
 
 def encode(run: Iterable[Any]) -> list[bytes]:
@@ -83,6 +99,19 @@ def _marked(mark: Mark, number: int) -> bytes:
     return _small.pack(_RECORD, number) if mark is RECORD else _wide.pack(_RESOURCE, number)
 
 
+def read_scalar(memory: CoreMemory, at: int, size: int) -> Any:
+    """Returns what a run of nothing but an integer or a short text says, else None: for most answers."""
+    if at + size > memory.size or size < _LEAST_SCALAR:
+        return None
+    view = memory.view
+    tag = view[at]
+    if tag == _INTEGER and size == _wide.size:
+        return _i64.unpack_from(view, at + 1)[0]
+    if tag == _STRING and _u32.unpack_from(view, at + 1)[0] == size - _small.size:
+        return bytes(view[at + _small.size : at + size])
+    return None
+
+
 def read_run(
     memory: CoreMemory,
     at: int,
@@ -105,11 +134,35 @@ def read_run(
         ConversionError: It comes to too much.
         PolycallError: What `resource` raises.
     """
-    reading = _Reading(memory, memory.fence(at, size, "a run")[at : at + size], check, resource)
+    run = memory.fence(at, size, "a run")[at : at + size]
     try:
-        return reading.values()
+        scalars = _scalars(bytes(run)) if size <= _SHORT else None
+        return _Reading(memory, run, check, resource).values() if scalars is None else scalars
     except (struct.error, IndexError):
         raise MalformedRunError("a run ends within a value") from None
+
+
+def _scalars(run: bytes) -> list[Any] | None:
+    """Returns the values of a short run, or None if there are any but the usual ones: for most calls."""
+    values: list[Any] = []
+    at, size = 0, len(run)
+    while at < size:
+        tag = run[at]
+        if tag == _STRING:
+            begin = at + _small.size
+            at = begin + int(_u32.unpack_from(run, at + 1)[0])
+            if at > size:
+                return None
+            values.append(run[begin:at])
+        elif tag == _INTEGER:
+            values.append(_i64.unpack_from(run, at + 1)[0])
+            at += _wide.size
+        elif tag <= _TRUE:
+            values.append(None if tag == _NIL else tag == _TRUE)
+            at += 1
+        else:
+            return None
+    return values
 
 
 class _Reading:
@@ -175,7 +228,8 @@ class _Reading:
 
     def _table(self, tag: int, depth: int) -> Any:
         if tag in {_INTEGERS, _FLOATS}:
-            return self._numbers("q" if tag == _INTEGERS else "d")
+            numbers = self._numbers()
+            return (numbers.cast("q") if tag == _INTEGERS else numbers.cast("d")).tolist()
         if tag == _RESOURCE:
             return self._handle()
         if tag in {_LIST, _RECORD}:
@@ -213,12 +267,12 @@ class _Reading:
             raise MalformedRunError("a resource where none may be")
         return self._resource(number)
 
-    def _numbers(self, kind: str) -> list[Any]:
+    def _numbers(self) -> memoryview:
         count = self._count()
         self._budget.take(values=count)
         end = self._at + count * _NUMBER_BYTES
         if end > self._size:
             raise MalformedRunError("a list of numbers ends behind its run")
-        numbers = self._run[self._at : end].cast(kind).tolist()
+        numbers = self._run[self._at : end]
         self._at = end
         return numbers

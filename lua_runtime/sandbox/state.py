@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from polycall.interop.context import CallContext
@@ -11,7 +11,7 @@ from polycall.interop.errors import InternalError, PolycallError
 from polycall.lua_runtime.failure import memory_error, raise_stopped
 from polycall.lua_runtime.sandbox.clock import CLOCK_FUNCTIONS, Clock
 from polycall.lua_runtime.sandbox.host_functions import HostFunctions
-from polycall.lua_runtime.sandbox.runs import MalformedRunError, encode, read_run
+from polycall.lua_runtime.sandbox.runs import MalformedRunError, encode, encode_integer, read_run, read_scalar
 from polycall.lua_runtime.session import Session
 
 __all__ = ["SandboxState"]
@@ -21,7 +21,7 @@ _TAKE, _NO_MEMORY, _FAULT = range(3)
 
 _SIZE = (1 << 32) - 1
 _MOST_SHOWN = 300
-_PIECE = 1 << 20
+_PIECE, _SMALL = 1 << 20, 1 << 12
 _STOP = b"stop"
 
 
@@ -43,7 +43,7 @@ class SandboxState:
         self._session = session
         self._functions = functions(session)
         self._clock: Clock | None = None
-        self._waiting: list[bytes] = []
+        self._waiting: tuple[list[bytes], int] | None = None
         self.inbox = self.inbox_bytes = 0
         self._guest = program.start(self._serve, context, memory_bytes=memory_bytes)
         self._memory = self._guest.memory
@@ -76,30 +76,36 @@ class SandboxState:
 
     def enter(self, run: Sequence[Any]) -> Any:
         """Calls the entry's function with a run of arguments; gives what ``enter`` of ``lua/guard/calls.lua`` would."""
-        return self._answer(self._enter(*self._write(encode(run))))
+        memory = self._memory
+        if len(run) == 1 and type(run[0]) is int:
+            packed = self._enter(self.inbox, encode_integer(memory, self.inbox, run[0]))
+        else:
+            packed = self._enter(*self._write(encode(run)))
+        scalar = read_scalar(memory, packed >> 32 & _SIZE, packed & _SIZE)
+        return self._answer(packed) if scalar is None else scalar
 
     def close(self) -> None:
         """Gives the memory back; harmless when repeated."""
         self._guest.close()
 
     def _write(self, pieces: list[bytes]) -> tuple[int, int]:
-        run = b"".join(pieces) if len(pieces) != 1 else pieces[0]
-        size = len(run)
+        size = sum(map(len, pieces))
         if size <= self.inbox_bytes:
-            self._memory.view[self.inbox : self.inbox + size] = run
+            self._memory.view[self.inbox : self.inbox + size] = b"".join(pieces)
             return self.inbox, size
         address = self.function("reserve")(size) & _SIZE
         if not address:
             raise memory_error(self._session)
-        self._copy(run, address)
+        self._copy(pieces, address, size)
         return address, size
 
-    def _copy(self, run: bytes, address: int) -> None:
-        view = self._memory.fence(address, len(run), "a parcel")
-        for at in range(0, len(run), _PIECE):
+    def _copy(self, pieces: Sequence[bytes], address: int, size: int) -> None:
+        """Copies pieces one behind the other; small ones together, and of large ones so much at a time."""
+        view = self._memory.fence(address, size, "a parcel")
+        for part in _parts(pieces):
             self._session.check()
-            piece = run[at : at + _PIECE]
-            view[address + at : address + at + len(piece)] = piece
+            view[address : address + len(part)] = part
+            address += len(part)
 
     def _answer(self, packed: int) -> Any:
         address, size = packed >> 32 & _SIZE, packed & _SIZE
@@ -126,24 +132,25 @@ class SandboxState:
             answer = (answer,)
         elif answer[1:2] == (_STOP,):
             raise_stopped(session)
+        if type(answer[0]) is int and len(answer) == 1:
+            return encode_integer(self._memory, self.inbox, answer[0])
         pieces = encode(answer)
-        run = b"".join(pieces)
-        if len(run) <= self.inbox_bytes:
-            self._memory.view[self.inbox : self.inbox + len(run)] = run
-            return len(run)
-        self._admit(run)
-        self._waiting = [run]
-        return -len(run)
-
-    def _admit(self, run: bytes) -> None:
+        size = sum(map(len, pieces))
+        if size <= self.inbox_bytes:
+            self._memory.view[self.inbox : self.inbox + size] = b"".join(pieces)
+            return size
         limit = self._session.memory_limit
-        if limit is not None and len(run) > limit:
+        if limit is not None and size > limit:
             raise memory_error(self._session)
+        self._waiting = (pieces, size)
+        return -size
 
     def _serve_module(self, function: int, address: int, size: int) -> int:
         """Answers what the module itself asks, or a guest in its name."""
-        if function == _TAKE and self._waiting and size == len(self._waiting[0]):
-            self._copy(self._waiting.pop(), address)
+        waiting = self._waiting
+        if function == _TAKE and waiting is not None and size == waiting[1]:
+            self._waiting = None
+            self._copy(waiting[0], address, size)
             return size
         if function == _NO_MEMORY:
             raise memory_error(self._session)
@@ -155,3 +162,24 @@ class SandboxState:
             text = bytes(view[address : address + min(size, _MOST_SHOWN)]).decode(errors="backslashreplace")
             raise InternalError(f"Lua failed in the sandbox: {text}")
         raise MalformedRunError(f"there is no host function {function}")
+
+
+def _parts(pieces: Iterable[bytes]) -> Iterator[bytes | memoryview]:
+    """Yields the pieces in parts that are copied at once."""
+    small: list[bytes] = []
+    held = 0
+    for piece in pieces:
+        if len(piece) < _SMALL:
+            small.append(piece)
+            held += len(piece)
+            if held < _PIECE:
+                continue
+        if small:
+            yield b"".join(small)
+            small, held = [], 0
+        if len(piece) >= _SMALL:
+            view = memoryview(piece)
+            for at in range(0, len(piece), _PIECE):
+                yield view[at : at + _PIECE]
+    if small:
+        yield b"".join(small)

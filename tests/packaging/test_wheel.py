@@ -111,7 +111,8 @@ def test_the_wheel_has_everything_that_is_no_python_and_nothing_of_the_tests(whe
         assert needed in names
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"polycall"}
-    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert {"LICENSE", "NOTICE"} <= {name.rpartition("licenses/")[2] for name in names}
+    assert "polycall/lua_runtime/sandbox/lua.wasm" in names
 
 
 def test_a_wheel_built_from_the_source_distribution_has_the_same_files(wheel: Path, wheel_of_sdist: Path) -> None:

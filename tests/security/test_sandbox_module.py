@@ -193,11 +193,11 @@ def test_memory_has_one_bound_that_nothing_catches() -> None:
     "text",
     [
         "while true do end",
-        "local t = setmetatable({}, { __gc = function() while true do end end }) t = nil while true do ('x'):rep(100) end",
+        "setmetatable({}, { __gc = function() while true do end end }) while true do ('x'):rep(100) end",
         "local _ <close> = setmetatable({}, { __close = function() while true do end end })",
         "pcall(string.find, ('a'):rep(100), ('a*'):rep(50) .. 'b')",
         "pcall(string.rep, '', 1 << 60) while true do pcall(error) end",
-        "local t = {} for i = 1, 3000000 do t[i] = i % 7 end while true do table.sort(t, function(a, b) return a > b end) end",
+        "local t = {} for i = 1, 1000000 do t[i] = i % 7 end while true do table.sort(t) end",
         "coroutine.wrap(function() while true do end end)()",
     ],
 )
@@ -244,7 +244,7 @@ def test_an_argument_larger_than_the_limit_is_refused() -> None:
 
 
 def test_both_engines_are_the_same_lua() -> None:
-    recipe = (Path(__file__).parents[2] / "guests" / "build.py").read_text("utf-8")
+    recipe = (Path(__file__).parents[1] / "guests" / "build.py").read_text("utf-8")
     assert f'LUA_VERSION, LUA_SHA256 = "{importlib.metadata.version("lupa")}"' in recipe
     with closing(sandboxed("return _VERSION")) as instance:
         assert instance.call([], context()) == LuaRuntime().eval("_VERSION")
