@@ -70,11 +70,12 @@ def _route(registry: polycall.Registry, target: str, *arguments: Any) -> tuple[A
 def _lua(registry: polycall.Registry) -> list[Case]:
     route, instance, context = _route(registry, "bench:same", 1)
     assert isinstance(instance, LuaInstance)
-    assert isinstance(instance._kernel, Kernel)
+    kernel = instance._kernel
+    assert isinstance(kernel, Kernel)
     alone = "lupa: a number"
     return [
         Case(alone, partial(plain.lua_same(), 1)),
-        Case("Lua: with xpcall around it, and its result judged", partial(instance._kernel._enter, 1), alone),
+        Case("Lua: with xpcall around it, and its result judged", partial(kernel._enter, 1), alone),
         Case("Lua: with its arguments judged, its errors told", partial(instance.call, (1,), context), alone),
         Case("Lua: with its pool, its depth and its stack", partial(route.run, (1,), context, 32), alone),
         Case("Lua: Registry.call", partial(registry.call, "bench:same", 1), alone),
