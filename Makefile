@@ -63,6 +63,7 @@ guests: $(VENV)/.dev
 relock: $(VENV)/.relock
 	$(LOCK) $(RELOCK_ARGS) --group dev --output-file locks/dev.txt pyproject.toml
 	$(LOCK) $(RELOCK_ARGS) --group build --constraint locks/dev.txt --output-file locks/runtime.txt pyproject.toml
+	$(LOCK) $(RELOCK_ARGS) --group docs --constraint locks/dev.txt --output-file locks/docs.txt
 	$(LOCK) $(RELOCK_ARGS) --group fuzz --constraint locks/dev.txt --output-file locks/fuzz.txt
 	$(LOCK) $(RELOCK_ARGS) --group relock --constraint locks/dev.txt --output-file locks/relock.txt
 

@@ -23,7 +23,7 @@ _FOUND_ERRORS = 1
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: all problems.")
 @watch_option
 @click.pass_obj
-def check(session: Session, strict: bool, show_all: bool, as_json: bool, watch: bool) -> int:  # noqa: PLR0917  # by name
+def check(session: Session, strict: bool, show_all: bool, as_json: bool, watch: bool) -> int:
     """Check everything that can be known without calling anything: declarations, sources, binaries, exports, imports.
 
     Lua files are started for it: what stands outside their functions runs.
