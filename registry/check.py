@@ -12,6 +12,7 @@ from polycall.interop.errors import DeclarationError, NotFoundError, PolycallErr
 from polycall.interop.forks import new_lock
 from polycall.interop.protocols import Function, ImportNeed
 from polycall.registry.check_links import Checked, check_links
+from polycall.registry.check_lua import check_lua
 from polycall.registry.documents.paths import is_folder, shown_path
 from polycall.registry.documents.problems import Slip
 from polycall.registry.entries.data_kinds import FsDirectorySpec
@@ -45,9 +46,14 @@ def check_index(
     findings = [_declared(warning) for warning in index.warnings]
     file_systems = FileSystems(index)
     functions: dict[str, Checked] = {}
+    failures: dict[str, str] = {}
 
     def prepared(entry: Entry) -> Function | None:
-        function = prepare(entry)
+        try:
+            function = prepare(entry)
+        except PolycallError as error:
+            failures[str(entry.id)] = error.message
+            raise
         if function is not None:
             signature = function.signature
             functions[str(entry.id)] = Checked(function.imports, None if signature is None else str(signature))
@@ -57,6 +63,7 @@ def check_index(
         begin(str(entry.id))
         findings += _check_entry(entry, index.root, file_systems, prepared)
     findings += check_links(index, functions)
+    findings += check_lua(index, functions, failures)
     return sorted(findings, key=lambda finding: finding.problem[:3])
 
 
