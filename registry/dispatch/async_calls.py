@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from polycall.interop.context import Cancellation
@@ -16,9 +17,10 @@ from polycall.interop.ids import cut
 from polycall.interop.places import PLACE
 from polycall.interop.values import Value
 from polycall.registry.dispatch.python_functions import current_context
+from polycall.registry.dispatch.threads import Threads
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import Future
 
 __all__ = ["AsyncCalls", "owner_thread"]
 
@@ -47,13 +49,11 @@ class AsyncCalls:
     def __init__(self) -> None:
         self._lock = new_lock()
         self._closed = False
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads = Threads()
         self._queued: deque[_Work] = deque()
         self._running = 0
         self._on_threads = 0  # those that wait as well
-        self._most_on_threads = 0
         self._ended = threading.Event()
-        self._here = threading.local()
         self._generation = object()
         watch_forks(self)
 
@@ -114,11 +114,9 @@ class AsyncCalls:
                 self._queued.append(queued)
                 self._let_in()
                 return queued.future
-        own = self._executor(1)
-        try:
-            return own.submit(variables.run, work)
-        finally:
-            own.shutdown(wait=False)  # its thread ends with the call
+        nested = _Work(Future(), lambda: variables.run(work))
+        self._threads.do(nested.run)
+        return nested.future
 
     # --- places ---
 
@@ -147,55 +145,44 @@ class AsyncCalls:
         while self._queued and self._running < _PLACES and self._on_threads < _THREADS:
             queued = self._queued.popleft()
             try:
-                if self._threads is None:
-                    self._threads = self._executor(_THREADS)
-                self._threads.submit(self._serve, queued, self._generation)
+                self._threads.do(partial(self._serve, queued, self._generation))
             except RuntimeError as error:  # the system gives no thread more
-                if not self._on_threads:
-                    self._threads = None
-                    queued.fail(error)
-                    continue
-                # It is in the queue of the threads that there are, so it will be served.
+                if self._on_threads:
+                    self._queued.appendleft(queued)  # until one of them ends
+                    return
+                queued.fail(error)
+                continue
             self._running += 1
             self._on_threads += 1
-            self._most_on_threads = max(self._most_on_threads, self._on_threads)
 
-    def _serve(self, queued: _Work, generation: object) -> None:
-        queued.run()
-        with self._lock:
-            if generation is not self._generation:
-                return  # the call forked, and this is the child
-            self._running -= 1
-            self._on_threads -= 1
-            self._let_in()
-            self._end_threads()
+    def _serve(self, queued: _Work | None, generation: object) -> None:
+        while queued is not None:
+            queued.run()
+            with self._lock:
+                if generation is not self._generation:
+                    return  # the call forked, and this is the child
+                self._running -= 1
+                self._on_threads -= 1
+                queued = self._next()  # in this thread, which is there
+                self._let_in()
+                self._tell_if_ended()
 
-    def _end_threads(self) -> None:
-        """Lets threads go that nobody needs any more; the lock is held."""
-        if self._on_threads or self._queued:
-            return
-        if self._closed or self._most_on_threads > _PLACES:  # many have waited: their stacks go with them
-            self._most_on_threads = 0
-            threads, self._threads = self._threads, None
-            if threads is not None:
-                threads.shutdown(wait=False)
-        if self._closed:
+    def _next(self) -> _Work | None:
+        if not self._queued or self._running >= _PLACES:
+            return None
+        self._running += 1
+        self._on_threads += 1
+        return self._queued.popleft()
+
+    def _tell_if_ended(self) -> None:
+        if self._closed and not self._on_threads and not self._queued:
             self._ended.set()
 
-    def _executor(self, threads: int) -> ThreadPoolExecutor:
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # as above
-
-        return ThreadPoolExecutor(threads, thread_name_prefix="polycall", initializer=self._mark_thread)
-
-    def _mark_thread(self) -> None:
-        self._here.ours = True
-
     def after_fork(self) -> None:
-        """Forgets the threads, which a forked child does not have: its first call starts others."""
-        self._threads = None
+        """Forgets the calls of threads that a forked child does not have."""
         self._generation = object()
         self._queued.clear()
-        self._running = self._on_threads = self._most_on_threads = 0
+        self._running = self._on_threads = 0
 
     def close(self) -> None:
         """Refuses new calls and waits for those that there are; harmless when repeated.
@@ -204,12 +191,13 @@ class AsyncCalls:
         """
         with self._lock:
             self._closed = True
-            threads = self._threads
-            self._end_threads()
-        if current_context() is None and not hasattr(self._here, "ours"):
+            self._tell_if_ended()
+        waits = current_context() is None and not self._threads.here
+        if waits:
             self._ended.wait()
-            if threads is not None:
-                threads.shutdown(wait=True)
+        self._threads.close()
+        if waits:
+            self._threads.wait()
 
 
 class _Place:
