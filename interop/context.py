@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -58,9 +59,9 @@ class Cancellation:
         self._wakers[mark] = wake
         if self.cancelled:
             self.cancel()
-        return lambda: self._forget(mark)
+        return partial(self._call_off, mark)
 
-    def _forget(self, mark: object) -> None:
+    def _call_off(self, mark: object) -> None:
         self._wakers.pop(mark, None)  # None: it was called, or called off before
 
     def joined(self, other: Cancellation) -> tuple[Cancellation, Callable[[], None]]:

@@ -1,4 +1,4 @@
-"""How often a test repeats itself: a few times, for somebody waits; with ``WHOLE=1 make test`` as often as it takes."""
+"""How often a test repeats itself: a few times, for people wait; with ``WHOLE=1 make test`` as often as it takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads for calls from outside: begun when they are needed, kept for a while."""
+"""Threads for calls: begun when they are needed, kept for a while, and shared by all registries of the process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 from polycall.interop.forks import new_lock, watch_forks
 
-__all__ = ["Threads"]
+__all__ = ["THREADS", "Threads"]
 
 Work = Callable[[], None]
 
@@ -31,14 +31,33 @@ class Threads:
 
     def __init__(self) -> None:
         self._lock = new_lock()
+        self._users: WeakSet[object] = WeakSet()
         self._idle: list[SimpleQueue[Work | None]] = []
-        self._closed = False
         self._alive = 0
         self._none_left = threading.Event()
-        self._here = threading.local()
         self._generation = object()
         watch_forks(self)
         _ALL.add(self)
+
+    def enter(self, user: object) -> None:
+        """Says that somebody will have work done, until `leave`, or until it is no more."""
+        with self._lock:
+            self._users.add(user)
+
+    def leave(self, user: object, *, wait: bool) -> None:
+        """Says that somebody will have no more work done: with the last one the idle threads end.
+
+        Args:
+            user: Who.
+            wait: Whether to wait for them to end, if it is the last one.
+        """
+        with self._lock:
+            self._users.discard(user)
+            last = not self._users
+            if last:
+                self._end_idle()
+        if last and wait:
+            self._none_left.wait()
 
     def do(self, work: Work) -> None:
         """Begins a piece of work, which must not raise.
@@ -51,15 +70,15 @@ class Threads:
                 self._idle.pop().put(work)
                 return
             self._alive += 1
+            self._none_left.clear()
             try:
                 _thread.start_new_thread(self._serve, (work, self._generation))
             except BaseException:
-                self._alive -= 1
+                self._end_one()
                 raise
 
     def _serve(self, work: Work | None, generation: object) -> None:
         _watch_like_a_thread()
-        self._here.ours = True
         given: SimpleQueue[Work | None] = SimpleQueue()
         while work is not None:
             work()
@@ -69,12 +88,11 @@ class Threads:
             if self._park(given):
                 work = self._wait(given)
         with self._lock:
-            self._alive -= 1
-            self._tell_if_none_left()
+            self._end_one()
 
     def _park(self, given: SimpleQueue[Work | None]) -> bool:
         with self._lock:
-            kept = not self._closed and len(self._idle) < _MOST_IDLE
+            kept = bool(self._users) and len(self._idle) < _MOST_IDLE
             if kept:
                 self._idle.append(given)
             return kept
@@ -88,25 +106,22 @@ class Threads:
                 return None
         return given.get()  # it came at this very moment
 
-    def _tell_if_none_left(self) -> None:
-        if self._closed and not self._alive:
+    def _end_one(self) -> None:
+        self._alive -= 1
+        if not self._alive:
             self._none_left.set()
 
-    @property
-    def here(self) -> bool:
-        """Whether the running thread is one of these."""
-        return hasattr(self._here, "ours")
+    def _end_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().put(None)
+        if not self._alive:
+            self._none_left.set()
 
-    def close(self) -> None:
-        """Ends the idle threads now, and the others when their work is done; harmless when repeated."""
+    def end(self) -> None:
+        """Ends the idle threads, and waits for the others: when Python ends, for it cannot end below a guest."""
         with self._lock:
-            self._closed = True
-            while self._idle:
-                self._idle.pop().put(None)
-            self._tell_if_none_left()
-
-    def wait(self) -> None:
-        """Waits until all threads have ended, after `close`."""
+            self._users.clear()
+            self._end_idle()
         self._none_left.wait()
 
     def after_fork(self) -> None:
@@ -114,8 +129,6 @@ class Threads:
         self._idle = []
         self._alive = 0
         self._generation = object()
-        if self._closed:
-            self._none_left.set()
 
 
 def _watch_like_a_thread() -> None:
@@ -132,7 +145,9 @@ _ALL: WeakSet[Threads] = WeakSet()
 
 @atexit.register
 def _end_all() -> None:
-    """Waits for the work that is being done when Python ends: it cannot end below a guest."""
     for threads in list(_ALL):
-        threads.close()
-        threads.wait()
+        threads.end()
+
+
+THREADS = Threads()
+"""Those of the process: they do not grow with registries."""

@@ -219,17 +219,17 @@ class Session:
         context = self.running()
         if any(each.ready() for each in subjects):
             return
-        self.told(what, lambda: self._wait(subjects, what, context))
+        self.told(what, self._wait, subjects, what, context)
 
-    def told(self, what: str, work: Callable[[], E]) -> E:
+    def told(self, what: str, work: Callable[..., E], *arguments: Any) -> E:
         """Does what may take a while, and tells those who watch the call how long it took."""
         context = self.context
         observer = None if context is None else context.observer
         if context is None or not isinstance(observer, WaitObserver):
-            return work()
+            return work(*arguments)
         started = time.perf_counter()
         try:
-            return work()
+            return work(*arguments)
         finally:
             observer.waited(context, what, time.perf_counter() - started)
 

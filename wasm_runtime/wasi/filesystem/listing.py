@@ -60,7 +60,7 @@ class DirectoryEntryStream(Kept):
     def read_directory_entry(self, _store: GuestStore) -> dict[str, Any] | None:
         """Returns the next entry; None at the end. A name that is not UTF-8 fails, and the next one comes after it."""
         entries = self._entries
-        entry = None if entries is None else self.session.told(self._name, lambda: next(entries.next, None))
+        entry = None if entries is None else self.session.told(self._name, next, entries.next, None)
         if entry is None:
             return None
         entry.name.encode()

@@ -6,15 +6,13 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable
-from typing import Self, TypeVar
+from typing import Self
 
 from polycall.wasm_runtime.wasi.filesystem.errors import failed
 from polycall.wasm_runtime.wasi.io.ends import Closed, Sink, Source
 from polycall.wasm_runtime.wasi.session import Session
 
 __all__ = ["MOST_AT_ONCE", "FileSink", "FileSource", "Opened"]
-
-T = TypeVar("T")
 
 MOST_AT_ONCE = 1024 * 1024
 """Bytes that one call reads or writes at most: a guest may not have the host make room for 2^64 of them."""
@@ -59,22 +57,19 @@ class Opened:
     def read(self, most: int, offset: int) -> bytes:
         """Returns what stands at a place, at most `MOST_AT_ONCE` bytes; nothing at the end."""
         size = min(most, MOST_AT_ONCE)
-        return self._told(lambda: os.pread(self.descriptor, size, offset))
+        return self._session.told(self._name, os.pread, self.descriptor, size, offset)
 
     def write(self, data: bytes | memoryview, offset: int) -> int:
         """Writes to a place; returns how much."""
-        return self._told(lambda: os.pwrite(self.descriptor, data, offset))
+        return self._session.told(self._name, os.pwrite, self.descriptor, data, offset)
 
     def append(self, data: bytes | memoryview) -> int:
         """Writes at the end, wherever that is by then; returns how much."""
-        return self._told(lambda: self._append(data))
+        return self._session.told(self._name, self._append, data)
 
     def sync(self, how: Callable[[int], None] = os.fsync) -> None:
         """Returns when it is on the disk."""
-        self._told(lambda: how(self.descriptor))
-
-    def _told(self, work: Callable[[], T]) -> T:
-        return self._session.told(self._name, work)
+        self._session.told(self._name, how, self.descriptor)
 
     def _append(self, data: bytes | memoryview) -> int:
         if _APPEND is not None:
