@@ -33,15 +33,16 @@ def check_lua(index: Index, functions: Mapping[str, Checked], failures: Mapping[
         functions: Those of them that were prepared, by id.
         failures: What those said that could not be: what a line failed with need not be doubted as well.
     """
-    known: dict[SourceText, Uses | None] = {}
+    known: dict[tuple[SourceText, bool], Uses | None] = {}
     told: set[tuple[str, int, str]] = set()
     for entry in index:
         if isinstance(entry.spec, (LuaFunctionSpec, LuaLibrarySpec)):
             source = entry.spec.source
-            if source not in known:
-                known[source] = _uses(source, str(entry.id))
+            isolated = getattr(entry.spec, "isolation", None) == "process"
+            if (source, isolated) not in known:
+                known[source, isolated] = _isolated(source) if isolated else _uses(source, str(entry.id))
             failure = failures.get(str(entry.id), "")
-            for finding in _Look(entry, known[source] or Uses(), index, functions).findings():
+            for finding in _Look(entry, known[source, isolated] or Uses(), index, functions).findings():
                 problem = finding.problem
                 place = problem.file, problem.line, problem.message.removeprefix(str(entry.id))
                 # Entries may share a text: what is said of it is said once.
@@ -55,6 +56,12 @@ def _uses(source: SourceText, entry_id: str) -> Uses | None:
         return uses_of(compiled(source, entry_id))
     except PreparationError:  # said already
         return None
+
+
+def _isolated(source: SourceText) -> Uses | None:
+    from polycall.registry.isolation.lua_uses import isolated_uses  # noqa: PLC0415  # few projects isolate
+
+    return isolated_uses(source)
 
 
 class _Look:

@@ -2,7 +2,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 import polycall
+from polycall.interop.source import SourceText
+from polycall.lua_runtime.compiling import compiled
+from polycall.lua_runtime.uses import uses_of
+from polycall.registry.isolation.lua_uses import decode_uses, encode_uses
 from projects import write_project
 
 INDEX = """namespace: app
@@ -63,3 +69,33 @@ def test_lua_is_checked_before_it_runs(tmp_path: Path) -> None:
     assert "".join(f"{line}\n" for line in warnings) == FOUND
     errors = [finding.problem.message for finding in found if finding.severity == "error"]
     assert [message.partition(": ")[0] for message in errors] == ["app:broken", "app:failing"]  # and no more of these
+
+
+def test_the_text_of_an_isolated_entry_is_not_read_in_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: SourceText, _entry_id: str) -> bytes:
+        raise AssertionError(f"{source.name} was compiled here")
+
+    monkeypatch.setattr("polycall.registry.check_lua.compiled", refuse)
+    entry = "name: x, kind: function.lua, isolation: process, source: file://main.lua, method: f"
+    index = f"namespace: app\nentries: [{{{entry}}}]\n"
+    write_project(tmp_path, index=index, main_lua="local function f() return io.open(pritn) end\nreturn { f = f }\n")
+    with polycall.load(tmp_path) as registry:
+        assert [(found.problem.line, found.problem.column) for found in registry.check()] == [(1, 27), (1, 35)]
+
+
+def test_what_the_process_of_an_isolated_text_says_is_checked() -> None:
+    uses = uses_of(compiled(SourceText("x = y.z require('a') require('funcs').call('b', 1)", "a.lua"), "a:a"))
+    back = decode_uses(encode_uses(uses))
+    assert back is not None
+    assert vars(back) == vars(uses)
+    for wrong in (
+        b"",
+        b"{}",
+        b"[1,2,3,4,5]",
+        b'[0,[["x",-1,""]],[],[],[]]',
+        b"[0,[],[[]],[],[]]",
+        b'[0,[],[],[["x"]],[]]',
+    ):
+        assert decode_uses(wrong) is None
