@@ -101,7 +101,8 @@ def uses_of(code: bytes) -> Uses:
     uses = Uses()
     main = read_chunk(code)
     if main is not None:
-        _Walk(main, [_Environment() if name == ENVIRONMENT else None for name in main.upvalue_names], uses).run()
+        own = [name == ENVIRONMENT and number not in main.assigned for number, name in enumerate(main.upvalue_names)]
+        _Walk(main, [_Environment() if each else None for each in own], uses).run()
     reads = sum(name.text == "require" and not name.of for name in uses.globals)
     uses.requires_others = uses.requires_others or reads > len(uses.required)
     return uses

@@ -79,9 +79,9 @@ def no_project(root: Path) -> NotFoundError:
 
 
 def _meant(root: Path) -> str:
-    above = next((folder for folder in root.parents if _has_index(folder)), None)
+    above = next((folder for folder in root.parents if is_marked(folder) or _has_index(folder)), None)
     if above is not None:
-        return f"is it {above}? Go there, or put an empty {SETTINGS_FILE} there"
+        return f"is it {above}?" + ("" if is_marked(above) else f" Go there, or put an empty {SETTINGS_FILE} there")
     below = sorted(name for name in _folders(root) if is_marked(root / name) or _has_index(root / name))
     if below:
         more = ", ..." if len(below) > _MOST_NAMED else ""

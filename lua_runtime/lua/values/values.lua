@@ -4,7 +4,7 @@ local kernel, OUT_LIST, OUT_RECORD, OUT_RESOURCE, collect, more, restore_limit =
 local error, next, type, rawlen, rawget = error, next, type, rawlen, rawget
 local select, unpack, utf8_len, math_type, min = select, table.unpack, utf8.len, math.type, math.min
 local pcall, sub, getmetatable, setmetatable = pcall, string.sub, debug.getmetatable, setmetatable
-local rawset, null, sealed, MEMORY = rawset, kernel.null, kernel.sealed, kernel.MEMORY
+local rawequal, rawset, null, sealed, MEMORY = rawequal, rawset, kernel.null, kernel.sealed, kernel.MEMORY
 local parts, new_error, stop, work = kernel.error_parts, kernel.new_error, kernel.stop, kernel.work
 local is_object, resource, resource_held = kernel.is_object, kernel.resource, kernel.resource_held
 
@@ -168,7 +168,7 @@ end
 function write_table(value, depth)
   if depth >= MOST_NESTING then refuse(0, "at most " .. MOST_NESTING .. " levels of nesting", "more (is it cyclic?)") end
   if parts[value] or is_object[value] then
-    if value == null then return write_none(depth) end -- neither of them has `__eq`
+    if rawequal(value, null) then return write_none(depth) end
     local own = resources_pass and resource_held[value]
     if not own then refuse(depth, "a plain value", article(value)) end
     make_room(0, depth)

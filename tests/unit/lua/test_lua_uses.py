@@ -32,8 +32,9 @@ def test_globals_behind_many_constants_are_found() -> None:
     assert uses(text).globals == [Name("late", 2), Name("part", 2, "late")]
 
 
-def test_an_environment_of_the_text_s_own_is_nobody_s_global() -> None:
-    assert uses("local _ENV = { x = 1 } return x + y").globals == []
+@pytest.mark.parametrize("text", ["local _ENV = { x = 1 } return x + y", "_ENV = { x = 1 } return x + y"])
+def test_an_environment_of_the_text_s_own_is_nobody_s_global(text: str) -> None:
+    assert uses(text).globals == []
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,9 @@ def test_entries_alone_do_not_make_a_folder_the_project_of_those_below(tmp_path:
     (tmp_path / "below").mkdir()
     assert find_project(tmp_path / "below") == tmp_path / "below"
     assert refused(tmp_path / "below") == f"is it {tmp_path}? Go there, or put an empty polycall.yaml there"
+    (tmp_path / "polycall.yaml").touch()
+    assert find_project(tmp_path / "below") == tmp_path
+    assert refused(tmp_path / "below") == f"is it {tmp_path}?"  # who names a folder means that one
 
 
 def test_a_mark_above_of_another_user_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
