@@ -115,26 +115,34 @@ class _Walk:
         self._proto = proto
         self._upvalues = upvalues
         self._uses = uses
-        self._registers: dict[int, _Known] = {}
+        self._registers: dict[int, _Known] = {}  # what got its value last is the last
         self._since: dict[int, int] = {}  # where each register got what it holds
         self._at = 0
-        self._lasting: list[Local] = []  # locals that have one value for good, as long as they are there
+        self._ends: dict[int, int] = {}  # registers of locals that have one value for good, and where that ends
 
     def run(self) -> None:
         joins, lasting = _joins(self._proto.code), _lasting(self._proto)
         for at, step in enumerate(self._proto.code):
             while lasting and lasting[-1].start <= at:
-                self._lasting.append(lasting.pop())
-            if at in joins:
-                before = {key: known for key, known in self._registers.items() if self._since[key] < joins[at]}
-                self._registers = before | self._for_good(at)
+                local = lasting.pop()
+                self._ends[local.register] = local.end
             self._at = at
+            if at in joins:
+                self._join(joins[at])
             self._step(at, step)
 
-    def _for_good(self, at: int) -> dict[int, _Known]:
-        self._lasting = [local for local in self._lasting if local.end > at]
-        kept = [local.register for local in self._lasting if local.register in self._registers]
-        return {register: self._registers[register] for register in kept}
+    def _join(self, since: int) -> None:
+        lost = []
+        for register in reversed(self._registers):
+            if self._since[register] < since:
+                break
+            if not self._is_for_good(register):
+                lost.append(register)
+        for register in lost:
+            del self._registers[register]
+
+    def _is_for_good(self, register: int) -> bool:
+        return self._ends.get(register, 0) > self._at
 
     def _step(self, at: int, step: Instruction) -> None:
         opcode, a = step.opcode, step.a
@@ -147,7 +155,7 @@ class _Walk:
             self._put(a + 1, self._registers.get(step.b))
             self._put(a, known)
         elif opcode == Opcode.CLOSURE:
-            self._enter(self._proto.protos[step.bx], self._for_good(at))
+            self._enter(self._proto.protos[step.bx])
             self._put(a, None)
         elif opcode in (Opcode.FORLOOP, Opcode.FORPREP, Opcode.TFORCALL, Opcode.VARARG):
             self._forget(a)
@@ -211,22 +219,23 @@ class _Walk:
             target = first.text if isinstance(first, _Text) else None
             self._uses.calls.append(EntryCall(target, arguments - 1 if arguments else None, line))
 
-    def _enter(self, proto: Proto, registers: dict[int, _Known]) -> None:
+    def _enter(self, proto: Proto) -> None:
         # What it gives a value itself is not among the lasting locals, here or further out.
-        seen = [
-            registers.get(each.number) if each.in_register else self._upvalues[each.number] for each in proto.upvalues
-        ]
+        seen = [self._seen(each.number) if each.in_register else self._upvalues[each.number] for each in proto.upvalues]
         _Walk(proto, seen, self._uses).run()
 
+    def _seen(self, register: int) -> _Known | None:
+        return self._registers.get(register) if self._is_for_good(register) else None
+
     def _put(self, register: int, known: _Known | None) -> None:
-        if known is None:
-            self._registers.pop(register, None)
-        else:
+        self._registers.pop(register, None)
+        if known is not None:
             self._registers[register] = known
             self._since[register] = self._at
 
     def _forget(self, first: int, last: int = 255) -> None:
-        for register in [each for each in self._registers if first <= each <= last]:
+        lost = [each for each in self._registers if first <= each <= last]
+        for register in lost:
             del self._registers[register]
 
 

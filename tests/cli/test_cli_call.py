@@ -191,4 +191,4 @@ def test_what_a_guest_prints_and_logs_is_shown_beside_the_result(project: Path) 
 
 
 def test_json_output_is_json(project: Path) -> None:
-    assert json.loads(polycall(project, "call", "--json", "app:echo", "[1, 2.5, null]").stdout) == [1, 2.5]
+    assert json.loads(polycall(project, "call", "--json", "app:echo", "[1, 2.5, null]").stdout) == [1, 2.5, None]
