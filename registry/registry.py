@@ -57,7 +57,7 @@ def load(
 
     Raises:
         DeclarationError: The entry files are wrong; all problems are listed.
-        NotFoundError: There is no such folder.
+        NotFoundError: There is no such folder, or it is no project.
         ModuleNotFoundError: `telemetry` is wanted, but opentelemetry-api is not installed.
     """
     if max_depth is not None and not 1 <= max_depth <= DEFAULT_MAX_DEPTH:
