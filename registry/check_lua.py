@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from itertools import islice
 
+from polycall.interop.callees import Callees
 from polycall.interop.errors import NotFoundError, PreparationError, Problem
 from polycall.interop.ids import cut
 from polycall.interop.source import SourceText
@@ -86,7 +87,7 @@ class _Look:
                 yield from self._called(call, call.target)
 
     def _called(self, call: EntryCall, target: str) -> Iterator[Finding]:
-        wrong = self._wrong_target(target) or self._wrong_number(call, target)
+        wrong = self._wrong_target(target) or self._forbidden(target) or self._wrong_number(call, target)
         if wrong is not None:
             yield self._warning(call.line, self._column(call.line, target, quoted=True), *wrong)
 
@@ -99,6 +100,12 @@ class _Look:
         if not is_callable(entry):
             return f"it calls {target}, of kind {entry.kind}, which is not called", None
         return None
+
+    def _forbidden(self, target: str) -> tuple[str, str | None] | None:
+        patterns = getattr(self._entry.spec, "calls", None)  # a library's calls are those of whoever imports it
+        if patterns is None or Callees(patterns).allow(target):
+            return None
+        return f"it calls {target}, which its calls do not allow: {Callees(patterns)}", "add it to calls"
 
     def _wrong_number(self, call: EntryCall, target: str) -> tuple[str, str | None] | None:
         function = self._functions.get(target)

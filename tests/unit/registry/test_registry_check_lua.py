@@ -71,6 +71,16 @@ def test_lua_is_checked_before_it_runs(tmp_path: Path) -> None:
     assert [message.partition(": ")[0] for message in errors] == ["app:broken", "app:failing"]  # and no more of these
 
 
+def test_a_call_that_the_entry_s_list_forbids_is_told(tmp_path: Path) -> None:
+    text = "local f = require('funcs') return { f = function() return f.call('app:b'), f.call('app:a') end }"
+    entry = f'kind: function.lua, method: f, modules: [funcs], source: "{text}"'
+    index = f"namespace: app\nentries:\n  - {{name: a, {entry}}}\n  - {{name: b, {entry}, calls: [a]}}\n"
+    write_project(tmp_path, index=index)
+    with polycall.load(tmp_path) as registry:
+        messages = [finding.problem.message for finding in registry.check()]
+    assert messages == ['app:b: it calls app:b, which its calls do not allow: ["app:a"]']
+
+
 def test_the_text_of_an_isolated_entry_is_not_read_in_this_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
