@@ -41,10 +41,7 @@ def _check(load: Load, strict: bool, show_all: bool, as_json: bool) -> int:
     if as_json:
         print_json([_row(finding) for finding in findings])
     else:
-        for finding in findings if show_all else findings[:MOST_SHOWN]:
-            _show(finding)
-        for line in () if show_all else summed_up([finding.problem for finding in findings]):
-            print_line((f"{line} (--all shows them)", "dim"))
+        (_show_all if show_all else _show_some)(findings)
         print_line((_summary(errors, len(findings) - errors, entries), "red" if errors else "green"))
     return _FOUND_ERRORS if errors else 0
 
@@ -56,6 +53,19 @@ def _findings(load: Load) -> tuple[list[Finding], int]:
         return [Finding("error", error.code, problem) for problem in error.problems], 0
     with loaded as registry, progress(len(registry)) as begin:
         return interruptible(lambda: registry.check(begin=begin)), len(registry)
+
+
+def _show_some(findings: list[Finding]) -> None:
+    if len(findings) > MOST_SHOWN:  # no error is hidden behind warnings
+        findings = sorted(findings, key=lambda finding: finding.severity == "warning")
+    _show_all(findings[:MOST_SHOWN])
+    for line in summed_up([finding.problem for finding in findings]):
+        print_line((f"{line} (--all shows them)", "dim"))
+
+
+def _show_all(findings: list[Finding]) -> None:
+    for finding in findings:
+        _show(finding)
 
 
 def _show(finding: Finding) -> None:

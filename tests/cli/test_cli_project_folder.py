@@ -67,6 +67,14 @@ def test_more_than_twenty_problems_are_summed_up(tmp_path: Path, capsys: pytest.
     assert len(json.loads(run(capsys, "-C", str(tmp_path), "check", "--json").out)) == 60
 
 
+def test_no_error_is_hidden_behind_warnings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = "".join(f"  - {{name: a{number}, kind: my.own.kind}}\n" for number in range(30))
+    write_project(tmp_path, index=f"namespace: app\nentries:\n{odd}  - {{name: z, kind: functon.lua}}\n")
+    lines = run(capsys, "-C", str(tmp_path), "check").out.splitlines()
+    assert lines[0].startswith("_index.yaml:33:21: error: ")
+    assert lines[20:] == ["... and 11 more, in 1 file (--all shows them)", "1 error, 30 warnings"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -63,7 +63,8 @@ end
 local function no_table() error("attempt to index a null value", 2) end
 local null = setmetatable({}, {
   __name = "null", __metatable = false,
-  __index = no_table, __newindex = no_table, __len = no_table, __pairs = no_table,
+  __index = no_table, __newindex = no_table, __len = no_table,
+  __pairs = function() return function() end end, -- who looks at all there is meets nothing in it
   __tostring = function() return "null" end,
 })
 sealed[null], is_object[null] = true, "null"

@@ -73,6 +73,7 @@ def test_null_and_the_empty_object_are_written(expression: str, text: str) -> No
 def test_null_is_one_value_that_is_true_and_knows_its_name() -> None:
     text = JSON + "local n = json.null return { n == json.null, n ~= nil, not n, tostring(n), type(n), n == {} }"
     assert run(text) == [True, True, False, "null", "table", False]
+    assert run(JSON + "for _ in pairs(json.null) do return true end return getmetatable(json.null)") is False
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_null_is_one_value_that_is_true_and_knows_its_name() -> None:
         ("null.x", "attempt to index a null value"),
         ("(function() null.x = 1 end)()", "attempt to index a null value"),
         ("#null", "attempt to index a null value"),
-        ("pairs(null)", "attempt to index a null value"),
+        ("ipairs(null)(null, 0)", "attempt to index a null value"),
         ("null + 1", "attempt to perform arithmetic on a null value (upvalue 'null')"),
         ("'a' .. null", "attempt to concatenate a null value (upvalue 'null')"),
         ("null()", "attempt to call a null value (upvalue 'null')"),
