@@ -24,6 +24,11 @@ class Tree(TypedDict):
     children: list[Tree]
 
 
+class Event(TypedDict):
+    name: str
+    payload: polycall.Value
+
+
 Kebab = TypedDict("Kebab", {"unit-price": float})
 
 
@@ -37,6 +42,7 @@ Kebab = TypedDict("Kebab", {"unit-price": float})
         (Mapping[str, Any], {"a": [None]}),
         (int | None, None), (Optional[str], "x"), (Union[int, str], "x"), (list[int] | dict[str, int], {"a": 1}),
         (Literal["a", 1], 1), (Annotated[int, "cents"], 5), (Kebab, {"unit-price": 1.5}),
+        (Event, {"name": "x", "payload": [{"a": None}]}), (list[polycall.Value], [1, "x"]),
         (Line, {"sku": "a", "count": 1}), (Line, {"sku": "a", "count": 1, "note": "n", "more": None}),
         (list[Line], [{"sku": "a", "count": 1}]), (Tree, {"value": 1, "children": [{"value": 2, "children": []}]}),
     ],
