@@ -28,6 +28,11 @@ entries:
     kind: function.lua
     source: "return { version = function() return _VERSION end }"
     method: version
+  - name: sandboxed
+    kind: function.lua
+    isolation: sandbox
+    source: "return { version = function() return _VERSION end }"
+    method: version
   - name: component
     kind: function.wat
     source: |
@@ -81,6 +86,7 @@ def _engines() -> Iterator[Diagnosis]:
         (Path(folder) / "_index.yaml").write_text(_PROBE, encoding="utf-8")
         with load(folder, cache_directory=Path(folder) / "cache") as project:
             yield _tried("Lua", lambda: project.call("doctor:lua"), "Lua 5.4")
+            yield _tried("Lua, sandboxed", lambda: project.call("doctor:sandboxed"), "Lua 5.4")
             yield _tried("components", lambda: project.call("doctor:component", 2, 3), 5)
 
 

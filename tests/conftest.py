@@ -78,3 +78,8 @@ def conditions(request: pytest.FixtureRequest) -> Iterator[None]:
     lua_guests.current[0] = lua_guests.CONDITIONS[getattr(request, "param", "unlimited")]
     yield
     lua_guests.current[0] = lua_guests.CONDITIONS["unlimited"]
+
+
+def pytest_unconfigure() -> None:
+    """Lets go of what tests share: at the interpreter's very end, the engine's objects could not be freed any more."""
+    lua_guests.sandbox.cache_clear()
