@@ -40,6 +40,7 @@ _FILES = (
     "values/errors",
     "values/resources",
     "values/values",
+    "values/nones",
     "values/arguments",
     "library/tables",
     "library/strings",
@@ -138,6 +139,7 @@ class Kernel:
         install(code["values/errors"], 0)
         install(code["values/resources"], 0, *resource_functions(session))
         install(code["values/values"], 3, LIST, RECORD, RESOURCE, session.collect, session.more, restore)
+        install(code["values/nones"], 0)
         install(code["values/arguments"], 0)
         install(code["library/tables"], 0)
         install(code["library/strings"], 0)

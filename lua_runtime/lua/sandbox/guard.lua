@@ -4,10 +4,11 @@ local kernel = ...
 local native, random, randomseed, select = native, math.random, math.randomseed, select
 _G.native = nil
 
-kernel.native, kernel.error_key = native, native.error_key
+kernel.native, kernel.error_key, kernel.MEMORY = native, native.error_key, native.memory_key
 kernel.state = { armed = false, stopping = false }
 
 function kernel.arm() end
+function kernel.work() end
 function kernel.disarm(...) return ... end
 function kernel.unwound() end
 function kernel.fatal() end
@@ -23,7 +24,7 @@ end
 function kernel.load(text, name, environment) return load(text, "@" .. name, "t", environment) end
 
 kernel.own = {
-  globals = { rawset = native.rawset },
+  globals = { rawset = native.rawset, getmetatable = native.getmetatable },
   math = {
     randomseed = function(...)
       if select("#", ...) == 0 then return randomseed(random(0), random(0)) end

@@ -213,8 +213,8 @@ EXPORT(enter) int64_t enter(const char *data, size_t size) {
 
 /* set(name, value): which functions of the host's Lua code C calls. */
 static int set_reference(lua_State *L) {
-  static const char *const names[] = {"method", "on_error", "finish", "special", "resource", NULL};
-  int *const references[] = {&method, &on_error, &finish, &special, &make_resource};
+  static const char *const names[] = {"method", "on_error", "finish", "special", "resource", "empty_record", NULL};
+  int *const references[] = {&method, &on_error, &finish, &special, &make_resource, &empty_record};
   int *reference = references[luaL_checkoption(L, 1, NULL, names)];
   lua_settop(L, 2);
   if (*reference) luaL_unref(L, LUA_REGISTRYINDEX, *reference);
@@ -239,6 +239,22 @@ static int guarded_rawset(lua_State *L) {
   return 1;
 }
 
+/* getmetatable as Lua has it, but that a table's memory of nones is none to guests. */
+static int guarded_getmetatable(lua_State *L) {
+  luaL_checkany(L, 1);
+  if (!lua_getmetatable(L, 1)) {
+    lua_pushnil(L);
+    return 1;
+  }
+  if (lua_rawgetp(L, -1, &MEMORY) != LUA_TNIL) {
+    lua_pushnil(L);
+    return 1;
+  }
+  lua_pop(L, 1);
+  luaL_getmetafield(L, 1, "__metatable");
+  return 1;
+}
+
 static int on_panic(lua_State *L) {
   size_t size;
   const char *message = lua_tolstring(L, -1, &size);
@@ -247,7 +263,8 @@ static int on_panic(lua_State *L) {
 }
 
 static const luaL_Reg natives[] = {
-    {"flatten", flatten}, {"measure", measure}, {"set", set_reference}, {"rawset", guarded_rawset}, {NULL, NULL},
+    {"flatten", flatten}, {"measure", measure}, {"set", set_reference}, {"rawset", guarded_rawset},
+    {"getmetatable", guarded_getmetatable}, {NULL, NULL},
 };
 
 static const luaL_Reg libraries[] = {
@@ -271,6 +288,8 @@ static int make_state(lua_State *L) {
   luaL_newlib(L, natives);
   lua_pushlightuserdata(L, (void *)&ERROR_KEY);
   lua_setfield(L, -2, "error_key");
+  lua_pushlightuserdata(L, (void *)&MEMORY);
+  lua_setfield(L, -2, "memory_key");
   lua_setglobal(L, "native");
   return 0;
 }

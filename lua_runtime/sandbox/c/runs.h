@@ -29,7 +29,9 @@ enum {
   LEAST_FLAT = 4, /* numbers that are worth being told together */
 };
 
-static const char NONES, FILLED; /* keys of the metatable that remembers what of a table is none */
+/* Keys of the metatable that remembers what of a table is none: the length of a list, or keys of a record; and of how many
+ * items of a list there was a value. */
+static const char MEMORY, FILLED;
 
 /* Writing ---------------------------------------------------------------------------------------------------------- */
 
@@ -119,6 +121,7 @@ static struct {
   const char *base;
 } writing;
 
+static int empty_record; /* reference: the metatable of an empty record */
 static int special; /* reference: gives for a table with a metatable what it is, if it is not plain */
 
 /* Pushes where the value is that stands in the way, what was expected, and what there is. */
@@ -212,7 +215,13 @@ static int write_numbers(int list, lua_Integer length) {
   return 1;
 }
 
-static int write_list(int list, lua_Integer length, int depth) {
+static int write_none(int depth) {
+  if (!make_room(0, depth)) return 0;
+  put_tag(NIL);
+  return 1;
+}
+
+static int write_list(int list, lua_Integer length, int depth, int holes_pass) {
   lua_State *L = writing.L;
   if (write_numbers(list, length)) return 1;
   put_small(LIST, length);
@@ -220,9 +229,8 @@ static int write_list(int list, lua_Integer length, int depth) {
     writing.trail[depth + 1].key = NULL;
     writing.trail[depth + 1].index = index;
     if (lua_rawgeti(L, list, index) == LUA_TNIL) {
-      if (!(writing.flags & NONES_PASS)) return refuse(depth, "a sequence or string keys", "a sequence with holes");
-      if (!make_room(0, depth)) return 0;
-      put_tag(NIL);
+      if (!holes_pass) return refuse(depth, "a sequence or string keys", "a sequence with holes");
+      if (!write_none(depth)) return 0;
     } else if (!write_value(lua_gettop(L), depth + 1)) {
       return 0;
     }
@@ -257,14 +265,23 @@ static int write_key(int at, int depth) {
 /* `nones`: where the list of keys without a value is, or 0. */
 static int write_record(int record, lua_Integer length, int depth, int nones) {
   lua_State *L = writing.L;
-  lua_Integer missing = nones ? (lua_Integer)lua_rawlen(L, nones) : 0;
-  put_small(RECORD, length + missing);
-  for (lua_Integer index = 1; index <= missing; index++) {
+  lua_Integer remembered = nones ? (lua_Integer)lua_rawlen(L, nones) : 0, missing = 0;
+  size_t head = out_size;
+  put_small(RECORD, 0);
+  for (lua_Integer index = 1; index <= remembered; index++) {
     lua_rawgeti(L, nones, index);
-    if (!write_key(lua_gettop(L), depth)) return 0;
-    put_tag(NIL);
-    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, record) == LUA_TNIL) {
+      missing++;
+      lua_pop(L, 1);
+      if (!write_key(lua_gettop(L), depth) || !write_none(depth)) return 0;
+      lua_pop(L, 1);
+    } else {
+      lua_pop(L, 2);
+    }
   }
+  uint32_t count = length + missing;
+  memcpy(out + head + 1, &count, 4);
   lua_pushnil(L);
   while (lua_next(L, record)) {
     int top = lua_gettop(L);
@@ -285,7 +302,7 @@ static int refuse_keys(int table, lua_Integer strings, int depth) {
       return refuse(depth, wanted, lua_pushfstring(L, "a table with a key that is a %s", luaL_typename(L, -1)));
     }
   }
-  return refuse(depth, wanted, "a table with gaps between its integer keys");
+  return refuse(depth, wanted, "a table with gaps between its integer keys (json.null stands for nothing)");
 }
 
 /* How long a list with holes is, or -1: with `n` as table.pack has it, else up to its last value. */
@@ -316,36 +333,20 @@ static lua_Integer holed_length(int table, lua_Integer all, lua_Integer strings)
   return all > 0 && length >= all && length - all <= all + MOST_HOLES ? length : -1;
 }
 
-/* Pushes what a table that came from the host has for none, if nobody has changed it since, else nil. */
-static void push_remembered(int table, lua_Integer all) {
+/* Pushes what a table that came from the host has for none: keys of a record, as long as it is none of a list; the length
+ * of a list, as long as nobody has added or removed an item. Else nil. */
+static void push_remembered(int table, lua_Integer all, lua_Integer strings) {
   lua_State *L = writing.L;
-  if (!lua_getmetatable(L, table)) {
-    lua_pushnil(L);
-    return;
-  }
-  int same = lua_rawgetp(L, -1, &FILLED) == LUA_TNUMBER && lua_tointeger(L, -1) == all;
-  lua_pop(L, 1);
-  if (same) {
-    lua_rawgetp(L, -1, &NONES);
-  } else {
-    lua_pushnil(L);
+  lua_getmetatable(L, table);
+  int kind = lua_rawgetp(L, -1, &MEMORY), same = strings == all;
+  if (kind == LUA_TNUMBER) {
+    same = lua_rawgetp(L, -2, &FILLED) == LUA_TNUMBER && lua_tointeger(L, -1) == all;
+    lua_pop(L, 1);
   }
   lua_remove(L, -2);
-}
-
-/* Gives -1 if a table is no list with holes and no record with keys that have no value, else whether it was written. */
-static int write_with_nones(int table, lua_Integer all, lua_Integer strings, int depth) {
-  lua_State *L = writing.L;
-  push_remembered(table, all);
-  int at = lua_gettop(L), written = -1;
-  if (lua_type(L, at) == LUA_TTABLE) {
-    written = write_record(table, all, depth, at);
-  } else {
-    lua_Integer length = lua_isinteger(L, at) ? lua_tointeger(L, at) : strings != all ? holed_length(table, all, strings) : -1;
-    if (length >= 0) written = write_list(table, length, depth);
-  }
-  if (written) lua_remove(L, at);
-  return written;
+  if (kind == LUA_TNIL || same) return;
+  lua_pop(L, 1);
+  lua_pushnil(L);
 }
 
 /* Says of a table with a metatable whether it was written, or -1 if it is one like any other. */
@@ -355,6 +356,10 @@ static int write_special(int table, int depth) {
   lua_pushvalue(L, table);
   lua_call(L, 1, 2);
   int kind = lua_type(L, -2);
+  if (kind == LUA_TBOOLEAN) {
+    lua_pop(L, 2);
+    return write_none(depth);
+  }
   if (kind == LUA_TNIL) {
     lua_pop(L, 2);
     return -1;
@@ -386,14 +391,25 @@ static int write_table(int table, int depth) {
     all++;
     strings += lua_type(L, -1) == LUA_TSTRING;
   }
-  int whole = strings == 0 && all == length;
-  if ((writing.flags & NONES_PASS) && !(whole && !has_metatable)) {
-    int written = write_with_nones(table, all, strings, depth);
-    if (written >= 0) return written;
+  int nones_pass = writing.flags & NONES_PASS;
+  lua_Integer holed = -1;
+  if (has_metatable) {
+    push_remembered(table, all, strings);
+    int nones = lua_gettop(L);
+    if (lua_type(L, nones) == LUA_TTABLE) {
+      int written = write_record(table, all, depth, nones);
+      if (written) lua_remove(L, nones);
+      return written;
+    }
+    if (lua_type(L, nones) == LUA_TNUMBER) holed = lua_tointeger(L, nones);
+    lua_pop(L, 1);
   }
-  if (whole) return write_list(table, length, depth);
-  if (strings == all) return write_record(table, all, depth, 0);
-  return refuse_keys(table, strings, depth);
+  if (holed < 0 && strings == 0 && all == length) return write_list(table, all, depth, nones_pass);
+  if (holed < 0 && strings == all) return write_record(table, all, depth, 0);
+  /* A length that stands in the table is meant; one that ends at the last value may be one that was forgotten. */
+  if (holed < 0 && (nones_pass || strings == 1)) holed = holed_length(table, all, strings);
+  if (holed < 0) return refuse_keys(table, strings, depth);
+  return write_list(table, holed, depth, 1);
 }
 
 /* Reading ---------------------------------------------------------------------------------------------------------- */
@@ -434,15 +450,15 @@ static void read_text(Reading *from) {
 
 static void read_value(Reading *from);
 
-/* Lets the table on top remember what of it is none: Lua forgets it, and a typed function that is given it must not. */
-static void remember(lua_State *L, lua_Integer filled) { /* the nones lie above the table */
-  lua_createtable(L, 0, 3);
+/* Lets the table below the nones on top remember them: Lua forgets what of a table is none. */
+static void remember(lua_State *L, lua_Integer filled) { /* of a list; -1 of a record */
+  lua_createtable(L, 0, 2);
   lua_insert(L, -2);
-  lua_rawsetp(L, -2, &NONES);
-  lua_pushinteger(L, filled);
-  lua_rawsetp(L, -2, &FILLED);
-  lua_pushboolean(L, 0);
-  lua_setfield(L, -2, "__metatable");
+  lua_rawsetp(L, -2, &MEMORY);
+  if (filled >= 0) {
+    lua_pushinteger(L, filled);
+    lua_rawsetp(L, -2, &FILLED);
+  }
   lua_setmetatable(L, -2);
 }
 
@@ -481,6 +497,15 @@ static void read_record(Reading *from) {
   uint32_t count = read_small(from);
   lua_Integer missing = 0;
   lua_createtable(L, 0, count);
+  if (!count) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, empty_record);
+    if (lua_istable(L, -1)) {
+      lua_setmetatable(L, -2);
+    } else {
+      lua_pop(L, 1); /* before the host's code has said it */
+    }
+    return;
+  }
   lua_pushnil(L); /* the keys without a value, once there are some */
   for (uint32_t index = 0; index < count; index++) {
     from->at++; /* the tag of a string */
@@ -498,7 +523,7 @@ static void read_record(Reading *from) {
     }
   }
   if (missing) {
-    remember(L, count - missing);
+    remember(L, -1);
   } else {
     lua_pop(L, 1);
   }
