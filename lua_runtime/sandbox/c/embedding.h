@@ -246,8 +246,23 @@ static int on_panic(lua_State *L) {
   fault(message, size);
 }
 
+static int memory_of(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  push_memory(L, 1);
+  return 1;
+}
+
+/* Gives an empty table that is a record as long as it is empty. */
+static int new_record(lua_State *L) {
+  lua_newtable(L);
+  lua_newtable(L);
+  remember(L, 0);
+  return 1;
+}
+
 static const luaL_Reg natives[] = {
-    {"flatten", flatten}, {"measure", measure}, {"set", set_reference}, {"rawset", guarded_rawset}, {NULL, NULL},
+    {"flatten", flatten}, {"measure", measure}, {"set", set_reference}, {"rawset", guarded_rawset},
+    {"memory_of", memory_of}, {"new_record", new_record}, {NULL, NULL},
 };
 
 static const luaL_Reg libraries[] = {

@@ -212,7 +212,7 @@ static int write_numbers(int list, lua_Integer length) {
   return 1;
 }
 
-static int write_list(int list, lua_Integer length, int depth) {
+static int write_list(int list, lua_Integer length, int depth, int holes_pass) {
   lua_State *L = writing.L;
   if (write_numbers(list, length)) return 1;
   put_small(LIST, length);
@@ -220,7 +220,7 @@ static int write_list(int list, lua_Integer length, int depth) {
     writing.trail[depth + 1].key = NULL;
     writing.trail[depth + 1].index = index;
     if (lua_rawgeti(L, list, index) == LUA_TNIL) {
-      if (!(writing.flags & NONES_PASS)) return refuse(depth, "a sequence or string keys", "a sequence with holes");
+      if (!holes_pass) return refuse(depth, "a sequence or string keys", "a sequence with holes");
       if (!make_room(0, depth)) return 0;
       put_tag(NIL);
     } else if (!write_value(lua_gettop(L), depth + 1)) {
@@ -254,12 +254,22 @@ static int write_key(int at, int depth) {
   return 1;
 }
 
+static int is_missing(int record, int nones, lua_Integer index) {
+  lua_State *L = writing.L;
+  lua_rawgeti(L, nones, index);
+  int missing = lua_rawget(L, record) == LUA_TNIL;
+  lua_pop(L, 1);
+  return missing;
+}
+
 /* `nones`: where the list of keys without a value is, or 0. */
 static int write_record(int record, lua_Integer length, int depth, int nones) {
   lua_State *L = writing.L;
-  lua_Integer missing = nones ? (lua_Integer)lua_rawlen(L, nones) : 0;
+  lua_Integer most = nones ? (lua_Integer)lua_rawlen(L, nones) : 0, missing = 0;
+  for (lua_Integer index = 1; index <= most; index++) missing += is_missing(record, nones, index);
   put_small(RECORD, length + missing);
-  for (lua_Integer index = 1; index <= missing; index++) {
+  for (lua_Integer index = 1; index <= most; index++) {
+    if (!is_missing(record, nones, index)) continue; /* it has got a value since */
     lua_rawgeti(L, nones, index);
     if (!write_key(lua_gettop(L), depth)) return 0;
     put_tag(NIL);
@@ -285,7 +295,7 @@ static int refuse_keys(int table, lua_Integer strings, int depth) {
       return refuse(depth, wanted, lua_pushfstring(L, "a table with a key that is a %s", luaL_typename(L, -1)));
     }
   }
-  return refuse(depth, wanted, "a table with gaps between its integer keys");
+  return refuse(depth, wanted, "a table with gaps between its integer keys (json.null stands for nothing)");
 }
 
 /* How long a list with holes is, or -1: with `n` as table.pack has it, else up to its last value. */
@@ -316,33 +326,42 @@ static lua_Integer holed_length(int table, lua_Integer all, lua_Integer strings)
   return all > 0 && length >= all && length - all <= all + MOST_HOLES ? length : -1;
 }
 
-/* Pushes what a table that came from the host has for none, if nobody has changed it since, else nil. */
-static void push_remembered(int table, lua_Integer all) {
-  lua_State *L = writing.L;
+/* Pushes what a table remembers for none: keys of a record, the length of a list; else nil. */
+static void push_memory(lua_State *L, int table) {
   if (!lua_getmetatable(L, table)) {
     lua_pushnil(L);
     return;
   }
-  int same = lua_rawgetp(L, -1, &FILLED) == LUA_TNUMBER && lua_tointeger(L, -1) == all;
-  lua_pop(L, 1);
-  if (same) {
-    lua_rawgetp(L, -1, &NONES);
-  } else {
-    lua_pushnil(L);
-  }
+  lua_rawgetp(L, -1, &NONES);
   lua_remove(L, -2);
 }
 
-/* Gives -1 if a table is no list with holes and no record with keys that have no value, else whether it was written. */
-static int write_with_nones(int table, lua_Integer all, lua_Integer strings, int depth) {
+/* The same, as long as it still is what it was: a record none of a list, a list with as many items. */
+static void push_remembered(int table, lua_Integer all, lua_Integer strings) {
   lua_State *L = writing.L;
-  push_remembered(table, all);
+  push_memory(L, table);
+  if (lua_isnil(L, -1)) return;
+  int same = strings == all;
+  if (!lua_istable(L, -1)) {
+    lua_getmetatable(L, table);
+    same = lua_rawgetp(L, -1, &FILLED) == LUA_TNUMBER && lua_tointeger(L, -1) == all;
+    lua_pop(L, 2);
+  }
+  if (!same) {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+  }
+}
+
+/* Gives -1 if a table remembers nothing that still holds, else whether it was written. */
+static int write_remembered(int table, lua_Integer all, lua_Integer strings, int depth) {
+  lua_State *L = writing.L;
+  push_remembered(table, all, strings);
   int at = lua_gettop(L), written = -1;
-  if (lua_type(L, at) == LUA_TTABLE) {
+  if (lua_istable(L, at)) {
     written = write_record(table, all, depth, at);
-  } else {
-    lua_Integer length = lua_isinteger(L, at) ? lua_tointeger(L, at) : strings != all ? holed_length(table, all, strings) : -1;
-    if (length >= 0) written = write_list(table, length, depth);
+  } else if (lua_isinteger(L, at)) {
+    written = write_list(table, lua_tointeger(L, at), depth, 1);
   }
   if (written) lua_remove(L, at);
   return written;
@@ -358,6 +377,12 @@ static int write_special(int table, int depth) {
   if (kind == LUA_TNIL) {
     lua_pop(L, 2);
     return -1;
+  }
+  if (kind == LUA_TBOOLEAN) { /* null */
+    lua_pop(L, 2);
+    if (!make_room(0, depth)) return 0;
+    put_tag(NIL);
+    return 1;
   }
   if (!lua_isinteger(L, -1) || !(writing.flags & RESOURCES_PASS)) return refuse(depth, "a plain value", lua_tostring(L, -2));
   if (!make_room(0, depth)) return 0;
@@ -387,12 +412,17 @@ static int write_table(int table, int depth) {
     strings += lua_type(L, -1) == LUA_TSTRING;
   }
   int whole = strings == 0 && all == length;
-  if ((writing.flags & NONES_PASS) && !(whole && !has_metatable)) {
-    int written = write_with_nones(table, all, strings, depth);
+  if (has_metatable) {
+    int written = write_remembered(table, all, strings, depth);
     if (written >= 0) return written;
   }
-  if (whole) return write_list(table, length, depth);
+  if (whole) return write_list(table, length, depth, writing.flags & NONES_PASS);
   if (strings == all) return write_record(table, all, depth, 0);
+  /* A length that stands in the table is meant; one that ends at the last value may be one that was forgotten. */
+  if ((writing.flags & NONES_PASS) || strings == 1) {
+    lua_Integer holed = holed_length(table, all, strings);
+    if (holed >= 0) return write_list(table, holed, depth, 1);
+  }
   return refuse_keys(table, strings, depth);
 }
 
@@ -497,7 +527,11 @@ static void read_record(Reading *from) {
       lua_rawset(L, -4);
     }
   }
-  if (missing) {
+  if (!count) {
+    lua_newtable(L);
+    lua_replace(L, -2);
+  }
+  if (missing || !count) { /* an empty table would be an empty list */
     remember(L, count - missing);
   } else {
     lua_pop(L, 1);
