@@ -23,7 +23,7 @@ end
 function kernel.load(text, name, environment) return load(text, "@" .. name, "t", environment) end
 
 kernel.own = {
-  globals = { rawset = native.rawset },
+  globals = { rawset = native.rawset, getmetatable = native.getmetatable },
   math = {
     randomseed = function(...)
       if select("#", ...) == 0 then return randomseed(random(0), random(0)) end

@@ -252,6 +252,26 @@ static int memory_of(lua_State *L) {
   return 1;
 }
 
+/* getmetatable as Lua has it, but for what a table remembers: to a guest that is no metatable. */
+static int guarded_getmetatable(lua_State *L) {
+  luaL_checkany(L, 1);
+  if (lua_type(L, 1) == LUA_TTABLE) {
+    push_memory(L, 1);
+    int remembers = !lua_isnil(L, -1);
+    lua_settop(L, 1);
+    if (remembers) {
+      lua_pushnil(L);
+      return 1;
+    }
+  }
+  if (!lua_getmetatable(L, 1)) {
+    lua_pushnil(L);
+    return 1;
+  }
+  luaL_getmetafield(L, 1, "__metatable");
+  return 1;
+}
+
 /* Gives an empty table that is a record as long as it is empty. */
 static int new_record(lua_State *L) {
   lua_newtable(L);
@@ -262,7 +282,7 @@ static int new_record(lua_State *L) {
 
 static const luaL_Reg natives[] = {
     {"flatten", flatten}, {"measure", measure}, {"set", set_reference}, {"rawset", guarded_rawset},
-    {"memory_of", memory_of}, {"new_record", new_record}, {NULL, NULL},
+    {"getmetatable", guarded_getmetatable}, {"memory_of", memory_of}, {"new_record", new_record}, {NULL, NULL},
 };
 
 static const luaL_Reg libraries[] = {

@@ -466,13 +466,11 @@ static void read_value(Reading *from);
 
 /* Lets the table on top remember what of it is none: Lua forgets it, and a typed function that is given it must not. */
 static void remember(lua_State *L, lua_Integer filled) { /* the nones lie above the table */
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 2);
   lua_insert(L, -2);
   lua_rawsetp(L, -2, &NONES);
   lua_pushinteger(L, filled);
   lua_rawsetp(L, -2, &FILLED);
-  lua_pushboolean(L, 0);
-  lua_setfield(L, -2, "__metatable");
   lua_setmetatable(L, -2);
 }
 
