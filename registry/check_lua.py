@@ -39,7 +39,8 @@ def check_lua(index: Index, functions: Mapping[str, Checked], failures: Mapping[
     for entry in index:
         if isinstance(entry.spec, (LuaFunctionSpec, LuaLibrarySpec)):
             source = entry.spec.source
-            isolated = getattr(entry.spec, "isolation", None) == "process"
+            # What the host's Lua must not run it need not read in this process either.
+            isolated = (getattr(entry.spec, "isolation", None) or index.settings.isolation) != "none"
             if (source, isolated) not in known:
                 known[source, isolated] = _isolated(source) if isolated else _uses(source, str(entry.id))
             failure = failures.get(str(entry.id), "")
