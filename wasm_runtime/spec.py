@@ -14,6 +14,7 @@ from polycall.interop.ids import EntryId
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.source import SourceText
+from polycall.wasm_runtime.build_spec import BuildSpec
 from polycall.wasm_runtime.imports import check_import
 from polycall.wasm_runtime.network_spec import WasiNetworkSpec
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KINDS",
     "BinaryFile",
+    "BuildSpec",
     "CappedNetwork",
     "WasiEnvSpec",
     "WasiLimitsSpec",
@@ -168,6 +170,9 @@ class WasmFunctionSpec(_FunctionSpec):
     path: str = key("The file inside it.", non_empty=True)
     hash: str = key(
         '"sha256:" and the digest of the file in hexadecimal; `polycall hash --write` fills it in.', check=check_hash
+    )
+    build: BuildSpec | None = key(
+        "How the file is made; `polycall build` runs it, and nothing else does.", default=None
     )
 
 
