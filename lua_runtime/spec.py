@@ -35,6 +35,9 @@ class LuaFunctionSpec:
         default=_NO_IMPORTS,
         refers_to=_IMPORTABLE,
     )
+    wit: str | None = key(
+        'What it takes and gives, as WIT: "name: func(a: s32) -> string"; for stubs, links and check.', default=None
+    )
     pool: PoolSpec = key("How instances are kept.", default=PoolSpec())
     limits: LimitsSpec = key("What a call may use at most.", default=LimitsSpec())
     isolation: str | None = key(

@@ -12,7 +12,7 @@ from polycall.registry.cli.printable import indented, printable
 from polycall.registry.cli.session import Session
 from polycall.registry.cli.stderr import say
 
-__all__ = ["build", "bring_up_to_date"]
+__all__ = ["bring_up_to_date", "build"]
 
 _SOME_FAILED = 1
 

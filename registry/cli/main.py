@@ -25,6 +25,7 @@ _CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width":
 
 _COMMANDS: Mapping[str, str] = MappingProxyType(
     {
+        "add": "add",
         "build": "build",
         "cache": "cache",
         "call": "call",

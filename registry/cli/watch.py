@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 
 import click
@@ -59,7 +60,7 @@ def run(session: Session, command: Callable[[Load], int], *, watch: bool) -> int
         next(changes)  # from here on no change is missed
         first = True
         while True:
-            _run_once(lambda: _build_and_run(session, lambda: command(registry.load), changes, first), session.debug)
+            _run_once(partial(_build_and_run, session, partial(command, registry.load), changes, first), session.debug)
             first = False
             try:
                 say(f"watching {one_line(str(root))}, Ctrl-C ends")
