@@ -26,6 +26,7 @@ _OF_TOOLCHAINS = ("__", "cabi_", "canonical_abi_", "asyncify_")
 _ALLOCATORS = frozenset({"_initialize", "realloc", "malloc", "alloc", "free"})
 _WIT_TYPES = {"i32": "s32", "i64": "s64", "f32": "f32", "f64": "f64"}
 _COMMAND = "wasi:cli/run"
+_OWN_INTERFACES = frozenset({"exports#"})  # componentize-py's, which it calls when it makes its snapshot
 
 
 class Export(NamedTuple):
@@ -105,6 +106,8 @@ def _exports(plan: Plan) -> Iterator[Export]:
     functions = {"": plan.exports.functions}
     functions |= {f"{name}#": instance.functions for name, instance in plan.exports.instances.items()}
     for interface, found in functions.items():
+        if interface in _OWN_INTERFACES:
+            continue
         is_command = unversioned(interface.removesuffix("#")) == _COMMAND
         for name, function in found.items():
             parts = parse_function(name)

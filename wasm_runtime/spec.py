@@ -169,7 +169,8 @@ class WasmFunctionSpec(_FunctionSpec):
     fs: EntryId = key("The fs.directory entry that holds the file.", refers_to=("fs.directory",))
     path: str = key("The file inside it.", non_empty=True)
     hash: str = key(
-        '"sha256:" and the digest of the file in hexadecimal; `polycall build` or `polycall hash --write` fills it in.', check=check_hash
+        '"sha256:" and the digest of the file in hexadecimal; `polycall build` or `polycall hash --write` fills it in.',
+        check=check_hash,
     )
     build: BuildSpec | None = key(
         "How the file is made; `polycall build` runs it, and nothing else does.", default=None

@@ -94,14 +94,14 @@ class Builders:
             output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile() as said:
             code = self._wait(build, said)
-            output = _end_of(said)
+            text = _end_of(said)
         missing = [str(each) for each in build.outputs if not each.is_file()]
         failure = None
         if code:
             failure = f"exit code {code}" if code > 0 else f"ended by signal {-code}"
         elif missing:
             failure = f"it made no {', '.join(missing)}"
-        return Built(build, failure, output, time.monotonic() - began)
+        return Built(build, failure, text, time.monotonic() - began)
 
     def _wait(self, build: Build, said: BinaryIO) -> int:
         with self._lock:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from polycall.registry.adding import Addition, add_binary, add_function
+from polycall.registry.adding.binaries import add_binary
+from polycall.registry.adding.functions import add_function
+from polycall.registry.adding.target import Addition
 from polycall.registry.cli.output import print_line
 from polycall.registry.cli.session import Session
 from polycall.registry.cli.stderr import say

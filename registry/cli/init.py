@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from polycall.registry.new_files import taken_names, write_new_files
 from polycall.registry.cli.output import print_text
 from polycall.registry.cli.printable import one_line, printable
+from polycall.registry.new_files import taken_names, write_new_files
 from polycall.registry.templates import LANGUAGES, function_template, needs, project_template
 
 __all__ = ["init"]

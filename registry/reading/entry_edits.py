@@ -17,8 +17,8 @@ from polycall.registry.reading.entry_file import read_document
 __all__ = ["added"]
 
 _EMPTY_LIST = re.compile(r"[ \t]*\[[ \t]*\]")
-_NOTHING = re.compile(r"[ \t]*(?:~|null)?")
-_LEFT_ALONE = re.compile(r"(?:[ \t]*\n|#[^\n]*\n)*\Z")
+_NOTHING = re.compile(r"(?:[ \t]*(?:~|null))?")
+_LEFT_ALONE = re.compile(r"(?:^(?:[ \t]*|#[^\n]*)\n)*\Z", re.MULTILINE)
 """Empty lines and comments at the margin: where a key follows, they belong to it."""
 
 

@@ -82,7 +82,7 @@ def _files(folder: Traversable, path: str = "") -> Iterator[tuple[str, bytes]]:
 
 
 def _renamed(text: str, name: str, path: str) -> str:
-    """Puts a name in the place of the sample's: between quotes and in WIT as WIT has it, else as the language has it."""
+    """Puts a name in the place of the sample's: in quotes and in WIT as WIT has it, else as the language has it."""
     own = _snake(name) if path.endswith(_SNAKE) else _camel(name) if path.endswith(".js") else _kebab(name)
 
     def one(found: re.Match[str]) -> str:
