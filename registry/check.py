@@ -10,7 +10,7 @@ from pathlib import Path
 from polycall.interop.confined import ConfinedFolder
 from polycall.interop.errors import NotFoundError, PolycallError, PreparationError
 from polycall.interop.forks import new_lock
-from polycall.interop.protocols import Function, ImportNeed
+from polycall.interop.protocols import Function, ImportNeed, Signature
 from polycall.registry.check_links import Checked, check_links
 from polycall.registry.documents.paths import is_folder, shown_path
 from polycall.registry.entries.data_kinds import FsDirectorySpec
@@ -48,7 +48,7 @@ def check_index(
     def prepared(entry: Entry) -> Function | None:
         function = prepare(entry)
         if function is not None:
-            signature = function.signature
+            signature = function.signature or _declared_signature(entry)
             functions[str(entry.id)] = Checked(function.imports, None if signature is None else str(signature))
         return function
 
@@ -57,6 +57,19 @@ def check_index(
         findings += _check_entry(entry, index.root, file_systems, prepared)
     findings += check_links(index, functions)
     return sorted(findings, key=lambda finding: finding.problem[:3])
+
+
+def _declared_signature(entry: Entry) -> Signature | None:
+    """Returns what a Lua function says that it takes and gives.
+
+    Raises:
+        PreparationError: Its ``wit`` is wrong.
+    """
+    if entry.kind != "function.lua" or entry.spec.wit is None:
+        return None
+    from polycall.registry.signatures.entry_types import types_of_wit  # noqa: PLC0415  # few say it
+
+    return types_of_wit(entry).signature
 
 
 def _check_entry(

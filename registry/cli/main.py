@@ -39,6 +39,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "schema": "schema",
         "show": "show",
         "test": "run_tests",
+        "wit": "wit",
     }
 )
 """Each command, which is also the name of its module here, and what it is called there."""

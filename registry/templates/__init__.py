@@ -31,7 +31,7 @@ _SHARED = {
 _SNAKE = (".c", ".py", ".rs", ".lua")
 _NAMED = re.compile(r'"[^"\n]*"|\bslug\b|slug(?=_)')
 _ENTRIES = "entries.yaml"
-_FUNCS = "wippy-runtime.wit"
+_FUNCS = "wippy-runtime-0.1.0.wit"
 
 
 def project_template(language: str | None) -> dict[str, bytes]:
