@@ -48,7 +48,8 @@ def check_index(
     def prepared(entry: Entry) -> Function | None:
         function = prepare(entry)
         if function is not None:
-            signature = function.signature or _declared_signature(entry)
+            signature = function.signature
+            signature = _declared_signature(entry) if signature is None else signature
             functions[str(entry.id)] = Checked(function.imports, None if signature is None else str(signature))
         return function
 

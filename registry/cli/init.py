@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
+from polycall.interop.errors import PolycallError
+from polycall.registry.binary_hashes import index_without_hashes
 from polycall.registry.cli.output import print_text
 from polycall.registry.cli.printable import one_line, printable
 from polycall.registry.new_files import taken_names, write_new_files
@@ -37,11 +40,21 @@ def init(directory: Path, language: str | None) -> None:
     if taken:
         raise click.UsageError(f"{directory} already has {', '.join(taken)}; choose another folder")
     write_new_files(directory, files)
+    with suppress(PolycallError):  # of files that were there before; `check` says what is wrong with them
+        _wire_editors(directory)
     here = directory.resolve() == Path.cwd()
     place = "here" if here else f"in {one_line(str(directory))}"
     enter = [] if here else [f"cd {shlex.quote(str(directory))}"]
     steps = "\n".join(f"  {step}" for step in [*enter, *_steps(language)])
     print_text(f"Made a project {place}. Try it:\n\n{printable(steps)}")
+
+
+def _wire_editors(directory: Path) -> None:
+    from polycall.registry.stubs.editor_files import write_editor_files  # noqa: PLC0415  # loads the engine
+    from polycall.registry.stubs.typed_entries import typed_entries  # noqa: PLC0415  # the same
+
+    index = index_without_hashes(directory)
+    write_editor_files(index.root, typed_entries(index))
 
 
 def _with_folder(entries: str) -> str:

@@ -38,6 +38,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "run": "run_command",
         "schema": "schema",
         "show": "show",
+        "stubs": "stubs",
         "test": "run_tests",
         "wit": "wit",
     }

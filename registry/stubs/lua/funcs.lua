@@ -1,0 +1,12 @@
+---@meta funcs
+
+---Calls other entries of the registry.
+local funcs = {}
+
+---@param id string
+---@param ... any
+---@return any result
+---@return polycall.Error? err
+function funcs.call(id, ...) end
+
+return funcs
