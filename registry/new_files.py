@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -29,13 +30,21 @@ def write_new_files(directory: Path, files: Mapping[str, bytes]) -> None:
             path = directory / name
             made += [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("xb") as file:
-                written.append(path)
-                file.write(content)
-    except BaseException:
+            if os.path.lexists(path):  # made in the meantime, and so not ours to remove
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+            written.append(path)
+            _write(path, content)
+    except BaseException as error:
         for path in written:
-            path.unlink()
+            path.unlink(missing_ok=True)
         for folder in sorted(set(made), key=lambda each: len(each.parts), reverse=True):
             with suppress(OSError):  # it could not be made, or somebody else has put something in it
                 folder.rmdir()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(directory)) from error
         raise
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)

@@ -158,13 +158,12 @@ def test_init_quotes_names_and_leaves_nothing_behind_when_it_fails(
     assert "cd 'a b'" in shell(tmp_path, "polycall init 'a b'").stdout
     assert "cd " not in shell(tmp_path, "mkdir here; cd here; polycall init .").stdout
 
-    def full(_: Path, target: Path) -> Path:
+    def full(target: Path, content: bytes) -> None:
+        target.write_bytes(content[:1])
         if target.name == "welcome.lua":
             raise OSError(28, "No space left on device", str(target))
-        target.write_text("")
-        return target
 
-    monkeypatch.setattr("polycall.registry.cli.init.copyfile", full)
+    monkeypatch.setattr("polycall.registry.new_files._write", full)
     code, _, err = run(capsys, "init", str(tmp_path / "deep" / "er"))
     assert (code, err) == (74, f"error: {tmp_path / 'deep' / 'er'}: No space left on device\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a b", "here"]
