@@ -27,6 +27,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 REPEATING = ("leaks", "property", "threads")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds what makes slow tests run that need more than Python."""
+    parser.addoption(
+        "--toolchains",
+        action="store_true",
+        help="run what the pages about components build, with the tools that tests/guests/build.py installs",
+    )
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Has coverage pass over the folders of tests that repeat."""
     here = Path(__file__).parent

@@ -9,64 +9,11 @@ import pytest
 from commands import run
 from polycall.interop.errors import PreparationError
 from polycall.wasm_runtime.component.plan import ComponentFunction, LiftedFunction, Plan, RefusedFunction
-from polycall.wasm_runtime.look import look_at, read_binary
 from polycall.wasm_runtime.wit.wit_parser import interface_signatures, parse_wit
 from polycall.wasm_runtime.worlds.of_plan import world_of
 from polycall.wasm_runtime.worlds.text import package_texts, world_text
 from projects import GUESTS, REPOSITORY, write_project
-
-QUOTE = REPOSITORY / "examples" / "06-typed-links" / "assets" / "quote.wasm"
-COMPONENTS = [
-    *(GUESTS / "bin" / f"{name}.wasm" for name in ("caller", "c-calls", "js-caller", "rust-tour")),
-    *sorted((REPOSITORY / "examples").glob("*/assets/*.wasm")),
-]
-
-RICH = """
-(component
-  (type $kinds' (instance
-    (type $colour (enum "red" "green"))
-    (export "colour" (type $colour' (eq $colour)))
-    (type $rights (flags "read" "write"))
-    (export "rights" (type $rights' (eq $rights)))
-    (type $shape (variant (case "point") (case "disc" f64) (case "of" $colour')))
-    (export "shape" (type $shape' (eq $shape)))
-    (type $list (list $shape'))
-    (export "type" (type $list' (eq $list)))
-    (export "cart" (type $cart (sub resource)))
-    (type $own (own $cart))
-    (type $borrow (borrow $cart))
-    (type $map (result $list' (error $colour')))
-    (export "[constructor]cart" (func (param "r" $rights') (result $own)))
-    (export "[method]cart.add" (func (param "self" $borrow) (param "what" $shape') (result $map)))
-    (export "[static]cart.merge" (func (param "a" $own) (param "b" $own) (result $own)))
-    (type $nothing (result))
-    (type $maybe (option (tuple u8 char bool)))
-    (export "use" (func (param "list" $maybe) (result $nothing)))
-  ))
-  (import "shop:kinds/kinds@1.0.0" (instance $kinds (type $kinds')))
-  (alias export $kinds "shape" (type $shape))
-  (alias export $kinds "cart" (type $cart))
-  (type $more (instance
-    (alias outer 1 $shape (type $of))
-    (export "shape" (type $shape (eq $of)))
-    (alias outer 1 $cart (type $other))
-    (export "basket" (type $basket (eq $other)))
-    (type $own (own $basket))
-    (export "draw" (func (param "shape" $shape) (param "in" $own)))
-  ))
-  (import "shop:kinds/more@1.0.0" (instance (type $more)))
-  (import "other:kinds/more" (instance (type $more)))
-  (type $size (record (field "w" u32) (field "h" u32)))
-  (import "size" (type $size' (eq $size)))
-  (import "area" (func (param "of" $size') (result u64)))
-)
-"""
-
-
-def plan_of(path: Path) -> Plan:
-    plan = look_at(read_binary(path), path.name).plan
-    assert plan is not None
-    return plan
+from wit_worlds import COMPONENTS, LINKED, QUOTE, RICH, RULES
 
 
 def written(plan: Plan) -> Iterator[tuple[str, str, str]]:
@@ -174,43 +121,6 @@ def test_of_interfaces_too(tmp_path: Path) -> None:
 def test_without_a_target_it_is_what_every_component_may_import(capsys: pytest.CaptureFixture[str]) -> None:
     done = run(capsys, "wit")
     assert (done.code, done.out) == (0, (REPOSITORY / "wasm_runtime" / "wit" / "funcs.wit").read_text())
-
-
-LINKED = """
-namespace: app
-entries:
-  - {name: out, kind: fs.directory, directory: out, auto_init: true}
-  - name: bill
-    kind: function.wasm
-    fs: out
-    path: bill.wasm
-    method: bill
-    wit: "bill: func(country: string) -> result<u32, string>"
-    imports: [funcs, "wasi:cli"]
-    links:
-      shop:rules/tax@1.0.0: app.rules
-      shop:rules/other#open: app.rules:is_open
-      plain: app.rules:is_open
-      label: app.rules
-  - name: total
-    kind: function.wasm
-    fs: out
-    path: bill.wasm
-    method: shop:bill/sums@0.1.0#total
-    wit: "interface sums { total: func() -> u64; }"
-"""
-RULES = """
-namespace: app.rules
-entries:
-  - name: tax_rate
-    kind: function.lua
-    method: tax_rate
-    source: return { tax_rate = function() return { percent = 1 } end }
-    wit: |
-      record rate { percent: u32 }
-      tax-rate: func(country: string) -> rate
-  - {name: is_open, kind: function.lua, method: f, source: "return { f = print }", wit: "f: func() -> bool"}
-"""
 
 
 def test_a_world_is_written_of_what_is_declared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

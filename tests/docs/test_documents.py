@@ -7,6 +7,9 @@ Each document gets an empty folder of its own, in which its blocks run in order:
   stands for anything). ``in=repository`` runs them in the project's own folder.
 - ``python``: runs; all such blocks of a document share their names. ``pycon`` is checked as a doctest.
 - ``text`` is for the eye: diagrams and forms, nothing that could be run.
+
+A ``console`` block with ``needs=toolchain`` runs compilers: only with the option ``--toolchains``. Without it the page ends
+there, for what follows uses what was built; what the block says is then the record of the last run that had the option.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import Any, NamedTuple
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+TOOLS = REPOSITORY / ".guests-tools"
 DOCUMENTS = [
     REPOSITORY / "README.md",
     REPOSITORY / "CONTRIBUTING.md",
@@ -48,13 +52,18 @@ def blocks(text: str) -> Iterator[Block]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
-def test_every_block_of_the_document_does_what_it_says(document: Path, tmp_path: Path) -> None:
+def test_every_block_of_the_document_does_what_it_says(
+    document: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     text = document.read_text(encoding="utf-8")
     found = list(blocks(text))
     assert 2 * len(found) == len(_ANY_FENCE.findall(text)), "a fence has no language, or is not closed"
     names: dict[str, Any] = {}
     home = document.parent if document.parent.parent.name == "examples" else tmp_path
+    toolchains = request.config.getoption("toolchains")
     for block in found:
+        if block.options.get("needs") == "toolchain" and not toolchains:
+            break
         place = REPOSITORY if block.options.get("in") == "repository" else home
         _run(block, place, names, f"{document.name}:{block.line}")
 
@@ -85,7 +94,8 @@ def _run_console(block: Block, place: Path, where: str) -> None:
             assert script in (REPOSITORY / ".ci" / "run").read_text(), f"{where}: CI runs {script}, not this test"
             continue
         result = subprocess.run(
-            ["sh", "-c", script], cwd=place, env=_environment(), text=True, check=False, timeout=120,
+            ["sh", "-c", script], cwd=place, env=_environment(toolchains="needs" in block.options), text=True,
+            check=False, timeout=600 if "needs" in block.options else 120,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if "output" in block.options:
@@ -95,9 +105,12 @@ def _run_console(block: Block, place: Path, where: str) -> None:
         assert checker.check_output(expected.rstrip() + "\n", result.stdout.rstrip() + "\n", doctest.ELLIPSIS), message
 
 
-def _environment() -> dict[str, str]:
-    tools = str(Path(sys.executable).parent)
-    return {**os.environ, "PATH": tools + os.pathsep + os.environ["PATH"], "NO_COLOR": "1"}
+def _environment(*, toolchains: bool = False) -> dict[str, str]:
+    ours = [Path(sys.executable).parent]
+    if toolchains:  # their Python has zig; of Rust, Debian's has what compiles to WebAssembly
+        ours = [TOOLS / "venv" / "bin", TOOLS / "node_modules" / ".bin", Path("/usr/bin"), *ours]
+    path = os.pathsep.join([*map(str, ours), os.environ["PATH"]])
+    return {**os.environ, "PATH": path, "NO_COLOR": "1", "ZIG_GLOBAL_CACHE_DIR": str(TOOLS / "zig-cache")}
 
 
 def _run_doctest(block: Block, place: Path, names: dict[str, Any], where: str) -> None:
