@@ -53,12 +53,6 @@ RICH = """
 """
 
 
-def plan_of(path: Path) -> Plan:
-    plan = look_at(read_binary(path), path.name).plan
-    assert plan is not None
-    return plan
-
-
 LINKED = """
 namespace: app
 entries:

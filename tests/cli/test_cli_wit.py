@@ -9,11 +9,18 @@ import pytest
 from commands import run
 from polycall.interop.errors import PreparationError
 from polycall.wasm_runtime.component.plan import ComponentFunction, LiftedFunction, Plan, RefusedFunction
+from polycall.wasm_runtime.look import look_at, read_binary
 from polycall.wasm_runtime.wit.wit_parser import interface_signatures, parse_wit
 from polycall.wasm_runtime.worlds.of_plan import world_of
 from polycall.wasm_runtime.worlds.text import package_texts, world_text
 from projects import GUESTS, REPOSITORY, write_project
 from wit_worlds import COMPONENTS, LINKED, QUOTE, RICH, RULES
+
+
+def plan_of(path: Path) -> Plan:
+    plan = look_at(read_binary(path), path.name).plan
+    assert plan is not None
+    return plan
 
 
 def written(plan: Plan) -> Iterator[tuple[str, str, str]]:

@@ -53,6 +53,24 @@ def test_every_tool_takes_the_world_of_an_entry(tmp_path: Path, capsys: pytest.C
     assert run(capsys, "-C", str(tmp_path), "wit", "app:bill", "--output", str(tmp_path / "wit")).code == 0
     assert "export bill" in tool("wasm-tools", "component", "wit", "wit", cwd=tmp_path)
     tool("componentize-py", "-d", "wit", "-w", "bill", "bindings", "python", cwd=tmp_path)
-    tool("jco", "guest-types", "wit", "--world-name", "bill", "-o", "types", cwd=tmp_path)
+    (tmp_path / "bill.js").write_text(
+        'import { taxRate } from "shop:rules/tax@1.0.0";\n'
+        "export function bill(country) { return taxRate(country).percent; }\n"
+        "export const sums = { total() { return 1n; } };\n"
+    )
+    flags = ("--backend", "quickjs", "--backend-qjs-disable-async", "--backend-qjs-stub-wasi")
+    tool(
+        "jco",
+        "componentize",
+        "bill.js",
+        "--wit",
+        "wit",
+        "--world-name",
+        "bill",
+        *flags,
+        "-o",
+        "bill.wasm",
+        cwd=tmp_path,
+    )
     assert (tmp_path / "python").is_dir()
-    assert (tmp_path / "types").is_dir()
+    assert "tax-rate: func(country: string) -> rate;" in run(capsys, "wit", str(tmp_path / "bill.wasm")).out
