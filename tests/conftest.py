@@ -40,6 +40,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Says at once what the option lacks."""
+    if config.getoption("toolchains") and not (Path(__file__).parents[1] / ".guests-tools" / "stamp").exists():
+        raise pytest.UsageError("--toolchains needs tools: python tests/guests/build.py caller installs them")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Has coverage pass over the folders of tests that repeat."""
     here = Path(__file__).parent

@@ -68,12 +68,19 @@ def _builds(index: Index) -> Iterator[Build]:
         spec = entry.spec
         if isinstance(spec, WasmFunctionSpec) and spec.build is not None:
             workdir = _workdir(entry, spec.build.workdir, index.root, data)
-            output = declared_folder(index.get(spec.fs), index.root) / spec.path.lstrip("/")
             key = spec.build.command, workdir, spec.build.watch
-            shared.setdefault(key, []).append((str(entry.id), Path(os.path.normpath(output))))
+            shared.setdefault(key, []).append((str(entry.id), _output(entry, index)))
     for key, entries in shared.items():
         names, outputs = zip(*entries, strict=True)
         yield Build(*key, names, tuple(dict.fromkeys(outputs)))
+
+
+def _output(entry: Entry, index: Index) -> Path:
+    folder = Path(os.path.normpath(declared_folder(index.get(entry.spec.fs), index.root)))
+    output = Path(os.path.normpath(folder / entry.spec.path.lstrip("/")))
+    if not output.is_relative_to(folder):
+        raise PreparationError(str(entry.problem("path", f"{entry.spec.path} leads out of {entry.spec.fs}")))
+    return output
 
 
 def _workdir(entry: Entry, workdir: str, root: Path, data: DataFolders) -> Path:

@@ -72,19 +72,14 @@ def _of_file(path: Path) -> str:
 
 
 def _of_entry(session: Session, entry_id: str) -> str:
-    from polycall.registry.signatures.component_wit import component_wit  # noqa: PLC0415  # as above
+    from polycall.registry.signatures.component_wit import component_wit, whole_wit  # noqa: PLC0415  # as above
     from polycall.registry.signatures.entry_types import TypesOfEntries  # noqa: PLC0415  # the same
+    from polycall.registry.signatures.entry_world import declared_world  # noqa: PLC0415  # the same
 
-    index = index_without_hashes(session.project)
-    entry = index.get(entry_id)
-    types = TypesOfEntries(index)
+    types = TypesOfEntries(index_without_hashes(session.project))
+    entry = types.index.get(entry_id)
     plan = types.plan(entry)
-    if plan is not None:
-        return component_wit(plan)
-    its = types.of(entry)
-    if its is None:
-        raise PreparationError(f"{entry.id} does not say what it takes and gives", hint='give it a "wit"')
-    return f"{entry.spec.method}: {its.signature};"
+    return whole_wit(declared_world(entry, types)) if plan is None else component_wit(plan)
 
 
 def _write(session: Session, entry_id: str, output: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import posixpath
 
+from polycall.interop.confined import ConfinedFolder
+from polycall.interop.errors import NotFoundError
 from polycall.interop.source import SourceText
 from polycall.registry.entries.entry import Entry
 from polycall.registry.services.filesystems import FileSystems
@@ -21,7 +23,7 @@ def wasm_program(entry: Entry, file_systems: FileSystems) -> WasmProgram:
     """
     spec = entry.spec
     if isinstance(spec, WasmFunctionSpec):
-        folder = file_systems.locate(spec.fs, spec.path)
+        folder = _located(spec, file_systems)
         name = f"{spec.fs}/{spec.path.lstrip('/')}"
         path = posixpath.join(folder.inside, spec.path.lstrip("/"))
         code: BinaryFile | SourceText = BinaryFile(folder.folder, path, name, spec.hash)
@@ -40,3 +42,12 @@ def wasm_program(entry: Entry, file_systems: FileSystems) -> WasmProgram:
         links=spec.links,
         wasi=spec.wasi,
     )
+
+
+def _located(spec: WasmFunctionSpec, file_systems: FileSystems) -> ConfinedFolder:
+    try:
+        return file_systems.locate(spec.fs, spec.path)
+    except NotFoundError as error:
+        if spec.build is not None:
+            error.hint = "polycall build makes it"
+        raise

@@ -22,7 +22,7 @@ from polycall.wasm_runtime.worlds.of_plan import imported_interface, world_of
 from polycall.wasm_runtime.worlds.text import package_texts, world_text
 from polycall.wasm_runtime.worlds.world import Interface, World
 
-__all__ = ["FUNCS", "WorldFiles", "funcs_wit", "world_files"]
+__all__ = ["FUNCS", "WorldFiles", "declared_world", "funcs_wit", "world_files"]
 
 FUNCS = "wippy:runtime@0.1.0"
 """The package of the interface by which a component calls the registry."""
@@ -73,6 +73,17 @@ def world_files(entry: Entry, types: TypesOfEntries) -> WorldFiles:
     return WorldFiles(None if own else world_text(world), {FUNCS: funcs_wit(), **packages})
 
 
+def declared_world(entry: Entry, types: TypesOfEntries) -> World:
+    """Returns a world that exports what an entry says that it takes and gives, and nothing else.
+
+    Raises:
+        PreparationError: It says nothing.
+    """
+    exports = _exports([entry], types)
+    own = exports.pop("", Interface("", {}))
+    return World(*_names(entry), exports=tuple(exports.values()), own_exports=own)
+
+
 def _names(entry: Entry) -> tuple[str, str]:
     name = _kebab(entry.id.name)
     return f"{_kebab(entry.id.namespace)}:{name}", name
@@ -110,6 +121,7 @@ def _exports(sharing: list[Entry], types: TypesOfEntries) -> dict[str, Interface
     found: dict[str, tuple[dict[str, Signature | None], dict[str, WitType]]] = {}
     for entry in sharing:
         interface, _, label = entry.spec.method.rpartition("#")
+        label = _kebab(label) if entry.kind == "function.lua" else label
         its = _types_of(entry, types)
         functions, names = found.setdefault(interface, ({}, {}))
         functions[label] = its.signature

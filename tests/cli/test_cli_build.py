@@ -152,6 +152,19 @@ def test_a_build_never_runs_where_guests_may_write(project: Path, capsys: pytest
     assert runs(project) == 0
 
 
+def test_what_is_built_stays_in_its_folder(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_project(project, index=INDEX.replace("path: one.wasm", "path: ../../elsewhere/one.wasm"))
+    done = run(capsys, "-C", str(project), "build")
+    assert (done.code, runs(project), (project.parent / "elsewhere").exists()) == (5, 0, False)
+    assert "_index.yaml:7:11: entries[1].path: ../../elsewhere/one.wasm leads out of app:out" in done.err
+
+
+def test_what_is_not_built_yet_is_told_with_what_builds_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "-C", str(project), "build")
+    (project / "out" / "one.wasm").unlink()
+    assert "the file one.wasm is not there (polycall build makes it)" in run(capsys, "-C", str(project), "check").out
+
+
 @pytest.mark.parametrize(
     ("key", "value"), [("workdir", "../src"), ("workdir", "/tmp"), ("watch", '["../*"]'), ("watch", '["/etc/*"]')]
 )

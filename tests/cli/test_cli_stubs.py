@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -251,7 +252,22 @@ def test_a_binary_that_is_not_there_yet_is_typed_by_its_wit(tmp_path: Path, caps
     assert '---@overload fun(id: "app:slug", title: string): string?, polycall.Error?\n' in text
 
 
-def test_a_resource_is_an_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_serves_a_link_is_what_the_component_takes_it_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    example = Path(shutil.copytree(REPOSITORY / "examples" / "06-typed-links", tmp_path / "links"))
+    rules = example / "rules.yaml"
+    rules.write_text(rules.read_text("utf-8").replace("    wit: file://guests/rules.wit\n", ""), "utf-8")
+    run(capsys, "-C", str(example), "stubs", "--python", str(tmp_path / "stubs"))
+    text = (tmp_path / "stubs" / "shop_rules.py").read_text()
+    assert "def rate(registry: Registry, country: str, *, timeout: float | None = None) -> int:" in text
+    assert "def bulk_discount(registry: Registry, line: Line, *, timeout: float | None = None) -> int:" in text
+    lua = (example / ".polycall" / "lua" / "funcs.lua").read_text()
+    assert '---@overload fun(id: "shop.rules:rate", country: string): integer?, polycall.Error?\n' in lua
+    assert "---@class shop.rules.Line\n---@field sku string\n" in lua
+
+
+def test_bytes_are_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     binary = GUESTS / "bin" / "caller.wasm"
     index = f"""
 namespace: app

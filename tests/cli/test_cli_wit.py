@@ -182,9 +182,20 @@ def test_a_world_of_ones_own_stays_and_gets_what_it_may_import(
     assert done.code == 0, done.err
     assert (tmp_path / "wit" / "world.wit").read_text() == text
     assert (tmp_path / "wit" / "deps" / "shop-rules-1.0.0.wit").exists()
-    assert run(capsys, "-C", str(tmp_path), "wit", "app:bill").out == (
-        "bill: func(country: string) -> result<u32, string>;\n"
-    )
+    assert run(capsys, "-C", str(tmp_path), "wit", "app:bill").out.replace("\n\n", "\n") == text
+    assert run(capsys, "-C", str(tmp_path), "wit", "app.rules:tax_rate").out == LUA
+
+
+LUA = """\
+package app-rules:tax-rate;
+
+world tax-rate {
+  record rate {
+    percent: u32,
+  }
+  export tax-rate: func(country: string) -> rate;
+}
+"""
 
 
 def test_what_has_no_types_is_named_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
