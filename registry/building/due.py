@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from polycall.registry.building.processes import Builders, Built
 from polycall.registry.building.record import BuildRecord, inputs_digest
 
 __all__ = ["BuildReport", "build_what_is_due"]
+
+Progress = Callable[[int], AbstractContextManager[Callable[[str], None]]]
 
 
 class BuildReport(NamedTuple):
@@ -34,7 +37,7 @@ def build_what_is_due(
     entry_ids: Sequence[str] = (),
     *,
     builders: Builders,
-    ended: Callable[[Built], None],
+    progress: Progress,
     force: bool = False,
     unwatched: bool = True,
 ) -> BuildReport:
@@ -44,7 +47,7 @@ def build_what_is_due(
         project: The project folder.
         entry_ids: Only the builds of these entries; all if there are none.
         builders: Who runs them.
-        ended: Is told of each that has ended.
+        progress: Is told how many are due, and then of each that begins.
         force: Run all of them.
         unwatched: Run those that do not say what they read.
 
@@ -62,7 +65,8 @@ def build_what_is_due(
         for build in builds
         if force or (unwatched if inputs[build] is None else record.is_due(build, inputs[build]))
     ]
-    built = builders.run(due, ended)
+    with progress(len(due)) as begin:
+        built = builders.run(due, begin)
     done = [each.build for each in built if each.failure is None]
     for build in done:
         record.note(build, inputs[build])

@@ -53,12 +53,12 @@ class Builders:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def run(self, builds: Sequence[Build], ended: Callable[[Built], None]) -> list[Built]:
+    def run(self, builds: Sequence[Build], begin: Callable[[str], None]) -> list[Built]:
         """Runs builds.
 
         Args:
             builds: What to run.
-            ended: Is told of each when it has ended, one at a time.
+            begin: Is told of each when it begins, one at a time.
 
         Raises:
             PreparationError: One cannot be started.
@@ -66,11 +66,9 @@ class Builders:
         telling = threading.Lock()
 
         def one(build: Build) -> Built:
-            built = self._one(build)
             with telling:
-                if not self._stopped:
-                    ended(built)
-            return built
+                begin(build.name)
+            return self._one(build)
 
         with ThreadPoolExecutor(self._jobs, "polycall-build") as threads:
             return list(threads.map(one, builds))

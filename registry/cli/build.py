@@ -9,6 +9,7 @@ from polycall.registry.building.processes import Builders, Built
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.output import print_line
 from polycall.registry.cli.printable import indented, printable
+from polycall.registry.cli.progress import progress
 from polycall.registry.cli.session import Session
 from polycall.registry.cli.stderr import say
 
@@ -54,14 +55,17 @@ def _run(
     session: Session, entry_ids: tuple[str, ...], builders: Builders, *, force: bool = False, unwatched: bool = True
 ) -> BuildReport:
     try:
-        return interruptible(
+        report = interruptible(
             lambda: build_what_is_due(
-                session.project, entry_ids, builders=builders, ended=_show, force=force, unwatched=unwatched
+                session.project, entry_ids, builders=builders, progress=progress, force=force, unwatched=unwatched
             )
         )
     except KeyboardInterrupt:
         builders.stop()
         raise
+    for each in report.built:
+        _show(each)
+    return report
 
 
 def _show(built: Built) -> None:

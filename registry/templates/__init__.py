@@ -75,6 +75,8 @@ def needs(language: str, name: str = SAMPLE) -> str | None:
 def _files(folder: Traversable, path: str = "") -> Iterator[tuple[str, bytes]]:
     for member in sorted(folder.iterdir(), key=lambda each: each.name):
         name = f"{path}{member.name}"
+        if member.name == "__pycache__":  # installers compile whatever is Python
+            continue
         if member.is_dir():
             yield from _files(member, f"{name}/")
         else:
