@@ -65,8 +65,10 @@ def build_what_is_due(
         for build in builds
         if force or (unwatched if inputs[build] is None else record.is_due(build, inputs[build]))
     ]
-    with progress(len(due)) as begin:
-        built = builders.run(due, begin)
+    built: list[Built] = []
+    if due:
+        with progress(len(due)) as begin:
+            built = builders.run(due, begin)
     done = [each.build for each in built if each.failure is None]
     for build in done:
         record.note(build, inputs[build])

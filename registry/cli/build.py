@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from polycall.interop.context import Cancellation
 from polycall.registry.building.due import BuildReport, build_what_is_due
 from polycall.registry.building.processes import Builders, Built
 from polycall.registry.cli.interruptible import interruptible
@@ -54,15 +55,14 @@ def bring_up_to_date(session: Session, *, first: bool) -> BuildReport:
 def _run(
     session: Session, entry_ids: tuple[str, ...], builders: Builders, *, force: bool = False, unwatched: bool = True
 ) -> BuildReport:
-    try:
-        report = interruptible(
-            lambda: build_what_is_due(
-                session.project, entry_ids, builders=builders, progress=progress, force=force, unwatched=unwatched
-            )
-        )
-    except KeyboardInterrupt:
-        builders.stop()
-        raise
+    cancellation = Cancellation()
+    cancellation.on_cancel(builders.stop)
+    report = interruptible(
+        lambda: build_what_is_due(
+            session.project, entry_ids, builders=builders, progress=progress, force=force, unwatched=unwatched
+        ),
+        cancellation,
+    )
     for each in report.built:
         _show(each)
     return report

@@ -213,7 +213,8 @@ def test_ctrl_c_ends_what_a_build_has_started(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, b"interrupted\n")
     for name in ("pid", "child"):
-        assert ended(int((tmp_path / name).read_text()))
+        pid = int((tmp_path / name).read_text())
+        assert any(ended(pid) for _ in range(500)), name  # one that was killed takes a moment
 
 
 def ended(pid: int) -> bool:

@@ -8,8 +8,8 @@ Each document gets an empty folder of its own, in which its blocks run in order:
 - ``python``: runs; all such blocks of a document share their names. ``pycon`` is checked as a doctest.
 - ``text`` is for the eye: diagrams and forms, nothing that could be run.
 
-A ``console`` block with ``needs=toolchain`` (or ``rust``) runs compilers: only with the option ``--toolchains``. Without
-it the page ends there, for what follows uses what was built; what the block says is the record of the last run with it.
+A ``console`` block with ``needs=toolchain`` (or ``rust``) runs compilers: only with the option ``--toolchains``.
+Without it the page ends there, for what follows uses what was built; what the block says is the record of the last run.
 """
 
 from __future__ import annotations
