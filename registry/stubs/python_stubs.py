@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import keyword
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 
+from polycall.interop.steering import BREAKING, STEERING, as_escape
 from polycall.registry.stubs.type_names import TypeNames, pascal
 from polycall.registry.stubs.typed_entries import TypedEntry, by_namespace
 from polycall.wasm_runtime.wit.wit_types import (
@@ -54,17 +56,25 @@ class Err(TypedDict, Generic[_E]):
 
 def python_modules(entries: list[TypedEntry]) -> dict[str, str]:
     """Returns a module for each namespace: its file to its text."""
-    return {
-        f"{_identifier(namespace.replace('.', '_'))}.py": _Module(namespace, members).text()
-        for namespace, members in by_namespace(entries)
-    }
+    modules: dict[str, str] = {}
+    for namespace, members in by_namespace(entries):
+        modules[f"{_free(_identifier(namespace), {name[:-3] for name in modules})}.py"] = _Module(
+            namespace, members
+        ).text()
+    return modules
 
 
 class _Module:
     def __init__(self, namespace: str, members: list[TypedEntry]) -> None:
         self._namespace = namespace
         self._members = members
-        self._names = TypeNames(frozenset({*_OF_TYPING, *_OURS, "Ok", "Err"}))
+        taken = {*_OF_TYPING, *_OURS, "Ok", "Err"}
+        self._functions: dict[str, str] = {}
+        for member in members:
+            name = _free(_identifier(member.entry.id.name), taken)
+            self._functions[member.entry.id.name] = name
+            taken.add(name)
+        self._names = TypeNames(frozenset(taken))
         self._definitions: list[str] = []
         self._has_results = False
 
@@ -76,9 +86,9 @@ class _Module:
         return head + _imports(body + functions) + body + functions
 
     def _function(self, member: TypedEntry) -> str:
-        name = _identifier(member.entry.id.name)
+        name = self._functions[member.entry.id.name]
         doc = f"``{member.entry.id}`` ({member.entry.kind})" + (f": {member.comment}" if member.comment else "")
-        doc = doc.replace("\\", "\\\\").replace('"""', "'''").rstrip('"')
+        doc = re.sub(f"[{STEERING}{BREAKING}]", as_escape, doc).replace("\\", "\\\\").replace('"""', "'''").rstrip('"')
         target = json.dumps(str(member.entry.id))
         if member.types is None:
             head = f"def {name}(registry: Registry, /, *arguments: object, timeout: float | None = None) -> Value:\n"
@@ -192,6 +202,11 @@ def _union(types: Iterable[str]) -> str:
 
 
 def _identifier(name: str) -> str:
-    found = re.sub(r"\W", "_", name)
+    found = re.sub(r"[^0-9A-Za-z_]", "_", name)
     found = found if not found[:1].isdigit() else f"_{found}"
     return f"{found}_" if keyword.iskeyword(found) else found
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """Returns a name that is not taken."""
+    return next(each for each in chain([name], (f"{name}_{count}" for count in range(2, 10**9))) if each not in taken)

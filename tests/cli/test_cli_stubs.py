@@ -127,6 +127,23 @@ def test_they_call_what_they_say(project: Path, capsys: pytest.CaptureFixture[st
     assert names["plain"].__doc__ == '``app:plain`` (function.lua): Says "so'
 
 
+def test_odd_names_are_code_as_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    function = {"kind": "function.lua", "method": "f", "source": "return { f = function() return 7 end }"}
+    names = ["a-b", "a_b", "Any", "Registry", "7", "class", "²", 'quote"""\\', "Ok"]
+    comment = {"comment": 'is "so"\x00\u202e\\'}
+    entries = [{"name": name, "meta": comment, **function} for name in names]
+    (tmp_path / "_index.yaml").write_text(yaml.safe_dump({"namespace": "a.b", "entries": entries}))
+    (tmp_path / "more.yaml").write_text(yaml.safe_dump({"namespace": "a_b", "entries": entries[:1]}))
+    done = run(capsys, "-C", str(tmp_path), "stubs", "--python", str(tmp_path / "stubs"))
+    assert done.code == 0, done.err
+    assert sorted(path.name for path in (tmp_path / "stubs").iterdir()) == ["a_b.py", "a_b_2.py"]
+    found: dict[str, Any] = {}
+    exec((tmp_path / "stubs" / "a_b.py").read_text(), found)
+    with load(tmp_path) as registry:
+        for name in ("a_b", "a_b_2", "Any_2", "Registry_2", "_7", "class_", "_", "quote____", "Ok_2"):
+            assert found[name](registry) == 7, name
+
+
 def test_a_file_of_somebody_else_stays(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "stubs").mkdir()
     (project / "stubs" / "app.py").write_text("mine")

@@ -216,7 +216,7 @@ def test_what_has_no_types_is_named_with_what_to_do(tmp_path: Path, capsys: pyte
 def test_a_text_of_types_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("polycall.wasm_runtime.worlds.text._MOST_CHARACTERS", 100)
     with pytest.raises(PreparationError, match="characters to write down"):
-        world_text(world_of(plan_of(QUOTE), "root:component", "root"))
+        package_texts(world_of(plan_of(QUOTE), "root:component", "root"))
 
 
 def test_what_a_lua_function_says_of_itself_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -246,3 +246,9 @@ def test_what_a_lua_function_says_must_fit_what_is_linked_to_it(
     out = run(capsys, "-C", str(example), "check").out
     assert "shop:rules/tax@1.0.0#rate is imported as func(country: string) -> result<u32, " in out
     assert "shop.rules:rate is func(country: string) -> u64" in out
+
+
+def test_so_is_how_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("polycall.wasm_runtime.worlds.text._MOST_NAMES", 3)
+    with pytest.raises(PreparationError, match="more than 3 types and functions"):
+        world_text(world_of(plan_of(QUOTE), "root:component", "root"))

@@ -6,7 +6,7 @@ what they consist of: a record is written by the name that its interface, or an 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from polycall.interop.errors import PreparationError
 from polycall.wasm_runtime.component.names import parse_function
@@ -37,6 +37,7 @@ _KEYWORDS = frozenset((
 ))  # fmt: skip
 _NAMED = (RecordType, VariantType, EnumType, FlagsType)
 _MOST_CHARACTERS = 4 * 1024 * 1024
+_MOST_NAMES = 20_000
 _CANNOT = "has types that only WASI 0.3 has"
 
 
@@ -59,12 +60,15 @@ class _Writer:
         for interface in (*world.imports, *world.exports):
             self._interfaces.setdefault(interface.name, interface)
         self._characters = 0
+        everything = (*world.imports, *world.exports, world.own_imports, world.own_exports)
+        if sum(len(each.types) + len(each.functions) for each in everything) > _MOST_NAMES:
+            raise PreparationError(f"it has more than {_MOST_NAMES:,} types and functions to write down")
 
     def world(self) -> str:
         world = self._world
         types = {**world.own_imports.types, **world.own_exports.types}
         own = Interface("", {}, types, world.own_imports.resources)
-        scope = _Scope(own, self._interfaces.values())
+        scope = _Scope(own, self._interfaces.values(), self._bounded)
         functions = (
             *self._functions(world.own_imports, scope, "import "),
             *self._functions(world.own_exports, scope, "export "),
@@ -74,8 +78,8 @@ class _Writer:
             lines += [line for each in interfaces for line in self._named(word, each)]
         resources = [line for name in own.resources for line in self._resource(name, world.own_imports, scope)]
         lines += [*scope.definitions(), *resources, *functions]
-        return self._bounded("\n".join([f"package {world.package};", "", f"world {_name(world.name)} {{",
-                                        *_indented(lines), "}"]) + "\n")  # fmt: skip
+        head = [f"package {world.package};", "", f"world {_name(world.name)} {{"]
+        return "\n".join([*head, *_indented(lines), "}"]) + "\n"
 
     def packages(self) -> dict[str, str]:
         found: dict[str, list[str]] = {}
@@ -85,7 +89,7 @@ class _Writer:
                 found.setdefault(place.package, []).append(
                     "\n".join([f"interface {_name(place.interface)} {{", *_indented(self._body(interface)), "}"]) + "\n"
                 )
-        return {package: self._bounded("\n".join(texts)) for package, texts in found.items()}
+        return {package: "\n".join(texts) for package, texts in found.items()}
 
     def _named(self, word: str, interface: Interface) -> list[str]:
         if package_of(interface.name) is not None:
@@ -98,7 +102,7 @@ class _Writer:
             if each is interface:
                 break
             earlier.append(each)
-        scope = _Scope(interface, earlier)
+        scope = _Scope(interface, earlier, self._bounded)
         functions = list(self._functions(interface, scope, ""))
         resources = [line for name in interface.resources for line in self._resource(name, interface, scope)]
         return [*scope.definitions(), *resources, *functions]
@@ -113,7 +117,7 @@ class _Writer:
     def _function(self, word: str, label: str, signature: Signature | None, scope: _Scope, skip: int = 0) -> str:
         if signature is None:
             return f"// {word}{label}: {_CANNOT}"
-        return f"{word}{_name(label)}: {_func(signature, scope, skip)};"
+        return self._bounded(f"{word}{_name(label)}: {_func(signature, scope, skip)};")
 
     def _resource(self, name: str, interface: Interface, scope: _Scope) -> list[str]:
         if scope.is_used(interface.resources[name]):
@@ -136,6 +140,7 @@ class _Writer:
         return [f"resource {_name(name)} {{", *_indented(members), "}"]
 
     def _bounded(self, text: str) -> str:
+        """Counts what is written, piece by piece: names repeat what they stand for."""
         self._characters += len(text)
         if self._characters > _MOST_CHARACTERS:
             raise PreparationError(f"its types take more than {_MOST_CHARACTERS:,} characters to write down")
@@ -145,8 +150,9 @@ class _Writer:
 class _Scope:
     """What names stand for in one interface, and what is used from earlier ones."""
 
-    def __init__(self, interface: Interface, earlier: Iterable[Interface]) -> None:
+    def __init__(self, interface: Interface, earlier: Iterable[Interface], bounded: Callable[[str], str]) -> None:
         self._interface = interface
+        self._bounded = bounded
         self._package = package_of(interface.name)
         self._names: dict[WitType, str] = {}
         self._resources: dict[int, str] = {}
@@ -213,8 +219,8 @@ class _Scope:
 
     def _definition(self, name: str, wit_type: WitType) -> list[str]:
         if isinstance(wit_type, _NAMED) and self._names.get(wit_type) == name:
-            return list(self._declared(_name(name), wit_type))
-        return [f"type {_name(name)} = {self.spell(wit_type)};"]
+            return [self._bounded(line) for line in self._declared(_name(name), wit_type)]
+        return [self._bounded(f"type {_name(name)} = {self.spell(wit_type)};")]
 
     def _declared(self, name: str, wit_type: WitType) -> Iterator[str]:
         match wit_type:
