@@ -75,9 +75,9 @@ def build_what_is_due(
     if done:
         record.write()
     kept = [build for build in builds if build not in due]
-    return BuildReport(built, kept, _write_hashes(root, [*done, *kept]))
+    return BuildReport(built, kept, _write_hashes(root, [build for build in [*done, *kept] if record.has_made(build)]))
 
 
 def _write_hashes(root: Path, builds: Sequence[Build]) -> list[str]:
-    entries = [entry_id for build in builds for entry_id in build.entry_ids if all(map(Path.is_file, build.outputs))]
+    entries = [entry_id for build in builds for entry_id in build.entry_ids]
     return write_hashes(binary_hashes(root, entries)) if entries else []

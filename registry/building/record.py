@@ -72,8 +72,12 @@ class BuildRecord:
 
     def is_due(self, build: Build, inputs: str | None) -> bool:
         """Whether a build has to run for these inputs."""
-        return inputs is None or any(self._made.get(self._name(output)) != [inputs, _digest(output)]
-                                     for output in build.outputs)  # fmt: skip
+        return inputs is None or self._noted(build) != [[inputs, _digest(output)] for output in build.outputs]
+
+    def has_made(self, build: Build) -> bool:
+        """Whether the outputs are what the last run made: nobody else, a guest least of all, has written them."""
+        noted = [found[1] if isinstance(found, list) and len(found) == 2 else None for found in self._noted(build)]
+        return None not in noted and noted == [_digest(output) for output in build.outputs]
 
     def note(self, build: Build, inputs: str | None) -> None:
         """Notes that a build has made its outputs of these inputs."""
@@ -85,6 +89,9 @@ class BuildRecord:
         file = own_folder(self._root, make=True) / _FILE
         file.touch()
         replace_file(file, (json.dumps(self._made, indent=2, sort_keys=True) + "\n").encode())
+
+    def _noted(self, build: Build) -> list[Any]:
+        return [self._made.get(self._name(output)) for output in build.outputs]
 
     def _name(self, output: Path) -> str:
         return output.relative_to(self._root).as_posix() if output.is_relative_to(self._root) else str(output)

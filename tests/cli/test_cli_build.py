@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from commands import run
-from projects import GUESTS, REPOSITORY, write_project
+from polycall.registry.cli.build import bring_up_to_date
+from polycall.registry.cli.session import Session
+from projects import GUESTS, REPOSITORY, hash_of, write_project
 from watched import Watch
 
 ADD = GUESTS / "bin" / "caller.wasm"
@@ -86,6 +88,24 @@ def test_what_does_not_say_what_it_reads_runs_each_time(project: Path, capsys: p
     for _ in range(2):
         assert run(capsys, "-C", str(project), "build").code == 0
     assert runs(project) == 2
+
+
+@pytest.mark.parametrize("watch", [True, False])
+def test_a_hash_is_written_of_what_a_build_has_made_and_of_nothing_else(
+    project: Path, capsys: pytest.CaptureFixture[str], watch: bool
+) -> None:
+    if not watch:
+        write_project(project, index=INDEX.replace('      watch: ["*.wasm", "lib/**"]\n', ""))
+    run(capsys, "-C", str(project), "build")
+    index = (project / "_index.yaml").read_text()
+    (project / "_index.yaml").write_text(index.replace(hash_of(ADD), "sha256:" + 64 * "0"))
+    session = Session(project, debug=False)
+    assert bring_up_to_date(session, first=False).files == ["_index.yaml"]
+    assert (project / "_index.yaml").read_text() == index
+    shutil.copy(GUESTS / "bin" / "c-filter.wasm", project / "out" / "one.wasm")  # as a guest might
+    bring_up_to_date(session, first=False)
+    assert (project / "_index.yaml").read_text() == index
+    assert hash_of(project / "out" / "one.wasm") == hash_of(ADD if watch else GUESTS / "bin" / "c-filter.wasm")
 
 
 def test_a_failure_is_shown_with_what_it_said_and_the_others_are_built(
