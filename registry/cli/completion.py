@@ -51,6 +51,6 @@ class _EntryIdType(StringParamType):
 def offer_entry_ids(command: click.Command) -> click.Command:
     """Makes the arguments of a command that are called ID complete to entry ids; returns the command."""
     for parameter in command.params:
-        if isinstance(parameter, click.Argument) and parameter.metavar in ("ID", "[ID]...", "[ID|FILE]"):
+        if isinstance(parameter, click.Argument) and parameter.metavar in ("ID", "[ID]..."):
             parameter.type = _EntryIdType()
     return command

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from polycall.interop.errors import PolycallError, PreparationError
+from polycall.interop.errors import DeclarationError, PolycallError, PreparationError
 from polycall.registry.cli.failures import show_failure
 from polycall.registry.cli.printable import one_line
 from polycall.registry.cli.session import Session
@@ -93,7 +93,10 @@ def _build_and_run(session: Session, command: Callable[[], int], changes: Genera
     from polycall.registry.cli.build import bring_up_to_date  # noqa: PLC0415  # only a watch builds
 
     for _ in range(_MOST_BUILDS_IN_A_ROW):
-        report = bring_up_to_date(session, first=first)
+        try:
+            report = bring_up_to_date(session, first=first)
+        except DeclarationError:  # which the command tells in its own way
+            break
         failed = [each.build.name for each in report.built if each.failure is not None]
         if failed:
             raise PreparationError(f"{'; '.join(failed)} could not be built")
