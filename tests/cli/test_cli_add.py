@@ -219,6 +219,29 @@ def test_a_function_from_a_template_has_its_name_everywhere(
         assert words in run(capsys, "-C", str(tmp_path), "add", "--template", language, name).err
 
 
+def test_what_does_not_go_together_is_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "text.wat").write_text("(module)")
+    (project / "build" / "none.wasm").write_bytes(wasmtime.wat2wasm("(module)"))
+    (project / "foreign.yaml").write_text("a: 1\n")
+    (project / "deep").mkdir()
+    (project / "deep" / "_index.yaml").write_text("namespace: app.deep\nentries:\n")
+    path = str(project / "build" / "caller.wasm")
+    for arguments, words in (
+        ((str(project / "text.wat"),), "is text"),
+        ((str(project / "build" / "none.wasm"),), "exports no functions"),
+        ((path, "--to", "../x.yaml"), "lies outside of the project"),
+        ((path, "--to", "foreign.yaml"), "is no entry file"),
+        (("price", "-t", "lua", "--grant"), "are for a FILE of WebAssembly"),
+        (("price", "-t", "c", "--to", "deep/_index.yaml"), "is no file of the project folder itself"),
+    ):
+        done = run(capsys, "-C", str(project), "add", *arguments)
+        assert done.code, arguments
+        assert words in done.err
+    assert (project / "_index.yaml").read_text(encoding="utf-8") == INDEX
+    for arguments in (("wit", path, "-o", str(project / "x")), ("wit", "-o", str(project / "x"))):
+        assert run(capsys, "-C", str(project), *arguments).code == 2
+
+
 def test_no_file_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_project(tmp_path, index=INDEX, price_lua="mine")
     done = run(capsys, "-C", str(tmp_path), "add", "-t", "lua", "price")

@@ -172,6 +172,31 @@ def test_a_build_never_runs_where_guests_may_write(project: Path, capsys: pytest
     assert runs(project) == 0
 
 
+def test_what_cannot_run_or_be_read_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polycall.registry.building.record._MOST_INPUTS", 1)
+    done = run(capsys, "-C", str(project), "build")
+    assert (done.code, runs(project)) == (5, 0)
+    assert "app:one: build.watch fits more than 1 files" in done.err
+    monkeypatch.undo()
+    write_project(project, index=INDEX.replace("workdir: src", "workdir: scr"))
+    done = run(capsys, "-C", str(project), "build")
+    assert done.code == 5
+    assert f"app:one: the build cannot run in {project / 'scr'}: No such file or directory" in done.err
+    write_project(project, index=INDEX.replace("echo run >> ../log", "kill -9 $$"))
+    assert "ended by signal 9" in run(capsys, "-C", str(project), "build").err
+
+
+def test_of_much_that_a_build_says_the_end_is_shown(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    talk = "yes line | head -c 300000; echo the end; exit 3"
+    write_project(project, index=INDEX.replace("echo run >> ../log", talk))
+    err = run(capsys, "-C", str(project), "build").err
+    assert err.startswith("  ...\n")
+    assert err.endswith("  the end\n  exit code 3\n")
+    assert len(err) < 200_000
+
+
 def test_what_is_built_stays_in_its_folder(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_project(project, index=INDEX.replace("path: one.wasm", "path: ../../elsewhere/one.wasm"))
     done = run(capsys, "-C", str(project), "build")
