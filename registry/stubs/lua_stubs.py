@@ -29,7 +29,10 @@ __all__ = ["lua_definitions"]
 
 _SIMPLE = {"bool": "boolean", "f32": "number", "f64": "number", "char": "string", "string": "string"}
 _FUNCS = "funcs.lua"
-_CALL = "---@param id string\n---@param ... any\n---@return any result\n"
+_TARGETS = "-- targets of {}\n"
+_CALLS = {"call": False, "try": True}
+"""The functions that take a target, and whether an err of WebAssembly is unwrapped."""
+
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _KEYWORDS = frozenset((
     "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in", "local", "nil",
@@ -41,19 +44,18 @@ def lua_definitions(entries: list[TypedEntry]) -> dict[str, str]:
     """Returns the files of definitions: name to text."""
     home = files("polycall.registry") / "stubs" / "lua"
     found = {member.name: member.read_text(encoding="utf-8") for member in home.iterdir()}
-    classes, overloads = _targets(entries)
-    head, call, rest = found[_FUNCS].partition(_CALL)
-    found[_FUNCS] = head.replace("---Calls", f"{classes}---Calls", 1) + overloads + call + rest
-    return dict(sorted(found.items()))
-
-
-def _targets(entries: list[TypedEntry]) -> tuple[str, str]:
-    classes, overloads = "", ""
+    text = found[_FUNCS]
+    classes: list[str] = []
     for namespace, members in by_namespace(entries):
         writer = _Namespace(namespace)
-        overloads += "".join(map(writer.overload, members))
-        classes += "".join(f"{each}\n" for each in writer.definitions)
-    return classes, overloads
+        for function, unwrapped in _CALLS.items():
+            overloads = "".join(writer.overload(member, unwrapped=unwrapped) for member in members)
+            text = text.replace(_TARGETS.format(function), overloads + _TARGETS.format(function))
+        classes += writer.definitions
+    for function in _CALLS:
+        text = text.replace(_TARGETS.format(function), "")
+    found[_FUNCS] = text.replace("---Calls", "".join(f"{each}\n" for each in classes) + "---Calls", 1)
+    return dict(sorted(found.items()))
 
 
 class _Namespace:
@@ -64,7 +66,8 @@ class _Namespace:
         self._namespace = namespace
         self._names = TypeNames()
 
-    def overload(self, member: TypedEntry) -> str:
+    def overload(self, member: TypedEntry, *, unwrapped: bool) -> str:
+        """Returns the line for a target; `unwrapped` if the err of any result comes as the second value."""
         target = f"id: {json.dumps(str(member.entry.id))}"
         if member.types is None:
             return f"---@overload fun({target}, ...: any): any, polycall.Error?\n"
@@ -75,11 +78,13 @@ class _Namespace:
             inner = each.payload if isinstance(each, OptionType) else each
             spelt = self._spell(inner, declared, f"{member.entry.id.name}-{label}")
             parameters.append(f"{_identifier(label)}{optional}: {spelt}")
-        result = self._result(signature.result, member, declared)
+        result = self._result(signature.result, member, declared, unwrapped or member.is_lua)
         return f"---@overload fun({', '.join(parameters)}): {result}, polycall.Error?\n"
 
-    def _result(self, wit_type: WitType | None, member: TypedEntry, declared: Mapping[str, WitType]) -> str:
-        if isinstance(wit_type, ResultType) and member.is_lua:  # the err comes as the second value
+    def _result(
+        self, wit_type: WitType | None, member: TypedEntry, declared: Mapping[str, WitType], unwrapped: bool
+    ) -> str:
+        if isinstance(wit_type, ResultType) and unwrapped:
             wit_type = wit_type.ok
         if wit_type is None:
             return "nil"

@@ -3,6 +3,7 @@
 ---Calls other entries of the registry.
 local funcs = {}
 
+-- targets of call
 ---@param id string
 ---@param ... any
 ---@return any result
