@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from polycall.interop.callees import CalleePattern
 from polycall.interop.fields import key, matches, one_of
 from polycall.interop.ids import EntryId
 from polycall.interop.limits import LimitsSpec
@@ -37,6 +38,9 @@ class LuaFunctionSpec:
     )
     wit: str | None = key(
         'What it takes and gives, as WIT: "name: func(a: s32) -> string"; for stubs, links and check.', default=None
+    )
+    calls: tuple[CalleePattern, ...] | None = key(
+        "The entries that it may call: ids, and beginnings with a star; every one if it is not there.", default=None
     )
     pool: PoolSpec = key("How instances are kept.", default=PoolSpec())
     limits: LimitsSpec = key("What a call may use at most.", default=LimitsSpec())

@@ -15,6 +15,7 @@ from polycall.interop.errors import ConversionError
 from polycall.interop.json_text import decode_json, encode_json
 from polycall.interop.values import Value
 from polycall.registry.cli.interruptible import interruptible
+from polycall.registry.cli.limit_options import limit_options, limits_of
 from polycall.registry.cli.logs import show_guests
 from polycall.registry.cli.nothing_found import hints_for_missing
 from polycall.registry.cli.output import print_text
@@ -60,6 +61,7 @@ class _CallCommand(click.Command):
     help="Add the content of a file as an argument of bytes, behind the others.",
 )
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Stop the call after this time.")
+@limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, whatever its type.")
 @watch_option
 @click.option("--trace", "traced", is_flag=True, help="Then print the tree of all calls, with times, to stderr.")
@@ -71,6 +73,8 @@ def call(  # noqa: PLR0917  # click passes options by name
     as_text: bool,
     byte_files: tuple[Path, ...],
     timeout: float | None,
+    max_memory: int | None,
+    max_output: int | None,
     as_json: bool,
     watch: bool,
     traced: bool,
@@ -91,12 +95,14 @@ def call(  # noqa: PLR0917  # click passes options by name
 
     def once(load: Load) -> int:
         given = values + [path.read_bytes() for path in byte_files]
-        trace = _new_trace() if traced else None
+        trace, limits = _new_trace() if traced else None, limits_of(max_memory, max_output)
         try:
             with load() as registry, hints_for_missing(registry):
                 cancellation = Cancellation()
                 result = interruptible(
-                    lambda: registry.call(target, *given, timeout=timeout, cancellation=cancellation, observer=trace),
+                    lambda: registry.call(
+                        target, *given, timeout=timeout, limits=limits, cancellation=cancellation, observer=trace
+                    ),
                     cancellation,
                 )
             _print(result, as_json)
