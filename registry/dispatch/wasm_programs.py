@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 
 from polycall.interop.confined import ConfinedFolder
-from polycall.interop.errors import NotFoundError
+from polycall.interop.errors import NotFoundError, PreparationError
 from polycall.interop.source import SourceText
 from polycall.registry.entries.entry import Entry
 from polycall.registry.services.filesystems import FileSystems
@@ -14,15 +14,23 @@ from polycall.wasm_runtime.spec import BinaryFile, WasmFunctionSpec, WasmProgram
 
 __all__ = ["wasm_program"]
 
+_BUILD = "polycall build makes it"
+
 
 def wasm_program(entry: Entry, file_systems: FileSystems) -> WasmProgram:
     """Returns a WebAssembly entry with its binary located.
 
     Raises:
-        PreparationError: The file system or the file is not there, or lies outside.
+        PreparationError: It declares no hash; the file system or the file is not there, or lies outside.
     """
     spec = entry.spec
     if isinstance(spec, WasmFunctionSpec):
+        if spec.hash is None:
+            raise PreparationError(
+                "it declares no hash of its binary, so it is not run",
+                entry_id=str(entry.id),
+                hint=f"polycall hash --write {entry.id} writes it" if spec.build is None else _BUILD,
+            ).at("hash")
         folder = _located(spec, file_systems)
         name = f"{spec.fs}/{spec.path.lstrip('/')}"
         path = posixpath.join(folder.inside, spec.path.lstrip("/"))
@@ -49,5 +57,5 @@ def _located(spec: WasmFunctionSpec, file_systems: FileSystems) -> ConfinedFolde
         return file_systems.locate(spec.fs, spec.path)
     except NotFoundError as error:
         if spec.build is not None:
-            error.hint = "polycall build makes it"
+            error.hint = _BUILD
         raise
