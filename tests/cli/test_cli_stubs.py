@@ -164,6 +164,8 @@ def test_lua_is_told_of_every_target(project: Path, capsys: pytest.CaptureFixtur
         '---@overload fun(id: "app:typed", from: app.Place, size?: integer): app.Answer?, polycall.Error?',
         '---@overload fun(id: "app:tour", items: app.Item[], rights: ("read"|"write")[], shape: app.Shape, raw: '
         "string, pair: [integer, string], from: boolean): ({ok: app.Item[]}|{err: app.Shape})?, polycall.Error?",
+        '---@overload fun(id: "app:tour", items: app.Item[], rights: ("read"|"write")[], shape: app.Shape, raw: '
+        "string, pair: [integer, string], from: boolean): app.Item[]?, polycall.Error?",
         "---@alias app.Shape",
         "---| {point: true}",
         "---| {disc: number}",
