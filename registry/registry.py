@@ -252,9 +252,7 @@ class Registry:
 
         def work(item: Any) -> Value:
             given = item if spread else (item,)
-            return call(
-                text, *given, timeout=timeout, values=inherited, cancellation=cancellation, observer=observer
-            )
+            return call(text, *given, timeout=timeout, values=inherited, cancellation=cancellation, observer=observer)
 
         outcomes = in_bulk(work, items, workers=workers, ordered=not unordered, cancellation=cancellation)
         return results(outcomes, keep_going=keep_going)
@@ -360,13 +358,26 @@ class Registry:
         """What is odd about the declarations without being wrong."""
         return self._dispatcher.index.warnings
 
-    def prepare(self, entry_id: str | EntryId) -> Function:
+    def prepare(
+        self,
+        entry_id: str | EntryId,
+        *,
+        timeout: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Function:
         """Makes an entry ready to call, which happens by itself at its first call, and says what is known of it.
+
+        Args:
+            entry_id: ``namespace:name``, or the `EntryId`.
+            timeout: Seconds that it may take, or None.
+            cancellation: A switch by which another thread can stop it.
 
         Raises:
             PreparationError: It cannot be made ready.
+            DeadlineError, CancelledError: It was stopped.
         """
-        return self._dispatcher.route(_id_text(entry_id)).function
+        deadline = None if timeout is None else deadline_in(timeout)
+        return self._dispatcher.prepared(_id_text(entry_id), deadline, cancellation)
 
     def callable(self, entry_id: str | EntryId) -> bool:
         """Says whether an entry is of a kind that can be called.

@@ -26,7 +26,7 @@ from polycall.wasm_runtime.engine.footprint import Footprint, together
 from polycall.wasm_runtime.engine.guest_text import shown
 from polycall.wasm_runtime.spec import BinaryFile
 
-__all__ = ["CompiledProgram", "Programs"]
+__all__ = ["CompiledProgram", "Programs", "assemble"]
 
 _TEXT_POSITION = re.compile(r"^ *--> <anon>:(\d+):(\d+)$", re.MULTILINE)
 _SHOWN_CHARACTERS = 1_000
@@ -81,7 +81,7 @@ class Programs:
 
     def _load(self, code: BinaryFile | SourceText) -> CompiledProgram:
         if isinstance(code, SourceText):
-            binary = _assemble(code)
+            binary = assemble(code)
             return self._program(hashlib.sha256(binary).hexdigest(), binary, code.name)
         with self._locks.of(code):  # of many entries that name a file, one reads it
             return self._from_file(code)
@@ -148,7 +148,12 @@ def _is_component(binary: bytes) -> bool:
     return header == COMPONENT_HEADER
 
 
-def _assemble(source: SourceText) -> bytes:
+def assemble(source: SourceText) -> bytes:
+    """Returns the binary of a WebAssembly text.
+
+    Raises:
+        PreparationError: It is none; the message has line and column.
+    """
     try:
         return bytes(wasmtime.wat2wasm(source.aligned()))
     except wasmtime.WasmtimeError as error:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 import click
 
 from polycall.interop.ids import suggestion
+from polycall.registry.cli.anywhere import taken_anywhere
 from polycall.registry.cli.failures import show_failure
 from polycall.registry.cli.logs import configure_logging
 from polycall.registry.cli.printable import printable
@@ -35,6 +36,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "list": "list_entries",
         "run": "run_command",
         "schema": "schema",
+        "shell": "shell",
         "show": "show",
         "test": "run_tests",
     }
@@ -55,6 +57,7 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"polycall.registry.cli.{cmd_name}")
         command: click.Command = getattr(module, _COMMANDS[cmd_name])
+        taken_anywhere(command, self)
         if ctx.resilient_parsing:  # a shell asks what could be typed
             from polycall.registry.cli.completion import offer_entry_ids  # noqa: PLC0415  # nothing else needs it
 

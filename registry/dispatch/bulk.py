@@ -16,7 +16,7 @@ from typing import Generic, NamedTuple, TypeVar, cast
 from polycall.interop.context import Cancellation
 from polycall.interop.errors import PolycallError, raise_if
 
-__all__ = ["Crew", "Outcome", "in_bulk", "results"]
+__all__ = ["Crew", "Outcome", "in_bulk", "results", "streamed"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,13 +34,13 @@ class Outcome(NamedTuple, Generic[Item, Result]):
     """What became of one item.
 
     Attributes:
-        index: Which one it was, from 0.
+        number: Which one it was, from 0.
         item: The item.
         result: What the work returned; None if it failed.
         error: Why it failed, or None.
     """
 
-    index: int
+    number: int
     item: Item
     result: Result | None
     error: BaseException | None
@@ -67,8 +67,8 @@ def in_bulk(
         cancellation: The switch of the work, if it has one: closing the generator puts it on.
     """
     if workers == 1:
-        for index, item in enumerate(items):
-            yield _done(work, index, item)
+        for number, item in enumerate(items):
+            yield _done(work, number, item)
         return
     crew = Crew(work, workers, ordered=ordered)
     try:
@@ -94,6 +94,39 @@ def in_bulk(
         crew.close()
 
 
+def streamed(
+    work: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ordered: bool
+) -> Generator[Outcome[Item, Result]]:
+    """Like `in_bulk`, for items that may be long in coming: no outcome waits for the next item.
+
+    With more than one worker, the items are read by a thread of their own. Closing the generator waits for nothing:
+    neither for that thread nor for work that runs.
+    """
+    if workers == 1:
+        yield from in_bulk(work, items)
+        return
+    crew = Crew(work, workers, ordered=ordered)
+    failures: list[BaseException] = []
+
+    def feed() -> None:
+        try:
+            for item in items:
+                if not crew.put(item):
+                    return
+        except BaseException as error:  # noqa: BLE001  # raised where the outcomes are asked for
+            failures.append(error)
+        finally:
+            crew.end()
+
+    threading.Thread(target=feed, name="polycall-map-items", daemon=True).start()
+    try:
+        while ready := crew.take():
+            yield from ready
+        raise_if(failures[0] if failures else None)
+    finally:
+        crew.close(wait=False)
+
+
 def results(outcomes: Generator[Outcome[Item, Result]], *, keep_going: bool) -> Generator[Result | PolycallError]:
     """Yields the results of outcomes, and closes them at its end.
 
@@ -106,17 +139,17 @@ def results(outcomes: Generator[Outcome[Item, Result]], *, keep_going: bool) -> 
             if outcome.error is None:
                 yield cast("Result", outcome.result)
                 continue
-            outcome.error.add_note(f"item {outcome.index}")
+            outcome.error.add_note(f"item {outcome.number}")
             if not keep_going or not isinstance(outcome.error, PolycallError):
                 raise_if(outcome.error)
             yield cast("PolycallError", outcome.error)
 
 
-def _done(work: Callable[[Item], Result], index: int, item: Item) -> Outcome[Item, Result]:
+def _done(work: Callable[[Item], Result], number: int, item: Item) -> Outcome[Item, Result]:
     try:
-        return Outcome(index, item, work(item), None)
+        return Outcome(number, item, work(item), None)
     except Exception as error:  # noqa: BLE001  # it is the outcome; who asks for it says what becomes of it
-        return Outcome(index, item, None, error)
+        return Outcome(number, item, None, error)
 
 
 class Crew(Generic[Item, Result]):
@@ -142,7 +175,9 @@ class Crew(Generic[Item, Result]):
         self._ended = self._closed = False
         # Each worker goes on in the context of who began: a call that a Python function makes continues its chain.
         self._threads = [
-            threading.Thread(target=contextvars.copy_context().run, args=(self._serve,), name="polycall-map", daemon=True)
+            threading.Thread(
+                target=contextvars.copy_context().run, args=(self._serve,), name="polycall-map", daemon=True
+            )
             for _ in range(workers)
         ]
         for thread in self._threads:
@@ -212,7 +247,8 @@ class Crew(Generic[Item, Result]):
     def _serve(self) -> None:
         size = 1
         while turn := self._next(size):
-            done, ends = [], time.perf_counter() + _TURN_SECONDS
+            done: list[Outcome[Item, Result]] = []
+            ends = time.perf_counter() + _TURN_SECONDS
             while turn and (not done or time.perf_counter() < ends):
                 done.append(_done(self._work, *turn.popleft()))
             # What took long is followed by one item at a time: the others would wait behind it for nothing.
@@ -228,7 +264,7 @@ class Crew(Generic[Item, Result]):
     def _deliver(self, done: list[Outcome[Item, Result]], rest: deque[tuple[int, Item]]) -> None:
         with self._ready:
             for outcome in done:
-                self._outcomes[outcome.index] = outcome
+                self._outcomes[outcome.number] = outcome
             if rest and not self._closed:
                 self._items.extendleft(reversed(rest))
                 self._arrived.notify(len(rest))
