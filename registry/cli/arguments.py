@@ -52,16 +52,27 @@ def values_of(
     ]
 
 
-def given(arguments: Sequence[str], *, as_text: bool) -> list[str | bytes]:
-    """Returns arguments with ``-`` read from standard input, and ``@file`` from a file if they are not all text."""
+def given(arguments: Sequence[str], *, as_text: bool, dash: bool = True) -> list[str | bytes]:
+    """Returns arguments with ``@file`` read from a file, if they are not all text, and ``-`` from standard input.
+
+    Args:
+        arguments: As they were typed.
+        as_text: Whether all of them are text.
+        dash: Whether ``-`` is standard input.
+
+    Raises:
+        click.UsageError: What is to be read is not there.
+    """
+    if not dash:
+        return [_given(each, number, as_text) for number, each in enumerate(arguments, 1)]
     if arguments.count("-") > 1:
         raise click.UsageError('"-" stands there twice; standard input can be read once')
-    return [_given(each, number, as_text) for number, each in enumerate(arguments, 1)]
+    return [
+        _standard_input() if each == "-" else _given(each, number, as_text) for number, each in enumerate(arguments, 1)
+    ]
 
 
 def _given(argument: str, number: int, as_text: bool) -> str | bytes:
-    if argument == "-":
-        return _standard_input()
     if as_text or not argument.startswith("@"):
         return argument
     path = Path(argument[1:])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -35,6 +36,15 @@ def test_a_terminal_gets_colours(project: Path, command: str) -> None:
 def test_nothing_is_cut_off_where_the_terminal_is_narrow(project: Path) -> None:
     shown = on_a_terminal(project, "list", environment={"COLUMNS": "20"})
     assert "…" not in shown
+
+
+@pytest.mark.parametrize("columns", ["40", "20"])
+def test_an_id_is_never_broken_however_narrow_the_terminal_is(tmp_path: Path, columns: str) -> None:
+    names = [f"a-function-with-a-long-name-{number}" for number in range(3)]
+    entries = [{"name": name, "kind": "function.lua", "method": "f", "source": "return {}"} for name in names]
+    write_project(tmp_path, index=json.dumps({"namespace": "app.of.some.depth", "entries": entries}))
+    shown = on_a_terminal(tmp_path, "list", environment={"COLUMNS": columns})
+    assert all(f"app.of.some.depth:{name}" in shown for name in names)
 
 
 @pytest.mark.parametrize("command", ["list", "doctor"])
