@@ -84,25 +84,25 @@ class Talk:
     def until(self, text: str) -> str:
         """Waits until a text is shown; returns what came before it, and forgets it."""
         while text not in self.shown:
-            ready, _, _ = select.select([self._terminal], [], [], 30)
-            assert ready, f"{text!r} does not come; there is {self.shown!r}"
-            try:
-                chunk = os.read(self._terminal, 65536)
-            except OSError:  # Linux says so when the other end is closed
-                chunk = b""
-            assert chunk, f"{text!r} did not come; there was {self.shown!r}"
-            if b"\x1b[6n" in chunk:  # where is the cursor? A terminal says so.
-                os.write(self._terminal, b"\x1b[10;1R")
-            self.shown += chunk.decode()
+            assert self._read(), f"{text!r} did not come; there was {self.shown!r}"
         before, _, self.shown = self.shown.partition(text)
         return before
 
     def ended(self) -> int:
         """Reads the rest, and returns the exit code."""
-        try:
-            while chunk := os.read(self._terminal, 65536):
-                self.shown += chunk.decode()
-        except OSError:  # as above
+        while self._read():
             pass
         os.close(self._terminal)
         return self.process.wait(timeout=30)
+
+    def _read(self) -> bytes:
+        ready, _, _ = select.select([self._terminal], [], [], 30)
+        assert ready, f"nothing comes any more; there was {self.shown!r}"
+        try:
+            chunk = os.read(self._terminal, 65536)
+        except OSError:  # Linux says so when the other end is closed
+            return b""
+        if b"\x1b[6n" in chunk:  # where is the cursor? A terminal says so.
+            os.write(self._terminal, b"\x1b[10;1R")
+        self.shown += chunk.decode()
+        return chunk

@@ -91,7 +91,7 @@ class _Signatures:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._known: dict[int, str] = {}
+        self._known: dict[Entry, str] = {}
 
     def of(self, entry_id: str) -> str | None:
         """Returns what is known of an entry; None if there is no such entry."""
@@ -99,9 +99,9 @@ class _Signatures:
             return None
         entry = self._registry.get(entry_id)
         # By the entry itself: a reload makes another one of it.
-        known = self._known.get(id(entry))
+        known = self._known.get(entry)
         if known is None:
-            known = self._known[id(entry)] = one_line(comment_of(entry) or entry.kind)
+            known = self._known[entry] = one_line(comment_of(entry) or entry.kind)
             if entry.kind in _COMPILED:
                 app = get_app()
                 threading.Thread(target=self._learn, args=(entry, app.invalidate), daemon=True).start()
@@ -111,9 +111,9 @@ class _Signatures:
         try:
             signature = self._registry.prepare(entry.id).signature
         except PolycallError as error:
-            self._known[id(entry)] = one_line(error.text())
+            self._known[entry] = one_line(error.text())
         else:
-            self._known[id(entry)] = one_line(str(signature))
+            self._known[entry] = one_line(str(signature))
         told()
 
 

@@ -108,12 +108,15 @@ def test_a_prompt_calls_completes_and_leaves_at_ctrl_d(talk: Talk) -> None:
     talk.type("\t [41]\r")
     talk.until("  41\r\n]")
     assert re.search(r"\d\.\d$", talk.until(" ms"))
+    talk.until("polycall>")
     talk.type("app:check ")
     talk.until("result<_, string>")
     talk.type("no\r")
     talk.until("error:")
+    talk.until("polycall>")
     talk.type("\x1b[A\x1b[A\r")  # up, up: the first line again
     talk.until("  41\r\n]")
+    talk.until("polycall>")
     talk.type("\x04")
     assert talk.ended() == 0
 
@@ -125,6 +128,7 @@ def test_ctrl_c_drops_the_line_and_stops_a_call(talk: Talk) -> None:
     talk.until("spinning")
     talk.type("\x03")
     talk.until("interrupted")
+    talk.until("polycall>")
     talk.type("app:echo [42]\r")
     talk.until("  42\r\n]")
     talk.type("exit\r")
@@ -134,6 +138,7 @@ def test_ctrl_c_drops_the_line_and_stops_a_call(talk: Talk) -> None:
 def test_the_history_is_the_users_alone(talk: Talk, tmp_path: Path) -> None:
     talk.type("app:echo [42]\r")
     talk.until("  42\r\n]")
+    talk.until("polycall>")
     talk.type("\x04")
     talk.ended()
     file = tmp_path / "state" / "polycall" / "shell-history"
