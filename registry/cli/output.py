@@ -68,18 +68,19 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], styles: S
     from rich.table import Table  # noqa: PLC0415  # see the module
     from rich.text import Text  # noqa: PLC0415  # see the module
 
-    console, cells = Console(highlight=False), [[Text(cell, (styles or {}).get(cell, "")) for cell in row] for row in shown]
+    console = Console(highlight=False)
+    styled = [[Text(cell, (styles or {}).get(cell, "")) for cell in row] for row in shown]
     *whole, _ = (max(map(len, column)) for column in zip(headers, *shown, strict=True))
     if console.width - sum(whole) - _GAP * len(whole) < _NARROWEST:
         # Nothing is broken in two, for an id or a hash is there to be copied: the terminal goes on in the next line.
-        for row in cells:
-            console.print(Text("  ").join(row), soft_wrap=True)
+        for texts in styled:
+            console.print(Text("  ").join(texts), soft_wrap=True)
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for number, header in enumerate(headers, 1):
         table.add_column(header, overflow="fold", no_wrap=number < len(headers))
-    for row in cells:
-        table.add_row(*row)
+    for texts in styled:
+        table.add_row(*texts)
     console.print(table)
 
 

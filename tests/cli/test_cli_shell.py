@@ -60,7 +60,7 @@ def test_a_value_of_json_is_one_word(line: str, words: list[str]) -> None:
 
 def test_a_script_does_what_its_lines_say(script: Script, project: Path) -> None:
     (project / "a.json").write_text("[1, 2]", "utf-8")
-    done = script(f'# a script\n\napp:echo "a b"\napp:echo {{"a": 1}}\napp:check\'\'\nlist\nexit\napp:nope\n'.replace("''", " ''"))
+    done = script('# a script\n\napp:echo "a b"\napp:echo {"a": 1}\napp:check \'\'\nlist\nexit\napp:nope\n')
     assert done.err == ""
     assert done.code == 0
     assert done.out.startswith('a b\n{\n  "a": 1\n}\n{\n  "ok": true\n}\napp:check ')
