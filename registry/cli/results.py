@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 
-from polycall.interop.errors import GuestError
+from polycall.interop.errors import ConversionError, GuestError
 from polycall.interop.json_text import encode_json
 from polycall.interop.protocols import Signature
 from polycall.interop.signature_text import types_of
@@ -51,7 +51,10 @@ def print_result(result: Value, as_json: bool) -> None:
 
 def result_line(result: Value) -> str:
     """Returns a result as one line of JSON, without its end."""
-    line = encode_json(result if type(result) in (int, str) else _with_base64(result), bounded=False)
+    try:
+        line = encode_json(result, bounded=False)
+    except ConversionError:  # bytes that are not UTF-8: most results have none, and are not walked for them
+        line = encode_json(_with_base64(result), bounded=False)
     return printable_json(line, sys.stdout)
 
 

@@ -21,6 +21,8 @@ entries:
   - {name: add, kind: function.lua, method: f, source: "return { f = function(a, b) return a + b end }"}
   - {name: odd, kind: function.lua, method: f,
      source: "return { f = function(n) if n % 2 == 0 then error('even') end return n end }"}
+  - {name: meet, kind: function.lua, modules: [funcs], method: f,
+     source: "return { f = function() return require('funcs').call('py:meet') end }"}
   - {name: forever, kind: function.lua, method: f, source: "return { f = function() while true do end end }"}
 """
 
@@ -72,6 +74,12 @@ def test_endless_items_are_read_no_further_ahead_than_is_said(registry: polycall
     assert [next(results) for _ in range(100)] == list(range(0, 200, 2))
     results.close()
     assert next(read) <= 100 + (0 if workers == 1 else 64 * workers)
+
+
+def test_two_workers_are_in_two_guests_at_the_same_time(registry: polycall.Registry) -> None:
+    meeting = threading.Barrier(2)
+    registry.function("py:meet")(lambda: meeting.wait(30) >= 0)
+    assert list(registry.map("app:meet", [1, 2], workers=2)) == [True, True]
 
 
 def test_unordered_results_do_not_wait_for_each_other(registry: polycall.Registry) -> None:
