@@ -1,6 +1,7 @@
 # `make demo` runs the main job on real guests, `make test` the tests, `make check` the linters, `make bench` the benchmarks.
 # Each sets up what it needs in .venv, as pinned in locks/; PYTHON chooses the interpreter (3.11 or newer).
 # With COVERAGE=1 `make test` also holds coverage at 95 %, which takes Python 3.11 two thirds longer; CI does.
+# With WHOLE=1 tests that repeat themselves do so as often as it takes: before a release, and after a change of the engines.
 # With NEWEST=1 it is set up in .venv-newest, the newest of all that the ranges in pyproject.toml allow.
 # `make relock` renews locks/. `make conformance CHECKOUT=...` runs the component model's own test suite,
 # `make wasi-testsuite CHECKOUT=...` that of WASI, `make differential CHECKOUT=...` compares with other engines.

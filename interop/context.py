@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -37,16 +37,16 @@ class Cancellation:
     def __init__(self) -> None:
         self.cancelled = False
         # Guarded by no lock: a signal handler may cancel in the very thread that it interrupted in here. What is done
-        # to the list is atomic; `on_cancel` looks at the switch after adding, `cancel` at the list after switching.
-        self._wakers: list[Callable[[], None]] = []
+        # to the dict is atomic; `on_cancel` looks at the switch after adding, `cancel` at the dict after switching.
+        self._wakers: dict[object, Callable[[], None]] = {}
 
     def cancel(self) -> None:
         """Stops every call that runs or waits under this switch, and every later one."""
         self.cancelled = True
         while True:
             try:
-                wake = self._wakers.pop(0)
-            except IndexError:
+                _, wake = self._wakers.popitem()
+            except KeyError:
                 return
             wake()
 
@@ -55,14 +55,14 @@ class Cancellation:
 
         `wake` must not block and must not raise.
         """
-        self._wakers.append(wake)
+        mark = object()  # of a switch that a thousand calls wait under, each finds its own at once
+        self._wakers[mark] = wake
         if self.cancelled:
             self.cancel()
-        return lambda: self._forget(wake)
+        return partial(self._call_off, mark)
 
-    def _forget(self, wake: Callable[[], None]) -> None:
-        with suppress(ValueError):  # it was called, or called off before
-            self._wakers.remove(wake)
+    def _call_off(self, mark: object) -> None:
+        self._wakers.pop(mark, None)  # None: it was called, or called off before
 
     def joined(self, other: Cancellation) -> tuple[Cancellation, Callable[[], None]]:
         """Returns a switch that goes on when one of two does, and how to let go of both."""

@@ -7,6 +7,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from polycall.interop.context import Cancellation
@@ -16,9 +18,10 @@ from polycall.interop.ids import cut
 from polycall.interop.places import PLACE
 from polycall.interop.values import Value
 from polycall.registry.dispatch.python_functions import current_context
+from polycall.registry.dispatch.threads import THREADS, Threads
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from asyncio import AbstractEventLoop, Future
 
 __all__ = ["AsyncCalls", "owner_thread"]
 
@@ -44,14 +47,14 @@ class AsyncCalls:
     its like.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, threads: Threads = THREADS) -> None:
         self._lock = new_lock()
         self._closed = False
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads = threads
+        self._uses_threads = False
         self._queued: deque[_Work] = deque()
         self._running = 0
         self._on_threads = 0  # those that wait as well
-        self._most_on_threads = 0
         self._ended = threading.Event()
         self._here = threading.local()
         self._generation = object()
@@ -75,50 +78,36 @@ class AsyncCalls:
         """
         import asyncio  # noqa: PLC0415  # a command that only lists must not pay for it
 
-        future = self._submit(target, work)
-        outcome = asyncio.wrap_future(future)
-        late = False
-
-        def give_up() -> None:
-            nonlocal late
-            late = future.cancel()  # which also ends `outcome`; it can be cancelled only while it is queued
-
+        loop = asyncio.get_running_loop()
+        submitted = _Work(contextvars.copy_context(), work, loop)
+        self._submit(target, submitted)
         timer = None
         if deadline is not None:  # a timer costs a fraction of what `asyncio.wait` does
-            timer = asyncio.get_running_loop().call_later(max(0.0, deadline - time.monotonic()), give_up)
+            timer = loop.call_later(max(0.0, deadline - time.monotonic()), submitted.give_up, target)
         try:
-            return await outcome
+            return await submitted.outcome
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if late and not (task and task.cancelling()):
-                message = "the deadline of the call passed while it waited for a thread"
-                raise DeadlineError(message, entry_id=cut(target)) from None
             cancellation.cancel()
-            outcome.cancel()
+            submitted.taken()  # it need not begin any more
             raise
         finally:
             if timer is not None:
                 timer.cancel()
 
-    def _submit(self, target: str, work: Callable[[], Value]) -> Future[Value]:
-        from concurrent.futures import Future  # noqa: PLC0415  # as above
-
-        variables = contextvars.copy_context()
-        variables.run(_awaited.set, True)
+    def _submit(self, target: str, work: _Work) -> None:
+        work.variables.run(_awaited.set, True)
         with self._lock:
             if self._closed:
                 raise PoolClosedError("the registry is closed", entry_id=cut(target))
+            if not self._uses_threads:
+                self._uses_threads = True
+                self._threads.enter(self)
             if current_context() is None:
-                variables.run(PLACE.set, _Place(self))
-                queued = _Work(Future(), lambda: variables.run(work))
-                self._queued.append(queued)
+                work.variables.run(PLACE.set, _Place(self))
+                self._queued.append(work)
                 self._let_in()
-                return queued.future
-        own = self._executor(1)
-        try:
-            return own.submit(variables.run, work)
-        finally:
-            own.shutdown(wait=False)  # its thread ends with the call
+                return
+        self._threads.do(partial(self._marked, work))
 
     # --- places ---
 
@@ -147,55 +136,49 @@ class AsyncCalls:
         while self._queued and self._running < _PLACES and self._on_threads < _THREADS:
             queued = self._queued.popleft()
             try:
-                if self._threads is None:
-                    self._threads = self._executor(_THREADS)
-                self._threads.submit(self._serve, queued, self._generation)
+                self._threads.do(partial(self._serve, queued, self._generation))
             except RuntimeError as error:  # the system gives no thread more
-                if not self._on_threads:
-                    self._threads = None
-                    queued.fail(error)
-                    continue
-                # It is in the queue of the threads that there are, so it will be served.
+                if self._on_threads:
+                    self._queued.appendleft(queued)  # until one of them ends
+                    return
+                queued.fail(error)
+                continue
             self._running += 1
             self._on_threads += 1
-            self._most_on_threads = max(self._most_on_threads, self._on_threads)
 
-    def _serve(self, queued: _Work, generation: object) -> None:
-        queued.run()
-        with self._lock:
-            if generation is not self._generation:
-                return  # the call forked, and this is the child
-            self._running -= 1
-            self._on_threads -= 1
-            self._let_in()
-            self._end_threads()
+    def _serve(self, queued: _Work | None, generation: object) -> None:
+        while queued is not None:
+            self._marked(queued)
+            with self._lock:
+                if generation is not self._generation:
+                    return  # the call forked, and this is the child
+                self._running -= 1
+                self._on_threads -= 1
+                queued = self._next()  # in this thread, which is there
+                self._let_in()
+                self._tell_if_ended()
 
-    def _end_threads(self) -> None:
-        """Lets threads go that nobody needs any more; the lock is held."""
-        if self._on_threads or self._queued:
-            return
-        if self._closed or self._most_on_threads > _PLACES:  # many have waited: their stacks go with them
-            self._most_on_threads = 0
-            threads, self._threads = self._threads, None
-            if threads is not None:
-                threads.shutdown(wait=False)
-        if self._closed:
+    def _marked(self, work: _Work) -> None:
+        self._here.ours = True
+        work.run()
+        del self._here.ours
+
+    def _next(self) -> _Work | None:
+        if not self._queued or self._running >= _PLACES:
+            return None
+        self._running += 1
+        self._on_threads += 1
+        return self._queued.popleft()
+
+    def _tell_if_ended(self) -> None:
+        if self._closed and not self._on_threads and not self._queued:
             self._ended.set()
 
-    def _executor(self, threads: int) -> ThreadPoolExecutor:
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # as above
-
-        return ThreadPoolExecutor(threads, thread_name_prefix="polycall", initializer=self._mark_thread)
-
-    def _mark_thread(self) -> None:
-        self._here.ours = True
-
     def after_fork(self) -> None:
-        """Forgets the threads, which a forked child does not have: its first call starts others."""
-        self._threads = None
+        """Forgets the calls of threads that a forked child does not have."""
         self._generation = object()
         self._queued.clear()
-        self._running = self._on_threads = self._most_on_threads = 0
+        self._running = self._on_threads = 0
 
     def close(self) -> None:
         """Refuses new calls and waits for those that there are; harmless when repeated.
@@ -203,13 +186,14 @@ class AsyncCalls:
         From within a call it does not wait: the call would wait for itself.
         """
         with self._lock:
+            used, self._uses_threads = self._uses_threads, False
             self._closed = True
-            threads = self._threads
-            self._end_threads()
-        if current_context() is None and not hasattr(self._here, "ours"):
+            self._tell_if_ended()
+        waits = current_context() is None and not hasattr(self._here, "ours")
+        if waits:
             self._ended.wait()
-            if threads is not None:
-                threads.shutdown(wait=True)
+        if used:
+            self._threads.leave(self, wait=waits)
 
 
 class _Place:
@@ -234,23 +218,61 @@ class _Place:
 
 
 class _Work:
-    """A call that somebody awaits."""
+    """A call that a task of a loop awaits.
 
-    def __init__(self, future: Future[Value], work: Callable[[], Value]) -> None:
-        self.future = future
+    Attributes:
+        variables: The context variables that it sees.
+        outcome: What is awaited.
+    """
+
+    __slots__ = ("_loop", "_unclaimed", "_work", "outcome", "variables")
+
+    def __init__(self, variables: contextvars.Context, work: Callable[[], Value], loop: AbstractEventLoop) -> None:
+        self.variables = variables
+        self.outcome: Future[Value] = loop.create_future()
         self._work = work
+        self._loop = loop
+        self._unclaimed = [True]  # who pops it first decides whether the call begins
+
+    def taken(self) -> bool:
+        """Says whether nobody has begun the call or given it up before; nobody will, from now on."""
+        try:
+            return self._unclaimed.pop()
+        except IndexError:
+            return False
+
+    def give_up(self, target: str) -> None:
+        """Ends the wait for a thread, unless it has ended; on the loop."""
+        if self.taken() and not self.outcome.done():
+            message = "the deadline of the call passed while it waited for a thread"
+            self.outcome.set_exception(DeadlineError(message, entry_id=cut(target)))
 
     def run(self) -> None:
-        if not self.future.set_running_or_notify_cancel():
+        """Makes the call, unless nobody wants it any more."""
+        if not self.taken():
             return
         try:
-            result = self._work()
+            result = self.variables.run(self._work)
         except BaseException as error:  # noqa: BLE001  # raised where it is awaited
-            self.future.set_exception(error)
+            self.fail(error)
+            del self  # the error knows this frame by its traceback, and what is awaited knows the error
         else:
-            self.future.set_result(result)
+            self._tell(_give, self.outcome, result)
 
     def fail(self, error: BaseException) -> None:
-        """Says that it cannot be made."""
-        if self.future.set_running_or_notify_cancel():
-            self.future.set_exception(error)
+        """Says that it has failed, or could not be made."""
+        self._tell(_fail, self.outcome, error)
+
+    def _tell(self, how: Callable[..., None], outcome: Future[Value], what: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody awaits anything
+            self._loop.call_soon_threadsafe(how, outcome, what)
+
+
+def _give(outcome: Future[Value], result: Value) -> None:
+    if not outcome.done():
+        outcome.set_result(result)
+
+
+def _fail(outcome: Future[Value], error: BaseException) -> None:
+    if not outcome.done():
+        outcome.set_exception(error)

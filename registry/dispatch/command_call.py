@@ -32,8 +32,9 @@ class CommandCall:
         """Returns an instance that runs the command.
 
         Raises:
-            PreparationError: The entry is no command, or runs in a worker.
+            PreparationError: The entry is no command.
         """
+        from polycall.registry.isolation.function import IsolatedFunction  # noqa: PLC0415  # loads what few need
         from polycall.wasm_runtime.command import WasmCommand  # noqa: PLC0415  # loads the engine
         from polycall.wasm_runtime.function import WasmFunction  # noqa: PLC0415  # the same
 
@@ -41,8 +42,9 @@ class CommandCall:
         if isinstance(function, WasmFunction):
             self._instance = WasmCommand(function, self._console, context)
             return self._instance
-        if function.language == "wasm":
-            raise PreparationError("a command cannot be isolated", hint="declare isolation: none").at("isolation")
+        if isinstance(function, IsolatedFunction) and function.language == "wasm":
+            self._instance = function.command(self._console, context)
+            return self._instance
         raise PreparationError(f"it is no command: only WebAssembly can be one, and this is {function.language}")
 
     def give_back(self, instance: Instance) -> None:

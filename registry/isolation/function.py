@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polycall.interop.context import NO_VALUES, CallContext, Cancellation
 from polycall.interop.errors import CancelledError, DeadlineError, InternalError, PolycallError, WorkerError, raise_if
 from polycall.interop.forks import new_lock
 from polycall.interop.guest_log import guest_logger
+from polycall.interop.host_traffic import HostCounter, HostTraffic
+from polycall.interop.observer import WaitObserver
 from polycall.interop.payload import PayloadForm
 from polycall.interop.protocols import Function, ImportNeed, Invoker, Link, Signature
 from polycall.interop.services import Services
@@ -27,7 +32,10 @@ from polycall.registry.isolation.services import ServiceDesk, modules_of
 from polycall.wasm_runtime.engine import DEFAULT_CACHE_BYTES
 from polycall.wasm_runtime.spec import WasmProgram
 
-__all__ = ["IsolatedFunction", "IsolatedInstance", "IsolationRuntime"]
+if TYPE_CHECKING:
+    from polycall.wasm_runtime.wasi.console import Console
+
+__all__ = ["IsolatedCommand", "IsolatedFunction", "IsolatedInstance", "IsolationRuntime"]
 
 _START_SECONDS = 60.0
 """How long a worker may take to start, compile and prepare. What it runs then has bounds of its own (10 s)."""
@@ -93,13 +101,19 @@ class IsolationRuntime:
         directory = (self._cache_directory or default_cache_directory()).absolute()
         start = pack("start", encode_program(program), "$", str(directory), self._stack_bytes, self._cache_bytes)
         desk = ServiceDesk(program, self._services)
+        traffic = HostCounter()
 
-        def begin(call: CallContext | None) -> tuple[WorkerProcess, list[Any]]:
-            worker = WorkerProcess(program.entry_id, desk, program.limits.output_bytes, self._command)
+        def begin(call: CallContext | None, descriptors: Sequence[int] = ()) -> tuple[WorkerProcess, list[Any]]:
+            output_bytes = program.limits.output_bytes
+            worker = WorkerProcess(
+                program.entry_id, desk, output_bytes, self._command, traffic=traffic, descriptors=descriptors
+            )
             with told_if_slow(f"the worker of {program.entry_id} is starting: what it runs is compiled once"):
                 return worker, _asked(worker, start, call)
 
-        function = IsolatedFunction(program, begin, self._invoker, context=context, closing=self._closing)
+        function = IsolatedFunction(
+            program, begin, self._invoker, context=context, closing=self._closing, traffic=traffic
+        )
         with self._lock:
             self._functions.add(function)
             closed = self._closed
@@ -164,14 +178,16 @@ class IsolatedFunction:
     def __init__(
         self,
         program: LuaProgram | WasmProgram,
-        start: Callable[[CallContext | None], tuple[WorkerProcess, list[Any]]],
+        start: Callable[..., tuple[WorkerProcess, list[Any]]],
         invoker: Invoker,
         *,
         context: CallContext | None,
         closing: Cancellation,
+        traffic: HostCounter,
     ) -> None:
         """Starts the first worker; `IsolationRuntime.prepare` tells what can go wrong."""
         self._closing = closing
+        self._traffic = traffic
         self.entry_id = program.entry_id
         self.language = "lua" if isinstance(program, LuaProgram) else "wasm"
         self._start = start
@@ -208,12 +224,38 @@ class IsolatedFunction:
         _have_instance(worker, context)
         return worker
 
+    def command(self, console: Console, context: CallContext) -> IsolatedCommand:
+        """Makes a run of a command, in a worker of its own that has the descriptors of its console.
+
+        Raises:
+            PolycallError: As of `instantiate`.
+        """
+        with ExitStack() as open_here:
+            given: list[int | None] = []
+            for descriptor in (console.stdin, console.stdout, console.stderr):
+                copy = None if descriptor is None else _above_stderr(descriptor)
+                if copy is not None:
+                    open_here.callback(os.close, copy)
+                given.append(copy)
+            worker, _ = self._start(context, [each for each in given if each is not None])
+        about = [*given, list(console.arguments), [list(pair) for pair in console.variables]]
+        return IsolatedCommand(
+            lambda _context: worker,
+            self._invoker,
+            self._call_seconds,
+            context,
+            reads_values=self._reads_values,
+            closing=self._closing,
+            console=about,
+        )
+
     def shares_instances_with(self, _other: Function) -> bool:
         """Says no: it has no resources."""
         return False
 
-    def host_traffic(self) -> None:
-        """Returns nothing: nobody counts."""
+    def host_traffic(self) -> HostTraffic | None:
+        """Returns what its guests had their host do so far, as their workers say; nobody counts for Lua."""
+        return self._traffic.snapshot() if self.language == "wasm" else None
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
         """Returns the arguments that a payload stands for; see `polycall.interop.payload`."""
@@ -280,7 +322,7 @@ class IsolatedInstance:
         worker = self._ready(context)
         if self._call_seconds is not None:
             context.limit(self._call_seconds)
-        data = _call_message(arguments, context, context.values if self._reads_values else NO_VALUES)
+        data = self._message(arguments, context)
         call = _Call(worker, self._invoker, context)
         worker.turn_to(context)
         forget = None if context.cancellation is None else context.cancellation.on_cancel(worker.kill)
@@ -297,6 +339,12 @@ class IsolatedInstance:
             self.poisoned = worker.ended
             worker.turn_to(None)  # last: a log handler of the user's may raise
 
+    def _message(self, arguments: Sequence[Value], context: CallContext) -> bytes:
+        return _call_message("run", list(arguments), context, self._values(context))
+
+    def _values(self, context: CallContext) -> Mapping[str, Value]:
+        return context.values if self._reads_values else NO_VALUES
+
     def _ready(self, context: CallContext) -> WorkerProcess:
         """Returns the worker with an instance in it: the time to make one is none of the call's own."""
         if not self._worker.is_alive():  # it was killed while nothing ran in it: nobody needs to hear of that
@@ -310,6 +358,29 @@ class IsolatedInstance:
         """Ends the worker; harmless when repeated."""
         self.poisoned = True
         self._worker.close()
+
+
+class IsolatedCommand(IsolatedInstance):
+    """One run of a command in a worker, which answers with its exit status."""
+
+    def __init__(self, *arguments: Any, console: list[Any], **options: Any) -> None:
+        """Prepares it; see `IsolatedInstance`.
+
+        Args:
+            *arguments: Of `IsolatedInstance`.
+            console: Stdin, stdout and stderr as the worker has them, arguments and variables of the command.
+            **options: Of `IsolatedInstance`.
+        """
+        super().__init__(*arguments, **options)
+        self._console = console
+
+    def _message(self, _arguments: Sequence[Value], context: CallContext) -> bytes:
+        return _call_message("command", self._console, context, self._values(context))
+
+
+def _above_stderr(descriptor: int) -> int:
+    """Returns a copy of a descriptor with a number that no worker has for its own stdin, stdout and stderr."""
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
 
 
 class _Call:
@@ -384,11 +455,11 @@ class _Call:
         return error
 
 
-def _call_message(arguments: Sequence[Value], context: CallContext, values: Mapping[str, Value]) -> bytes:
+def _call_message(word: str, what: list[Any], context: CallContext, values: Mapping[str, Value]) -> bytes:
     seconds = context.remaining_seconds()
     log_level = max(1, guest_logger(context.entry_id).getEffectiveLevel())
-    about = (seconds, context.depth, dict(values), log_level)
-    return pack("run", list(arguments), "$.args", *about, check=lambda: raise_if(context.interruption()))
+    about = (seconds, context.depth, dict(values), log_level, isinstance(context.observer, WaitObserver))
+    return pack(word, what, "$.args", *about, check=lambda: raise_if(context.interruption()))
 
 
 def _have_instance(worker: WorkerProcess, context: CallContext | None) -> None:

@@ -1,4 +1,4 @@
-"""What a worker writes, in the parent's log: its guest's records, and whatever lands on its stdout and stderr."""
+"""What a worker tells beside its answers: records and waits of its guest, and what lands on stdout and stderr."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 from polycall.interop.context import CallContext
 from polycall.interop.guest_log import LINE_BYTES, GuestLog
+from polycall.interop.observer import WaitObserver
 from polycall.registry.isolation.messages import MessageError
+from polycall.wasm_runtime.engine.guest_text import shown
 
 __all__ = ["WorkerOutput"]
 
@@ -18,6 +20,7 @@ _PIECE_BYTES = 16 * 1024
 _LINE_BYTES = 1000
 _LEVELS = range(1, logging.CRITICAL + 1)
 _MOST_LINES = 200
+_LONGEST_WAIT_SECONDS = 1e9
 _LAST_PIECES = 64
 _SLACK_BYTES = 4096  # the warnings of the guest's own log
 
@@ -85,6 +88,20 @@ class WorkerOutput:
                 self._guest_log.pass_on(level, line, self._context, name=name, fields=fields)
             case _:
                 raise MessageError("what is no log record")
+
+    def waited(self, message: list[Any]) -> None:
+        """Tells who watches the call what its guest has waited for.
+
+        Raises:
+            MessageError: It is no such message.
+        """
+        match message:
+            case ["waited", str(what), float(seconds)] if 0 <= seconds <= _LONGEST_WAIT_SECONDS:
+                context = self._context
+                if context is not None and isinstance(context.observer, WaitObserver):
+                    context.observer.waited(context, shown(what), seconds)
+            case _:
+                raise MessageError("what is no wait")
 
     def close_writing(self) -> None:
         """Closes the parent's hold on the worker's end."""

@@ -19,6 +19,7 @@ from typing import Any
 from polycall.interop.context import CallContext
 from polycall.interop.errors import WorkerError
 from polycall.interop.forks import watch_forks
+from polycall.interop.host_traffic import HostCounter
 from polycall.registry.isolation.messages import END_WAITS, MessageError, Reader
 from polycall.registry.isolation.output import WorkerOutput
 from polycall.registry.isolation.services import ServiceDesk
@@ -32,6 +33,7 @@ _LIBRARY_PATHS = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME")  # what 
 _PIECE_BYTES = 256 * 1024
 _LAST_BREATH_SECONDS = 0.05
 _LONGEST_POLL_MS = 3_600_000.0
+_MOST_COUNTED = 2**63 - 1
 
 _HINTS = {
     errno.EMFILE: "the process has as many files open as it may: raise ulimit -n, or lower pool.max_size",
@@ -69,7 +71,14 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, entry_id: str, desk: ServiceDesk, output_bytes: int, command: Sequence[str] = WORKER_COMMAND
+        self,
+        entry_id: str,
+        desk: ServiceDesk,
+        output_bytes: int,
+        command: Sequence[str] = WORKER_COMMAND,
+        *,
+        traffic: HostCounter | None = None,
+        descriptors: Sequence[int] = (),
     ) -> None:
         """Starts it.
 
@@ -78,18 +87,21 @@ class WorkerProcess:
             desk: Who answers its questions.
             output_bytes: What its guest may print and log in one call.
             command: What to start.
+            traffic: Counts what its guest has its host do, as it says itself.
+            descriptors: What it has of ours, under the same numbers: from 3 on.
 
         Raises:
             WorkerError: The system starts no more processes.
         """
         self.entry_id = entry_id
         self.ended = False
+        self._traffic = traffic or HostCounter()
         self._killed = False
         self._lock = threading.RLock()  # reentrant: a signal handler may cancel a call while its own thread closes this
         self._reader = Reader()
         self._desk = desk
         try:
-            self._start(command, output_bytes)
+            self._start(command, output_bytes, descriptors)
         except OSError as error:
             reason = error.strerror or str(error)
             raise WorkerError(
@@ -101,7 +113,7 @@ class WorkerProcess:
         self._poller.register(self._output)
         watch_forks(self)
 
-    def _start(self, command: Sequence[str], output_bytes: int) -> None:
+    def _start(self, command: Sequence[str], output_bytes: int, descriptors: Sequence[int]) -> None:
         with _STARTING, ExitStack() as undoing, ExitStack() as theirs:
             self._socket, other_end = socket.socketpair()
             undoing.callback(self._socket.close)
@@ -109,7 +121,7 @@ class WorkerProcess:
             self._output = WorkerOutput(self.entry_id, output_bytes)
             undoing.callback(self._output.close)
             theirs.callback(self._output.close_writing)
-            self._process = _started(command, other_end, self._output)
+            self._process = _started(command, other_end, self._output, descriptors)
             undoing.pop_all()
 
     @property
@@ -156,7 +168,7 @@ class WorkerProcess:
                 raise self._death(until) from None
 
     def receive(self, until: float | None) -> list[Any]:
-        """Returns the next message that is neither a log record nor a question; those go to the log, or are answered.
+        """Returns the next answer; log records, questions and what is told of a call are dealt with as they come.
 
         Args:
             until: As for `send`.
@@ -180,6 +192,10 @@ class WorkerProcess:
                     continue
                 if message[0] == "log":
                     self._output.log(message)
+                elif message[0] == "waited":
+                    self._output.waited(message)
+                elif message[0] == "traffic":
+                    self._count(message)
                 elif message[0] == "service":
                     self.send(self._desk.answer(message, check), until)
                 else:
@@ -188,6 +204,15 @@ class WorkerProcess:
                 check()
             except MessageError as error:
                 raise self.broken(str(error)) from error
+
+    def _count(self, message: list[Any]) -> None:
+        match message:
+            case ["traffic", None, int(calls), int(bytes_in), int(bytes_out), int(refusals)] if (
+                min(figures := message[2:]) >= 0 and max(figures) <= _MOST_COUNTED
+            ):
+                self._traffic.add(calls, bytes_in, bytes_out, refusals)
+            case _:
+                raise MessageError("what are no figures")
 
     @property
     def last_bytes(self) -> int:
@@ -282,9 +307,12 @@ class WorkerProcess:
             self.close()
 
 
-def _started(command: Sequence[str], theirs: socket.socket, output: WorkerOutput) -> subprocess.Popen[bytes]:
+def _started(
+    command: Sequence[str], theirs: socket.socket, output: WorkerOutput, descriptors: Sequence[int]
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command,
+        pass_fds=descriptors,
         stdin=theirs.fileno(),
         stdout=output.writing,
         stderr=output.writing,

@@ -19,6 +19,8 @@ from typing import Any
 from polycall.interop.context import CallContext
 from polycall.interop.errors import InternalError, PolycallError, PreparationError
 from polycall.interop.guest_log import guest_logger
+from polycall.interop.host_traffic import HostTraffic
+from polycall.interop.observer import Finish, ObservedCall
 from polycall.interop.payload import PayloadForm
 from polycall.interop.protocols import Function, Instance
 from polycall.interop.stack import StackRoom
@@ -96,6 +98,21 @@ class Parent:
     def encode(self, error: PolycallError) -> bytes:
         """Returns the message that tells of an error."""
         return error_message(error, self._told)
+
+
+class _Waits:
+    """Tells the parent what the guest has waited for; see `polycall.interop.observer.WaitObserver`."""
+
+    def __init__(self, parent: Parent) -> None:
+        self._parent = parent
+
+    def start(self, _context: ObservedCall, _arguments: Sequence[Value]) -> Finish:
+        """Does nothing: the parent knows of the call."""
+        return lambda _ended: None
+
+    def waited(self, _context: ObservedCall, what: str, seconds: float) -> None:
+        """Sends it."""
+        self._parent.send(pack("waited", what, "$", seconds))
 
 
 class _LogHandler(logging.Handler):
@@ -202,37 +219,45 @@ class _Server:
         self._function = function
         self._log = guest_logger(function.entry_id)
         self._instance: Instance | None = None
+        self._told = HostTraffic()
 
     def serve(self) -> None:
+        ways: dict[str, Callable[..., bytes]] = {
+            "run": self._run,
+            "command": self._run_command,
+            "instantiate": self._instantiate,
+        }
         while True:
             word, *about = self._parent.receive()
             self._parent.begin_call()
             try:
-                answer = self._run(*about) if word == "run" else self._instantiate()
+                answer = ways[word](*about)
             except PolycallError as error:
                 answer = self._parent.encode(error)
             except Exception as error:  # noqa: BLE001  # told to the parent, as the dispatcher there would put it
                 fault = InternalError(f"{type(error).__name__}: {error}", hint="this is a fault of polycall")
                 answer = self._parent.encode(fault)
+            self._tell_traffic()
             self._parent.send(answer)
 
-    def _instantiate(self) -> bytes:
+    def _tell_traffic(self) -> None:
+        """Tells the parent what the guest has had its host do since the last time."""
+        traffic = self._function.host_traffic()
+        if traffic is not None and traffic != self._told:
+            new = [now - before for now, before in zip(traffic, self._told, strict=True)]
+            self._told = traffic
+            self._parent.send(pack("traffic", None, "$", *new))
+
+    def _instantiate(self, _nothing: None) -> bytes:
         if self._instance is None:
             self._instance = self._function.instantiate()
         return pack("instantiated", None, "$")
 
-    def _run(
-        self, arguments: list[Value], seconds: float | None, depth: int, values: dict[str, Value], log_level: int
-    ) -> bytes:
-        if self._log.level != log_level:
-            self._log.setLevel(log_level)
-        deadline = None if seconds is None else time.monotonic() + seconds
-        function = self._function
-        context = CallContext(function.entry_id, function.language, deadline=deadline, values=values)
-        context.depth = depth  # the frames above are the parent's to know
+    def _run(self, arguments: list[Value], *about: Any) -> bytes:
+        context = self._begin(*about)
         instance = self._instance
         if instance is None:
-            raise InternalError("a worker was to call without an instance", entry_id=function.entry_id)
+            raise InternalError("a worker was to call without an instance", entry_id=self._function.entry_id)
         try:
             result = instance.call(arguments, context)
         finally:
@@ -240,6 +265,34 @@ class _Server:
                 instance.close()
                 self._instance = None
         return pack("result", result, "$.result", *([True] if instance.poisoned else []), direction="lift")
+
+    def _run_command(self, console: list[Any], *about: Any) -> bytes:
+        from polycall.wasm_runtime.command import WasmCommand  # noqa: PLC0415  # functions do without
+        from polycall.wasm_runtime.function import WasmFunction  # noqa: PLC0415  # the same
+        from polycall.wasm_runtime.wasi.console import Console  # noqa: PLC0415  # the same
+
+        context = self._begin(*about)
+        if not isinstance(self._function, WasmFunction):
+            raise InternalError("a worker was to run what is no command", entry_id=self._function.entry_id)
+        stdin, stdout, stderr, arguments, variables = console
+        pairs = tuple((name, value) for name, value in variables)
+        command = WasmCommand(self._function, Console(stdin, stdout, stderr, tuple(arguments), pairs), context)
+        try:
+            return pack("result", command.call((), context), "$.result", True)
+        finally:
+            command.close()
+
+    def _begin(
+        self, seconds: float | None, depth: int, values: dict[str, Value], log_level: int, watched: bool
+    ) -> CallContext:
+        if self._log.level != log_level:
+            self._log.setLevel(log_level)
+        deadline = None if seconds is None else time.monotonic() + seconds
+        context = CallContext(self._function.entry_id, self._function.language, deadline=deadline, values=values)
+        context.depth = depth  # the frames above are the parent's to know
+        if watched:
+            context.observer = _Waits(self._parent)
+        return context
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ def project(tmp_path: Path) -> Path:
         + entry("filter_core", "c-filter-core.wasm", "_start")
         + entry("echo", "c-echo.wasm", "wasi:cli/run#run", f", wasi: {{env: [{{id: town, name: TOWN}}], {mounts}}}")
         + entry("isolated", "c-filter.wasm", "wasi:cli/run#run", ", isolation: process")
+        + entry("alone", "c-echo.wasm", "wasi:cli/run#run", f", isolation: process, wasi: {{{mounts}}}")
         + entry("slow", "c-echo.wasm", "wasi:cli/run#run", ", limits: {max_execution_ms: 300}")
         + "  - {name: lua, kind: function.lua, method: f, source: 'return { f = function() end }'}\n"
     )
@@ -59,7 +60,7 @@ def command(
     )
 
 
-@pytest.mark.parametrize("name", ["app:filter", "app:filter_core", FILTER, BIN / "c-filter-core.wasm"])
+@pytest.mark.parametrize("name", ["app:filter", "app:filter_core", "app:isolated", FILTER, BIN / "c-filter-core.wasm"])
 def test_stdin_goes_through_a_program_byte_for_byte(project: Path, name: str | Path) -> None:
     given = b"abc\xff\x1b[31m\xc3\xa9\n" * 20_000
     done = command("-C", project, "run", name, given=given)
@@ -74,6 +75,17 @@ def test_arguments_variables_and_folder_reach_a_program(project: Path) -> None:
     assert {line for line in lines if line.startswith("env")} == {"env A=b=c", "env B=2", "env TOWN=Seoul"}
     assert done.stderr == b"3 arguments\n"
     assert done.returncode == 0
+
+
+def test_a_program_in_a_worker_is_a_program(project: Path) -> None:
+    done = command("-C", project, "run", "--env", "A=b", "app:alone", "x")
+    assert done.stdout.decode().splitlines() == ["arg 0: alone", "arg 1: x", "env A=b", "cwd /"]
+    assert (done.returncode, done.stderr) == (0, b"2 arguments\n")
+    mounted = command("-C", project, "run", "app:alone", "--cat", "/data/file")
+    assert (mounted.returncode, mounted.stdout) == (0, b"in a folder\n")
+    assert command("-C", project, "run", "app:alone", "--exit", "1").returncode == 1
+    trapped = command("-C", project, "run", "app:alone", "--abort")
+    assert (trapped.returncode, b"error: app:alone (wasm): wasm trap" in trapped.stderr) == (7, True)
 
 
 def test_the_exit_status_is_the_programs(project: Path) -> None:
@@ -191,15 +203,16 @@ def test_a_lone_slow_reader_loses_nothing(project: Path) -> None:
     assert got == given.upper()
 
 
-def test_ctrl_c_ends_a_program_that_waits(project: Path) -> None:
+@pytest.mark.parametrize("name", [str(ECHO), "app:alone"])
+def test_ctrl_c_ends_a_program_that_waits(project: Path, name: str) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "polycall", "run", str(ECHO), "--", "--sleep", "60000"],
+        [sys.executable, "-m", "polycall", "-C", str(project), "run", name, "--", "--sleep", "60000"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"arg 0: c-echo.wasm\n"
+        assert process.stdout.readline().startswith(b"arg 0: ")
         started = time.monotonic()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
@@ -211,7 +224,8 @@ def test_ctrl_c_ends_a_program_that_waits(project: Path) -> None:
 @pytest.mark.parametrize("mode", ["--spin", "--sleep"])
 def test_a_deadline_ends_a_program(project: Path, mode: str) -> None:
     given: Sequence[str] = [mode] if mode == "--spin" else [mode, "60000"]
-    for head in (("run", "--timeout", "0.3", str(ECHO)), ("-C", str(project), "run", "app:slow")):
+    isolated = ("-C", str(project), "run", "--timeout", "2", "app:alone")
+    for head in (("run", "--timeout", "0.3", str(ECHO)), ("-C", str(project), "run", "app:slow"), isolated):
         done = command(*head, *given)
         assert done.returncode == 8, done.stderr
         assert b"deadline" in done.stderr
@@ -220,8 +234,6 @@ def test_a_deadline_ends_a_program(project: Path, mode: str) -> None:
 def test_what_is_no_command_is_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "-C", str(project), "run", "app:lua")
     assert (code, "only WebAssembly can be one, and this is lua" in err) == (5, True)
-    code, _, err = run(capsys, "-C", str(project), "run", "app:isolated")
-    assert (code, "declare isolation: none" in err) == (5, True)
     code, _, err = run(capsys, "run", str(BIN / "caller.wasm"))
     assert (code, "it is no command" in err, "wasi:cli/run" in err) == (5, True, True)
     code, _, err = run(capsys, "run", "./nothing.wasm")

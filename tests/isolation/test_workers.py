@@ -20,8 +20,10 @@ import polycall
 from lua_guests import FakeInvoker, Target, body, program
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import DeadlineError, PreparationError, WorkerError
+from polycall.interop.observer import Ended
 from polycall.registry.isolation import IsolatedInstance, IsolationRuntime
 from polycall.registry.isolation.process import WORKER_COMMAND
+from polycall.registry.observers.trace import Trace
 from projects import REPOSITORY, write_project
 from worker_scripts import fake_worker
 
@@ -294,6 +296,14 @@ def test_what_the_system_refuses_is_one_clear_error(
         'send("log", "high", "text", "", {})',
         'send("log", 20, b"text", "", {})',
         'send("log", 20, "text", "", [])',
+        'send("waited", 1, 0.5)',
+        'send("waited", "a host", "long")',
+        'send("waited", "a host", -1.0)',
+        'send("waited", "a host", float("nan"))',
+        'send("traffic", None, 1, 2, 3)',
+        'send("traffic", None, 1, 2, 3, -4)',
+        'send("traffic", None, 1, 2, 3, 2**64 - 1)',
+        'send("traffic", None, 1, 2, 3, "4")',
         'send("service", ["app:main"], "entry")',
         'send("service", ["A"], "get")',
         'send("service", [], "__class__")',
@@ -312,6 +322,18 @@ def test_a_worker_that_breaks_the_protocol_is_killed(make: Make, answer: str) ->
     with pytest.raises(WorkerError, match=r"it was killed$"):
         instance.call([], frame())
     assert instance.poisoned
+
+
+def test_what_a_worker_says_of_waits_is_safe_to_show(make: Make) -> None:
+    trace, context = Trace(), frame()
+    context.observer = trace
+    finish = trace.start(context, [])
+    worker = 'start(); send("waited", "\\x1b[2J" + "x" * 1000, 0.5); send("result", 1); until_killed()'
+    assert make("", command=fake_worker(worker)).call([], context) == 1
+    finish(Ended(0.5, 1, None))
+    (what,) = trace.calls[0].waits
+    assert what.startswith("\\x1b[2Jxxx")
+    assert len(what) < 120
 
 
 @pytest.mark.parametrize(
@@ -380,6 +402,8 @@ def test_a_question_of_a_wrong_shape_kills_the_worker(question: str) -> None:
     "behaviour",
     [
         'while True: send("log", 5, "again", "", {})',
+        'while True: send("waited", "a host", 0.5)',
+        'while True: send("traffic", None, 1, 1, 1, 1)',
         "while True: os.write(2, b'again' * 1000)",
         "until_killed()",
     ],

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import polycall
+from effort import times
 from hosted import Hosted, link
 from polycall.interop.context import CallContext
 from polycall.interop.pool import Pool
@@ -32,7 +33,7 @@ from polycall.wasm_runtime.function import WasmFunction, WasmInstance
 from projects import GUESTS, hash_of
 from soak.machine import Resources, measure
 
-CALLS = 40
+CALLS = times(40, 15)
 GUEST_PAGES = 32
 GROWTH_MIB = 24.0
 """40 guests of 1 or 2 MiB that stay are more than 40 MiB; what allocators keep between measurements is a few."""

@@ -21,13 +21,14 @@ from canonical_checks import (
 from canonical_oracle import CHECKOUT, Oracle
 from crossings import ENCODINGS, PAGE, FakeGuest, open_guest, signature
 from echo_components import all_types, values_of
+from effort import times
 from polycall.interop.errors import LimitError, TrapError
 from polycall.wasm_runtime.canonical.codec import codec
 from polycall.wasm_runtime.engine.native import SLOT_BYTES
 from polycall.wasm_runtime.wit.check_values import compile_check
 from polycall.wasm_runtime.wit.wit_types import WitType
 
-_SETTINGS = settings(deadline=None, max_examples=30, suppress_health_check=list(HealthCheck))
+_SETTINGS = settings(deadline=None, max_examples=times(30, 8), suppress_health_check=list(HealthCheck))
 _ENCODING = st.sampled_from(ENCODINGS)
 
 needs_checkout = pytest.mark.skipif(CHECKOUT is None, reason="POLYCALL_COMPONENT_MODEL names no checkout")

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from echo_components import wit_types
+from effort import times
 from lua_guests import body, context, program
 from polycall.interop.errors import ConversionError, PolycallError, PreparationError
 from polycall.interop.limits import LimitsSpec
@@ -35,7 +36,7 @@ from polycall.wasm_runtime.wit.wit_types import WitType
 from strategies import plain_values
 from wasm_guests import FUNCS_CALLER, NobodyToCall, call, core_in_component, open_runtime
 
-quick = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+quick = settings(deadline=None, max_examples=times(150, 40), suppress_health_check=list(HealthCheck))
 WIT = (
     "export add: func(a: s32, b: list<option<tuple<u8, string>>>) -> result<u32, string>; // why\nf: func(%list: char);"
 )

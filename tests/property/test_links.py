@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from echo_components import values_of, wit_types
+from effort import times
 from linked_guests import TAX, relay_of
 from polycall.interop.context import CallContext
 from polycall.interop.source import SourceText
@@ -46,7 +47,7 @@ def cases() -> st.SearchStrategy[tuple[WitType, Value]]:
     return types.flatmap(lambda wit_type: st.tuples(st.just(wit_type), values_of(wit_type)))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=times(60, 20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_a_value_of_any_type_goes_through_a_link_and_back(
     runtime: WasmRuntime, echo: _Echo, case: tuple[WitType, Value]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from effort import times
 from lua_guests import body, prepare, program
 from polycall import lua_runtime
 from polycall.interop.context import CallContext
@@ -120,7 +121,7 @@ def bounded(case: tuple[str, str]) -> tuple[str, str]:
     return text[: int(1_000_000 ** (1 / (loops + 1)))], pattern
 
 
-@settings(max_examples=400)
+@settings(max_examples=times(400, 100))
 @given(case=st.tuples(texts, patterns).map(bounded), most=st.integers(0, 3))
 @example(case=("a,b,,a", "[^,]*"), most=2)
 @example(case=("  aa bb  ", "^%s*(.-)%s*$"), most=2)

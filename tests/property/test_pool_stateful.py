@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from effort import times
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import CancelledError, DeadlineError, GuestError, PoolClosedError, PoolDeadlockError
 from polycall.interop.pool import Pool
@@ -306,4 +307,4 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 TestPool = PoolMachine.TestCase
-TestPool.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestPool.settings = settings(max_examples=times(100, 25), stateful_step_count=40, deadline=None)

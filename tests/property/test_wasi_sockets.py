@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from effort import times
 from polycall.interop.errors import LimitError, TrapError
 from polycall.wasm_runtime.component.host import HostFunction, HostInterface
 from polycall.wasm_runtime.spec import WasiLimitsSpec, WasiNetworkSpec
@@ -80,7 +81,7 @@ def fits(signature: Signature | None, value: Any) -> list[Any]:
     return [each for each in (value if isinstance(value, list) else [value]) if type(each) in OWNERS]
 
 
-@settings(max_examples=150)
+@settings(max_examples=times(150, 30))
 @given(st.data())
 def test_any_order_of_calls(data: st.DataObject) -> None:
     guest = SocketGuest(RULES, limits=WasiLimitsSpec(max_open_sockets=6))

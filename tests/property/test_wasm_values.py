@@ -18,6 +18,7 @@ from echo_components import (
     values_of,
     wit_types,
 )
+from effort import times
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime import WasmProgram
 from polycall.wasm_runtime.runtime import WasmRuntime
@@ -25,7 +26,7 @@ from polycall.wasm_runtime.wit.check_values import compile_check
 from polycall.wasm_runtime.wit.wit_parser import parse_wit
 from wasm_guests import NobodyToCall, call
 
-_SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+_SETTINGS = settings(deadline=None, max_examples=times(60, 15), suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from effort import times
 from polycall.interop.errors import DeclarationError, PolycallError
 from polycall.interop.values import plain
 from polycall.registry.documents.json_document import read_json
@@ -90,7 +91,7 @@ plain_data = st.recursive(
 )
 words = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=9)
 sentences = st.lists(words, min_size=1, max_size=2).map(" ".join)
-quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=times(150, 30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class QuotingDumper(yaml.SafeDumper):

@@ -47,10 +47,17 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[polycall.Regi
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_start_up_code_ends_with_the_deadline_of_the_call_that_waits(registry: polycall.Registry, name: str) -> None:
+    error = late(registry, f"app:{name}")
+    while "compiled" in error.message:  # the first calls may be over by then
+        error = late(registry, f"app:{name}")
+    assert error.message == f'the deadline of the call passed while "app:{name}" started up'
+    assert [frame.entry_id for frame in error.frames] == [f"app:{name}"]
+
+
+def late(registry: polycall.Registry, target: str) -> polycall.DeadlineError:
     with pytest.raises(polycall.DeadlineError) as caught:
-        registry.call(f"app:{name}", timeout=0.3)
-    assert caught.value.message == f'the deadline of the call passed while "app:{name}" started up'
-    assert [frame.entry_id for frame in caught.value.frames] == [f"app:{name}"]
+        registry.call(target, timeout=0.3)
+    return caught.value
 
 
 @pytest.mark.parametrize("name", ENTRIES)

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import polycall
+from effort import times
 from file_steps import Mount, Place, Steps, WasmtimeFiles, load_steps
 
 _LINKS = {
@@ -167,13 +168,13 @@ def twins() -> Iterator[Twins]:
         assert sorted(path.name for path in folder.iterdir()) == ["ours", "project", "secret", "theirs"]
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=times(100, 30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(done=st.lists(actions, min_size=1, max_size=4))
 def test_a_guest_finds_the_same_and_leaves_the_same(twins: Twins, done: list[Action]) -> None:
     twins.do(done)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(150, 30), deadline=None)
 @given(opening=openings)
 def test_opening_gives_the_same_and_leaves_the_same(twins: Twins, opening: Action) -> None:
     twins.do([opening])

@@ -11,6 +11,13 @@ from polycall.wasm_runtime.engine.native import memory_data, memory_size, view
 
 __all__ = ["GuestMemory"]
 
+_NONE = memoryview(b"")
+
+
+def _release(view_of_memory: memoryview) -> None:
+    if view_of_memory is not _NONE:  # which all have before they have one
+        view_of_memory.release()
+
 
 class GuestMemory:
     """One linear memory of a store.
@@ -31,7 +38,7 @@ class GuestMemory:
         """
         self._context = context
         self._memory = memory
-        self._before, self.view = memoryview(b""), memoryview(b"")
+        self._before = self.view = _NONE
         self.size = 0
 
     def fence(self, at: int, size: int, what: str, boundary: int = 1) -> memoryview:
@@ -60,9 +67,9 @@ class GuestMemory:
 
     def close(self) -> None:
         """Lets go of the memory; to be called before its store is deleted."""
-        self._before.release()
-        self.view.release()
-        self._before, self.view = memoryview(b""), memoryview(b"")
+        _release(self._before)
+        _release(self.view)
+        self._before = self.view = _NONE
         self.size = self._memory = 0
 
     def _look(self) -> None:
@@ -71,6 +78,6 @@ class GuestMemory:
             return
         # Whoever reads a list while one of its items is found to lie further out goes on in the view that it has. There
         # is one such view at most: no guest runs while a value is read, so the memory is seen to have grown but once.
-        self._before.release()
+        _release(self._before)
         self._before, self.view = self.view, view(memory_data(self._context, self._memory), size)
         self.size = size

@@ -126,8 +126,8 @@ class Border:
         self._realloc: CoreCall | None = None
         self._task = task
         self._allocation = Task()  # each call of the allocator is a task of its own
-        self._lenders: list[Handle | ResourceState] = []
-        self._lent: list[ResourceState] = []
+        self._lenders: list[Handle | ResourceState] | None = None
+        self._lent: list[ResourceState] | None = None
         self.memory: GuestMemory = instance.memory(options.memory)
         self.pace = Pace()
         self.short = 0
@@ -136,12 +136,11 @@ class Border:
 
     def end(self) -> None:
         """Gives back what was lent for the call."""
-        for lender in self._lenders:
+        lenders, lent, self._lenders, self._lent = self._lenders, self._lent, None, None
+        for lender in lenders or ():
             lender.lends -= 1
-        self._lenders.clear()
-        for handle in self._lent:
+        for handle in lent or ():
             handle.gone = "the call that it was lent to has ended"
-        self._lent.clear()
         self.has_lent = False
 
     def allocate(self, wanted: Sequence[tuple[int, int]]) -> list[int]:
@@ -249,8 +248,7 @@ class Border:
             return number
         if state is not None:
             state.lends += 1
-            self.has_lent = True
-            self._lenders.append(state)
+            self._lends(state)
         if state is not None and resource_type.owner == self.number:
             return int(state.rep)
         task = self._task
@@ -267,12 +265,17 @@ class Border:
             return table.lift_own(number, resource_type)
         lent: list[Handle] = []
         value = table.lend(number, resource_type, lent)
-        self._lenders += lent
-        self.has_lent = True
+        self._lends(*lent)
         state = state_of(value)
         if state is not None:
+            self._lent = self._lent or []
             self._lent.append(state)
         return value
+
+    def _lends(self, *lenders: Handle | ResourceState) -> None:
+        self.has_lent = True
+        self._lenders = self._lenders or []
+        self._lenders += lenders
 
 
 class LiftedCall:

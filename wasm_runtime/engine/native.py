@@ -49,20 +49,29 @@ EPOCH_CALLBACK = ctypes.CFUNCTYPE(c_void_p, c_void_p, c_void_p, ctypes.POINTER(c
 """Runs when a store's epoch deadline is reached: (context, data, delta to set, kind to set) -> error or None."""
 
 
-def prototype(name: str, result: Any, *parameters: Any) -> Callable[..., Any]:
+_brief = ctypes.PyDLL(dll._name, handle=dll._handle)
+"""The same library, for functions that take no longer than a look-up: they keep the interpreter's lock.
+
+To give the lock back and to take it again costs more than they do; and where many threads run, whoever gives it back
+for a moment waits milliseconds for the next one. Nothing that runs a guest, waits, allocates much or comes back to
+Python may be called by it.
+"""
+
+
+def prototype(name: str, result: Any, *parameters: Any, library: ctypes.CDLL = _brief) -> Callable[..., Any]:
     """Returns a C function of wasmtime that takes and gives plain integers for pointers."""
-    function = dll[name]  # by index: a fresh object. The attribute is wasmtime-py's, with its own types set on it.
+    function = library[name]  # by index: a fresh object. The attribute of `dll` is wasmtime-py's, with its types on it.
     function.restype = result
     function.argtypes = list(parameters)
     return function
 
 
-def bare(name: str, result: Any = c_void_p) -> Callable[..., Any]:
+def bare(name: str, result: Any = c_void_p, library: ctypes.CDLL = _brief) -> Callable[..., Any]:
     """Returns a C function that takes arguments made by `as_pointer` and the like: ctypes then converts nothing.
 
     A plain number would be passed as an ``int`` of C, and cut. ctypes objects may be passed as well, and take longer.
     """
-    function = dll[name]
+    function = library[name]
     function.restype = result
     return function
 
@@ -76,20 +85,20 @@ as_pointer: Callable[[int], Argument] = c_void_p.from_param
 as_size: Callable[[int], Argument] = c_size_t.from_param
 as_bytes: Callable[[bytes], Argument] = c_char_p.from_param
 
-call_unchecked = bare("wasmtime_func_call_unchecked")
+call_unchecked = bare("wasmtime_func_call_unchecked", library=dll)
 """(context, function, slots, number of slots, trap) -> error or None."""
 
 function_new = bare("wasmtime_func_new_unchecked", None)
 """(context, type, callback, what it is called with, None, function)."""
 
-instance_new = bare("wasmtime_instance_new")
+instance_new = bare("wasmtime_instance_new", library=dll)
 """(context, module, imports, how many, instance, trap) -> error or None."""
 
 instance_export = bare("wasmtime_instance_export_get", c_bool)
 """(context, instance, name, its length, extern) -> whether there is one."""
 
 store_new = prototype("wasmtime_store_new", c_void_p, c_void_p, c_void_p, c_void_p)
-store_delete = prototype("wasmtime_store_delete", None, c_void_p)
+store_delete = prototype("wasmtime_store_delete", None, c_void_p, library=dll)
 store_context = prototype("wasmtime_store_context", c_void_p, c_void_p)
 store_limiter = prototype("wasmtime_store_limiter", None, c_void_p, c_int64, c_int64, c_int64, c_int64, c_int64)
 store_on_epoch = prototype("wasmtime_store_epoch_deadline_callback", None, c_void_p, EPOCH_CALLBACK, c_void_p, c_void_p)
@@ -97,7 +106,7 @@ set_epoch_deadline = prototype("wasmtime_context_set_epoch_deadline", None, c_vo
 increment_epoch = prototype("wasmtime_engine_increment_epoch", None, c_void_p)
 context_data = prototype("wasmtime_context_get_data", c_void_p, c_void_p)
 memory_data = prototype("wasmtime_memory_data", c_void_p, c_void_p, c_void_p)
-_untyped_memory_size = dll["wasmtime_memory_data_size"]  # argument types cost more than the function itself
+_untyped_memory_size = _brief["wasmtime_memory_data_size"]  # argument types cost more than the function itself
 _untyped_memory_size.restype = c_size_t
 memory_size = prototype("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
 caller_export = prototype("wasmtime_caller_export_get", c_bool, c_void_p, c_char_p, c_size_t, c_void_p)
@@ -111,7 +120,7 @@ byte_vec_delete = prototype("wasm_byte_vec_delete", None, c_void_p)
 # `wasm_trap_t` and `wasmtime_error_t` are one struct under two names: each holds the engine's error and nothing else
 # (crates/c-api/src/trap.rs and error.rs of the version that is pinned). So what is offered for one reads the other.
 trap_code = prototype("wasmtime_trap_code", c_bool, c_void_p, c_void_p)
-error_trace = prototype("wasmtime_error_wasm_trace", None, c_void_p, c_void_p)
+error_trace = prototype("wasmtime_error_wasm_trace", None, c_void_p, c_void_p, library=dll)
 frame_vec_delete = prototype("wasm_frame_vec_delete", None, c_void_p)
 frame_function = prototype("wasmtime_frame_func_name", c_void_p, c_void_p)
 frame_module = prototype("wasmtime_frame_module_name", c_void_p, c_void_p)
@@ -125,8 +134,8 @@ config_component_features = tuple(
     prototype(f"wasmtime_config_wasm_component_model_{feature}_set", None, c_void_p, c_bool)
     for feature in ("async", "more_async_builtins", "async_stackful", "map", "implements", "canonical_names")
 )
-component_new = prototype("wasmtime_component_new", c_void_p, c_void_p, c_char_p, c_size_t, c_void_p)
-component_delete = prototype("wasmtime_component_delete", None, c_void_p)
+component_new = prototype("wasmtime_component_new", c_void_p, c_void_p, c_char_p, c_size_t, c_void_p, library=dll)
+component_delete = prototype("wasmtime_component_delete", None, c_void_p, library=dll)
 
 _HOST_FAILED = b"a host function failed"
 # Callbacks fail by these alone, with arguments made beforehand: converting them would need more of Python's stack.

@@ -217,13 +217,19 @@ class Session:
             PoolClosedError: The registry is closed.
         """
         context = self.running()
-        observer = context.observer
-        if observer is None or not isinstance(observer, WaitObserver) or any(each.ready() for each in subjects):
-            self._wait(subjects, what, context)
+        if any(each.ready() for each in subjects):
             return
+        self.told(what, self._wait, subjects, what, context)
+
+    def told(self, what: str, work: Callable[..., E], *arguments: Any) -> E:
+        """Does what may take a while, and tells those who watch the call how long it took."""
+        context = self.context
+        observer = None if context is None else context.observer
+        if context is None or not isinstance(observer, WaitObserver):
+            return work(*arguments)
         started = time.perf_counter()
         try:
-            self._wait(subjects, what, context)
+            return work(*arguments)
         finally:
             observer.waited(context, what, time.perf_counter() - started)
 

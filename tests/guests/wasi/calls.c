@@ -145,14 +145,14 @@ struct bytes *clocks(void)
     begin();
     int64_t start = monotonic_clock_now();
     say("resolution: %d\n", monotonic_clock_resolution() > 0);
-    int32_t soon = monotonic_clock_subscribe_duration(5000000);
+    int32_t soon = monotonic_clock_subscribe_duration(200000000);
     int32_t late = monotonic_clock_subscribe_instant(start + 3600000000000);
     say("ready: %d %d\n", pollable_ready(soon), pollable_ready(late));
     int32_t both[] = {late, soon};
     poll_poll((int32_t)(intptr_t)both, 2, AREA);
     say("poll: %u of them, number %u\n", U32(4), *(uint32_t *)(intptr_t)U32(0));
     pollable_block(soon);
-    say("passed: %d\n", monotonic_clock_now() - start >= 5000000);
+    say("passed: %d\n", monotonic_clock_now() - start >= 200000000);
     drop_pollable(soon);
     drop_pollable(late);
     wall_clock_now(AREA);

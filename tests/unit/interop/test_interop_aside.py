@@ -43,9 +43,10 @@ def _fail() -> object:
     raise TrapError("no")
 
 
-@pytest.mark.parametrize("call", [_call(), _call(time.monotonic() + 600), _call(cancellation=Cancellation())])
-def test_it_returns_and_raises_as_if_the_call_had_done_it(call: CallContext) -> None:
+@pytest.mark.parametrize("make", [_call, _patient, lambda: _call(cancellation=Cancellation())])
+def test_it_returns_and_raises_as_if_the_call_had_done_it(make: Callable[[], CallContext]) -> None:
     asides: Asides[str, object] = Asides()
+    call = make()
     assert asides.done("five", lambda: 5, call, "five") == 5
     with pytest.raises(TrapError):
         asides.done("five", _fail, call, "nothing")

@@ -95,9 +95,11 @@ def test_cancelling_works_from_another_thread() -> None:
 def test_a_waker_may_cancel_and_a_signal_handler_may_cancel_while_one_is_registered() -> None:
     cancellation, woken = Cancellation(), list[str]()
 
-    class Interrupting(list[Callable[[], None]]):
-        def append(self, wake: Callable[[], None]) -> None:  # as a signal handler that runs in the middle of it
-            super().append(wake)
+    class Interrupting(dict[object, Callable[[], None]]):
+        def __setitem__(
+            self, mark: object, wake: Callable[[], None]
+        ) -> None:  # as a signal handler in the middle of it
+            super().__setitem__(mark, wake)
             cancellation.cancel()
 
     cancellation._wakers = Interrupting()

@@ -227,7 +227,7 @@ def test_a_cancellation_given_from_outside_reaches_the_work() -> None:
 
     with pytest.raises(CancelledError):
         StackRoom().elsewhere(context, work)
-    assert own._wakers == []
+    assert not own._wakers
 
 
 def test_a_system_that_gives_no_thread_more_ends_the_call_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,11 @@ from wasi_guests import SLEEPER, wasi_project
 MILLISECOND = 1_000_000
 
 
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[polycall.Registry]:
-    with polycall.load(wasi_project(tmp_path, SLEEPER, "sleep", "wasi:clocks", "wasi:io")) as registry:
+@pytest.fixture(params=["none", "process"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[polycall.Registry]:
+    isolation = f"    isolation: {request.param}\n"
+    project = wasi_project(tmp_path, SLEEPER, "sleep", "wasi:clocks", "wasi:io", more=isolation)
+    with polycall.load(project) as registry:
         yield registry
 
 

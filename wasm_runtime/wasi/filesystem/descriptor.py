@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from polycall.interop.open_files import open_for_guest
 from polycall.interop.open_folder import NewTime, OpenFolder, set_times
 from polycall.interop.walk import error_of
+from polycall.wasm_runtime.engine.guest_text import shown
 from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wasi.clocks.wall_clock import Datetime
 from polycall.wasm_runtime.wasi.filesystem.errors import outcome
@@ -51,9 +52,10 @@ class Descriptor(Kept):
 
     bound: ClassVar[Bound | None] = "max_open_files"
 
-    def __init__(self, session: Session, mount: str, *, read_only: bool, lasting: bool = False) -> None:
+    def __init__(self, session: Session, mount: str, name: str, *, read_only: bool, lasting: bool = False) -> None:
         super().__init__(session, lasting=lasting)
         self.mount = mount
+        self._name = name  # its path, safe to show
         self.read_only = read_only
         self.is_folder = False
         self.flags: list[str] = []
@@ -118,7 +120,7 @@ class Descriptor(Kept):
     @outcome
     def write(self, _store: GuestStore, buffer: bytes, offset: int) -> int:
         """Writes to a place; returns how much, which is not all of very much: nothing interrupts a write."""
-        written = os.pwrite(self._file_to_change().descriptor, memoryview(buffer)[:_MOST_WRITTEN], offset)
+        written = self._file_to_change().write(memoryview(buffer)[:_MOST_WRITTEN], offset)
         self.session.bytes_out += written
         return written
 
@@ -139,12 +141,12 @@ class Descriptor(Kept):
     @outcome
     def sync_data(self, _store: GuestStore) -> None:
         """Returns when what was written is on the disk."""
-        getattr(os, "fdatasync", os.fsync)(self.opened().descriptor)
+        self.opened().sync(getattr(os, "fdatasync", os.fsync))
 
     @outcome
     def sync(self, _store: GuestStore) -> None:
         """Returns when what was written, and what is known of it, is on the disk."""
-        os.fsync(self.opened().descriptor)
+        self.opened().sync()
 
     @outcome
     def get_flags(self, _store: GuestStore) -> list[str]:
@@ -194,10 +196,11 @@ class Descriptor(Kept):
         if "directory" in open_flags and len(open_flags) > 1:
             raise error_of(errno.EINVAL)
         how = _how(open_flags, flags)
+        session, name = self.session, f"{self._name.rstrip('/')}/{shown(path)}"
         # Counted before it is opened: nothing is made, or cut, for which there is no room.
-        found = Descriptor(self.session, self.mount, read_only=self.read_only)
+        found = Descriptor(session, self.mount, name, read_only=self.read_only)
         try:
-            found.open(lambda: Opened(folder.open(path, how, follow=_follows(path_flags))), how, flags)
+            found.open(lambda: Opened(folder.open(path, how, follow=_follows(path_flags)), session, name), how, flags)
         except BaseException:
             found.drop()
             raise
@@ -223,7 +226,7 @@ class Descriptor(Kept):
     @outcome
     def read_directory(self, _store: GuestStore) -> DirectoryEntryStream:
         """Returns a stream of what is in it."""
-        return DirectoryEntryStream(self.session, self._folder().descriptor)
+        return DirectoryEntryStream(self.session, self._folder().descriptor, self._name)
 
     @outcome
     def create_directory_at(self, _store: GuestStore, path: str) -> None:

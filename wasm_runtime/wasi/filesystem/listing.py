@@ -32,20 +32,22 @@ class DirectoryEntryStream(Kept):
 
     bound: ClassVar[Bound | None] = "max_open_files"
 
-    def __init__(self, session: Session, folder: int) -> None:
+    def __init__(self, session: Session, folder: int, name: str) -> None:
         """Begins.
 
         Args:
             session: Of the instance.
             folder: A descriptor of the folder.
+            name: Its path, as the guest says it.
         """
         super().__init__(session)
+        self._name = name
         self._folder: Opened | None = None
         self._entries: _Entries | None = None
         try:
             # Opened anew, for copies of a descriptor share the place that they have read to; and kept, for the entries
             # ask it what they are.
-            opened = self._folder = self._open(lambda: Opened(os.open(".", _READ, dir_fd=folder)))
+            opened = self._folder = self._open(lambda: Opened(os.open(".", _READ, dir_fd=folder), session, name))
             self._entries = self._open(lambda: _Entries(opened.descriptor))
         except BaseException:
             self.drop()
@@ -57,7 +59,8 @@ class DirectoryEntryStream(Kept):
     @outcome
     def read_directory_entry(self, _store: GuestStore) -> dict[str, Any] | None:
         """Returns the next entry; None at the end. A name that is not UTF-8 fails, and the next one comes after it."""
-        entry = None if self._entries is None else next(self._entries.next, None)
+        entries = self._entries
+        entry = None if entries is None else self.session.told(self._name, next, entries.next, None)
         if entry is None:
             return None
         entry.name.encode()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from collections.abc import Callable
 from typing import Self
 
 from polycall.wasm_runtime.wasi.filesystem.errors import failed
 from polycall.wasm_runtime.wasi.io.ends import Closed, Sink, Source
+from polycall.wasm_runtime.wasi.session import Session
 
 __all__ = ["MOST_AT_ONCE", "FileSink", "FileSource", "Opened"]
 
@@ -22,18 +24,22 @@ _APPEND = getattr(os, "RWF_APPEND", None)
 class Opened:
     """A descriptor that is closed when the last one who holds it has let go: streams outlive the file's handle.
 
-    Used by one thread at a time.
+    Used by one thread at a time. Whoever watches the call is told of all that may wait for the disk.
     """
 
-    __slots__ = ("__weakref__", "_holders", "descriptor")
+    __slots__ = ("__weakref__", "_holders", "_name", "_session", "descriptor")
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, session: Session, name: str) -> None:
         """Takes a descriptor over.
 
         Args:
             descriptor: An open file or folder; who makes this holds it.
+            session: Of the instance whose guest has it.
+            name: Its path, as the guest says it.
         """
         self.descriptor = descriptor
+        self._session = session
+        self._name = name
         self._holders = 1
 
     def hold(self) -> Self:
@@ -50,10 +56,22 @@ class Opened:
 
     def read(self, most: int, offset: int) -> bytes:
         """Returns what stands at a place, at most `MOST_AT_ONCE` bytes; nothing at the end."""
-        return os.pread(self.descriptor, min(most, MOST_AT_ONCE), offset)
+        size = min(most, MOST_AT_ONCE)
+        return self._session.told(self._name, os.pread, self.descriptor, size, offset)
+
+    def write(self, data: bytes | memoryview, offset: int) -> int:
+        """Writes to a place; returns how much."""
+        return self._session.told(self._name, os.pwrite, self.descriptor, data, offset)
 
     def append(self, data: bytes | memoryview) -> int:
         """Writes at the end, wherever that is by then; returns how much."""
+        return self._session.told(self._name, self._append, data)
+
+    def sync(self, how: Callable[[int], None] = os.fsync) -> None:
+        """Returns when it is on the disk."""
+        self._session.told(self._name, how, self.descriptor)
+
+    def _append(self, data: bytes | memoryview) -> int:
         if _APPEND is not None:
             return os.pwritev(self.descriptor, [data], 0, _APPEND)
         flags = fcntl.fcntl(self.descriptor, fcntl.F_GETFL)
@@ -124,7 +142,7 @@ class FileSink(Sink):
             return self._opened.append(data)
         if self._offset > _MOST_OFFSET:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        written = os.pwrite(self._opened.descriptor, data, self._offset)
+        written = self._opened.write(data, self._offset)
         self._offset += written
         return written
 

@@ -28,7 +28,8 @@ class Preopen(Descriptor):
     bound: ClassVar[Bound | None] = None
 
     def __init__(self, session: Session, mount: WasiMountSpec) -> None:
-        super().__init__(session, _guest_path(mount), read_only=True, lasting=True)
+        path = _guest_path(mount)
+        super().__init__(session, path, path, read_only=True, lasting=True)
         self.is_folder = True
         self._spec = mount
 
@@ -42,7 +43,7 @@ class Preopen(Descriptor):
             folder = self._find()
             self.read_only = self._spec.read_only or folder.read_only is not None
             self.flags = ["read"] if self.read_only else ["read", "mutate-directory"]
-            self._opened = open_for_guest(None, lambda: Opened(folder.open_itself()))
+            self._opened = open_for_guest(None, lambda: Opened(folder.open_itself(), self.session, self.mount))
         return self._opened
 
     def _find(self) -> ConfinedFolder:

@@ -1,0 +1,153 @@
+"""Threads for calls: begun when they are needed, kept for a while, and shared by all registries of the process."""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from weakref import WeakSet
+
+from polycall.interop.forks import new_lock, watch_forks
+
+__all__ = ["THREADS", "Threads"]
+
+Work = Callable[[], None]
+
+_IDLE_SECONDS = 10.0
+_MOST_IDLE = 64
+"""Threads that are kept for the next work. Each has its stack, and as much of its memory as it has used."""
+
+
+class Threads:
+    """Does each piece of work in a thread of its own: an idle one, or else a new one.
+
+    They are begun by `_thread`. `threading.Thread.start` waits until the new thread runs, which takes two turns with
+    the interpreter's lock: of a thousand calls that begin at the same time, that alone takes longer than all the rest.
+    """
+
+    def __init__(self) -> None:
+        self._lock = new_lock()
+        self._users: WeakSet[object] = WeakSet()
+        self._idle: list[SimpleQueue[Work | None]] = []
+        self._alive = 0
+        self._none_left = threading.Event()
+        self._generation = object()
+        watch_forks(self)
+        _ALL.add(self)
+
+    def enter(self, user: object) -> None:
+        """Says that somebody will have work done, until `leave`, or until it is no more."""
+        with self._lock:
+            self._users.add(user)
+
+    def leave(self, user: object, *, wait: bool) -> None:
+        """Says that somebody will have no more work done: with the last one the idle threads end.
+
+        Args:
+            user: Who.
+            wait: Whether to wait for them to end, if it is the last one.
+        """
+        with self._lock:
+            self._users.discard(user)
+            last = not self._users
+            if last:
+                self._end_idle()
+        if last and wait:
+            self._none_left.wait()
+
+    def do(self, work: Work) -> None:
+        """Begins a piece of work, which must not raise.
+
+        Raises:
+            RuntimeError: The system gives no thread more.
+        """
+        with self._lock:
+            if self._idle:
+                self._idle.pop().put(work)
+                return
+            self._alive += 1
+            self._none_left.clear()
+            try:
+                _thread.start_new_thread(self._serve, (work, self._generation))
+            except BaseException:
+                self._end_one()
+                raise
+
+    def _serve(self, work: Work | None, generation: object) -> None:
+        _watch_like_a_thread()
+        given: SimpleQueue[Work | None] = SimpleQueue()
+        while work is not None:
+            work()
+            work = None  # which may hold much
+            if generation is not self._generation:  # the work forked, and this is the child
+                return
+            if self._park(given):
+                work = self._wait(given)
+        with self._lock:
+            self._end_one()
+
+    def _park(self, given: SimpleQueue[Work | None]) -> bool:
+        with self._lock:
+            kept = bool(self._users) and len(self._idle) < _MOST_IDLE
+            if kept:
+                self._idle.append(given)
+            return kept
+
+    def _wait(self, given: SimpleQueue[Work | None]) -> Work | None:
+        with suppress(Empty):
+            return given.get(timeout=_IDLE_SECONDS)
+        with self._lock:
+            if given in self._idle:
+                self._idle.remove(given)
+                return None
+        return given.get()  # it came at this very moment
+
+    def _end_one(self) -> None:
+        self._alive -= 1
+        if not self._alive:
+            self._none_left.set()
+
+    def _end_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().put(None)
+        if not self._alive:
+            self._none_left.set()
+
+    def end(self) -> None:
+        """Ends the idle threads, and waits for the others: when Python ends, for it cannot end below a guest."""
+        with self._lock:
+            self._users.clear()
+            self._end_idle()
+        self._none_left.wait()
+
+    def after_fork(self) -> None:
+        """Forgets the threads, which a forked child does not have."""
+        self._idle = []
+        self._alive = 0
+        self._generation = object()
+
+
+def _watch_like_a_thread() -> None:
+    """Has debuggers and the like see this thread, as `threading.Thread` does for those that it begins."""
+    trace, profile = threading.gettrace(), threading.getprofile()
+    if trace is not None:
+        sys.settrace(trace)
+    if profile is not None:
+        sys.setprofile(profile)
+
+
+_ALL: WeakSet[Threads] = WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    for threads in list(_ALL):
+        threads.end()
+
+
+THREADS = Threads()
+"""Those of the process: they do not grow with registries."""
