@@ -5,16 +5,20 @@ What is read ahead is bounded, so memory stays flat however many items there are
 
 from __future__ import annotations
 
-import contextvars
+import atexit
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from typing import Generic, NamedTuple, TypeVar, cast
+from functools import partial
+from typing import Any, Generic, NamedTuple, TypeVar, cast
+from weakref import WeakSet
 
 from polycall.interop.context import Cancellation
 from polycall.interop.errors import PolycallError, raise_if
+from polycall.registry.dispatch.async_calls import awaited_elsewhere
+from polycall.registry.dispatch.threads import THREADS
 
 __all__ = ["Crew", "Outcome", "in_bulk", "results", "streamed"]
 
@@ -118,7 +122,8 @@ def streamed(
         finally:
             crew.end()
 
-    threading.Thread(target=feed, name="polycall-map-items", daemon=True).start()
+    # A daemon: it may be waiting for an item that never comes.
+    threading.Thread(target=feed, name="polycall-items", daemon=True).start()
     try:
         while ready := crew.take():
             yield from ready
@@ -140,15 +145,21 @@ def results(outcomes: Generator[Outcome[Item, Result]], *, keep_going: bool) -> 
                 yield cast("Result", outcome.result)
                 continue
             outcome.error.add_note(f"item {outcome.number}")
-            if not keep_going or not isinstance(outcome.error, PolycallError):
-                raise_if(outcome.error)
-            yield cast("PolycallError", outcome.error)
+            if keep_going and isinstance(outcome.error, PolycallError):
+                yield outcome.error
+                continue
+            try:
+                raise outcome.error
+            finally:
+                del outcome  # see `raise_if`
 
 
-def _done(work: Callable[[Item], Result], number: int, item: Item) -> Outcome[Item, Result]:
+def _done(
+    work: Callable[[Item], Result], number: int, item: Item, caught: type[BaseException] = Exception
+) -> Outcome[Item, Result]:
     try:
         return Outcome(number, item, work(item), None)
-    except Exception as error:  # noqa: BLE001  # it is the outcome; who asks for it says what becomes of it
+    except caught as error:  # it is the outcome; who asks for it says what becomes of it
         return Outcome(number, item, None, error)
 
 
@@ -173,15 +184,25 @@ class Crew(Generic[Item, Result]):
         self._outcomes: dict[int, Outcome[Item, Result]] = {}
         self._put = self._taken = 0
         self._ended = self._closed = False
-        # Each worker goes on in the context of who began: a call that a Python function makes continues its chain.
-        self._threads = [
-            threading.Thread(
-                target=contextvars.copy_context().run, args=(self._serve,), name="polycall-map", daemon=True
-            )
-            for _ in range(workers)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._gone = threading.Condition(lock)  # workers
+        self._serving = 0
+        THREADS.enter(self)
+        _ALL.add(self)
+        try:
+            for _ in range(workers):
+                self._begin_one()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin_one(self) -> None:
+        self._serving += 1
+        try:
+            # In the context of who begins: a call that a Python function makes continues its chain.
+            THREADS.do(partial(awaited_elsewhere().run, self._serve))
+        except BaseException:
+            self._serving -= 1
+            raise
 
     @property
     def has_room(self) -> bool:
@@ -241,16 +262,27 @@ class Crew(Generic[Item, Result]):
             self._freed.notify_all()
         self.end()
         if wait:
-            for thread in self._threads:
-                thread.join()
+            with self._gone:
+                while self._serving:
+                    self._gone.wait()
+        THREADS.leave(self, wait=False)
 
     def _serve(self) -> None:
+        try:
+            self._work_off()
+        finally:
+            with self._gone:
+                self._serving -= 1
+                self._gone.notify_all()
+
+    def _work_off(self) -> None:
         size = 1
         while turn := self._next(size):
             done: list[Outcome[Item, Result]] = []
             ends = time.perf_counter() + _TURN_SECONDS
             while turn and (not done or time.perf_counter() < ends):
-                done.append(_done(self._work, *turn.popleft()))
+                # Whatever it raises, SystemExit as well: nobody else would tell those who wait for the outcome.
+                done.append(_done(self._work, *turn.popleft(), BaseException))
             # What took long is followed by one item at a time: the others would wait behind it for nothing.
             size = 1 if turn or time.perf_counter() > ends else min(2 * size, _MOST_A_TURN)
             self._deliver(done, turn)
@@ -270,3 +302,12 @@ class Crew(Generic[Item, Result]):
                 self._arrived.notify(len(rest))
             if self.is_due:
                 self._ready.notify()
+
+
+_ALL: WeakSet[Crew[Any, Any]] = WeakSet()
+
+
+@atexit.register  # after that of the threads, and so called before it: they end when nobody has work for them
+def _close_all() -> None:
+    for crew in list(_ALL):
+        crew.close()

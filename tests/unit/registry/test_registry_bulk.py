@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -119,23 +121,42 @@ def test_items_that_come_slowly_hold_back_no_outcome() -> None:
     assert [outcome.result for outcome in outcomes] == [1]
 
 
-def test_closing_ends_calls_that_have_a_timeout_and_leaves_no_thread(registry: polycall.Registry) -> None:
-    before = threading.active_count()
+def test_closing_ends_calls_that_have_a_timeout(registry: polycall.Registry) -> None:
     started = threading.Event()
+    ends: list[PolycallError] = []
 
     @registry.function("py:or_forever")
     def or_forever(number: int) -> Any:
         if not number:
             return number
         started.set()
-        return registry.call("app:forever")
+        try:
+            return registry.call("app:forever")
+        except PolycallError as error:
+            ends.append(error)
+            raise
 
     results = registry.map("py:or_forever", range(10), workers=2, timeout=60)
     assert next(results) == 0
     assert started.wait(30)
     results.close()
-    assert sum(thread.name == "polycall-map" for thread in threading.enumerate()) == 0
-    assert threading.active_count() <= before + 1  # the engine's clock
+    assert {error.code for error in ends} == {"cancelled"}
+
+
+def test_a_generator_that_nobody_closes_keeps_no_process_from_its_end(tmp_path: Path) -> None:
+    script = (
+        f"import polycall; registry = polycall.load({str(write_project(tmp_path, index=INDEX))!r}); "
+        "results = registry.map('app:double', iter(range(10_000)), workers=2); print(next(results))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_whatever_a_function_raises_comes_out(registry: polycall.Registry, workers: int) -> None:
+    registry.function("py:exit")(lambda _number: sys.exit(3))
+    with pytest.raises(SystemExit):
+        list(registry.map("py:exit", range(5), workers=workers, keep_going=True))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
