@@ -128,7 +128,7 @@ def call(  # noqa: PLR0917  # click passes options by name
     show_guests()
     called, arguments = find_target(session, target, arguments, wit=wit, watch=watch)
     if each:
-        _refuse(context, ("as_text", "byte_files", "watch", "traced", "as_json"), "cannot be with --each")
+        _refuse(context, ("as_text", "byte_files", "watch", "traced"), "cannot be with --each")
         from polycall.registry.cli.each import Each, call_each  # noqa: PLC0415  # one call need not wait for it
         from polycall.registry.cli.each_input import FORMATS, Input  # noqa: PLC0415  # the same
 

@@ -100,7 +100,10 @@ class _Commands(click.Group):
 @click.option("--debug", is_flag=True, help="Show Python tracebacks of errors.")
 @click.pass_context
 def commands(context: click.Context, project: Path, verbose: int, debug: bool) -> None:
-    """Call functions written in Lua or compiled to WebAssembly, and let them call each other."""
+    """Call functions written in Lua or compiled to WebAssembly, and let them call each other.
+
+    These options may stand behind the command as well.
+    """
     configure_logging(verbose)
     begin: Callable[[], None] = context.obj
     context.obj = Session(project, debug)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import sys
 
 from polycall.interop.errors import ConversionError, GuestError
@@ -80,4 +79,6 @@ def _with_base64(value: Value) -> Value:
     try:
         return value.decode()
     except UnicodeDecodeError:
+        import base64  # noqa: PLC0415  # few results have such bytes
+
         return {"base64": base64.b64encode(value).decode()}

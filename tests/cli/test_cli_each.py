@@ -163,7 +163,7 @@ def test_each_call_has_its_timeout(each: Each) -> None:
     assert each("app:forever", "--timeout", "0.05", given="1\n").code == 8
 
 
-@pytest.mark.parametrize("option", ["--watch", "--trace", "--string", "--json"])
+@pytest.mark.parametrize("option", ["--watch", "--trace", "--string"])
 def test_options_that_mean_nothing_beside_it_are_refused(each: Each, option: str) -> None:
     done = each("app:echo", option, given="1\n")
     assert (done.code, done.out) == (2, "")
