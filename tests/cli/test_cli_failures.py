@@ -84,7 +84,7 @@ def test_a_fault_asks_to_be_reported(
     def fail(*_: object) -> None:
         raise LookupError("oh")
 
-    monkeypatch.setattr(list_command, "_show", fail)
+    monkeypatch.setattr(list_command, "print_entries", fail)
     code, _, err = run(capsys, "-C", str(project), "list")
     assert code == 70
     assert err == "error: internal error: LookupError: oh\nhint: this is a fault of polycall; please report it\n"
