@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -250,10 +251,8 @@ class Registry:
         inherited = None if values is None else _context_values(values)
         cancellation = None if timeout is None else Cancellation()
 
-        def work(item: Any) -> Value:
-            given = item if spread else (item,)
-            return call(text, *given, timeout=timeout, values=inherited, cancellation=cancellation, observer=observer)
-
+        one = partial(call, text, timeout=timeout, values=inherited, cancellation=cancellation, observer=observer)
+        work: Callable[[Any], Value] = (lambda item: one(*item)) if spread else one
         outcomes = in_bulk(work, items, workers=workers, ordered=not unordered, cancellation=cancellation)
         return results(outcomes, keep_going=keep_going)
 

@@ -157,10 +157,14 @@ def call(  # noqa: PLR0917  # click passes options by name
 def _refuse(context: click.Context, names: tuple[str, ...], why: str) -> None:
     """Refuses options that mean nothing beside the others."""
     for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if parameter.name in names and source is click.core.ParameterSource.COMMANDLINE:
-            named = [option for option in parameter.opts if option.startswith("--")]
-            raise click.UsageError(f"{named[0]} {why}")
+        name = parameter.name or ""
+        if name not in names or context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        flag = parameter.flag_value if isinstance(parameter, click.Option) else None
+        if isinstance(flag, str) and flag != context.params[name]:  # another value of the same parameter
+            continue
+        option = next(each for each in parameter.opts if each.startswith("--"))
+        raise click.UsageError(f"{option} {why}")
 
 
 def _call_once(registry: Registry, called: Target, one: _Call, texts: list[str | bytes], trace: Trace | None) -> int:
