@@ -27,6 +27,7 @@ from polycall.registry.cli.watch import Load, run, watch_option
 from polycall.registry.registry import Registry
 
 if TYPE_CHECKING:
+    from polycall.registry.cli.each import Each
     from polycall.registry.observers.trace import Trace
 
 __all__ = ["call"]
@@ -129,15 +130,10 @@ def call(  # noqa: PLR0917  # click passes options by name
     called, arguments = find_target(session, target, arguments, wit=wit, watch=watch)
     if each:
         _refuse(context, ("as_text", "byte_files", "watch", "traced"), "cannot be with --each")
-        from polycall.registry.cli.each import Each, call_each  # noqa: PLC0415  # one call need not wait for it
-        from polycall.registry.cli.each_input import FORMATS, Input  # noqa: PLC0415  # the same
+        from polycall.registry.cli.each import Each  # noqa: PLC0415  # one call need not wait for it
 
         how = Each(form or "json", spread, jobs, unordered, keep_going, fail_on_err, raw)
-        if (how.format, spread) not in FORMATS:
-            raise click.UsageError("--spread needs lines of JSON or CSV")
-        lines = Input(arguments, FORMATS[how.format, spread])
-        with called.load() as registry, hints_for_missing(registry):
-            return call_each(registry, called.entry_id, lines, how, timeout)
+        return _each(called, arguments, how, timeout)
     _refuse(context, ("form", "spread", "jobs", "unordered", "keep_going", "raw"), "needs --each")
     one = _Call(arguments, as_text, byte_files, timeout, as_json, fail_on_err)
     texts = given(arguments, as_text=as_text)  # read once, however often it is called
@@ -152,6 +148,18 @@ def call(  # noqa: PLR0917  # click passes options by name
                 _print_trace(trace)
 
     return run(session, once, watch=watch) if called.is_entry else once(called.load)
+
+
+def _each(called: Target, files: tuple[str, ...], how: Each, timeout: float | None) -> int:
+    from polycall.registry.cli.each import call_each  # noqa: PLC0415  # as above
+    from polycall.registry.cli.each_input import FORMATS, Input  # noqa: PLC0415  # the same
+
+    form = FORMATS.get((how.format, how.spread))
+    if form is None:
+        raise click.UsageError("--spread needs lines of JSON or CSV")
+    lines = Input(files, form)
+    with called.load() as registry, hints_for_missing(registry):
+        return call_each(registry, called.entry_id, lines, how, timeout)
 
 
 def _refuse(context: click.Context, names: tuple[str, ...], why: str) -> None:

@@ -76,7 +76,7 @@ def _call(registry: Registry, target: str, how: Each, timeout: float | None) -> 
 
     No call has a cancellation, for which the loops of guests would pay: after Ctrl-C the process ends as it is.
     """
-    fails = how.fail_on_err and may_err(registry.prepare(target).signature)
+    fails = how.fail_on_err and may_err(registry.prepare(target, timeout=timeout).signature)
     value, call, spread, raw = FORMATS[how.format, how.spread].value, registry.call, how.spread, how.raw
 
     def one(line: Line) -> str:
