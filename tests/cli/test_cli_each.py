@@ -210,7 +210,9 @@ def test_ctrl_c_ends_it_at_once(project: Path, jobs: str) -> None:
     assert b"spinning" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=5)
-    assert (process.returncode, out, err.splitlines()[-1:]) == (130, b"", [b"interrupted"])
+    assert (process.returncode, out) == (130, b"")
+    assert b"interrupted\n" in err  # another guest may say something after that
+    assert b"Traceback" not in err
 
 
 def test_memory_does_not_grow_with_the_number_of_lines(project: Path) -> None:
