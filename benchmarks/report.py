@@ -43,6 +43,11 @@ libc that writes and reads pieces of 64 KiB, JavaScript that fetches in pieces o
 process, a loop around the clock. The cheapest callback is the engine's unchecked one around a Python function of two
 lines. Threads that sleep are Python's, with nothing to do but that.
 """,
+    "Embedding": """
+Entries that are added to a registry at run time and removed again, without what it takes to compile them. Calls of
+`call_async` are made in other threads than the event loop's: each takes two hand-overs between threads. A limit of
+memory for one call is an instance of its own, from a Lua state on.
+""",
     "Isolation": """
 `isolation: process`: an instance is a worker process.
 """,

@@ -11,7 +11,7 @@ from functools import partial
 from importlib import metadata
 from typing import Any
 
-from benchmarks import bulk, calls, cold_start, isolation, layers, limits, project_size, threads, wasi
+from benchmarks import bulk, calls, cold_start, embedding, isolation, layers, limits, project_size, threads, wasi
 from benchmarks.harness import Case, Effort, Measurement, Spread, compare
 from benchmarks.project_size import Load
 
@@ -22,6 +22,7 @@ _GROUPS = {
     "Where the time of a short call goes": layers.measure,
     "What a limit costs": limits.measure,
     "WASI": wasi.measure,
+    "Embedding": embedding.measure,
     "Isolation": isolation.measure,
     "Short calls by threads": threads.measure_short,
     "CPU-bound calls by threads": threads.measure_cpu_bound,
@@ -99,6 +100,7 @@ class Results:
             *_wasi_aims({each.name: each for each in self.groups["WASI"]}),
             Aim(f"{largest.entries:,} entries load in", 3.0, Spread.of(largest.seconds), "s"),
             Aim(f"{largest.entries:,} entries need", 200.0, _times(Spread.of(largest.peak_bytes), 1e-6), "MB"),
+            *_embedding_aims({each.name: each for each in self.groups["Embedding"]}),
             Aim("cold `polycall call` of a Lua function", 250.0, _times(cold["polycall call, Lua"].time, 1e3), "ms"),
             Aim("cold `polycall call` of a Lua function takes", 8.0, _ratio(cold["polycall call, Lua"]), _PASS),
             Aim("cold `polycall list`", 300.0, _times(cold["polycall list"].time, 1e3), "ms"),
@@ -210,6 +212,15 @@ def _wasi_aims(named: Mapping[str, Measurement]) -> list[Aim]:
             "times one without",
         ),
         Aim("1,000 guests sleep for 1 s, at the same time, in", 1.3, asleep.time, "s"),
+    ]
+
+
+def _embedding_aims(named: Mapping[str, Measurement]) -> list[Aim]:
+    """Returns the aims of entries that come and go at run time."""
+    many, most = (named[f"an entry added and removed among {size}"] for size in ("2,000", "10,000"))
+    return [
+        Aim("an entry is added and removed among 2,000 in", 1.0, _times(many.time, 1e3), "ms"),
+        Aim("an entry is added and removed among 10,000 in", 2.0, _ratio(most), "times what it takes among 10"),
     ]
 
 

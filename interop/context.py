@@ -13,9 +13,11 @@ from weakref import WeakSet
 
 from polycall.interop.errors import CancelledError, DeadlineError, DepthError, Frame, raise_if
 from polycall.interop.forks import new_lock
+from polycall.interop.public import public
 from polycall.interop.values import describe
 
 if TYPE_CHECKING:
+    from polycall.interop.callees import Callees
     from polycall.interop.observer import Observer
     from polycall.interop.resources import Keeper
     from polycall.interop.values import Value
@@ -31,6 +33,7 @@ _LAZILY = new_lock()
 """Two threads of one chain that ask at once for its id, or its files, must get the same."""
 
 
+@public
 class Cancellation:
     """A switch that stops a call chain from another thread; it goes on once and stays on."""
 
@@ -91,12 +94,16 @@ class CallContext:
         observer: Who is told of this frame and those below it, or None; the dispatcher may set it before the call runs.
         holds: Of the outermost frame alone: what keeps instances for the resources that the chain has got, in order;
             None if it has got none.
+        callees: What the entry of the frame may call; None for everything. Of this frame alone: a callee has its own.
+        ceiling: Lists that all frames of the chain from here on are held to besides.
     """
 
     __slots__ = (
         "_files",
         "_frame_id",
+        "callees",
         "cancellation",
+        "ceiling",
         "deadline",
         "depth",
         "entry_id",
@@ -119,8 +126,10 @@ class CallContext:
         self.entry_id = entry_id
         self.language = language
         self.parent = parent
+        self.callees: Callees | None = None
         if parent is None:
             self.depth = 1
+            self.ceiling: tuple[Callees, ...] = ()
             self.deadline = deadline
             self.cancellation = cancellation
             self.values = values or NO_VALUES
@@ -128,6 +137,7 @@ class CallContext:
             self.holds: dict[Keeper, None] | None = None
             return
         self.observer = parent.observer
+        self.ceiling = parent.ceiling
         self.depth = parent.depth + 1
         inherited = parent.deadline
         self.deadline = inherited if deadline is None or (inherited is not None and inherited < deadline) else deadline
@@ -138,6 +148,11 @@ class CallContext:
     def guarded(self) -> bool:
         """Whether the call may have to be interrupted: a runtime pays for interruption only then."""
         return self.deadline is not None or self.cancellation is not None
+
+    @property
+    def restricted(self) -> bool:
+        """Whether there is anything that it may not call."""
+        return self.callees is not None or bool(self.ceiling)
 
     @property
     def frame_id(self) -> str:

@@ -6,14 +6,16 @@ met. An error that comes out of a call carries the frames of that call, outermos
 
 from __future__ import annotations
 
-import copyreg
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Self
 
+from polycall.interop.public import public
+
 __all__ = [
     "OUTCOMES",
+    "CallDeniedError",
     "CallError",
     "CancelledError",
     "ConversionError",
@@ -43,6 +45,7 @@ __all__ = [
 ]
 
 
+@public
 class Frame(NamedTuple):
     """One hop of a cross-language call."""
 
@@ -75,6 +78,7 @@ def _shortened(text: str, longest: int = _LONGEST_TEXT) -> str:
     return text if len(text) <= longest else f"{text[:longest]} ... ({len(text) - longest} more characters)"
 
 
+@public
 class PolycallError(Exception):
     """The root of every error that polycall raises on purpose.
 
@@ -139,9 +143,25 @@ class PolycallError(Exception):
         """Returns frames, message and hint on one line."""
         return self.text()
 
+    @property
+    def exit_code(self) -> int:
+        """What the command line ends with when this ends it."""
+        return OUTCOMES[self.code].exit_code
+
+    @property
+    def http_status(self) -> int:
+        """What an HTTP answer would say of it."""
+        return OUTCOMES[self.code].http_status
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Lets errors be copied and pickled although the arguments of the classes differ."""
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # not in the stubs
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(error_type: type[PolycallError], arguments: tuple[Any, ...]) -> PolycallError:
+    error = error_type.__new__(error_type, *arguments)
+    error.args = arguments  # an OSError, as DeadlineError is one, takes them in `__init__`
+    return error
 
 
 _SHOWN_FRAMES = 8
@@ -155,13 +175,14 @@ def _joined(frames: Sequence[Frame]) -> str:
     return " -> ".join(shown)
 
 
+@public
 class Problem(NamedTuple):
     """One thing wrong with a declaration.
 
     Attributes:
-        file: The file, relative to the project folder.
-        line: 1-based line.
-        column: 1-based column, in characters.
+        file: The file, relative to the project folder; ``add()`` and its like for what Python declared.
+        line: 1-based line; 0 if there is no file.
+        column: 1-based column, in characters; 0 if there is no file.
         path: The key's path, such as ``entries[2].pool.size``; empty for the file as a whole.
         message: What is wrong and what was expected.
         hint: What would mend it, or None.
@@ -175,12 +196,13 @@ class Problem(NamedTuple):
     hint: str | None = None
 
     def __str__(self) -> str:
-        """Returns ``file:line:column: path: message (hint)``."""
-        where = f"{self.file}:{self.line}:{self.column}: "
+        """Returns ``file:line:column: path: message (hint)``; what Python declared has no lines."""
+        where = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: "
         path = f"{self.path}: " if self.path else ""
         return f"{where}{path}{self.message}" + (f" ({self.hint})" if self.hint else "")
 
 
+@public
 class DeclarationError(PolycallError):
     """The declarations of a project are wrong; every problem of the load is listed, in file order.
 
@@ -198,12 +220,14 @@ class DeclarationError(PolycallError):
         super().__init__("\n  ".join([head + ":", *map(str, self.problems)]))
 
 
-class NotFoundError(PolycallError):
+@public
+class NotFoundError(PolycallError, LookupError):
     """No such entry, file, key or module."""
 
     code = "not_found"
 
 
+@public
 class PreparationError(PolycallError):
     """An entry cannot be made ready to call: its source does not compile, or does not fit its declaration.
 
@@ -220,6 +244,7 @@ class PreparationError(PolycallError):
         return self
 
 
+@public
 class HashError(PreparationError):
     """A binary is not the one that the entry declares."""
 
@@ -227,6 +252,7 @@ class HashError(PreparationError):
     key = "hash"
 
 
+@public
 class MissingExportError(PreparationError):
     """The method that an entry names is not there."""
 
@@ -234,6 +260,7 @@ class MissingExportError(PreparationError):
     key = "method"
 
 
+@public
 class ImportDeniedError(PreparationError):
     """A guest needs an import that its entry does not grant."""
 
@@ -241,6 +268,7 @@ class ImportDeniedError(PreparationError):
     key = "imports"
 
 
+@public
 class ConversionError(PolycallError):
     """A value does not fit the type it is converted to.
 
@@ -261,24 +289,35 @@ class ConversionError(PolycallError):
         self.got = got
 
 
+@public
 class CallError(PolycallError):
     """A call was made and did not come back with a value."""
 
     code = "call"
 
 
+@public
+class CallDeniedError(CallError):
+    """A guest called an entry that its list ``calls``, or that of the whole call, does not have."""
+
+    code = "call_denied"
+
+
+@public
 class GuestError(CallError):
     """The guest raised, or returned ``nil, err``."""
 
     code = "guest_error"
 
 
+@public
 class TrapError(CallError):
     """A WebAssembly guest trapped; its instance is discarded."""
 
     code = "trap"
 
 
+@public
 class ExitError(CallError):
     """A WebAssembly guest ended itself.
 
@@ -293,60 +332,73 @@ class ExitError(CallError):
         self.exit_status = exit_status
 
 
+@public
 class WorkerError(CallError):
     """The worker process of an isolated function died, or sent what is no message; it is replaced."""
 
     code = "worker"
 
 
+@public
 class LimitError(CallError):
     """A limit of the call was reached."""
 
     code = "limit"
 
 
-class DeadlineError(LimitError):
-    """The call ran past its deadline and was stopped."""
+@public
+class DeadlineError(LimitError, TimeoutError):
+    """The call ran past its deadline and was stopped.
+
+    For Python it is a `TimeoutError`, and so an `OSError`: whoever catches those lets this pass first.
+    """
 
     code = "deadline"
 
 
+@public
 class MemoryLimitError(LimitError):
     """The guest asked for more memory than its entry allows."""
 
     code = "memory"
 
 
+@public
 class DepthError(LimitError):
     """The chain of cross-language calls is deeper than allowed."""
 
     code = "depth"
 
 
+@public
 class CancelledError(LimitError):
     """The caller cancelled the call."""
 
     code = "cancelled"
 
 
+@public
 class PoolError(CallError):
     """No instance could be had."""
 
     code = "pool"
 
 
+@public
 class PoolClosedError(PoolError):
     """The registry, or the pool of this entry, is closed."""
 
     code = "pool_closed"
 
 
+@public
 class PoolDeadlockError(PoolError):
     """Waiting for an instance could never end: the calls that hold all of them wait, in turn, for this one."""
 
     code = "pool_deadlock"
 
 
+@public
 class InternalError(PolycallError):
     """A fault of polycall itself, or of an engine; please report it."""
 
@@ -377,6 +429,7 @@ OUTCOMES: Mapping[str, Outcome] = MappingProxyType(
         "import_denied": Outcome(5, 500, "PermissionDenied"),
         "conversion": Outcome(6, 400, "Invalid"),
         "call": Outcome(1, 500, "Internal"),
+        "call_denied": Outcome(5, 403, "PermissionDenied"),
         "guest_error": Outcome(1, 500, "Internal"),
         "exit": Outcome(1, 500, "Internal"),
         "trap": Outcome(7, 500, "Internal"),

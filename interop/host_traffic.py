@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from polycall.interop.forks import new_lock
+from polycall.interop.public import public
 
 __all__ = ["HostCounter", "HostTraffic"]
 
 
+@public
 class HostTraffic(NamedTuple):
     """What went between guests and their host.
 

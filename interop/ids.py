@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from polycall.interop.public import public
+
 __all__ = ["NAMESPACE", "EntryId", "cut", "near_names", "suggestion"]
 
 NAMESPACE = re.compile(r"[^\s.:]+(?:\.[^\s.:]+)*")
@@ -21,6 +23,7 @@ _MOST_COMPARED = 40_000
 """Characters of all names that are compared for one hint: about 10 ms."""
 
 
+@public
 class EntryId(NamedTuple):
     """The name of an entry: a namespace of dotted segments and a name inside it.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from polycall.interop.errors import PolycallError
+from polycall.interop.public import public
 from polycall.interop.values import Value
 
 __all__ = ["INTERRUPTED", "OK", "Ended", "Finish", "ObservedCall", "Observer", "WaitObserver"]
@@ -17,6 +18,7 @@ INTERRUPTED = "interrupted"
 """The outcome of a call that Python itself broke off, by KeyboardInterrupt for instance."""
 
 
+@public
 class Ended(NamedTuple):
     """How one frame ended.
 
@@ -41,6 +43,7 @@ class Ended(NamedTuple):
 Finish: TypeAlias = Callable[[Ended], None]
 
 
+@public
 class ObservedCall(Protocol):
     """What an observer may know of one frame of a call chain; `interop.context.CallContext` is it.
 
@@ -67,6 +70,7 @@ class ObservedCall(Protocol):
     def call_id(self) -> str: ...  # noqa: D102
 
 
+@public
 class Observer(Protocol):
     """Is told when a frame of a call begins and when it ends.
 
@@ -88,6 +92,7 @@ class Observer(Protocol):
         ...
 
 
+@public
 @runtime_checkable
 class WaitObserver(Protocol):
     """An observer that is told of waits, too."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from polycall.interop.public import public
+
 __all__ = ["PoolSnapshot", "PoolTraffic"]
 
 
+@public
 class PoolSnapshot(NamedTuple):
     """What a pool looks like at one moment.
 
@@ -29,6 +32,7 @@ class PoolSnapshot(NamedTuple):
     peak: int
 
 
+@public
 class PoolTraffic(NamedTuple):
     """What went through a pool so far, exactly.
 

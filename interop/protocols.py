@@ -7,10 +7,21 @@ from typing import Any, NamedTuple, Protocol
 
 from polycall.interop.context import CallContext
 from polycall.interop.host_traffic import HostTraffic
+from polycall.interop.public import public
 from polycall.interop.resources import ResourceState
 from polycall.interop.values import Value
 
-__all__ = ["Function", "ImportNeed", "Instance", "Invoker", "Link", "ResourceInstance", "Signature", "YamlText"]
+__all__ = [
+    "Function",
+    "ImportNeed",
+    "Instance",
+    "Invoker",
+    "Link",
+    "Prepared",
+    "ResourceInstance",
+    "Signature",
+    "YamlText",
+]
 
 
 class Invoker(Protocol):
@@ -68,6 +79,7 @@ class YamlText(Protocol):
         ...
 
 
+@public
 class Link(NamedTuple):
     """What serves a function that a guest imports.
 
@@ -82,6 +94,7 @@ class Link(NamedTuple):
     signature: str
 
 
+@public
 class ImportNeed(NamedTuple):
     """An interface that a guest imports, or a single function of one that is linked in part.
 
@@ -100,6 +113,7 @@ class ImportNeed(NamedTuple):
     link: Link | None = None
 
 
+@public
 class Signature(Protocol):
     """What is known of a function's parameters and result."""
 
@@ -155,29 +169,19 @@ class ResourceInstance(Protocol):
         ...
 
 
-class Function(Protocol):
-    """An entry made ready to call: compiled and checked, without an instance.
+@public
+class Prepared(Protocol):
+    """What is known of an entry that is ready to call.
 
     Attributes:
         entry_id: ``namespace:name``.
         language: ``lua``, ``wasm`` or ``python``.
         signature: What is known of parameters and result, or None (Lua has none).
         imports: The interfaces that the guest imports, ordered; empty where a language has none.
-        has_resources: Whether its types have resources of its own: its instances are `ResourceInstance` then.
     """
 
     entry_id: str
     language: str
-    has_resources: bool
-
-    def shares_instances_with(self, other: Function) -> bool:
-        """Says whether an instance of one may run the other's function: it is of the same program, granted the same."""
-        ...
-
-    @property
-    def export(self) -> object:
-        """What an instance of the same program is given to run this function; None where no other one may."""
-        ...
 
     @property
     def signature(self) -> Signature | None:
@@ -187,6 +191,25 @@ class Function(Protocol):
     @property
     def imports(self) -> Sequence[ImportNeed]:
         """The interfaces that the guest imports."""
+        ...
+
+
+class Function(Prepared, Protocol):
+    """An entry made ready to call: compiled and checked, without an instance.
+
+    Attributes:
+        has_resources: Whether its types have resources of its own: its instances are `ResourceInstance` then.
+    """
+
+    has_resources: bool
+
+    def shares_instances_with(self, other: Function) -> bool:
+        """Says whether an instance of one may run the other's function: it is of the same program, granted the same."""
+        ...
+
+    @property
+    def export(self) -> object:
+        """What an instance of the same program is given to run this function; None where no other one may."""
         ...
 
     def instantiate(self, context: CallContext | None = None) -> Instance:

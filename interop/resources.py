@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence, Set
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 
+from polycall.interop.public import public
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -105,6 +107,7 @@ class Keeper(Protocol):
         ...
 
 
+@public
 class ResourceHandle:
     """A resource that a WebAssembly component implements: opaque, with the methods of its type.
 
@@ -182,6 +185,7 @@ class ResourceHandle:
         raise TypeError(f"{self!r} cannot be copied")
 
 
+@public
 class ResourceMethod:
     """A method of a resource, bound to it."""
 

@@ -7,17 +7,18 @@ its end the process dies. Each hop uses a bounded part of it. So before a hop is
 from __future__ import annotations
 
 import contextvars
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import DepthError
 from polycall.interop.forks import new_lock
 
-__all__ = ["DEFAULT_STACK_BYTES", "LEAST_STACK_BYTES", "MOST_STACK_BYTES", "StackRoom", "start_thread"]
+__all__ = ["DEFAULT_STACK_BYTES", "LEAST_STACK_BYTES", "MOST_STACK_BYTES", "StackRoom", "blocked_loop", "start_thread"]
 
 T = TypeVar("T")
 
@@ -95,7 +96,9 @@ class StackRoom:
             context.cancellation = stop
         else:
             context.cancellation, forget = context.cancellation.joined(stop)
-        hop = _Hop(contextvars.copy_context(), work)
+        variables = contextvars.copy_context()
+        variables.run(_BLOCKED.set, blocked_loop())
+        hop = _Hop(variables, work)
         try:
             hop.start(_MOST_HOPS * self._hop_bytes)
             hop.wait()
@@ -107,6 +110,23 @@ class StackRoom:
             if forget is not None:
                 forget()
         return hop.result()
+
+
+_BLOCKED: contextvars.ContextVar[Any] = contextvars.ContextVar("polycall_blocked_loop", default=None)
+
+
+def blocked_loop() -> Any:
+    """Returns the event loop of asyncio's that stands still while this thread is busy; None if there is none.
+
+    It is that of this thread, or of one that waits for it in `StackRoom.elsewhere`.
+    """
+    asyncio = sys.modules.get("asyncio")  # who has not imported it runs no loop
+    if asyncio is None:
+        return None
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return _BLOCKED.get()
 
 
 def start_thread(thread: threading.Thread, stack_bytes: int = _WORK_BYTES) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, islice
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from polycall.interop.errors import ConversionError
 from polycall.interop.ids import cut
@@ -14,7 +14,10 @@ from polycall.interop.value_path import Place, path_text, steps_of
 
 __all__ = ["KEPT", "MAX_NESTING", "SCALARS", "Value", "describe", "plain", "plain_all"]
 
-Value: TypeAlias = "None | bool | int | float | str | bytes | list[Value] | dict[str, Value] | ResourceHandle"
+if TYPE_CHECKING:
+    Value: TypeAlias = "None | bool | int | float | str | bytes | list[Value] | dict[str, Value] | ResourceHandle"
+else:  # nothing at run time can be a type that contains itself, and annotations of other people's classes are evaluated
+    Value = Any
 """What a call takes and gives. `bytes` is text that is not UTF-8, or a ``list<u8>``; a handle is a resource."""
 
 Admits: TypeAlias = Callable[[ResourceHandle], "str | None"] | None

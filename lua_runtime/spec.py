@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from polycall.interop.callees import CalleePattern
 from polycall.interop.fields import key, matches, one_of
 from polycall.interop.ids import EntryId
 from polycall.interop.limits import LimitsSpec
@@ -34,6 +35,9 @@ class LuaFunctionSpec:
         "Alias to library entry; `require(alias)` gives what the library returns.",
         default=_NO_IMPORTS,
         refers_to=_IMPORTABLE,
+    )
+    calls: tuple[CalleePattern, ...] | None = key(
+        "The entries that it may call: ids, and beginnings with a star; every one if it is not there.", default=None
     )
     pool: PoolSpec = key("How instances are kept.", default=PoolSpec())
     limits: LimitsSpec = key("What a call may use at most.", default=LimitsSpec())

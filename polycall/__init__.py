@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from polycall._version import __version__
     from polycall.interop.context import Cancellation
     from polycall.interop.errors import (
+        CallDeniedError,
         CallError,
         CancelledError,
         ConversionError,
@@ -41,16 +42,20 @@ if TYPE_CHECKING:
     )
     from polycall.interop.host_traffic import HostTraffic
     from polycall.interop.ids import EntryId
-    from polycall.interop.observer import Ended, ObservedCall, Observer, WaitObserver
-    from polycall.interop.resources import ResourceHandle
+    from polycall.interop.observer import Ended, Finish, ObservedCall, Observer, WaitObserver
+    from polycall.interop.pool_figures import PoolSnapshot, PoolTraffic
+    from polycall.interop.protocols import ImportNeed, Link, Prepared, Signature
+    from polycall.interop.resources import ResourceHandle, ResourceMethod
     from polycall.interop.values import Value
     from polycall.registry.dispatch.stats import EntryStats, Stats
     from polycall.registry.entries.changes import Changes
-    from polycall.registry.entries.entry import Entry
+    from polycall.registry.entries.entry import Entry, Location, Reference
+    from polycall.registry.finding import Finding
     from polycall.registry.observers.latencies import Histogram
     from polycall.registry.registry import Registry, load
 
 __all__ = [
+    "CallDeniedError",
     "CallError",
     "Cancellation",
     "CancelledError",
@@ -64,14 +69,19 @@ __all__ = [
     "EntryId",
     "EntryStats",
     "ExitError",
+    "Finding",
+    "Finish",
     "Frame",
     "GuestError",
     "HashError",
     "Histogram",
     "HostTraffic",
     "ImportDeniedError",
+    "ImportNeed",
     "InternalError",
     "LimitError",
+    "Link",
+    "Location",
     "MemoryLimitError",
     "MissingExportError",
     "NotFoundError",
@@ -81,10 +91,16 @@ __all__ = [
     "PoolClosedError",
     "PoolDeadlockError",
     "PoolError",
+    "PoolSnapshot",
+    "PoolTraffic",
     "PreparationError",
+    "Prepared",
     "Problem",
+    "Reference",
     "Registry",
     "ResourceHandle",
+    "ResourceMethod",
+    "Signature",
     "Stats",
     "TrapError",
     "Value",
@@ -98,6 +114,7 @@ _HOMES = {
     "polycall._version": ("__version__",),
     "polycall.interop.context": ("Cancellation",),
     "polycall.interop.errors": (
+        "CallDeniedError",
         "CallError",
         "CancelledError",
         "ConversionError",
@@ -125,12 +142,15 @@ _HOMES = {
     ),
     "polycall.interop.host_traffic": ("HostTraffic",),
     "polycall.interop.ids": ("EntryId",),
-    "polycall.interop.observer": ("Ended", "ObservedCall", "Observer", "WaitObserver"),
-    "polycall.interop.resources": ("ResourceHandle",),
+    "polycall.interop.observer": ("Ended", "Finish", "ObservedCall", "Observer", "WaitObserver"),
+    "polycall.interop.pool_figures": ("PoolSnapshot", "PoolTraffic"),
+    "polycall.interop.protocols": ("ImportNeed", "Link", "Prepared", "Signature"),
+    "polycall.interop.resources": ("ResourceHandle", "ResourceMethod"),
     "polycall.interop.values": ("Value",),
     "polycall.registry.dispatch.stats": ("EntryStats", "Stats"),
     "polycall.registry.entries.changes": ("Changes",),
-    "polycall.registry.entries.entry": ("Entry",),
+    "polycall.registry.entries.entry": ("Entry", "Location", "Reference"),
+    "polycall.registry.finding": ("Finding",),
     "polycall.registry.observers.latencies": ("Histogram",),
     "polycall.registry.registry": ("Registry", "load"),
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from polycall.interop.errors import NotFoundError, PreparationError
+from polycall.interop.callees import Callees
+from polycall.interop.errors import CallDeniedError, NotFoundError, PreparationError
 from polycall.interop.ids import cut
 from polycall.interop.protocols import ImportNeed, Link
 from polycall.interop.signature_text import ok_of, types_of
@@ -55,6 +56,9 @@ def _check_link(
         target = index.get(index.linked(link.target))
     except NotFoundError as error:
         yield wrong(error.code, f"{name} has no entry: {error.message}", error.hint)
+        return
+    if entry.spec.calls is not None and not Callees(entry.spec.calls).allow(str(target.id)):
+        yield wrong(CallDeniedError.code, f"{name} leads to {target.id}, which it may not call: add it to its calls")
         return
     if not is_callable(target):
         yield wrong(PreparationError.code, f"{name} leads to {target.id}, of kind {target.kind}, which is not called")

@@ -11,11 +11,10 @@ from typing import Any
 from polycall.interop.errors import MissingExportError, NotFoundError, PreparationError
 from polycall.interop.ids import EntryId, cut, suggestion
 from polycall.interop.source import SourceText
-from polycall.registry.dispatch.dispatcher import Dispatcher
 from polycall.registry.entries.data_kinds import FsDirectorySpec
 from polycall.registry.entries.entry import Entry, Location
 from polycall.registry.entries.index import Index
-from polycall.registry.registry import Registry
+from polycall.registry.registry import Registry, of_entries
 
 __all__ = ["function_id", "open_file"]
 
@@ -74,7 +73,7 @@ def open_file(path: Path, function: str, *, wit: str | None = None) -> Registry:
 def _registry(path: Path, function: str, kind: str, spec: Any, *others: Entry) -> Registry:
     entry = _entry(path, EntryId.parse(function_id(path, function)), kind, spec)
     index = Index([entry, *others], path.resolve().parent)
-    return Registry(Dispatcher(index, cache_directory=None, max_depth=None))
+    return of_entries(index)
 
 
 def _entry(path: Path, entry_id: EntryId, kind: str, spec: Any) -> Entry:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from polycall.interop.errors import Problem
+from polycall.interop.public import public
 
 __all__ = ["Finding"]
 
 
+@public
 class Finding(NamedTuple):
     """One thing that `check` found.
 
@@ -25,6 +27,7 @@ class Finding(NamedTuple):
     def __str__(self) -> str:
         """Returns ``file:line:column: error: message (hint)``."""
         found = self.problem
-        where = f"{found.file}:{found.line}:{found.column}: {self.severity}: "
+        place = f"{found.file}:{found.line}:{found.column}" if found.line else found.file
+        where = f"{place}: {self.severity}: "
         path = f"{found.path}: " if found.path else ""
         return where + path + found.message + (f" ({found.hint})" if found.hint else "")

@@ -11,15 +11,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from polycall.interop.context import DEFAULT_MAX_DEPTH, Cancellation, deadline_in
-from polycall.interop.errors import PolycallError, Problem
+from polycall.interop.errors import DeclarationError, PolycallError, Problem
 from polycall.interop.ids import EntryId
 from polycall.interop.observer import Observer
-from polycall.interop.protocols import Function
+from polycall.interop.protocols import Prepared
+from polycall.interop.public import public
 from polycall.interop.values import SCALARS, Value, describe, plain, plain_all
+from polycall.registry.dispatch.additions import Put
 from polycall.registry.dispatch.async_calls import AsyncCalls
 from polycall.registry.dispatch.dispatcher import Dispatcher, is_callable
+from polycall.registry.dispatch.narrowing import narrowing
 from polycall.registry.dispatch.python_functions import PYTHON_KIND, PythonFunction, current_context
 from polycall.registry.entries.entry import Entry
+from polycall.registry.entries.index import Index
 from polycall.registry.observers.call_log import CALL_LOG, CallLog
 from polycall.registry.reading.load import load_index
 
@@ -32,8 +36,10 @@ if TYPE_CHECKING:  # at run time, what one call does not need is imported where 
 __all__ = ["Registry", "load"]
 
 Body = TypeVar("Body", bound=Callable[..., object])
+T = TypeVar("T")
 
 
+@public
 def load(
     path: str | PathLike[str] = ".",
     *,
@@ -61,40 +67,101 @@ def load(
         NotFoundError: There is no such folder.
         ModuleNotFoundError: `telemetry` is wanted, but opentelemetry-api is not installed.
     """
-    if max_depth is not None and not 1 <= max_depth <= DEFAULT_MAX_DEPTH:
-        raise ValueError(f"max_depth is {max_depth}; it must be 1 to {DEFAULT_MAX_DEPTH}")
-    directory = None if cache_directory is None else Path(cache_directory)
-    latencies: Latencies | None = None
-    observers: list[Observer] = []
-    if metrics:
-        from polycall.registry.observers.latencies import Latencies  # noqa: PLC0415  # see TYPE_CHECKING
-
-        observers.append(latencies := Latencies())
-    if CALL_LOG.isEnabledFor(logging.DEBUG):  # once: asking at each call would make short ones a tenth slower
-        observers.append(CallLog())
-    if telemetry:
-        from polycall.registry.observers.telemetry import Telemetry  # noqa: PLC0415  # its package is an extra
-
-        observers.append(Telemetry())
-    dispatcher = Dispatcher(load_index(Path(path)), cache_directory=directory, max_depth=max_depth, observers=observers)
-    return Registry(dispatcher, latencies)
+    registry = Registry.__new__(Registry)
+    registry._begin(
+        load_index(Path(path)),
+        has_files=True,
+        cache_directory=cache_directory,
+        max_depth=max_depth,
+        metrics=metrics,
+        telemetry=telemetry,
+    )
+    return registry
 
 
+def of_entries(index: Index) -> Registry:
+    """Returns a registry of entries that nobody can read again."""
+    registry = Registry.__new__(Registry)
+    registry._begin(index, has_files=False, cache_directory=None, max_depth=None, metrics=False, telemetry=False)
+    return registry
+
+
+@public
 class Registry:
-    """The entries of a project, and the calls to them. Safe to use from many threads at once.
+    """Entries, and the calls to them: those of a project, which `load` reads, and those that Python adds.
 
-    Use it as a context manager, or call `close`: it owns instances and threads.
+    Safe to use from many threads at once. Use it as a context manager (``with``, or ``async with``), or call `close`:
+    it owns instances and threads.
     """
 
-    def __init__(self, dispatcher: Dispatcher, latencies: Latencies | None = None) -> None:
-        self._dispatcher = dispatcher
-        self._admits = dispatcher.admits
-        self._latencies = latencies
+    def __init__(
+        self,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        cache_directory: str | PathLike[str] | None = None,
+        max_depth: int | None = None,
+        metrics: bool = False,
+        telemetry: bool = False,
+    ) -> None:
+        """Makes a registry without files, for the entries that `add` and `function` put there.
+
+        Args:
+            settings: What holds for all of them, by the keys of ``polycall.yaml``.
+            cache_directory: As for `load`.
+            max_depth: The same.
+            metrics: The same.
+            telemetry: The same.
+
+        Raises:
+            DeclarationError: The settings are wrong; all problems are listed.
+        """
+        index = Index((), Path.cwd())
+        if settings is not None:
+            from polycall.registry.entries.settings import Settings  # noqa: PLC0415  # see TYPE_CHECKING
+            from polycall.registry.reading.python_entries import decoded  # noqa: PLC0415  # the same
+
+            found, problems = decoded(Settings, settings, "Registry()")
+            if problems:
+                raise DeclarationError(problems)
+            index = Index((), index.root, (), found)
+        self._begin(
+            index,
+            has_files=False,
+            cache_directory=cache_directory,
+            max_depth=max_depth,
+            metrics=metrics,
+            telemetry=telemetry,
+        )
+
+    def _begin(
+        self,
+        index: Index,
+        *,
+        has_files: bool,
+        cache_directory: str | PathLike[str] | None,
+        max_depth: int | None,
+        metrics: bool,
+        telemetry: bool,
+    ) -> None:
+        if max_depth is not None and not 1 <= max_depth <= DEFAULT_MAX_DEPTH:
+            raise ValueError(f"max_depth is {max_depth}; it must be 1 to {DEFAULT_MAX_DEPTH}")
+        self._latencies, observers = _observers(metrics=metrics, telemetry=telemetry)
+        self._has_files = has_files
+        self._dispatcher = Dispatcher(
+            index,
+            cache_directory=None if cache_directory is None else Path(cache_directory),
+            max_depth=max_depth,
+            observers=observers,
+            has_files=has_files,
+        )
+        self._admits = self._dispatcher.admits
         self._async_calls = AsyncCalls()
 
     def __repr__(self) -> str:
-        return f"<Registry of {self.root}: {len(self)} entries>"
+        where = f" of {self.root}" if self._has_files else ""
+        return f"<Registry{where}: {len(self)} entries>"
 
+    @overload
     def call(
         self,
         target: str | EntryId,
@@ -102,16 +169,67 @@ class Registry:
         *arguments: object,
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         cancellation: Cancellation | None = None,
         observer: Observer | None = None,
-    ) -> Value:
+    ) -> Value: ...
+
+    @overload
+    def call(
+        self,
+        target: str | EntryId,
+        /,
+        *arguments: object,
+        returns: type[T],
+        timeout: float | None = None,
+        values: Mapping[str, object] | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
+        cancellation: Cancellation | None = None,
+        observer: Observer | None = None,
+    ) -> T: ...
+
+    @overload
+    def call(
+        self,
+        target: str | EntryId,
+        /,
+        *arguments: object,
+        returns: Any,
+        timeout: float | None = None,
+        values: Mapping[str, object] | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
+        cancellation: Cancellation | None = None,
+        observer: Observer | None = None,
+    ) -> Any: ...
+
+    def call(
+        self,
+        target: str | EntryId,
+        /,
+        *arguments: object,
+        returns: Any = None,
+        timeout: float | None = None,
+        values: Mapping[str, object] | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
+        cancellation: Cancellation | None = None,
+        observer: Observer | None = None,
+    ) -> Any:
         """Calls a function and returns its result: in this thread, as long as its stack has room.
 
         Args:
             target: ``namespace:name``, or the `EntryId`.
             *arguments: None, bool, int, float, str, bytes, and lists and dicts of them.
+            returns: The type that the result must have, which is checked: ``list[int]``, a TypedDict, ``str | None``.
             timeout: Seconds that the call and all that it calls may take, or None for no limit but the entries' own.
             values: What ``ctx.get`` gives to every function of the chain.
+            limits: Limits of the entry for this call, by the keys of its ``limits``; a limit above the entry's own
+                changes nothing. With one of memory or output, the call has an instance of its own.
+            calls: The entries that may be called in the call, at whatever depth: ids, and beginnings with a star. The
+                entries' own lists hold as well. None for no list.
             cancellation: A switch by which another thread can stop the call.
             observer: Who is told of this call and of all that it calls.
 
@@ -120,9 +238,24 @@ class Registry:
 
         Raises:
             PolycallError: The call failed; ``docs/errors.md`` lists the classes.
-            ValueError: The timeout is negative or not a number.
-            TypeError: The target, the timeout or the values are of a wrong type.
+            ConversionError: The result is not what `returns` says, among others.
+            ValueError: The timeout is negative or not a number; a limit or a callee is none.
+            TypeError: The target, the timeout or the values are of a wrong type, or plain values cannot be of the type
+                that `returns` says.
         """
+        if returns is not None:
+            return _checking(returns)(
+                self.call(
+                    target,
+                    *arguments,
+                    timeout=timeout,
+                    values=values,
+                    limits=limits,
+                    calls=calls,
+                    cancellation=cancellation,
+                    observer=observer,
+                )
+            )
         given: Sequence[Any] = arguments
         for each in arguments:  # `plain_all`, which most calls need not
             if type(each) not in SCALARS:
@@ -136,8 +269,10 @@ class Registry:
             cancellation,
             None if values is None else _context_values(values),
             observer,
+            None if limits is None and calls is None else narrowing(limits, calls),
         )
 
+    @overload
     async def call_async(
         self,
         target: str | EntryId,
@@ -145,8 +280,51 @@ class Registry:
         *arguments: object,
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         observer: Observer | None = None,
-    ) -> Value:
+    ) -> Value: ...
+
+    @overload
+    async def call_async(
+        self,
+        target: str | EntryId,
+        /,
+        *arguments: object,
+        returns: type[T],
+        timeout: float | None = None,
+        values: Mapping[str, object] | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
+        observer: Observer | None = None,
+    ) -> T: ...
+
+    @overload
+    async def call_async(
+        self,
+        target: str | EntryId,
+        /,
+        *arguments: object,
+        returns: Any,
+        timeout: float | None = None,
+        values: Mapping[str, object] | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
+        observer: Observer | None = None,
+    ) -> Any: ...
+
+    async def call_async(
+        self,
+        target: str | EntryId,
+        /,
+        *arguments: object,
+        returns: Any = None,
+        timeout: float | None = None,
+        values: Mapping[str, object] | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
+        observer: Observer | None = None,
+    ) -> Any:
         """Like `call`, on a worker thread. Cancelling the awaiting task stops the guest as well.
 
         The timeout counts from here, waiting for a thread included. There are 64 threads; a call that a registered
@@ -160,13 +338,16 @@ class Registry:
         deadline = None if timeout is None else deadline_in(timeout)
         cancellation = Cancellation()
         text = _id_text(target)
+        check = None if returns is None else _checking(returns)
+        narrowed = narrowing(limits, calls)
 
         def work() -> Value:
             given = plain_all(arguments, "$.args", self._admits)
             inherited = None if values is None else _context_values(values)
-            return self._dispatcher.call_from_outside(
-                text, given, current_context(), deadline, cancellation, inherited, observer
+            value = self._dispatcher.call_from_outside(
+                text, given, current_context(), deadline, cancellation, inherited, observer, narrowed
             )
+            return value if check is None else check(value)
 
         return await self._async_calls.run(text, work, deadline, cancellation)
 
@@ -183,6 +364,8 @@ class Registry:
         keep_going: Literal[False] = False,
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         observer: Observer | None = None,
     ) -> Generator[Value]: ...
 
@@ -199,6 +382,8 @@ class Registry:
         keep_going: bool,
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         observer: Observer | None = None,
     ) -> Generator[Value | PolycallError]: ...
 
@@ -214,6 +399,8 @@ class Registry:
         keep_going: bool = False,
         timeout: float | None = None,
         values: Mapping[str, object] | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         observer: Observer | None = None,
     ) -> Generator[Value | PolycallError]:
         """Calls a function with each of many items, and yields the results, lazily and in the order of the items.
@@ -231,6 +418,8 @@ class Registry:
             keep_going: Yield the error of a call that failed in the place of its result, and go on.
             timeout: Seconds that each call may take; see `call`.
             values: What ``ctx.get`` gives to every function of the chains.
+            limits: Limits of the entry for each call; see `call`.
+            calls: The entries that may be called in each; see `call`.
             observer: Who is told of the calls, from several threads.
 
         Returns:
@@ -245,13 +434,24 @@ class Registry:
 
         if workers < 1:
             raise ValueError(f"workers is {workers}; it must be at least 1")
-        if timeout is not None:
-            deadline_in(timeout)  # what is wrong with it is said now
+        if timeout is not None:  # what is wrong is said now
+            deadline_in(timeout)
+        if limits is not None or calls is not None:
+            narrowing(limits, calls)
         text, call = _id_text(target), self.call
         inherited = None if values is None else _context_values(values)
         cancellation = None if timeout is None else Cancellation()
 
-        one = partial(call, text, timeout=timeout, values=inherited, cancellation=cancellation, observer=observer)
+        one = partial(
+            call,
+            text,
+            timeout=timeout,
+            values=inherited,
+            limits=limits,
+            calls=calls,
+            cancellation=cancellation,
+            observer=observer,
+        )
         work: Callable[[Any], Value] = (lambda item: one(*item)) if spread else one
         outcomes = in_bulk(work, items, workers=workers, ordered=not unordered, cancellation=cancellation)
         return results(outcomes, keep_going=keep_going)
@@ -266,6 +466,8 @@ class Registry:
         stderr: int | None = 2,
         env: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
         cancellation: Cancellation | None = None,
         observer: Observer | None = None,
     ) -> int:
@@ -281,6 +483,8 @@ class Registry:
             stderr: The same.
             env: Environment variables beside those of ``wasi.env``.
             timeout: Seconds that it may take, or None.
+            limits: As for `call`.
+            calls: The same.
             cancellation: A switch by which another thread can stop it.
             observer: Who is told of this call and of all that it calls.
 
@@ -294,29 +498,106 @@ class Registry:
 
         text = _id_text(target)
         console = Console(stdin, stdout, stderr, (text.partition(":")[2], *arguments), tuple((env or {}).items()))
-        return self._dispatcher.run_command(text, console, timeout, cancellation, observer)
+        narrowed = narrowing(limits, calls)
+        return self._dispatcher.run_command(text, console, timeout, cancellation, observer, narrowed)
 
-    def function(self, entry_id: str | EntryId, *, meta: Mapping[str, Any] | None = None) -> Callable[[Body], Body]:
-        """Registers a Python callable as an entry of kind ``function.python``; for use as a decorator.
+    def add(self, declaration: Mapping[str, Any], *, prepare: bool = False) -> Entry:
+        """Adds an entry, by the keys that it would have in a file, and ``id`` instead of its name.
+
+        It is there for every call from now on, whatever thread makes it, and stays when the project is reloaded. A
+        text in it is never the name of a file: ``source`` is the program.
 
         Args:
-            entry_id: ``namespace:name``, or the `EntryId`; it must be free.
+            declaration: ``{"id": "app:greet", "kind": "function.lua", "method": "greet", "source": ...}``. Bare names
+                in it belong to the namespace of the id.
+            prepare: Whether it is made ready to call before it is there: what does not compile is then not added. Else
+                that happens when it is first called.
+
+        Returns:
+            The entry.
+
+        Raises:
+            DeclarationError: It is wrong, or its id is taken; all problems are listed, and nothing has changed.
+            PreparationError: It is to be prepared, and cannot be; nothing has changed.
+            PoolClosedError: The registry is closed.
+        """
+        return self._put(declaration, "add()", replace=False, prepare=prepare)
+
+    def replace(self, declaration: Mapping[str, Any], *, prepare: bool = False) -> Entry:
+        """Like `add`, whether or not there is an entry of that id, which this one takes the place of in one step.
+
+        Calls that run end on the code they began with. One that a file declares is back when `remove` takes this one
+        away.
+
+        Raises:
+            DeclarationError: It is wrong, or does not fit those that refer to it.
+            PreparationError: It is to be prepared, and cannot be; the old one stays.
+            PoolClosedError: The registry is closed.
+        """
+        return self._put(declaration, "replace()", replace=True, prepare=prepare)
+
+    def _put(self, declaration: Mapping[str, Any], place: str, *, replace: bool, prepare: bool) -> Entry:
+        from polycall.registry.reading.python_entries import declared  # noqa: PLC0415  # see TYPE_CHECKING
+
+        if not isinstance(declaration, Mapping):
+            raise TypeError(f"{place}: a declaration is a mapping, not {describe(declaration)}")
+
+        def read(index: Index) -> tuple[Entry, list[Problem]]:
+            return declared(kept, index, place)
+
+        kept = dict(declaration)
+        entry = self._dispatcher.put(lambda index: Put(*read(index), declare=read), replace=replace, prepare=prepare)
+        self._forget(entry.id)
+        return entry
+
+    def remove(self, entry_id: str | EntryId) -> None:
+        """Takes an entry away that `add`, `replace` or `function` has put there.
+
+        Calls that run end as they would have; for later ones there is none, or the one that it had replaced.
+
+        Raises:
+            NotFoundError: There is none.
+            ValueError: The files declare it.
+            DeclarationError: Others refer to it; nothing has changed.
+            PoolClosedError: The registry is closed.
+        """
+        parsed = EntryId.parse(_id_text(entry_id))
+        self._dispatcher.remove(parsed)
+        self._forget(parsed)
+
+    def _forget(self, entry_id: EntryId) -> None:
+        if self._latencies is not None:
+            self._latencies.forget((str(entry_id),))
+
+    def function(
+        self, entry_id: str | EntryId, *, meta: Mapping[str, Any] | None = None, replace: bool = False
+    ) -> Callable[[Body], Body]:
+        """Registers a Python callable as an entry of kind ``function.python``; for use as a decorator.
+
+        An ``async def`` runs on the event loop that runs here; whoever calls it waits for it in a thread.
+
+        Args:
+            entry_id: ``namespace:name``, or the `EntryId`.
             meta: Metadata of the entry.
+            replace: Whether there may be one of that id, which this one takes the place of; see `replace`.
 
         Returns:
             A decorator that returns the callable unchanged.
 
         Raises:
             ValueError: The id is taken or malformed.
-            TypeError: What is to be registered is async, or no callable.
+            TypeError: What is to be registered is no callable.
+            RuntimeError: It is async, and no event loop runs here.
             PoolClosedError: The registry is closed.
         """
         text = _id_text(entry_id)
         parsed = EntryId.parse(text)
 
         def register(body: Body) -> Body:
-            function = PythonFunction(text, body)
-            self._dispatcher.add_python(function, Entry.of_python(parsed, PYTHON_KIND, meta or {}, body))
+            function = PythonFunction(text, body, self._dispatcher.closing)
+            entry = Entry.of_python(parsed, PYTHON_KIND, meta or {}, body)
+            self._dispatcher.put(lambda _index: Put(entry, function=function), replace=replace)
+            self._forget(parsed)
             return body
 
         return register
@@ -349,7 +630,7 @@ class Registry:
 
     @property
     def root(self) -> Path:
-        """The project folder."""
+        """The project folder; of a registry without one, the working directory in which it was made."""
         return self._dispatcher.index.root
 
     @property
@@ -363,7 +644,7 @@ class Registry:
         *,
         timeout: float | None = None,
         cancellation: Cancellation | None = None,
-    ) -> Function:
+    ) -> Prepared:
         """Makes an entry ready to call, which happens by itself at its first call, and says what is known of it.
 
         Args:
@@ -401,8 +682,9 @@ class Registry:
         """Reads the project again and swaps all entries at once, while calls go on.
 
         A call runs to its end on the code it began with; calls that guests make look up their target at that moment.
-        Entries that did not change keep their compiled code and their instances, registered Python functions stay. A
-        binary counts as changed when its declared hash does, whatever became of the file.
+        Entries that did not change keep their compiled code and their instances; what Python has put there stays. A
+        binary counts as changed when its declared hash does, whatever became of the file. Without a folder, nothing is
+        read and nothing changes.
 
         Returns:
             What is different now.
@@ -412,7 +694,9 @@ class Registry:
             NotFoundError: The project folder is gone; nothing has changed.
             PoolClosedError: The registry is closed.
         """
-        changes = self._dispatcher.reload(lambda: load_index(self.root))
+        own = self._dispatcher.index
+        read = (lambda: load_index(self.root)) if self._has_files else lambda: Index((), own.root, (), own.settings)
+        changes = self._dispatcher.reload(read)
         if self._latencies is not None:
             self._latencies.forget((*changes.changed, *changes.removed))
         return changes
@@ -445,6 +729,42 @@ class Registry:
     ) -> None:
         """Closes the registry."""
         self.close()
+
+    async def __aenter__(self) -> Self:
+        """Returns the registry."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the registry in another thread: calls that it waits for may need the event loop."""
+        import asyncio  # noqa: PLC0415  # see TYPE_CHECKING
+
+        await asyncio.to_thread(self.close)
+
+
+def _observers(*, metrics: bool, telemetry: bool) -> tuple[Latencies | None, list[Observer]]:
+    latencies: Latencies | None = None
+    observers: list[Observer] = []
+    if metrics:
+        from polycall.registry.observers.latencies import Latencies  # noqa: PLC0415  # see TYPE_CHECKING
+
+        observers.append(latencies := Latencies())
+    if CALL_LOG.isEnabledFor(logging.DEBUG):  # once: asking at each call would make short ones a tenth slower
+        observers.append(CallLog())
+    if telemetry:
+        from polycall.registry.observers.telemetry import Telemetry  # noqa: PLC0415  # its package is an extra
+
+        observers.append(Telemetry())
+    return latencies, observers
+
+
+def _checking(returns: Any) -> Callable[[Any], Any]:
+    """Returns what checks a result; a type that it cannot be is found out before the call."""
+    from polycall.interop.typed import checked, type_check  # noqa: PLC0415  # see TYPE_CHECKING
+
+    type_check(returns)
+    return lambda value: checked(value, returns)
 
 
 def _id_text(entry_id: object) -> str:

@@ -12,6 +12,7 @@ from polycall.interop.confined import ConfinedFolder
 from polycall.interop.context import CallContext, Cancellation, deadline_in
 from polycall.interop.errors import CallError, NotFoundError
 from polycall.interop.ids import EntryId
+from polycall.interop.limits import LimitsSpec
 from polycall.interop.services import Entries, Environment
 from polycall.interop.source import SourceText
 from polycall.interop.stack import DEFAULT_STACK_BYTES, StackRoom
@@ -47,6 +48,7 @@ def run_file(
     *,
     network: Sequence[str] = (),
     timeout: float | None = None,
+    limits: Mapping[str, int] | None = None,
     cancellation: Cancellation | None = None,
 ) -> int:
     """Runs a component that exports ``wasi:cli/run``, or a core module that exports ``_start``.
@@ -57,6 +59,7 @@ def run_file(
         mounts: The folders that it sees.
         network: Rules of what it may call (``wasi.network.allow``); none: nothing.
         timeout: Seconds that it may take, or None.
+        limits: What else it may use, by the keys of an entry's ``limits``.
         cancellation: A switch by which another thread can stop it.
 
     Returns:
@@ -70,7 +73,7 @@ def run_file(
     from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415  # the same
 
     folders = _Folders({str(EntryId(_NAMESPACE, str(at))): mount for at, mount in enumerate(mounts)})
-    program = _program(path, mounts, network)
+    program = _program(path, mounts, network, LimitsSpec(**limits or {}))
     runtime = WasmRuntime(_NobodyToCall(), services=_Services(folders))
     try:
         deadline = None if timeout is None else deadline_in(timeout)
@@ -88,7 +91,7 @@ def run_file(
         runtime.close()
 
 
-def _program(path: Path, mounts: Sequence[Mount], network: Sequence[str]) -> WasmProgram:
+def _program(path: Path, mounts: Sequence[Mount], network: Sequence[str], limits: LimitsSpec) -> WasmProgram:
     """Returns what an entry would be that grants just what is said."""
     from polycall.wasm_runtime.network_spec import WasiNetworkSpec  # noqa: PLC0415  # as above
     from polycall.wasm_runtime.spec import WasiMountSpec, WasiSpec, WasmProgram  # noqa: PLC0415  # the same
@@ -103,6 +106,7 @@ def _program(path: Path, mounts: Sequence[Mount], network: Sequence[str]) -> Was
         code=_code(path, data),
         method="",
         grants=frozenset(_ALWAYS | (_NETWORK if network else frozenset())),
+        limits=limits,
         wasi=WasiSpec(mounts=tuple(guests), network=WasiNetworkSpec(allow=tuple(network))),
     )
 

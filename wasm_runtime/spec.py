@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from polycall.interop.callees import CalleePattern
 from polycall.interop.fields import at_least, key, matches, one_of
 from polycall.interop.ids import EntryId
 from polycall.interop.limits import LimitsSpec
@@ -131,6 +132,9 @@ class _FunctionSpec:
     links: Mapping[str, str] = key(
         "Entries that serve what a component imports: an interface to a namespace, interface#function to an entry id.",
         default=MappingProxyType({}),
+    )
+    calls: tuple[CalleePattern, ...] | None = key(
+        "The entries that it may call: ids, and beginnings with a star; every one if it is not there.", default=None
     )
     wasi: WasiSpec = key("What the WASI groups hand out.", default=WasiSpec())
     pool: PoolSpec = key("How instances are kept.", default=PoolSpec())

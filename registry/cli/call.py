@@ -15,6 +15,7 @@ from polycall.interop.values import Value
 from polycall.registry.cli.anywhere import no_such_option
 from polycall.registry.cli.arguments import given, values_of
 from polycall.registry.cli.interruptible import interruptible
+from polycall.registry.cli.limit_options import limit_options, limits_of
 from polycall.registry.cli.logs import show_guests
 from polycall.registry.cli.nothing_found import hints_for_missing
 from polycall.registry.cli.printable import one_line
@@ -57,6 +58,7 @@ class _Call(NamedTuple):
     as_text: bool
     byte_files: tuple[Path, ...]
     timeout: float | None
+    limits: dict[str, int] | None
     as_json: bool
     fail_on_err: bool
 
@@ -73,6 +75,7 @@ class _Call(NamedTuple):
     help="Add the content of a file as an argument of bytes, behind the others.",
 )
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Stop the call after this time.")
+@limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, whatever its type.")
 @click.option("--fail-on-err/--no-fail-on-err", default=True, help="Whether the err of a WIT result is a failure.")
 @click.option("--wit", metavar="TEXT", help='The signature of a core module\'s export: "rate: func(c: string) -> u32".')
@@ -94,6 +97,8 @@ def call(  # noqa: PLR0917  # click passes options by name
     as_text: bool,
     byte_files: tuple[Path, ...],
     timeout: float | None,
+    max_memory: int | None,
+    max_output: int | None,
     as_json: bool,
     fail_on_err: bool,
     wit: str | None,
@@ -127,15 +132,16 @@ def call(  # noqa: PLR0917  # click passes options by name
     """  # noqa: D301  # what click looks for is the control character
     session: Session = context.obj
     show_guests()
+    limits = limits_of(max_memory, max_output)
     called, arguments = find_target(session, target, arguments, wit=wit, watch=watch)
     if each:
         _refuse(context, ("as_text", "byte_files", "watch", "traced"), "cannot be with --each")
         from polycall.registry.cli.each import Each  # noqa: PLC0415  # one call need not wait for it
 
-        how = Each(form or "json", spread, jobs, unordered, keep_going, fail_on_err, raw)
-        return _each(called, arguments, how, timeout)
+        how = Each(form or "json", spread, jobs, unordered, keep_going, fail_on_err, raw, timeout, limits)
+        return _each(called, arguments, how)
     _refuse(context, ("form", "spread", "jobs", "unordered", "keep_going", "raw"), "needs --each")
-    one = _Call(arguments, as_text, byte_files, timeout, as_json, fail_on_err)
+    one = _Call(arguments, as_text, byte_files, timeout, limits, as_json, fail_on_err)
     texts = given(arguments, as_text=as_text)  # read once, however often it is called
 
     def once(load: Load) -> int:
@@ -150,7 +156,7 @@ def call(  # noqa: PLR0917  # click passes options by name
     return run(session, once, watch=watch) if called.is_entry else once(called.load)
 
 
-def _each(called: Target, files: tuple[str, ...], how: Each, timeout: float | None) -> int:
+def _each(called: Target, files: tuple[str, ...], how: Each) -> int:
     from polycall.registry.cli.each import call_each  # noqa: PLC0415  # as above
     from polycall.registry.cli.each_input import FORMATS, Input  # noqa: PLC0415  # the same
 
@@ -159,7 +165,7 @@ def _each(called: Target, files: tuple[str, ...], how: Each, timeout: float | No
         raise click.UsageError("--spread needs lines of JSON or CSV")
     lines = Input(files, form)
     with called.load() as registry, hints_for_missing(registry):
-        return call_each(registry, called.entry_id, lines, how, timeout)
+        return call_each(registry, called.entry_id, lines, how)
 
 
 def _refuse(context: click.Context, names: tuple[str, ...], why: str) -> None:
@@ -184,7 +190,9 @@ def _call_once(registry: Registry, called: Target, one: _Call, texts: list[str |
         values = values_of(texts, function.signature, as_text=one.as_text, names=one.arguments)
         values += [path.read_bytes() for path in one.byte_files]
         left = None if one.timeout is None else max(0.0, one.timeout - (time.monotonic() - started))
-        result = registry.call(called.entry_id, *values, timeout=left, cancellation=cancellation, observer=trace)
+        result = registry.call(
+            called.entry_id, *values, timeout=left, limits=one.limits, cancellation=cancellation, observer=trace
+        )
         return result, one.fail_on_err and may_err(function.signature)
 
     result, fails = interruptible(work, cancellation)

@@ -10,7 +10,7 @@ from typing import Any
 
 from polycall.interop.ids import EntryId
 from polycall.interop.pool_spec import PoolSpec
-from polycall.interop.protocols import Function
+from polycall.interop.protocols import Prepared
 from polycall.interop.source import SourceText
 from polycall.registry.entries.data_kinds import FsDirectorySpec
 from polycall.registry.entries.entry import Entry
@@ -18,7 +18,7 @@ from polycall.registry.entries.entry import Entry
 __all__ = ["describe"]
 
 
-def describe(entry: Entry, function: Function | None, project: Path) -> dict[str, Any]:
+def describe(entry: Entry, function: Prepared | None, project: Path) -> dict[str, Any]:
     """Returns what is known of an entry, in a form that JSON can hold.
 
     Args:

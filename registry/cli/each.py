@@ -34,6 +34,8 @@ class Each(NamedTuple):
         keep_going: Whether a line that failed is an error object in the output, not the end.
         fail_on_err: Whether the err of a WIT result is a failure.
         raw: Whether a result of text is written as it is.
+        timeout: Seconds that each call may take, or None.
+        limits: Of each call, or None.
     """
 
     format: str
@@ -43,9 +45,11 @@ class Each(NamedTuple):
     keep_going: bool
     fail_on_err: bool
     raw: bool
+    timeout: float | None
+    limits: dict[str, int] | None
 
 
-def call_each(registry: Registry, target: str, lines: Input, how: Each, timeout: float | None) -> int:
+def call_each(registry: Registry, target: str, lines: Input, how: Each) -> int:
     """Calls a function with each line, and writes a line for each: the result, or what went wrong.
 
     Returns:
@@ -58,7 +62,7 @@ def call_each(registry: Registry, target: str, lines: Input, how: Each, timeout:
     output = _Output(lines)
 
     def work() -> None:
-        call = _call(registry, target, how, timeout)
+        call = _call(registry, target, how)
         outcomes = streamed(call, lines, workers=how.jobs, ordered=not how.unordered)
         output.write_all(outcomes, keep_going=how.keep_going)
 
@@ -71,17 +75,19 @@ def call_each(registry: Registry, target: str, lines: Input, how: Each, timeout:
     return _SOME_FAILED if output.failed else 0
 
 
-def _call(registry: Registry, target: str, how: Each, timeout: float | None) -> Callable[[Line], str]:
+def _call(registry: Registry, target: str, how: Each) -> Callable[[Line], str]:
     """Returns what makes a line of output of a line of input; prepares the function, so that it fails once if it does.
 
     No call has a cancellation, for which the loops of guests would pay: after Ctrl-C the process ends as it is.
     """
-    fails = how.fail_on_err and may_err(registry.prepare(target, timeout=timeout).signature)
+    fails = how.fail_on_err and may_err(registry.prepare(target, timeout=how.timeout).signature)
     value, call, spread, raw = FORMATS[how.format, how.spread].value, registry.call, how.spread, how.raw
+
+    timeout, limits = how.timeout, how.limits
 
     def one(line: Line) -> str:
         given = value(line.content)
-        result = call(target, *(_spread(given) if spread else (given,)), timeout=timeout)
+        result = call(target, *(_spread(given) if spread else (given,)), timeout=timeout, limits=limits)
         if fails:
             refuse_err(result, target)
         return result if raw and isinstance(result, str) else result_line(result)

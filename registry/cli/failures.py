@@ -32,7 +32,7 @@ def show_failure(error: Exception, *, debug: bool) -> int:
     Returns:
         The exit code.
     """
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, PolycallError):
         _discard_unwritten_output()
     if isinstance(error, BrokenPipeError):
         return _OUTPUT_NOT_WANTED
@@ -45,7 +45,7 @@ def show_failure(error: Exception, *, debug: bool) -> int:
     else:
         _complain(f"internal error: {type(error).__name__}: {error}", "this is a fault of polycall; please report it")
     if isinstance(error, PolycallError):
-        return OUTCOMES[error.code].exit_code
+        return error.exit_code
     return _SYSTEM_REFUSED if isinstance(error, OSError) else OUTCOMES["internal"].exit_code
 
 

@@ -14,6 +14,7 @@ from polycall.interop.context import Cancellation
 from polycall.interop.network_rules import check_rule
 from polycall.registry.cli.anywhere import no_such_option
 from polycall.registry.cli.interruptible import interruptible
+from polycall.registry.cli.limit_options import limit_options, limits_of
 from polycall.registry.cli.logs import show_guests
 from polycall.registry.cli.nothing_found import hints_for_missing
 from polycall.registry.cli.seconds import SECONDS
@@ -58,6 +59,7 @@ def _rules(_context: click.Context, _parameter: click.Parameter, given: tuple[st
     "--allow-net", "rules", metavar="RULE", multiple=True, callback=_rules, help="Let a program call such addresses."
 )
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Stop the program after this time.")
+@limit_options
 @click.argument("target", metavar="ID|FILE")
 @click.argument("arguments", metavar="[ARG]...", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
@@ -67,6 +69,8 @@ def run_command(  # noqa: PLR0917  # click passes options by name
     variables: dict[str, str],
     rules: tuple[str, ...],
     timeout: float | None,
+    max_memory: int | None,
+    max_output: int | None,
     target: str,
     arguments: tuple[str, ...],
 ) -> int:
@@ -86,17 +90,17 @@ def run_command(  # noqa: PLR0917  # click passes options by name
     """  # noqa: D301  # what click looks for is the control character
     show_guests()
     given = list(arguments[1:] if arguments[:1] == ("--",) else arguments)
-    cancellation = Cancellation()
+    cancellation, limits = Cancellation(), limits_of(max_memory, max_output)
     if target.startswith("-"):
         raise no_such_option(target, click.get_current_context())
     if is_file(target):
-        return _run_file(Path(target), given, folders, variables, rules, timeout, cancellation)
+        return _run_file(Path(target), given, folders, variables, rules, timeout, limits, cancellation)
     if folders or rules:
         raise click.UsageError(f"{' and '.join(_OF_FILES)} are for files; an entry has what it declares")
     stdin, stdout, stderr = _streams()
     with session.load() as registry, hints_for_missing(registry):
         run = partial(registry.run, target, *given, stdin=stdin, stdout=stdout, stderr=stderr, env=variables)
-        return interruptible(lambda: run(timeout=timeout, cancellation=cancellation), cancellation)
+        return interruptible(lambda: run(timeout=timeout, limits=limits, cancellation=cancellation), cancellation)
 
 
 def _run_file(  # noqa: PLR0917  # as above
@@ -106,6 +110,7 @@ def _run_file(  # noqa: PLR0917  # as above
     variables: dict[str, str],
     rules: Sequence[str],
     timeout: float | None,
+    limits: dict[str, int] | None,
     cancellation: Cancellation,
 ) -> int:
     from polycall.registry.standalone import run_file  # noqa: PLC0415  # entries need none of it
@@ -115,7 +120,9 @@ def _run_file(  # noqa: PLR0917  # as above
     console = Console(stdin, stdout, stderr, (path.name, *arguments), tuple(variables.items()))
     mounts = [_mount(text) for text in folders]
     return interruptible(
-        lambda: run_file(path, console, mounts, network=rules, timeout=timeout, cancellation=cancellation),
+        lambda: run_file(
+            path, console, mounts, network=rules, timeout=timeout, limits=limits, cancellation=cancellation
+        ),
         cancellation,
     )
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from polycall.interop.call_gate import refuse_call
+from polycall.interop.callees import Callees
 from polycall.interop.context import CallContext, Cancellation, deadline_in
-from polycall.interop.errors import DeclarationError, Frame, NotFoundError, PolycallError, PoolClosedError
+from polycall.interop.errors import Frame, NotFoundError, PolycallError, PoolClosedError
 from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.ids import EntryId, cut
 from polycall.interop.observer import Observer
@@ -20,13 +22,16 @@ from polycall.interop.resources import ResourceHandle, wrong_with
 from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
 from polycall.interop.waiting import WaitGraph
+from polycall.registry.dispatch.additions import Additions, Put
 from polycall.registry.dispatch.command_call import CommandCall
 from polycall.registry.dispatch.held_call import HeldCall
 from polycall.registry.dispatch.hold_watch import HoldWatch
 from polycall.registry.dispatch.holds import Hold, end_chain
 from polycall.registry.dispatch.janitor import Janitor
+from polycall.registry.dispatch.narrowing import Narrowing, limited_function
+from polycall.registry.dispatch.own_instance import OwnInstance
 from polycall.registry.dispatch.preparation import Preparation
-from polycall.registry.dispatch.python_functions import PYTHON_KIND, PythonFunction, current_context
+from polycall.registry.dispatch.python_functions import PYTHON_KIND, current_context
 from polycall.registry.dispatch.routes import ResourceRoute, Route
 from polycall.registry.dispatch.runtimes import FUNCTION_KINDS, Runtimes
 from polycall.registry.entries.entry import Entry
@@ -51,18 +56,21 @@ class Dispatcher:
 
     The first call of an entry prepares it, in its own thread; those that come meanwhile wait for it.
 
-    A reload puts another index and another set of routes in the place of the old ones. A call goes on with the route
-    that it has, or that was being prepared when it came; an entry that did not change keeps both for the calls to come.
+    A reload puts another index and another set of routes in the place of the old ones, and so does Python for single
+    entries. A call goes on with the route that it has, or that was being prepared when it came; an entry that did not
+    change keeps both for the calls to come.
 
     Args:
         index: The entries.
         cache_directory: Where compiled WebAssembly is kept; None for the user's cache folder.
         max_depth: Hops of one chain of calls, or None for what the project's settings say.
         observers: Who is told of all calls.
+        has_files: Whether the entries are those of a folder, and can be read again.
 
     Attributes:
         index: The entries at the moment.
         watch: Looks after holds that may be forgotten.
+        closing: Goes on when new calls are refused, and nobody may wait for an event loop any more.
     """
 
     def __init__(
@@ -72,6 +80,7 @@ class Dispatcher:
         cache_directory: Path | None,
         max_depth: int | None,
         observers: Sequence[Observer] = (),
+        has_files: bool = True,
     ) -> None:
         self.index = index
         self._given_max_depth = max_depth
@@ -87,8 +96,9 @@ class Dispatcher:
         )
         self._waits = WaitGraph()
         self.watch = HoldWatch()
-        self._janitor = Janitor(lost=self.watch.found)
-        self._python: dict[str, PythonFunction] = {}
+        self.closing = Cancellation()
+        self._janitor = Janitor()
+        self._additions = Additions(has_files)
         self._routes: dict[str, Route] = {}
         self._preparations: dict[str, Preparation] = {}
         self._lock = new_lock()
@@ -100,8 +110,12 @@ class Dispatcher:
 
     def call(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
         """Calls an entry on behalf of a guest; see `polycall.interop.protocols.Invoker`."""
+        if caller.callees is not None or caller.ceiling:
+            refuse_call(target, caller)
         route = self._routes.get(target) or self._first_route(CallContext(target, "", caller))
-        return route.run(arguments, CallContext(target, route.language, caller), self._max_depth)
+        context = CallContext(target, route.language, caller)
+        context.callees = route.callees
+        return route.run(arguments, context, self._max_depth)
 
     def call_linked(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
         """Calls an entry that serves a component's import; see `polycall.interop.protocols.Invoker`."""
@@ -111,8 +125,10 @@ class Dispatcher:
 
     def call_payload(self, target: str, payload: str | bytes, caller: CallContext) -> Value:
         """Calls an entry with one text or byte string for a guest; see `polycall.interop.protocols.Invoker`."""
+        if caller.callees is not None or caller.ceiling:
+            refuse_call(target, caller)
         route = self._routes.get(target) or self._first_route(CallContext(target, "", caller))
-        return route.run_payload(payload, CallContext(target, route.language, caller), self._max_depth)
+        return route.run_payload(payload, route.frame(caller), self._max_depth)
 
     def call_from_outside(  # noqa: PLR0917  # by position, which is faster: every call comes through here
         self,
@@ -123,9 +139,12 @@ class Dispatcher:
         cancellation: Cancellation | None,
         values: dict[str, Value] | None,
         observer: Observer | None,
+        narrowing: Narrowing | None = None,
     ) -> Value:
         """Calls an entry from Python; a registered function that calls on hands in its own frame as `parent`."""
-        forget = None
+        forget = taken = None
+        if parent is not None and parent.restricted:
+            refuse_call(target, parent)
         if parent is not None and parent.cancellation is not None and cancellation is not None:
             cancellation, forget = parent.cancellation.joined(cancellation)
         try:
@@ -133,13 +152,17 @@ class Dispatcher:
             if route is None:
                 route = self._first_route(CallContext(target, "", parent, deadline, cancellation))
             context = CallContext(target, route.language, parent, deadline, cancellation, values)
+            context.callees = route.callees
+            if narrowing is not None:
+                narrowing.begin(context)
+                taken = self._limited(route, narrowing)
             if parent is None:  # nested calls inherit it
                 context.observer = self._observer
             if observer is not None:
                 context.observer = Observers(*filter(None, (context.observer, observer)))
             value: Value = None
             try:
-                value = route.run(arguments, context, self._max_depth)
+                value = route.run(arguments, context, self._max_depth, taken=taken)
                 return value
             finally:
                 if parent is None and context.holds is not None:
@@ -152,22 +175,35 @@ class Dispatcher:
             if forget is not None:
                 forget()
 
-    def run_command(
+    def run_command(  # noqa: PLR0917  # as `call_from_outside`
         self,
         target: str,
         console: Console,
         timeout: float | None,
         cancellation: Cancellation | None,
         observer: Observer | None,
+        narrowing: Narrowing | None = None,
     ) -> int:
         """Runs a command from Python, in an instance of its own, and returns its exit status."""
+        parent = current_context()
+        if parent is not None and parent.restricted:
+            refuse_call(target, parent)
         deadline = None if timeout is None else deadline_in(timeout)
         route = self._routes.get(target)
         if route is None:
-            route = self._first_route(CallContext(target, "", current_context(), deadline, cancellation))
-        taken = CommandCall(route.function, console)
-        status = self.call_taken(route, taken, (), timeout, cancellation, observer)
+            route = self._first_route(CallContext(target, "", parent, deadline, cancellation))
+        taken = CommandCall(route, self._function_of(route, narrowing), console)
+        status = self.call_taken(route, taken, (), timeout, cancellation, observer, narrowing)
         return status if isinstance(status, int) else 0
+
+    def _limited(self, route: Route, narrowing: Narrowing) -> OwnInstance | None:
+        return OwnInstance(route, self._function_of(route, narrowing)) if narrowing.needs_instance else None
+
+    def _function_of(self, route: Route, narrowing: Narrowing | None) -> Callable[[CallContext], Function]:
+        limits = narrowing.limits if narrowing is not None and narrowing.needs_instance else None
+        if limits is None:
+            return lambda _context: route.function
+        return lambda context: limited_function(route, limits, self.index, self._runtimes, context)
 
     def call_taken(  # noqa: PLR0917  # as `call_from_outside`
         self,
@@ -177,13 +213,16 @@ class Dispatcher:
         timeout: float | None = None,
         cancellation: Cancellation | None = None,
         observer: Observer | None = None,
+        narrowing: Narrowing | None = None,
     ) -> Value:
         """Makes a call from Python whose instance is not the pool's; the rest is as in `call_from_outside`."""
         parent, forget = current_context(), None
         if parent is not None and parent.cancellation is not None and cancellation is not None:
             cancellation, forget = parent.cancellation.joined(cancellation)
         deadline = None if timeout is None else deadline_in(timeout)
-        context = CallContext(route.entry_id, route.language, parent, deadline, cancellation)
+        context = route.frame(parent, deadline, cancellation)
+        if narrowing is not None:
+            narrowing.begin(context)
         if parent is None:
             context.observer = self._observer
         if observer is not None:
@@ -235,6 +274,13 @@ class Dispatcher:
         try:
             return self.route(call.entry_id, call)
         except PolycallError as error:
+            caller = call.parent
+            if (
+                isinstance(error, NotFoundError)
+                and caller is not None
+                and (caller.callees is not None or caller.ceiling)
+            ):
+                error.hint = None  # near names may be those of entries that it may not call, and need not know of
             if not error.frames:
                 callers = () if call.parent is None else call.parent.frames()
                 error.frames = (*callers, *self._callee(call.entry_id))
@@ -320,9 +366,7 @@ class Dispatcher:
         with self._lock:
             present = self._is_present(target, preparation)
             if present:
-                self._routes[target] = route
-                if route.shrinks:
-                    self._janitor.watch(route.pool)
+                self._add_route(route)
         if not present:
             route.pool.retire()
         if self._closed:
@@ -339,42 +383,105 @@ class Dispatcher:
             return tuple(self._routes.values())
 
     def _new_route(self, target: str, index: Index, call: CallContext) -> Route:
-        python = self._python.get(target)
-        if python is not None:
-            return self._routed(python, PoolSpec(type="inline"))
         try:
             entry = index.get(EntryId.parse(target))
         except ValueError as error:
             raise NotFoundError(str(error), entry_id=cut(target)) from error
+        python = self._additions.function(entry)
+        if python is not None:
+            return self._routed(python, PoolSpec(type="inline"))
         try:
             function = self._runtimes.prepare(entry, index, call)
         except PolycallError as error:
             error.entry_id = error.entry_id or target
             raise
-        return self._routed(function, entry.spec.pool)
+        return self._routed(function, entry.spec.pool, entry.spec.calls)
 
-    def _routed(self, function: Function, pool: PoolSpec) -> Route:
+    def _routed(self, function: Function, pool: PoolSpec, calls: Iterable[str] | None = None) -> Route:
         policy = pool.policy()
+        callees = None if calls is None else Callees(calls)
         instances: Pool[Instance] = Pool(function.entry_id, policy, function.instantiate, self._waits)
         if function.has_resources:
-            return ResourceRoute(function, instances, policy, self._stack, self)
-        return Route(function, instances, policy, self._stack)
+            return ResourceRoute(function, instances, policy, self._stack, callees, dispatcher=self)
+        return Route(function, instances, policy, self._stack, callees)
 
     def inspect(self, entry: Entry, index: Index) -> Function | None:
         """Prepares an entry of `index` for a look at it, without routing calls to it; see `Runtimes.inspect`."""
         return self._stack.run(CallContext(str(entry.id), ""), lambda: self._runtimes.inspect(entry, index))
 
-    def add_python(self, function: PythonFunction, entry: Entry) -> None:
-        """Makes a Python function callable under its id.
+    def put(self, declare: Callable[[Index], Put], *, replace: bool, prepare: bool = False) -> Entry:
+        """Puts an entry of Python's there: another one, or in the place of the one that is there.
+
+        Args:
+            declare: Reads it, with the settings of an index.
+            replace: Whether there may be one.
+            prepare: Whether it must be ready to call before it is there.
+
+        Returns:
+            The entry.
 
         Raises:
             ValueError: The id is taken.
+            DeclarationError: It is wrong, or does not go with the others.
+            PolycallError: It is to be prepared, and cannot be.
+            PoolClosedError: The registry is closed.
+        """
+        while True:
+            index = self.index
+            put = declare(index)
+            route = self._prepared(put, index, replace=replace) if prepare else None
+            retired = [] if route is None else [route]
+            with self._lock:
+                self._check_open(str(put.entry.id))
+                is_present = self.index.settings is index.settings and self.index.has_below(put.entry, index)
+                if is_present:  # else it was read with other settings, or made of entries that are others by now
+                    retired = self._replace(*self._additions.put(self.index, put, replace=replace))
+                    self._add_route(route)
+            _retire(retired)
+            if is_present:
+                return put.entry
+
+    def _prepared(self, put: Put, index: Index, *, replace: bool) -> Route | None:
+        """Returns a route for an entry that is not there yet; None if it is of a kind that is not called."""
+        with self._lock:
+            changed = self._additions.check(index, put, replace=replace)
+        if not is_callable(put.entry):
+            self.inspect(put.entry, changed)
+            return None
+        call = CallContext(str(put.entry.id), "")
+        return self._stack.run(call, lambda: self._new_route(str(put.entry.id), changed, call))
+
+    def _add_route(self, route: Route | None) -> None:
+        """Sends calls down a route from now on, with the lock held."""
+        if route is not None:
+            self._routes[route.entry_id] = route
+            if route.shrinks:
+                self._janitor.watch(route.pool)
+
+    def remove(self, entry_id: EntryId) -> None:
+        """Takes an entry away that Python has put there.
+
+        Raises:
+            NotFoundError: There is none.
+            ValueError: It is one of the files.
+            DeclarationError: Others refer to it.
             PoolClosedError: The registry is closed.
         """
         with self._lock:
-            self._check_open(function.entry_id)
-            self.index = self.index.with_entry(entry)
-            self._python[function.entry_id] = function
+            self._check_open(str(entry_id))
+            retired = self._replace(*self._additions.remove(self.index, entry_id))
+        _retire(retired)
+
+    def _replace(self, index: Index, affected: Iterable[EntryId]) -> list[Route]:
+        """Takes an index in which some entries are others, with the lock held; returns the routes that are no more."""
+        self.index = index
+        targets = [str(each) for each in affected]
+        for target in targets:
+            self._preparations.pop(target, None)
+        retired = [self._routes.pop(target) for target in targets if target in self._routes]
+        for route in retired:
+            self._janitor.forget(route.pool)
+        return retired
 
     def reload(self, read: Callable[[], Index]) -> Changes:
         """Puts another index in the place of the present one; reloads from several threads follow each other.
@@ -386,7 +493,7 @@ class Dispatcher:
             What is different now.
 
         Raises:
-            DeclarationError: An entry has the id of a registered Python function.
+            DeclarationError: The entries do not go with those that Python has put there.
             PoolClosedError: The registry is closed.
         """
         from polycall.registry.entries.changes import changes_between  # noqa: PLC0415  # one call does not need it
@@ -395,21 +502,12 @@ class Dispatcher:
             declared = read()
             with self._lock:
                 self._check_open()
-                index = self._with_python(declared)
+                index, puts = self._additions.over(declared, self.index)
                 changes = changes_between(self.index, index)
+                self._additions.take(puts)
                 retired = self._swap(index, changes)
-        with ExitStack() as retiring:  # retires every one of them, even if closing an instance of another fails
-            for route in retired:
-                retiring.callback(route.pool.retire)
+        _retire(retired)
         return changes
-
-    def _with_python(self, index: Index) -> Index:
-        taken = [entry for entry in index if str(entry.id) in self._python]
-        if taken:
-            message = "the id {} is taken: a Python function is registered under it"
-            raise DeclarationError([entry.problem("", message.format(entry.id)) for entry in taken])
-        python = [entry for entry in self.index if str(entry.id) in self._python]
-        return Index((*index, *python), index.root, index.warnings, index.settings)
 
     def _swap(self, index: Index, changes: Changes) -> list[Route]:
         kept = {target: self._routes[target] for target in changes.kept if target in self._routes}
@@ -442,9 +540,17 @@ class Dispatcher:
             self._closed = True
             routes, self._routes, self._preparations = self._routes, {}, {}
             holds = list(self._holds)
+        self.closing.cancel()
         self._janitor.close()
         for hold in holds:
             hold.close()
         for route in routes.values():
             route.pool.close()
         self._runtimes.close()
+
+
+def _retire(routes: Iterable[Route]) -> None:
+    """Ends routes for the calls to come: every one of them, even if closing an instance of another fails."""
+    with ExitStack() as retiring:
+        for route in routes:
+            retiring.callback(route.pool.retire)

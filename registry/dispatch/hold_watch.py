@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from polycall.interop.context import CallContext
 from polycall.interop.pool import Pool
 from polycall.interop.protocols import Instance
+from polycall.registry.dispatch.janitor import Lost
 
 if TYPE_CHECKING:
     from polycall.registry.dispatch.holds import Hold
@@ -43,19 +43,20 @@ class HoldWatch:
     """
 
     def __init__(self) -> None:
-        self._places: dict[weakref.ref[Hold], _Place] = {}
+        self._places: dict[Lost, _Place] = {}
 
-    def add(self, hold: Hold, tell: Callable[[Any], object]) -> tuple[weakref.ref[Hold], _Place]:
+    def add(self, hold: Hold, tell: Callable[[Any], object]) -> tuple[Lost, _Place]:
         """Begins to look after a hold."""
-        watched, place = weakref.ref(hold, tell), _Place(hold)
+        watched, place = Lost(hold, tell), _Place(hold)
+        watched.found = self.found
         self._places[watched] = place
         return watched, place
 
-    def discard(self, watched: weakref.ref[Hold]) -> None:
+    def discard(self, watched: Lost) -> None:
         """Ends it: its instance is back."""
         self._places.pop(watched, None)
 
-    def found(self, watched: weakref.ref[Hold]) -> None:
+    def found(self, watched: Lost) -> None:
         """Is told of a hold that is no more."""
         place = self._places.pop(watched, None)
         if place is not None:

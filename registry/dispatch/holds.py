@@ -14,6 +14,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence, Set
 from typing import TYPE_CHECKING, cast
 
+from polycall.interop.call_gate import refuse_call
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import CallError, LimitError
 from polycall.interop.forks import new_lock
@@ -24,6 +25,7 @@ from polycall.interop.resources import ResourceState, states_in
 from polycall.interop.values import Value, plain_all
 from polycall.registry.dispatch.async_calls import owner_thread
 from polycall.registry.dispatch.held_call import FAILED, HeldCall
+from polycall.registry.dispatch.python_functions import current_context
 
 if TYPE_CHECKING:
     from polycall.registry.dispatch.dispatcher import Dispatcher
@@ -186,8 +188,10 @@ class Hold:
 
     def call(self, state: ResourceState, name: str, arguments: Sequence[Value], caller: CallContext) -> Value:
         """Calls a method on behalf of a guest; see `polycall.interop.resources.Keeper`."""
+        if caller.restricted:
+            refuse_call(self.route.entry_id, caller)
         taken, values = self._method(state, name, arguments)
-        context = CallContext(self.route.entry_id, self.route.language, caller)
+        context = self.route.frame(caller)
         return self.route.run(values, context, self._dispatcher.max_depth, taken=taken)
 
     def call_from_python(
@@ -199,6 +203,9 @@ class Hold:
         cancellation: Cancellation | None,
     ) -> Value:
         """Calls a method from Python; see `polycall.interop.resources.Keeper`."""
+        caller = current_context()
+        if caller is not None and caller.restricted:
+            refuse_call(self.route.entry_id, caller)
         taken, values = self._method(state, name, plain_all(arguments, "$.args", self._dispatcher.admits))
         return self._dispatcher.call_taken(self.route, taken, values, timeout, cancellation)
 
@@ -221,7 +228,7 @@ class Hold:
 
     def drop(self, state: ResourceState, caller: CallContext) -> None:
         """Drops a resource on behalf of a guest; see `polycall.interop.resources.Keeper`."""
-        context = CallContext(self.route.entry_id, self.route.language, caller)
+        context = self.route.frame(caller)
         self.route.run((), context, self._dispatcher.max_depth, taken=self._dropping(state))
 
     def drop_from_python(self, state: ResourceState) -> None:
@@ -259,7 +266,7 @@ class Hold:
     def _destroy(self, state: ResourceState, root: CallContext | None, deadline: float | None = None) -> None:
         """Runs a destructor in the name of nobody: what goes wrong is logged."""
         deadline = time.monotonic() + _END_SECONDS if deadline is None else deadline
-        context = CallContext(self.route.entry_id, self.route.language, root, deadline)
+        context = self.route.frame(root, deadline)
         if self.instance.poisoned or context.interruption() is not None:
             self.instance.poisoned = True
         else:

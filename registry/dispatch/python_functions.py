@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 
-from polycall.interop.context import CallContext
+from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import GuestError, PolycallError
 from polycall.interop.exception_text import exception_text
 from polycall.interop.protocols import Function, ImportNeed, Signature
 from polycall.interop.resources import wrong_with
 from polycall.interop.values import Value, describe, plain
+from polycall.registry.dispatch.loop_functions import LoopFunction, is_async
 
 __all__ = ["PYTHON_KIND", "PythonFunction", "current_context"]
 
 PYTHON_KIND = "function.python"
+
+_Run = Callable[[tuple[Value, ...], CallContext], object]
 
 _current: ContextVar[CallContext | None] = ContextVar("polycall_current_call", default=None)
 
@@ -43,17 +45,28 @@ class PythonFunction:
     has_resources = False
     export = None
 
-    def __init__(self, entry_id: str, body: Callable[..., object]) -> None:
+    def __init__(self, entry_id: str, body: Callable[..., object], closing: Cancellation) -> None:
+        """Takes a function in.
+
+        Args:
+            entry_id: ``namespace:name``.
+            body: The callable; an ``async def`` runs on the event loop that runs here.
+            closing: Goes on when no call may wait for it any more.
+
+        Raises:
+            TypeError: It is no callable.
+            RuntimeError: It is async, and no event loop runs here.
+        """
         if not callable(body):
             raise TypeError(f"{entry_id}: a callable is registered, not {describe(body)}")
-        if inspect.iscoroutinefunction(body):
-            raise TypeError(f"{entry_id}: an async function cannot be registered; a call runs in its caller's thread")
         self.entry_id = entry_id
-        self._body = body
+        self._run: _Run = lambda arguments, _context: body(*arguments)
+        if is_async(body):
+            self._run = LoopFunction(entry_id, body, closing).run
 
     def instantiate(self, _context: CallContext | None = None) -> PythonInstance:
         """Returns an instance for one call."""
-        return PythonInstance(self.entry_id, self._body)
+        return PythonInstance(self.entry_id, self._run)
 
     def shares_instances_with(self, _other: Function) -> bool:
         """Says no: it has no resources."""
@@ -74,11 +87,11 @@ class PythonInstance:
         poisoned: Never looked at: a Python function keeps no state of a call.
     """
 
-    __slots__ = ("_body", "_entry_id", "poisoned")
+    __slots__ = ("_entry_id", "_run", "poisoned")
 
-    def __init__(self, entry_id: str, body: Callable[..., object]) -> None:
+    def __init__(self, entry_id: str, run: _Run) -> None:
         self._entry_id = entry_id
-        self._body = body
+        self._run = run
         self.poisoned = False
 
     def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
@@ -90,7 +103,7 @@ class PythonInstance:
         """
         token = _current.set(context)
         try:
-            return plain(self._body(*arguments), "$.result", wrong_with)
+            return plain(self._run(tuple(arguments), context), "$.result", wrong_with)
         except PolycallError:
             raise
         except Exception as error:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from polycall.interop.context import CallContext
+from polycall.interop.callees import Callees
+from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import InternalError, PolycallError
 from polycall.interop.exception_text import exception_text
 from polycall.interop.forks import new_lock
+from polycall.interop.limits import LimitsSpec
 from polycall.interop.observer import INTERRUPTED, Observer
 from polycall.interop.pool import Pool
 from polycall.interop.pool_spec import PoolPolicy
@@ -47,7 +49,9 @@ class Route:
     Attributes:
         entry_id: ``namespace:name``.
         language: ``lua``, ``wasm`` or ``python``.
+        callees: What the entry may call; None for everything.
         function: The prepared function.
+        limited: The same with lower limits, for single calls that say so.
         pool: Its instances.
         shrinks: Whether the pool needs to be looked after for idle instances.
     """
@@ -58,17 +62,28 @@ class Route:
         "_here",
         "_lock",
         "_stack",
+        "callees",
         "entry_id",
         "function",
         "language",
+        "limited",
         "pool",
         "shrinks",
     )
 
-    def __init__(self, function: Function, pool: Pool[Instance], policy: PoolPolicy, stack: StackRoom) -> None:
+    def __init__(
+        self,
+        function: Function,
+        pool: Pool[Instance],
+        policy: PoolPolicy,
+        stack: StackRoom,
+        callees: Callees | None = None,
+    ) -> None:
         self._stack = stack
+        self.callees = callees
         self._here = stack.here
         self.function = function
+        self.limited: dict[LimitsSpec, Function] = {}
         self.pool = pool
         self.shrinks = policy.idle_seconds > 0
         self.entry_id = function.entry_id
@@ -76,6 +91,18 @@ class Route:
         self._lock = new_lock()
         self._errors: Counter[str] = Counter()
         self._beside = 0  # calls that the pool was not asked for
+
+    def frame(
+        self,
+        parent: CallContext | None,
+        deadline: float | None = None,
+        cancellation: Cancellation | None = None,
+        values: Mapping[str, Value] | None = None,
+    ) -> CallContext:
+        """Returns the frame of a call; see `CallContext`."""
+        context = CallContext(self.entry_id, self.language, parent, deadline, cancellation, values)
+        context.callees = self.callees
+        return context
 
     def run_payload(self, payload: str | bytes, context: CallContext, max_depth: int, told: bool = False) -> Value:
         """Like `run`, with one text or byte string that the function reads in the way that fits its signature."""
@@ -199,9 +226,11 @@ class ResourceRoute(Route):
         pool: Pool[Instance],
         policy: PoolPolicy,
         stack: StackRoom,
+        callees: Callees | None,
+        *,
         dispatcher: Dispatcher,
     ) -> None:
-        super().__init__(function, pool, policy, stack)
+        super().__init__(function, pool, policy, stack, callees)
         self._dispatcher = dispatcher
 
     def run(

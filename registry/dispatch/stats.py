@@ -9,12 +9,14 @@ from types import MappingProxyType
 
 from polycall.interop.host_traffic import HostTraffic
 from polycall.interop.pool_figures import PoolSnapshot, PoolTraffic
+from polycall.interop.public import public
 from polycall.registry.dispatch.routes import Route
 from polycall.registry.observers.latencies import Histogram, Latencies
 
 __all__ = ["EntryStats", "Stats", "collect"]
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class EntryStats:
     """The figures of one entry.
@@ -40,6 +42,7 @@ class EntryStats:
     host: HostTraffic | None = None
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Stats:
     """The figures of a registry.

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from polycall.interop.ids import EntryId
+from polycall.interop.public import public
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
 
 __all__ = ["Changes", "changes_between"]
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What a reload did; each is a tuple of ids, as text, in the order of the index.

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from polycall.interop.fields import Check, Key, key_of
+from polycall.interop.callees import CalleePattern
+from polycall.interop.fields import Check, Key, key_of, no_check
 from polycall.interop.ids import EntryId, cut, suggestion
 from polycall.interop.source import SourceText
 from polycall.registry.documents.nodes import ListNode, MapNode, Node, ScalarNode, describe_node, freeze, join, locate
@@ -22,10 +23,13 @@ from polycall.registry.documents.scalars import resolve_plain
 from polycall.registry.entries.entry import Location, Reference
 from polycall.registry.entries.kinds import SPECS, tolerated_keys
 
-__all__ = ["INVALID", "Decoder"]
+__all__ = ["INVALID", "TEXT", "Decoder"]
 
 INVALID: Any = object()
 """What reading gives where something is wrong; the problem is in the report."""
+
+TEXT = "text"
+"""The key of a source that is a text in any case, also one that begins with ``file://``."""
 
 _Reader = Callable[["Decoder", Node, str], Any]
 
@@ -43,12 +47,14 @@ class Decoder:
     Attributes:
         report: Where problems go.
         namespace: What a bare name in a reference belongs to.
+        source_name: What the errors of guests call a text that stands in no file of its own.
         references: The entries that were named so far.
     """
 
-    def __init__(self, report: Report, namespace: str) -> None:
+    def __init__(self, report: Report, namespace: str, source_name: str | None = None) -> None:
         self.report = report
         self.namespace = namespace
+        self.source_name = source_name or report.file
         self.references: list[Reference] = []
 
     def spec(self, spec_type: type, node: MapNode, path: str, *, also: frozenset[str] = frozenset()) -> Any:
@@ -75,6 +81,10 @@ class Decoder:
         """Notes that something else should stand here; returns `INVALID`."""
         self.report.problem(node, path, f"expected {expected}, got {describe_node(node)}", hint)
         return INVALID
+
+    def callees(self, node: Node, path: str) -> Any:
+        """Reads a list ``calls``, or notes the problem and returns `INVALID`."""
+        return _read_list(_read_callee, no_check, self, node, path)
 
     def text(self, node: Node, path: str) -> Any:
         """Reads a str, or notes the problem and returns `INVALID`."""
@@ -196,10 +206,25 @@ def _read_text(decoder: Decoder, node: Node, path: str) -> Any:
 
 
 def _read_source(decoder: Decoder, node: Node, path: str) -> Any:
+    """Reads a text, or ``{text: ...}``, which is never the name of a file."""
+    if isinstance(node, MapNode):
+        if node.items.keys() != {TEXT}:
+            return decoder.expected(f"a text, or {{{TEXT}: ...}}", node, path)
+        node, path = node.items[TEXT], join(path, TEXT)
     text = decoder.text(node, path)
     if text is INVALID or not isinstance(node, ScalarNode):
         return INVALID
-    return SourceText(text, node.file or decoder.report.file, node.first_line)
+    return SourceText(text, node.file or decoder.source_name, node.first_line)
+
+
+def _read_callee(decoder: Decoder, node: Node, path: str) -> Any:
+    text = decoder.text(node, path)
+    if text is INVALID:
+        return INVALID
+    try:
+        return CalleePattern.parse(text, decoder.namespace)
+    except ValueError as error:
+        return decoder.expected(str(error).removeprefix("expected "), node, path)
 
 
 def _read_boolean(decoder: Decoder, node: Node, path: str) -> Any:
@@ -231,6 +256,7 @@ _SIMPLE_READERS: Mapping[Any, _Reader] = MappingProxyType(
         int: _read_integer,
         float: _read_number,
         SourceText: _read_source,
+        CalleePattern: _read_callee,
         Any: _read_anything,
     }
 )

@@ -11,18 +11,20 @@ from typing import Any, NamedTuple
 
 from polycall.interop.errors import Problem
 from polycall.interop.ids import EntryId
+from polycall.interop.public import public
 from polycall.registry.documents.nodes import MapNode, Mark, Node, freeze_declared, locate
 
 __all__ = ["Entry", "Location", "Reference"]
 
 
+@public
 class Location(NamedTuple):
     """A place in a file of the project.
 
     Attributes:
-        file: The file, relative to the project folder.
-        line: 1-based line.
-        column: 1-based column, in characters.
+        file: The file, relative to the project folder; ``add()`` and its like for what Python declared.
+        line: 1-based line; 0 if there is no file.
+        column: 1-based column, in characters; 0 if there is no file.
     """
 
     file: str
@@ -30,10 +32,11 @@ class Location(NamedTuple):
     column: int
 
     def __str__(self) -> str:
-        """Returns ``file:line:column``."""
-        return f"{self.file}:{self.line}:{self.column}"
+        """Returns ``file:line:column``; what Python declared has no lines."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
+@public
 class Reference(NamedTuple):
     """A place where one entry names another.
 
@@ -50,6 +53,7 @@ class Reference(NamedTuple):
     location: Location
 
 
+@public
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
     """An entry: what its declaration says, read-only. Two entries are equal only if they are the same object.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 
 from polycall.interop.errors import NotFoundError, Problem
 from polycall.interop.ids import EntryId, cut, suggestion
@@ -13,6 +12,7 @@ from polycall.registry.documents.accents import accent_twin
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.folders import Nested, nesting
 from polycall.registry.entries.settings import Settings
+from polycall.registry.entries.shared_map import SharedMap
 
 __all__ = ["Index", "meta_filter"]
 
@@ -22,6 +22,12 @@ _NO_SETTINGS = Settings()
 class Index:
     """The entries of a project by id. Nothing in it changes, so threads share it freely.
 
+    An index with one entry more, or less, shares the others with the one it was made of: that costs the same however
+    many there are.
+
+    Attributes:
+        by_id: The entries, in no order.
+
     Args:
         entries: The entries, with ids that differ.
         root: The project folder.
@@ -29,7 +35,7 @@ class Index:
         settings: The project's; what they say of entries is in the entries already.
     """
 
-    __slots__ = ("_alike", "_by_id", "_nested", "root", "settings", "warnings")
+    __slots__ = ("_alike", "_nested", "_ordered", "_variables", "by_id", "root", "settings", "warnings")
 
     def __init__(
         self,
@@ -38,9 +44,12 @@ class Index:
         warnings: Iterable[Problem] = (),
         settings: Settings = _NO_SETTINGS,
     ) -> None:
-        self._by_id = MappingProxyType({entry.id: entry for entry in sorted(entries, key=lambda entry: entry.id)})
-        self._alike: dict[str, str] | None = None
+        self.by_id = SharedMap({entry.id: entry for entry in entries})
+        # Each of these is found out when it is first asked for: an index does not change.
+        self._ordered: tuple[Entry, ...] | None = None
+        self._alike: SharedMap[str, str] | None = None
         self._nested: Mapping[Entry, Nested] | None = None
+        self._variables: Mapping[str, Entry] | None = None
         self.root = root
         self.warnings = tuple(warnings)
         self.settings = settings
@@ -64,15 +73,24 @@ class Index:
         """Returns the id of the entry that a linked function means: WIT has ``-`` in names, Lua and Python ``_``."""
         if target in self:
             return target
-        if self._alike is None:  # made once: an index does not change
-            self._alike = {_folded(str(known)): str(known) for known in reversed(self._by_id)}
+        if self._alike is None:
+            self._alike = SharedMap({_folded(str(known)): str(known) for known in sorted(self.by_id, reverse=True)})
         return self._alike.get(_folded(target), target)
 
     def nested(self) -> Mapping[Entry, Nested]:
         """Returns which ``fs.directory`` entries name a folder within that of another one which guests may write."""
-        if self._nested is None:  # made once as well: what leads to the outer one is the host's
+        if self._nested is None:  # what leads to the outer one is the host's
             self._nested = nesting(self.find(kind="fs.directory"), self.root)
         return self._nested
+
+    def variables(self) -> Mapping[str, Entry]:
+        """Returns the ``env.variable`` entries by their public names."""
+        if self._variables is None:
+            entries = (
+                entry for entry in self.by_id.values() if entry.kind == "env.variable" and entry.spec is not None
+            )
+            self._variables = {entry.spec.variable: entry for entry in entries}
+        return self._variables
 
     def find(
         self, *, namespace: str | None = None, kind: str | None = None, meta: Mapping[str, Any] | None = None
@@ -93,15 +111,43 @@ class Index:
             and fits(entry)
         ]
 
-    def with_entry(self, entry: Entry) -> Index:
-        """Returns an index that has one entry more.
+    def has_below(self, entry: Entry, other: Index) -> bool:
+        """Says whether all that an entry refers to, directly or not, is here what it is in another index."""
+        seen, ahead = set[EntryId](), [reference.target for reference in entry.references]
+        while ahead:
+            target = ahead.pop()
+            if target in seen:
+                continue
+            seen.add(target)
+            found = self.by_id.get(target)
+            if found is not other.by_id.get(target):
+                return False
+            ahead += [reference.target for reference in found.references] if found else ()
+        return True
 
-        Raises:
-            ValueError: The id is taken.
-        """
-        if entry.id in self._by_id:
-            raise ValueError(f"the id {entry.id} is taken: declared in {self._by_id[entry.id].location}")
-        return Index((*self, entry), self.root, self.warnings, self.settings)
+    def with_entry(self, entry: Entry) -> Self:
+        """Returns an index that has an entry, instead of the one of its id if there is one."""
+        old = self.by_id.get(entry.id)
+        changed = self._with(self.by_id.with_item(entry.id, entry), old, entry)
+        if self._alike is not None:
+            text = str(entry.id)
+            first = min(text, self._alike.get(_folded(text), text))
+            changed._alike = self._alike.with_item(_folded(text), first)
+        return changed
+
+    def without(self, entry: Entry) -> Self:
+        """Returns an index that has not an entry which this one has."""
+        return self._with(self.by_id.without(entry.id), entry)
+
+    def _with(self, by_id: SharedMap[EntryId, Entry], *changed: Entry | None) -> Self:
+        index = type(self)((), self.root, self.warnings, self.settings)
+        index.by_id = by_id
+        kinds = {entry.kind for entry in changed if entry is not None}
+        if "fs.directory" not in kinds:
+            index._nested = self._nested
+        if "env.variable" not in kinds:
+            index._variables = self._variables
+        return index
 
     def __contains__(self, entry_id: object) -> bool:
         """Says whether there is an entry of that id (text or `EntryId`)."""
@@ -109,27 +155,29 @@ class Index:
 
     def __iter__(self) -> Iterator[Entry]:
         """Iterates over the entries in the order of their ids."""
-        return iter(self._by_id.values())
+        if self._ordered is None:
+            self._ordered = tuple(sorted(self.by_id.values(), key=lambda entry: entry.id))
+        return iter(self._ordered)
 
     def __len__(self) -> int:
         """Returns the number of entries."""
-        return len(self._by_id)
+        return len(self.by_id)
 
     def _find(self, entry_id: EntryId | str) -> Entry | None:
         if isinstance(entry_id, EntryId):
-            return self._by_id.get(entry_id)
+            return self.by_id.get(entry_id)
         try:
-            return self._by_id.get(EntryId.parse(entry_id))
+            return self.by_id.get(EntryId.parse(entry_id))
         except ValueError:
             return None
 
     def _hint(self, entry_id: EntryId | str) -> str | None:
         text = str(entry_id)
         name = text.rpartition(":")[2]
-        namesakes = [str(known) for known in self._by_id if known.name == name]
+        namesakes = [str(known) for known in self.by_id if known.name == name]
         if namesakes and ":" not in text:
             return f"write the namespace as well: {' or '.join(namesakes[:3])}"
-        return accent_twin(text, map(str, self._by_id)) or suggestion(text, map(str, self._by_id))
+        return accent_twin(text, map(str, self.by_id)) or suggestion(text, map(str, self.by_id))
 
 
 def _folded(entry_id: str) -> str:

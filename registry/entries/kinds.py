@@ -80,7 +80,7 @@ KEPT_KINDS = frozenset(
 )
 """Kinds of Wippy that polycall does not have: kept as data, so that such a project loads."""
 
-FILE_KEYS = ("version", "namespace", "meta", "entries")
+FILE_KEYS = ("version", "namespace", "meta", "calls", "entries")
 """The keys at the top of a file with a list of entries."""
 
 EVERY_ENTRY = frozenset({"options", "lifecycle", "security"})

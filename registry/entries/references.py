@@ -39,16 +39,19 @@ def variable_problems(entries: Iterable[Entry]) -> Iterator[Problem]:
                 yield entry.problem("variable", message, "public names are unique in a project: choose another one")
 
 
-def reference_problems(entries: Mapping[EntryId, Entry], unknown: Set[str] = frozenset()) -> Iterator[Problem]:
+def reference_problems(
+    entries: Mapping[EntryId, Entry], unknown: Set[str] = frozenset(), *, of: Iterable[Entry] | None = None
+) -> Iterator[Problem]:
     """Yields a problem for each reference to an entry that is not there, or is of a kind that makes no sense.
 
     Args:
         entries: All entries.
+        of: Those whose references are looked at; None for all of them.
         unknown: Namespaces some of whose entries are not known, because a file could not be read: an entry that seems
             missing there may well exist.
     """
     neighbours = _Neighbours(entries)
-    for entry in entries.values():
+    for entry in entries.values() if of is None else of:
         for reference in entry.references:
             target = entries.get(reference.target)
             if target is None:
@@ -60,10 +63,10 @@ def reference_problems(entries: Mapping[EntryId, Entry], unknown: Set[str] = fro
                 yield _problem(reference, f"expected {expected}, got {target.id}, which is {target.kind}")
 
 
-def cycle_problems(entries: Mapping[EntryId, Entry]) -> Iterator[Problem]:
-    """Yields a problem for each reference that leads back to its own entry, at that reference."""
+def cycle_problems(entries: Mapping[EntryId, Entry], *, of: Iterable[Entry] | None = None) -> Iterator[Problem]:
+    """Yields a problem for each reference that leads back to its own entry, at that reference; arguments as above."""
     finished: set[EntryId] = set()
-    for start in entries.values():
+    for start in entries.values() if of is None else of:
         # Walked with a list instead of recursion: a chain of imports may be longer than Python's stack.
         path = {start.id: iter(start.references if start.id not in finished else ())}
         while path:
@@ -104,16 +107,21 @@ class _Neighbours:
     """
 
     def __init__(self, entries: Iterable[EntryId]) -> None:
+        self._entries = entries
         self._namesakes: dict[str, list[EntryId]] = {}
         self._names: dict[str, list[str]] = {}
         self._suggestions_left = _MOST_SUGGESTIONS
-        for entry_id in entries:
+
+    def _look(self) -> None:
+        for entry_id in self._entries:
             self._namesakes.setdefault(entry_id.name, []).append(entry_id)
             self._names.setdefault(entry_id.namespace, []).append(str(entry_id))
 
     def suggestion(self, target: EntryId) -> str | None:
         if not self._suggestions_left:
             return None
+        if not self._names:  # not before: most have nothing wrong, and there may be many names
+            self._look()
         self._suggestions_left -= 1
         namesakes = map(str, self._namesakes.get(target.name, ()))
         twin = accent_twin(str(target), map(str, chain.from_iterable(self._namesakes.values())))

@@ -13,9 +13,11 @@ import typing
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from polycall.interop.callees import CalleePattern
 from polycall.interop.fields import AtLeast, Check, Key, Matches, OneOf, key_of
 from polycall.interop.ids import NAMESPACE, EntryId
 from polycall.interop.source import SourceText
+from polycall.registry.entries.decode import TEXT
 from polycall.registry.entries.kinds import (
     DATA_KINDS,
     EVERY_ENTRY,
@@ -37,7 +39,7 @@ _NAME = r"^\S(?:.*\S)?$"
 _META: Schema = {"type": ["object", "null"], "description": "Free-form; comment, description and title are shown."}
 _SIMPLE_TYPES: Mapping[Any, str] = {
     str: "string",
-    SourceText: "string",
+    CalleePattern: "string",
     bool: "boolean",
     int: "integer",
     float: "number",
@@ -69,7 +71,13 @@ def entry_file_schema() -> Schema:
 
 def _list_properties() -> Schema:
     entries = {"type": ["array", "null"], "items": {"$ref": "#/$defs/entry"}}
-    return {"meta": {**_META, "description": "Defaults for the meta of every entry."}, "entries": entries}
+    calls = {
+        "type": ["array", "null"],
+        "items": {"type": "string"},
+        "description": "The entries that those of this file may call which do not say it themselves.",
+    }
+    meta = {**_META, "description": "Defaults for the meta of every entry."}
+    return {"meta": meta, "calls": calls, "entries": entries}
 
 
 def _by_kind(also: Collection[str] = ()) -> Schema:
@@ -140,6 +148,8 @@ def _property(annotation: Any, field: dataclasses.Field[Any]) -> Schema:
 
 
 def _typed(annotation: Any, about: Key) -> Schema:
+    if annotation is SourceText:
+        return _source(about)
     if annotation in _SIMPLE_TYPES:
         return {"type": _SIMPLE_TYPES[annotation]}
     if annotation is Any:
@@ -154,6 +164,12 @@ def _typed(annotation: Any, about: Key) -> Schema:
     if origin in (typing.Union, types.UnionType):
         return _typed(next(argument for argument in arguments if argument is not type(None)), about)
     return _record(annotation)
+
+
+def _source(about: Key) -> Schema:
+    text: Schema = {"type": "string", "minLength": 1} if about.non_empty else {"type": "string"}
+    in_any_case = {"type": "object", "properties": {TEXT: text}, "required": [TEXT], "additionalProperties": False}
+    return {"anyOf": [{"type": "string"}, in_any_case]}
 
 
 def _reference() -> Schema:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from polycall.interop.forks import new_lock
 from polycall.interop.observer import Ended, Finish, ObservedCall
+from polycall.interop.public import public
 from polycall.interop.values import Value
 
 __all__ = ["BUCKET_SECONDS", "Histogram", "Latencies"]
@@ -19,6 +20,7 @@ BUCKET_SECONDS = (
 """The upper ends of the buckets, inclusive: a call of a small function takes microseconds."""
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Histogram:
     """How long calls took.

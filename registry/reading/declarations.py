@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -27,21 +28,31 @@ def declare(file: EntryFile, settings: Settings) -> Iterator[Entry]:
     that references to it are not reported as well; one without a name cannot.
     """
     shared = _NO_META if file.meta is None else freeze(file.meta)
+    calls = _calls(file)
     for node, path in file.entries:
-        entry = _Declaration(file, node, path, settings).entry(shared)
+        entry = _Declaration(file, node, path, settings, calls).entry(shared)
         if entry is not None:
             yield entry
+
+
+def _calls(file: EntryFile) -> Any:
+    """Returns the list ``calls`` at the top of a file; None if there is none that is right."""
+    if file.calls is None or (isinstance(file.calls, ScalarNode) and file.calls.value is None):
+        return None
+    calls = Decoder(file.report, file.namespace).callees(file.calls, "calls")
+    return None if calls is INVALID else calls
 
 
 class _Declaration:
     """One entry while it is read."""
 
-    def __init__(self, file: EntryFile, node: MapNode, path: str, settings: Settings) -> None:
+    def __init__(self, file: EntryFile, node: MapNode, path: str, settings: Settings, calls: Any) -> None:
         self._file = file
         self._node = node
         self._path = path
         self._settings = settings
-        self._decoder = Decoder(file.report, file.namespace)
+        self._calls = calls
+        self._decoder = Decoder(file.report, file.namespace, file.text_name)
 
     def entry(self, shared: Mapping[str, Any]) -> Entry | None:
         name, kind = self._header("name"), self._header("kind")
@@ -106,7 +117,11 @@ class _Declaration:
             self._file.report.problem(data, path, f"expected a mapping, got {describe_node(data)}")
             return None
         spec = self._decoder.spec(spec_type, data, path, also=_HEADER if data is self._node else frozenset())
-        return None if spec is INVALID else self._settings.resolve(spec)
+        return None if spec is INVALID else self._settings.resolve(self._with_calls(spec))
+
+    def _with_calls(self, spec: Any) -> Any:
+        own = getattr(spec, "calls", ())  # whatever cannot call needs none
+        return spec if own is not None or self._calls is None else dataclasses.replace(spec, calls=self._calls)
 
     def _doubt(self, kind: str) -> None:
         doubt = doubt_about(kind) if kind and not self._file.report.full else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from polycall.registry.documents.nodes import ListNode, MapNode, Mark, Node, Sca
 from polycall.registry.documents.problems import Report
 from polycall.registry.documents.text_files import UnreadableError, read_beginning, read_text
 from polycall.registry.documents.yaml_document import read_yaml
+from polycall.registry.entries.decode import TEXT
 from polycall.registry.entries.kinds import FILE_KEYS
 from polycall.registry.reading.discovery import SUFFIXES, SourceFile
 
@@ -41,8 +43,10 @@ class EntryFile(NamedTuple):
         report: What is wrong with it.
         namespace: As declared; "" if it is no proper name.
         meta: The metadata of all its entries.
+        calls: The list ``calls`` at its top: the entries that those of its entries may call which do not say it.
+        text_name: What the errors of guests call a text in it; None for the name of the file.
         entries: Each entry with its path, such as ``entries[0]``.
-        file_values: The values that begin with ``file://``, with their paths.
+        file_values: The values that begin with ``file://`` and stand for a file, with their paths.
         complete: False if some of its entries are unknown because the file cannot be read.
     """
 
@@ -53,6 +57,8 @@ class EntryFile(NamedTuple):
     entries: tuple[tuple[MapNode, str], ...] = ()
     file_values: tuple[tuple[ScalarNode, str], ...] = ()
     complete: bool = True
+    calls: Node | None = None
+    text_name: str | None = None
 
 
 def read_entry_file(source: SourceFile, report: Report) -> EntryFile | None:
@@ -163,9 +169,25 @@ def _entry_file(source: SourceFile, report: Report, document: Document, root: Ma
         items = {key: item for key, item in root.items.items() if key not in ("version", "namespace")}
         entry = MapNode(root.line, root.column)
         entry.items, entry.marks = items, root.marks
-        return EntryFile(source, report, namespace, None, ((entry, ""),), tuple(document.file_values))
+        return EntryFile(source, report, namespace, None, ((entry, ""),), _file_values(document, (entry,)))
     meta, entries = _meta(root, report), tuple(_entries(root, report))
-    return EntryFile(source, report, namespace, meta, entries, tuple(document.file_values))
+    files = _file_values(document, (entry for entry, _ in entries))
+    return EntryFile(source, report, namespace, meta, entries, files, calls=root.items.get("calls"))
+
+
+def _file_values(document: Document, entries: Iterable[MapNode]) -> tuple[tuple[ScalarNode, str], ...]:
+    """Returns the values that stand for files: all that look like it but the texts of ``source: {text: ...}``."""
+    if not document.file_values:
+        return ()
+    texts = {id(text) for entry in entries for text in _texts(entry)}
+    return tuple(value for value in document.file_values if id(value[0]) not in texts)
+
+
+def _texts(entry: MapNode) -> Iterator[Node]:
+    for holder in (entry, entry.items.get("data")):
+        source = holder.items.get("source") if isinstance(holder, MapNode) else None
+        if isinstance(source, MapNode) and TEXT in source.items:
+            yield source.items[TEXT]
 
 
 def _namespace(node: Node, report: Report) -> str:

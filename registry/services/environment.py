@@ -42,7 +42,6 @@ class Environment:
 
     def __init__(self, index: Callable[[], Index]) -> None:
         self._index = index
-        self._variables = _Variables(index())
         self._storages: dict[EntryId, tuple[object, Storage]] = {}
         self._lock = new_reentrant_lock()
         self._file_lock = new_lock()
@@ -87,7 +86,7 @@ class Environment:
         Raises:
             CallError: A storage cannot be read.
         """
-        values = {name: self._value(entry.spec) for name, entry in self._by_name().items()}
+        values = {name: self._value(entry.spec) for name, entry in self._index().variables().items()}
         return {name: value for name, value in values.items() if value is not None}
 
     def storage(self, entry_id: EntryId) -> Storage:
@@ -134,14 +133,8 @@ class Environment:
     def _value(self, spec: EnvVariableSpec) -> str | None:
         return self.storage(spec.storage).get(spec.variable) or spec.default or None
 
-    def _by_name(self) -> Mapping[str, Entry]:
-        variables, index = self._variables, self._index()
-        if variables.index is not index:
-            variables = self._variables = _Variables(index)
-        return variables.by_name
-
     def _variable(self, name: str, namespace: str | None) -> Entry:
-        by_name = self._by_name()
+        by_name = self._index().variables()
         entry = by_name.get(name) or self._variable_by_id(name, namespace)
         if entry is None:
             message = f'there is no variable "{cut(name)}"'
@@ -156,11 +149,3 @@ class Environment:
         index = self._index()
         entry = index.get(target) if target in index else None
         return entry if entry and isinstance(entry.spec, EnvVariableSpec) else None
-
-
-class _Variables:
-    """The variables of one index by public name."""
-
-    def __init__(self, index: Index) -> None:
-        self.index = index
-        self.by_name = {entry.spec.variable: entry for entry in index if isinstance(entry.spec, EnvVariableSpec)}

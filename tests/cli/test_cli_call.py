@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from commands import run
 from projects import write_project
 
 INDEX = """
@@ -192,3 +193,14 @@ def test_what_a_guest_prints_and_logs_is_shown_beside_the_result(project: Path) 
 
 def test_json_output_is_json(project: Path) -> None:
     assert json.loads(polycall(project, "call", "--json", "app:echo", "[1, 2.5, null]").stdout) == [1, 2.5]
+
+
+def test_memory_and_output_of_one_call_can_be_limited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = "return { f = function(n) print('said'); return #string.rep('x', n) end }"
+    write_project(tmp_path, index=f'namespace: app\nname: x\nkind: function.lua\nmethod: f\nsource: "{source}"\n')
+    call = ("-C", str(tmp_path), "call", "app:x", "8000000")
+    assert run(capsys, *call, "--max-memory", "64M")[:2] == (0, "8000000\n")
+    failed = run(capsys, *call, "--max-memory", "4MiB")
+    assert (failed.code, "4194304 bytes of memory" in failed.err) == (8, True)
+    assert "the rest is dropped" in run(capsys, *call, "--max-output", "1").err
+    assert run(capsys, *call, "--max-memory", "0").code == run(capsys, *call, "--max-memory", "4 apples").code == 2

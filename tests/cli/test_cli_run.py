@@ -277,3 +277,9 @@ def test_from_python_streams_are_descriptors(project: Path) -> None:
             registry.run("app:filter", stdin=None, cancellation=cancellation)
     for descriptor in (reader, result, target):
         os.close(descriptor)  # they were not closed by the run
+
+
+@pytest.mark.parametrize("target", ["app:filter", str(FILTER)])
+def test_the_memory_of_a_run_can_be_limited(project: Path, capsys: pytest.CaptureFixture[str], target: str) -> None:
+    done = run(capsys, "-C", str(project), "run", "--max-memory", "1K", target)
+    assert (done.code, "memory" in done.err) == (8, True)

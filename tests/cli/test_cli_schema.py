@@ -98,6 +98,10 @@ def test_a_mistake_of_shape_does_not_validate(case: str) -> None:
         ({"imports": {"tax": ":tax"}}, False),
         ({"imports": ["tax"]}, False),
         ({"source": ""}, False),
+        ({"source": {"text": "file://x"}, "calls": ["app:*", "tax"]}, True),
+        ({"source": {"text": ""}}, False),
+        ({"source": {"txt": "x"}}, False),
+        ({"calls": "app:*"}, False),
         ({"namespace": "x"}, False),
         ({"data": {"source": "x", "method": "y"}}, False),
     ],
@@ -107,6 +111,11 @@ def test_each_key_is_held_to_its_type(keys: dict[str, Any], valid: bool) -> None
     assert VALIDATOR.is_valid({"namespace": "app", "entries": [entry]}) is valid
     if "namespace" not in keys:
         assert VALIDATOR.is_valid({"namespace": "app", "version": "1", **entry}) is valid
+
+
+def test_the_head_of_a_file_may_say_what_its_entries_may_call() -> None:
+    assert VALIDATOR.is_valid({"namespace": "app", "calls": ["app:*"], "entries": []})
+    assert not VALIDATOR.is_valid({"namespace": "app", "calls": [5], "entries": []})
 
 
 def test_the_data_form_is_held_to_the_same_keys() -> None:

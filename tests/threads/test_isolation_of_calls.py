@@ -66,11 +66,11 @@ def _calls(registry: polycall.Registry, tag: str) -> Iterator[Callable[[], None]
     good, bad = f"good {tag}", f"bad {tag}"
 
     def expect(result: polycall.Value, *call: object) -> None:
-        assert registry.call(*call) == result  # type: ignore[arg-type]  # the first is the target
+        assert registry.call(*call) == result  # type: ignore[call-overload]  # the first is the target
 
     def fails(error: type[polycall.PolycallError], text: str, *call: object) -> None:
         with pytest.raises(error) as caught:
-            registry.call(*call)  # type: ignore[arg-type]  # the first is the target
+            registry.call(*call)  # type: ignore[call-overload]  # the first is the target
         assert text in str(caught.value)
         assert caught.value.frames[0].entry_id == call[0]
 

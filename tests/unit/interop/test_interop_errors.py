@@ -28,7 +28,8 @@ def test_every_error_has_a_row_in_the_table_of_outcomes_and_every_row_an_error()
 
 
 def test_every_error_is_public() -> None:
-    ours = {error.__name__ for error in _all_errors() if error.__module__ == "polycall.interop.errors"}
+    ours = {error.__name__ for error in _all_errors() if error.__module__ == "polycall"}
+    assert len(ours) > 20
     assert ours <= set(errors.__all__)
     assert ours <= set(polycall.__all__)
 
@@ -72,11 +73,11 @@ def test_a_conversion_error_says_path_expected_and_got() -> None:
 
 @pytest.mark.parametrize(("count", "head"), [(1, "1 problem in"), (2, "2 problems in")])
 def test_a_declaration_error_lists_every_problem(count: int, head: str) -> None:
-    problems = [Problem("a.yaml", line, 3, "entries[0].x", "unknown key", "remove it") for line in range(count)]
+    problems = [Problem("a.yaml", line, 3, "entries[0].x", "unknown key", "remove it") for line in range(1, count + 1)]
     lines = str(DeclarationError(problems)).splitlines()
     assert lines[0].startswith(head)
     assert [line.strip() for line in lines[1:]] == [str(problem) for problem in problems]
-    assert str(problems[0]) == "a.yaml:0:3: entries[0].x: unknown key (remove it)"
+    assert str(problems[0]) == "a.yaml:1:3: entries[0].x: unknown key (remove it)"
     assert str(Problem("a.yaml", 1, 1, "", "is not UTF-8")) == "a.yaml:1:1: is not UTF-8"
 
 
@@ -90,7 +91,7 @@ def _of_class(cls: type[PolycallError]) -> PolycallError:
     return cls("no", entry_id="app:a", hint="try", kind="NotFound", retryable=True, details={"a": [1]})
 
 
-@pytest.mark.parametrize("cls", [error for error in _all_errors() if error.__module__ == "polycall.interop.errors"])
+@pytest.mark.parametrize("cls", [error for error in _all_errors() if error.__module__ == "polycall"])
 def test_every_error_can_be_copied_and_pickled(cls: type[PolycallError]) -> None:
     error = _of_class(cls)
     error.frames = (Frame("app:a", "lua"),)
@@ -107,3 +108,22 @@ def test_a_failed_call_names_the_entry_that_it_failed_on_where_its_frames_do_not
     assert str(error) == "app:via (lua) -> app:syn (lua): _index.yaml:5: unexpected symbol"
     assert error.text(skip_frames=2) == "_index.yaml:5: unexpected symbol"
     assert str(GuestError("there is no entry app:syn", entry_id="app:syn")) == "there is no entry app:syn"
+
+
+def test_an_error_knows_its_exit_code_and_its_http_status() -> None:
+    for error in _all_errors():
+        made = error.__new__(error)
+        assert (made.exit_code, made.http_status) == OUTCOMES[error.code][:2]
+
+
+def test_errors_are_what_python_calls_them() -> None:
+    assert issubclass(polycall.DeadlineError, TimeoutError)
+    assert issubclass(polycall.NotFoundError, LookupError)
+    deadline = polycall.DeadlineError("late", entry_id="app:x", hint="wait")
+    assert (str(deadline), deadline.args, deadline.errno) == ("late (wait)", ("late",), None)
+    again = pickle.loads(pickle.dumps(deadline))
+    assert (type(again), again.args, again.hint) == (polycall.DeadlineError, ("late",), "wait")
+
+
+def test_a_problem_of_what_stands_in_no_file_names_none() -> None:
+    assert str(Problem("add()", 0, 0, "source", "required, but missing")) == "add(): source: required, but missing"

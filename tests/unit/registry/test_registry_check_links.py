@@ -51,6 +51,18 @@ def test_a_function_registered_in_python_is_there(tmp_path: Path) -> None:
         assert registry.check() == []
 
 
+def test_an_entry_that_may_not_be_called_is_an_error(tmp_path: Path) -> None:
+    linked_project(tmp_path, lua("return 1"))
+    file = tmp_path / "_index.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("method: rate", "method: rate, calls: ['app:*']"))
+    (finding,) = found(tmp_path)
+    assert (finding.severity, finding.code) == ("error", "call_denied")
+    assert finding.problem.message.endswith("leads to app.rules:rate, which it may not call: add it to its calls")
+    file.write_text(text.replace("method: rate", "method: rate, calls: ['app.*']"))
+    assert found(tmp_path) == []
+
+
 def test_an_entry_that_is_not_called_is_an_error(tmp_path: Path) -> None:
     (finding,) = found(linked_project(tmp_path, "- {name: rate, kind: library.lua, source: 'return {}'}"))
     assert (finding.severity, finding.code) == ("error", "preparation")

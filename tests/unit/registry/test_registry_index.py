@@ -162,8 +162,18 @@ def test_an_entry_can_be_added_to_a_new_index_only(index: Index) -> None:
     assert "app:now" not in index
     assert len(more) == len(index) + 1
     assert more.warnings == index.warnings
-    with pytest.raises(ValueError, match=r"the id app:now is taken: declared in .*test_registry_index.py:"):
-        more.with_entry(entry)
+    assert [each.id for each in more] == sorted([*(each.id for each in index), entry.id])
+    less = more.without(entry)
+    assert ("app:now" in less, len(less), [*less]) == (False, len(index), [*index])
+
+
+def test_an_index_with_one_entry_more_knows_its_links_and_its_folders(index: Index) -> None:
+    assert index.linked("app:no-such") == "app:no-such"
+    entry = Entry.of_python(EntryId("app", "no_such"), "function.python", {}, len)
+    more = index.with_entry(entry)
+    assert more.linked("app:no-such") == "app:no_such"
+    assert more.without(entry).linked("app:no-such") == "app:no-such"
+    assert more.nested() == index.nested()
 
 
 def test_a_python_callable_without_a_place_is_an_entry_all_the_same() -> None:

@@ -112,18 +112,19 @@ def test_deadline_depth_and_context_pass_through_python(registry: polycall.Regis
         registry.call("py:late", timeout=0)
 
 
-def test_a_taken_id_and_an_async_function_are_refused(registry: polycall.Registry) -> None:
+def test_a_taken_id_is_refused_and_can_be_taken_over(registry: polycall.Registry) -> None:
     with pytest.raises(ValueError, match=r"the id app:ask is taken: declared in _index\.yaml:4:5"):
         registry.function("app:ask")(lambda: None)
     with pytest.raises(ValueError, match="has no namespace"):
         registry.function("ask")
 
-    async def coroutine() -> None:
-        """Is refused before it could run."""
-
-    with pytest.raises(TypeError, match="py:async: an async function cannot be registered"):
-        registry.function("py:async")(coroutine)
-    assert "py:async" not in registry
+    registry.function("app:ask", replace=True)(lambda: "mine")
+    assert registry.call("app:ask") == "mine"
+    registry.function("app:ask", replace=True)(lambda: "mine again")
+    assert registry.call("app:ask") == "mine again"
+    registry.remove("app:ask")
+    registry.function("py:twice")(lambda number: 2 * number)
+    assert registry.call("app:ask", "py:twice", 4) == 8
 
 
 def test_a_value_that_contains_itself_is_refused_where_it_does(registry: polycall.Registry) -> None:

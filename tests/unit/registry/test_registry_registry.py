@@ -294,15 +294,15 @@ def test_cancelling_a_nested_async_call_stops_the_guest(registry: polycall.Regis
 
 def test_what_is_of_a_wrong_type_is_a_type_error_that_says_so(registry: polycall.Registry) -> None:
     with pytest.raises(TypeError, match=r"an entry is named by the text .* or an EntryId, not by 5"):
-        registry.call(5)  # type: ignore[arg-type]  # the mistake under test
+        registry.call(5)  # type: ignore[call-overload]  # the mistake under test
     with pytest.raises(TypeError, match="not by nothing"):
-        asyncio.run(registry.call_async(None))  # type: ignore[arg-type]  # the mistake under test
+        asyncio.run(registry.call_async(None))  # type: ignore[call-overload]  # the mistake under test
     with pytest.raises(TypeError, match="not by 1 bytes"):
         registry.prepare(b"x")  # type: ignore[arg-type]  # the mistake under test
     with pytest.raises(TypeError, match='timeout is "1"; it must be a number of seconds'):
-        registry.call("app:twice", 1, timeout="1")  # type: ignore[arg-type]  # the mistake under test
+        registry.call("app:twice", 1, timeout="1")  # type: ignore[call-overload]  # the mistake under test
     with pytest.raises(TypeError, match="values is a list of 1; it must be a mapping"):
-        registry.call("app:twice", 1, values=[1])  # type: ignore[arg-type]  # the mistake under test
+        registry.call("app:twice", 1, values=[1])  # type: ignore[call-overload]  # the mistake under test
     with pytest.raises(TypeError, match="py:five: a callable is registered, not 5"):
         registry.function("py:five")(5)  # type: ignore[type-var]  # the mistake under test
 

@@ -12,7 +12,7 @@ import pytest
 from polycall.interop.context import Cancellation
 from polycall.interop.errors import CancelledError, DeadlineError, PolycallError
 from polycall.interop.limits import LimitsSpec
-from polycall.wasm_runtime.engine.epoch_ticker import EpochTicker
+from polycall.wasm_runtime.engine.epoch_ticker import Clock, EpochTicker
 from polycall.wasm_runtime.runtime import WasmRuntime
 from wasm_guests import call, context, core_in_component, open_runtime, prepare
 
@@ -131,7 +131,7 @@ class Ticks:
 
 def test_the_clock_starts_with_the_first_guarded_call_and_goes_on_for_later_ones() -> None:
     ticks = Ticks()
-    ticker = EpochTicker(ticks)
+    ticker = EpochTicker(ticks, Clock())
     assert ticks.count == 0
     ticker.begin()
     assert ticks.wait_for(2)
@@ -144,7 +144,7 @@ def test_the_clock_starts_with_the_first_guarded_call_and_goes_on_for_later_ones
 
 def test_the_clock_goes_on_after_its_close_until_the_last_guarded_call_has_ended() -> None:
     ticks = Ticks()
-    ticker = EpochTicker(ticks)
+    ticker = EpochTicker(ticks, Clock())
     ticker.begin()
     ticker.close()
     assert ticks.wait_for(ticks.count + 2)
@@ -178,11 +178,12 @@ def test_a_call_that_runs_when_its_runtime_closes_keeps_its_deadline(tmp_path: P
 
 def test_the_clock_rests_when_no_guarded_call_runs() -> None:
     ticks = Ticks()
-    ticker = EpochTicker(ticks)
+    clock = Clock()
+    ticker = EpochTicker(ticks, clock)
     ticker.begin()
     assert ticks.wait_for(1)
     ticker.end()
-    while ticker._needed.is_set():  # at most one tick more
+    while not clock.rests:  # at most one tick more
         pass
     resting_at = ticks.count
     ticker.begin()
@@ -191,12 +192,18 @@ def test_the_clock_rests_when_no_guarded_call_runs() -> None:
     ticker.close()
 
 
-def test_closing_a_runtime_ends_its_clock(tmp_path: Path) -> None:
+def test_many_engines_share_a_clock_which_ends_with_the_last() -> None:
     def clocks() -> int:
         return sum(thread.name == "polycall-epoch" for thread in threading.enumerate())
 
-    before = clocks()
-    with open_runtime(tmp_path) as runtime:
-        prepare(runtime, GUESTS["component"][0], "spin").instantiate().call([1], context(deadline=time.monotonic() + 9))
-        assert clocks() == before + 1
+    before, clock = clocks(), Clock()
+    all_ticks = [Ticks() for _ in range(20)]
+    tickers = [EpochTicker(ticks, clock) for ticks in all_ticks]
+    for ticker in tickers:
+        ticker.begin()
+    assert all(ticks.wait_for(2) for ticks in all_ticks)
+    assert clocks() == before + 1
+    for ticker in tickers:
+        ticker.end()
+        ticker.close()
     assert clocks() == before

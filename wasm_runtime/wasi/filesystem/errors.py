@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from polycall.interop.errors import PolycallError
 from polycall.wasm_runtime.wasi.io.ends import Failed
 from polycall.wasm_runtime.wasi.io.error import IoError
 from polycall.wasm_runtime.wasi.session import Kept, TooManyError
@@ -96,11 +97,13 @@ def outcome(method: F) -> F:
     def tell(kept: Kept, *arguments: Any) -> Outcome:
         try:
             return {"ok": method(kept, *arguments)}
+        except TooManyError:
+            return {"err": "quota"}
+        except PolycallError:  # a DeadlineError is an OSError as well, and nothing that a guest is told
+            raise
         except OSError as error:
             kept.session.refusals += error.errno in _REFUSALS
             return {"err": code_of(error)}
-        except TooManyError:
-            return {"err": "quota"}
         except OverflowError:  # a size or an offset that no file of the system can have
             return {"err": "invalid"}
         except UnicodeError:  # a name that is not UTF-8, or that the system's encoding has no bytes for
