@@ -23,8 +23,15 @@ entries:
   - {name: add, kind: function.lua, method: f, source: "return { f = function(a, b) return a + b end }"}
   - {name: odd, kind: function.lua, method: f,
      source: "return { f = function(n) if n % 2 == 0 then error('even') end return n end }"}
-  - {name: meet, kind: function.lua, modules: [funcs], method: f,
-     source: "return { f = function() return require('funcs').call('py:meet') end }"}
+  - name: meet
+    kind: function.lua
+    modules: [funcs]
+    source: |
+      return { f = function()
+        local met, err = require("funcs").call("py:meet")
+        return met, err
+      end }
+    method: f
   - {name: forever, kind: function.lua, method: f, source: "return { f = function() while true do end end }"}
 """
 
@@ -82,6 +89,22 @@ def test_two_workers_are_in_two_guests_at_the_same_time(registry: polycall.Regis
     meeting = threading.Barrier(2)
     registry.function("py:meet")(lambda: meeting.wait(30) >= 0)
     assert list(registry.map("app:meet", [1, 2], workers=2)) == [True, True]
+
+
+def test_limits_and_callees_are_those_of_each_call(registry: polycall.Registry) -> None:
+    registry.function("py:meet")(lambda: 1)
+    allowed, refused = (
+        list(
+            registry.map(
+                "app:meet", [1, 2], workers=2, calls=callees, limits={"max_output_bytes": 100}, keep_going=True
+            )
+        )
+        for callees in (["py:*"], ["app:*"])
+    )
+    assert allowed == [1, 1]
+    assert all(isinstance(error, polycall.PolycallError) and "app:*" in str(error) for error in refused)
+    with pytest.raises(ValueError, match="max_speed"):
+        registry.map("app:meet", [], limits={"max_speed": 1})
 
 
 def test_unordered_results_do_not_wait_for_each_other(registry: polycall.Registry) -> None:
