@@ -16,7 +16,7 @@ RELOCK_ARGS ?= --upgrade
 CASES ?= 1000
 SECONDS ?= 60
 
-.PHONY: demo test conformance wasi-testsuite differential bench check format guests soak fuzz relock clean always
+.PHONY: demo test docs conformance wasi-testsuite differential bench check format guests soak fuzz relock clean always
 
 demo: $(VENV)/.runtime
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/04-orchestration/run.sh
@@ -57,6 +57,11 @@ soak: $(VENV)/.dev
 fuzz: $(VENV)/.fuzz
 	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(SECONDS) $(FUZZ_ARGS)
 
+# The site is in build/site. Strict: a warning, such as a link that leads nowhere, ends it.
+docs: $(VENV)/.docs
+	$(BIN)/python docs/_site/prepare.py build/docs
+	$(BIN)/zensical build --strict --clean --config-file mkdocs.yml
+
 guests: $(VENV)/.dev
 	$(BIN)/python tests/guests/build.py
 
@@ -64,6 +69,7 @@ guests: $(VENV)/.dev
 relock: $(VENV)/.relock
 	$(LOCK) $(RELOCK_ARGS) --group dev --output-file locks/dev.txt pyproject.toml
 	$(LOCK) $(RELOCK_ARGS) --group build --constraint locks/dev.txt --output-file locks/runtime.txt pyproject.toml
+	$(LOCK) $(RELOCK_ARGS) --group docs --constraint locks/dev.txt --output-file locks/docs.txt
 	$(LOCK) $(RELOCK_ARGS) --group fuzz --constraint locks/dev.txt --output-file locks/fuzz.txt
 	$(LOCK) $(RELOCK_ARGS) --group relock --constraint locks/dev.txt --output-file locks/relock.txt
 
@@ -87,6 +93,10 @@ $(VENV)/.fuzz: $(VENV)/.dev
 	$(NEWER) --group fuzz
 	touch $@
 
+$(VENV)/.docs: $(VENV)/.dev
+	$(NEWER) --group docs
+	touch $@
+
 $(VENV)/.relock: $(VENV)/.runtime
 	$(NEWER) --group relock
 	touch $@
@@ -103,6 +113,10 @@ $(VENV)/.dev: locks/dev.txt $(VENV)/.runtime
 
 $(VENV)/.fuzz: locks/fuzz.txt $(VENV)/.dev
 	$(LOCKED) locks/fuzz.txt
+	touch $@
+
+$(VENV)/.docs: locks/docs.txt $(VENV)/.dev
+	$(LOCKED) locks/docs.txt
 	touch $@
 
 $(VENV)/.relock: locks/relock.txt $(VENV)/.made

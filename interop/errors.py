@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 from polycall.interop.public import public
 
 __all__ = [
+    "MOST_SHOWN",
     "OUTCOMES",
     "CallDeniedError",
     "CallError",
@@ -42,6 +43,7 @@ __all__ = [
     "TrapError",
     "WorkerError",
     "raise_if",
+    "summed_up",
 ]
 
 
@@ -202,22 +204,39 @@ class Problem(NamedTuple):
         return f"{where}{path}{self.message}" + (f" ({self.hint})" if self.hint else "")
 
 
+MOST_SHOWN = 20
+"""Problems that a person is shown at once."""
+
+
+def summed_up(problems: Sequence[Problem]) -> list[str]:
+    """Returns a line that says what the problems after the first twenty come to; none if there are no more."""
+    rest = problems[MOST_SHOWN:]
+    if not rest:
+        return []
+    files = len({problem.file for problem in rest})
+    return [f"... and {len(rest)} more, in {files} file{'s' if files > 1 else ''}"]
+
+
 @public
 class DeclarationError(PolycallError):
-    """The declarations of a project are wrong; every problem of the load is listed, in file order.
+    """The declarations of a project are wrong, all of what is wrong at once; its text sums up what is beyond twenty.
 
     Attributes:
-        problems: All of them; never empty.
+        problems: All of them, in file order; never empty.
     """
 
     code = "declaration"
-    _longest = sys.maxsize  # it lists every problem, each of which is bounded
+    _longest = sys.maxsize  # each problem is bounded
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         count = len(self.problems)
         head = f"{count} problem{'s' if count > 1 else ''} in the declarations"
-        super().__init__("\n  ".join([head + ":", *map(str, self.problems)]))
+        super().__init__("\n  ".join([head + ":", *self.lines()]))
+
+    def lines(self) -> list[str]:
+        """Returns the problems as lines of text, the first twenty and a summary of the others."""
+        return [*map(str, self.problems[:MOST_SHOWN]), *summed_up(self.problems)]
 
 
 @public

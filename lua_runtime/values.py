@@ -2,10 +2,9 @@
 
 A run holds a table as a mark, its count, and its items, or its keys and items; `values.lua` is the other half.
 
-What does not survive the way to Lua and back: None in a list is a hole (at the end it is lost, elsewhere the table is
-no sequence any more and cannot come back), a None in a dict is no key at all, an empty dict comes back as an empty
-list, bytes that are UTF-8 come back as str, and dict keys come back sorted, for a Lua table has no order. As an
-argument of ``funcs.call`` such a table is whole again, unless the guest has changed which of its keys there are.
+What does not survive the way to Lua and back: bytes that are UTF-8 come back as str, and dict keys come back sorted,
+for a Lua table has no order. None in a list is a hole, in a dict no key, and an empty dict an empty table; but such a
+table remembers what it was, and comes back so, as ``lua/values/values.lua`` says.
 """
 
 from __future__ import annotations

@@ -90,15 +90,15 @@ def write_hashes(hashes: Sequence[BinaryHash]) -> list[str]:
 
 
 def _fill_in(files: list[EntryFile], places: dict[Location, HashPlace]) -> None:
-    """Notes where the hashes stand, then puts a placeholder where there is none that the load would accept.
+    """Notes where the hashes stand, then puts a placeholder where one stands that the load would not accept.
 
     Entries may share nodes by YAML's aliases, so everything is noted before anything changes.
     """
     for file in files:
         places.update(_places(file))
     for place in places.values():
-        if place.hash is None or (isinstance(place.hash, ScalarNode) and not _accepted(place.hash)):
-            at = place.hash or place.keys
+        if isinstance(place.hash, ScalarNode) and not _accepted(place.hash):
+            at = place.hash
             place.keys.items["hash"] = ScalarNode(_PLACEHOLDER, _PLACEHOLDER, at.line, at.column, at.line)
 
 

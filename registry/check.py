@@ -8,11 +8,13 @@ from itertools import islice
 from pathlib import Path
 
 from polycall.interop.confined import ConfinedFolder
-from polycall.interop.errors import NotFoundError, PolycallError, PreparationError
+from polycall.interop.errors import DeclarationError, NotFoundError, PolycallError, PreparationError, Problem
 from polycall.interop.forks import new_lock
 from polycall.interop.protocols import Function, ImportNeed
 from polycall.registry.check_links import Checked, check_links
+from polycall.registry.check_lua import check_lua
 from polycall.registry.documents.paths import is_folder, shown_path
+from polycall.registry.documents.problems import Slip
 from polycall.registry.entries.data_kinds import FsDirectorySpec
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.env_kinds import EnvFileSpec
@@ -41,12 +43,17 @@ def check_index(
         prepare: Compiles and checks an entry; gives None for one that is not called.
         begin: Is told the id of each entry before it is checked.
     """
-    findings = [Finding("warning", "warning", warning) for warning in index.warnings]
+    findings = [_declared(warning) for warning in index.warnings]
     file_systems = FileSystems(index)
     functions: dict[str, Checked] = {}
+    failures: dict[str, str] = {}
 
     def prepared(entry: Entry) -> Function | None:
-        function = prepare(entry)
+        try:
+            function = prepare(entry)
+        except PolycallError as error:
+            failures[str(entry.id)] = error.message
+            raise
         if function is not None:
             signature = function.signature
             functions[str(entry.id)] = Checked(function.imports, None if signature is None else str(signature))
@@ -56,7 +63,14 @@ def check_index(
         begin(str(entry.id))
         findings += _check_entry(entry, index.root, file_systems, prepared)
     findings += check_links(index, functions)
+    findings += check_lua(index, functions, failures)
     return sorted(findings, key=lambda finding: finding.problem[:3])
+
+
+def _declared(warning: Problem) -> Finding:
+    if isinstance(warning, Slip):
+        return Finding("error", DeclarationError.code, warning)
+    return Finding("warning", "warning", warning)
 
 
 def _check_entry(

@@ -64,7 +64,7 @@ def load(
 
     Raises:
         DeclarationError: The entry files are wrong; all problems are listed.
-        NotFoundError: There is no such folder.
+        NotFoundError: There is no such folder, or it is no project.
         ModuleNotFoundError: `telemetry` is wanted, but opentelemetry-api is not installed.
     """
     registry = Registry.__new__(Registry)

@@ -170,8 +170,11 @@ class WasmFunctionSpec(_FunctionSpec):
 
     fs: EntryId = key("The fs.directory entry that holds the file.", refers_to=("fs.directory",))
     path: str = key("The file inside it.", non_empty=True)
-    hash: str = key(
-        '"sha256:" and the digest of the file in hexadecimal; `polycall hash --write` fills it in.', check=check_hash
+    hash: str | None = key(
+        '"sha256:" and the digest of the file in hexadecimal, without which it is not run; '
+        "`polycall hash --write` fills it in.",
+        default=None,
+        check=check_hash,
     )
 
 

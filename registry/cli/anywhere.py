@@ -10,6 +10,9 @@ from polycall.registry.cli.logs import configure_logging
 
 __all__ = ["no_such_option", "taken_anywhere"]
 
+_FIELDS = {"project": "named"}
+"""Options to the fields of `Session` that have another name."""
+
 
 def taken_anywhere(command: click.Command, group: click.Group) -> click.Command:
     """Makes a command take the options of its group, but for those that it has a use of its own for; returns it."""
@@ -45,7 +48,7 @@ def _said_again(context: click.Context, option: click.Parameter, value: Any) -> 
         return
     said[name] = value
     if context.obj is not None:
-        context.obj = context.obj._replace(**{name: value})
+        context.obj = context.obj._replace(**{_FIELDS.get(name, name): value})
 
 
 def no_such_option(name: str, context: click.Context) -> click.NoSuchOption:

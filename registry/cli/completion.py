@@ -8,6 +8,7 @@ from click.types import StringParamType
 
 from polycall.interop.errors import PolycallError
 from polycall.registry.cli.output import print_text
+from polycall.registry.cli.session import Session
 from polycall.registry.reading.load import load_index
 
 __all__ = ["completion", "offer_entry_ids"]
@@ -42,7 +43,7 @@ class _EntryIdType(StringParamType):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Returns the ids that begin so; none where the project does not load."""
         try:
-            index = load_index(ctx.find_root().params["project"])
+            index = load_index(Session(ctx.find_root().params["project"], debug=False).project)
         except PolycallError:
             return []
         return [CompletionItem(str(entry.id)) for entry in index if str(entry.id).startswith(incomplete)]

@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 
-from polycall.interop.errors import OUTCOMES, DeclarationError, PolycallError
+from polycall.interop.errors import MOST_SHOWN, OUTCOMES, DeclarationError, PolycallError
 from polycall.registry.cli.printable import indented, one_line, printable
 from polycall.registry.cli.stderr import say
 
@@ -53,7 +53,8 @@ def _show_error(error: PolycallError) -> None:
     hint, error.hint = error.hint, None
     if isinstance(error, DeclarationError):
         head = error.message.partition("\n")[0]
-        _complain("\n".join([head, *(one_line(str(problem)) for problem in error.problems)]), hint)
+        more = len(error.problems) > MOST_SHOWN
+        _complain("\n".join([head, *map(one_line, error.lines())]), "polycall check --all lists them" if more else hint)
     else:
         _complain(error.text(), hint)
     if error.guest_traceback:

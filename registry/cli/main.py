@@ -93,13 +93,12 @@ class _Commands(click.Group):
     "-C",
     "--project",
     type=click.Path(path_type=Path),
-    default=Path(),
-    help="The project folder (default: the current one).",
+    help="The project folder (default: the one that the current folder lies in).",
 )
 @click.option("-v", "--verbose", count=True, help="Show all that guests log (-v), and polycall itself (-vv).")
 @click.option("--debug", is_flag=True, help="Show Python tracebacks of errors.")
 @click.pass_context
-def commands(context: click.Context, project: Path, verbose: int, debug: bool) -> None:
+def commands(context: click.Context, project: Path | None, verbose: int, debug: bool) -> None:
     """Call functions written in Lua or compiled to WebAssembly, and let them call each other.
 
     These options may stand behind the command as well.

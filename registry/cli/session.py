@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from polycall.registry.reading.project_folder import find_project
 from polycall.registry.registry import Registry, load
 
 __all__ = ["Session"]
@@ -14,12 +15,17 @@ class Session(NamedTuple):
     """The options that all commands share.
 
     Attributes:
-        project: The project folder.
+        named: The project folder that was named, or None.
         debug: Whether errors show Python tracebacks.
     """
 
-    project: Path
+    named: Path | None
     debug: bool
+
+    @property
+    def project(self) -> Path:
+        """The project folder: the one that was named, else the one that the working directory lies in."""
+        return find_project(Path()) if self.named is None else self.named
 
     def load(self) -> Registry:
         """Loads the project."""

@@ -14,7 +14,7 @@ from polycall.registry.cli.printable import one_line
 from polycall.registry.cli.session import Session
 from polycall.registry.cli.stderr import say
 from polycall.registry.reading.discovery import SKIPPED_FOLDERS
-from polycall.registry.reading.load import project_folder
+from polycall.registry.reading.project_folder import project_folder
 from polycall.registry.registry import Registry
 
 __all__ = ["Load", "run", "watch_option"]

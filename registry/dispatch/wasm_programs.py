@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
+from polycall.interop.errors import PreparationError
 from polycall.interop.source import SourceText
 from polycall.registry.entries.entry import Entry
 from polycall.registry.services.filesystems import FileSystems
@@ -17,10 +18,16 @@ def wasm_program(entry: Entry, file_systems: FileSystems) -> WasmProgram:
     """Returns a WebAssembly entry with its binary located.
 
     Raises:
-        PreparationError: The file system or the file is not there, or lies outside.
+        PreparationError: It declares no hash; the file system or the file is not there, or lies outside.
     """
     spec = entry.spec
     if isinstance(spec, WasmFunctionSpec):
+        if spec.hash is None:
+            raise PreparationError(
+                "it declares no hash of its binary, so it is not run",
+                entry_id=str(entry.id),
+                hint=f"polycall hash --write {entry.id} writes it",
+            ).at("hash")
         folder = file_systems.locate(spec.fs, spec.path)
         name = f"{spec.fs}/{spec.path.lstrip('/')}"
         path = posixpath.join(folder.inside, spec.path.lstrip("/"))

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from polycall.interop.errors import Problem
 
-__all__ = ["Position", "Report", "in_reading_order"]
+__all__ = ["Position", "Report", "Slip", "in_reading_order"]
 
 
 class Position(Protocol):
@@ -25,6 +25,12 @@ class Position(Protocol):
 
 
 _MOST = 1000
+
+
+class Slip(Problem):
+    """What does not stop the load, and yet cannot be meant so: ``check`` calls it an error."""
+
+    __slots__ = ()
 
 
 class Report:
@@ -62,6 +68,11 @@ class Report:
         """Notes something that ``check`` shows and that does not stop the load; arguments as for `problem`."""
         if len(self.warnings) < _MOST:
             self.warnings.append(Problem(self.file, at.line, at.column, path, message, hint))
+
+    def slip(self, at: Position, path: str, message: str, hint: str | None = None) -> None:
+        """Notes a `Slip`; arguments as for `problem`."""
+        if len(self.warnings) < _MOST:
+            self.warnings.append(Slip(self.file, at.line, at.column, path, message, hint))
 
 
 def in_reading_order(problems: Iterable[Problem]) -> list[Problem]:

@@ -24,7 +24,7 @@ from polycall.registry.isolation.messages import END_WAITS, MessageError, Reader
 from polycall.registry.isolation.output import WorkerOutput
 from polycall.registry.isolation.services import ServiceDesk
 
-__all__ = ["WORKER_COMMAND", "TimeIsUp", "WorkerProcess"]
+__all__ = ["WORKER_COMMAND", "TimeIsUp", "WorkerProcess", "worker_environment"]
 
 WORKER_COMMAND = (sys.executable, "-S", "-P", "-m", "polycall.registry.isolation.worker")
 """Neither site packages nor the current folder are looked into: the worker gets the parent's own search path."""
@@ -316,13 +316,13 @@ def _started(
         stdin=theirs.fileno(),
         stdout=output.writing,
         stderr=output.writing,
-        env=_environment(),
+        env=worker_environment(),
         cwd="/",
         start_new_session=True,  # Ctrl-C in a terminal reaches the parent alone, which then ends the call
     )
 
 
-def _environment() -> dict[str, str]:
+def worker_environment() -> dict[str, str]:
     """Returns what a worker may know of the parent's environment: where Python finds its modules and libraries."""
     ours = str(Path(__file__).resolve().parents[2])
     paths = [ours, *(path for path in sys.path if os.path.isabs(path))]  # noqa: PTH117  # entries of sys.path are text

@@ -127,7 +127,8 @@ class _Declaration:
         doubt = doubt_about(kind) if kind and not self._file.report.full else None
         if doubt is not None:
             message, hint = doubt
-            self._file.report.warning(self._node.items["kind"], join(self._path, "kind"), message, hint)
+            note = self._file.report.slip if hint else self._file.report.warning
+            note(self._node.items["kind"], join(self._path, "kind"), message, hint)
 
 
 _EXAMPLES = {"name": 'such as "checkout"', "kind": 'such as "function.lua"'}

@@ -159,7 +159,7 @@ def _warn_of_missing_namespace(root: MapNode, report: Report) -> None:
     if any(isinstance(item, MapNode) and "kind" in item.items for item in entries.items):
         message = 'the file has entries but no "namespace", so it is ignored'
         near = near_names("namespace", islice(root.items, _MOST_COMPARED), limit=1)
-        report.warning(root, "", message, f'"{near[0]}" may be meant to be it' if near else None)
+        report.slip(root, "", message, f'"{near[0]}" may be meant to be it' if near else None)
 
 
 def _entry_file(source: SourceFile, report: Report, document: Document, root: MapNode) -> EntryFile:

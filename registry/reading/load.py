@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 
-from polycall.interop.errors import DeclarationError, NotFoundError, Problem
-from polycall.interop.ids import suggestion
-from polycall.registry.documents.paths import is_file, is_folder
-from polycall.registry.documents.problems import Report, in_reading_order
+from polycall.interop.errors import DeclarationError, Problem
+from polycall.registry.documents.problems import Report, Slip, in_reading_order
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
 from polycall.registry.entries.references import by_id, cycle_problems, reference_problems, variable_problems
 from polycall.registry.entries.settings import SETTINGS_FILE, read_settings
 from polycall.registry.reading.entry_file import EntryFile
 from polycall.registry.reading.project_files import ProjectFile, read_project
+from polycall.registry.reading.project_folder import project_folder
 
-__all__ = ["load_index", "project_folder"]
+__all__ = ["load_index"]
 
 
 def load_index(path: str | os.PathLike[str], *, amend: Callable[[list[EntryFile]], None] | None = None) -> Index:
@@ -30,7 +28,7 @@ def load_index(path: str | os.PathLike[str], *, amend: Callable[[list[EntryFile]
 
     Raises:
         DeclarationError: The declarations are wrong; every problem of every file is listed.
-        NotFoundError: There is no such folder.
+        NotFoundError: There is no such folder, or it is no project.
     """
     root = project_folder(Path(path))
     about_settings = Report(SETTINGS_FILE)
@@ -56,33 +54,6 @@ def _link(found: list[ProjectFile]) -> tuple[list[Entry], list[Problem]]:
     return list(entries.values()), problems
 
 
-def project_folder(path: Path) -> Path:
-    """Returns a project folder without symbolic links in its path.
-
-    Raises:
-        NotFoundError: It is not there, or no folder.
-    """
-    if "\0" in str(path):
-        raise NotFoundError(f"{str(path)!r} is no path: it holds a NUL character")
-    try:
-        root = Path(os.path.realpath(path))
-    except OSError as error:  # relative to a working directory that was removed, or a link that may not be read
-        hint = None if path.is_absolute() else "the working directory may have been removed; go to another one"
-        raise NotFoundError(f"there is no project folder {path}: {error.strerror or error}", hint=hint) from error
-    if is_folder(root):
-        return root
-    if is_file(root):
-        raise NotFoundError(f"{path} is a file; expected a project folder", hint=f"give its folder: {path.parent}")
-    raise NotFoundError(f"there is no project folder {path}", hint=_near_folder(root))
-
-
-def _near_folder(root: Path) -> str | None:
-    try:
-        return suggestion(root.name, [member.name for member in islice(root.parent.iterdir(), 1000) if member.is_dir()])
-    except OSError:
-        return None
-
-
 def _nothing_found() -> Problem:
     message = "there are no entries: no YAML or JSON file here has a namespace"
-    return Problem(".", 1, 1, "", message, "polycall init makes a project")
+    return Slip(".", 1, 1, "", message, "polycall init makes a project")

@@ -17,6 +17,7 @@ from polycall.registry.reading.declarations import declare
 from polycall.registry.reading.discovery import SourceFile, discover
 from polycall.registry.reading.entry_file import EntryFile, read_entry_file
 from polycall.registry.reading.file_sources import FileSources
+from polycall.registry.reading.project_folder import is_marked, no_project
 from polycall.registry.reading.wippy_lock import LOCK_FILE
 
 __all__ = ["ProjectFile", "read_project"]
@@ -53,10 +54,15 @@ def read_project(root: Path, settings: Settings, amend: Amend | None) -> tuple[l
 
     Returns:
         The files, and what is wrong with the project as a whole.
+
+    Raises:
+        NotFoundError: The folder is no project.
     """
     reader = _Reader(root, settings, amend)
-    at_top, _ = discover(root, enter=lambda _folder: False)
+    at_top, unreadable = discover(root, enter=lambda _folder: False)
     top = reader.read(file for file in at_top if file.path.parent == root)
+    if not (unreadable or is_marked(root) or any(map(_is_meant, top))):
+        raise no_project(root)
     data = DataFolders(_entries(top), root)
     found, problems = discover(root, enter=lambda folder: data.holder(folder) is None)
     deeper = reader.read(file for file in found if file.path.parent != root and not data.holder(file.path.parent))
@@ -104,6 +110,11 @@ class _Reader:
                 if holder is not None:
                     message = f"{entry.spec.file_path} {lies_in_data(holder)}: a guest could write it"
                     file.report.problems.append(entry.problem("file_path", message, "keep the variables outside of it"))
+
+
+def _is_meant(file: ProjectFile) -> bool:
+    """Says whether a file is an entry file, or was to be one."""
+    return file.entry_file is not None or file.source.path.stem == "_index" or bool(file.report.warnings)
 
 
 def _entries(files: Iterable[ProjectFile]) -> Iterator[Entry]:

@@ -192,7 +192,7 @@ def test_what_a_guest_prints_and_logs_is_shown_beside_the_result(project: Path) 
 
 
 def test_json_output_is_json(project: Path) -> None:
-    assert json.loads(polycall(project, "call", "--json", "app:echo", "[1, 2.5, null]").stdout) == [1, 2.5]
+    assert json.loads(polycall(project, "call", "--json", "app:echo", "[1, 2.5, null]").stdout) == [1, 2.5, None]
 
 
 def test_memory_and_output_of_one_call_can_be_limited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

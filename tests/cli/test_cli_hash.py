@@ -8,7 +8,7 @@ import pytest
 
 from commands import run
 from polycall import load
-from polycall.interop.errors import DeclarationError
+from polycall.interop.errors import PreparationError
 from projects import GUESTS, hash_of
 
 BINARY = GUESTS / "bin" / "caller.wasm"
@@ -223,7 +223,14 @@ def test_what_else_is_wrong_is_still_reported(project: Path, capsys: pytest.Capt
     assert run(capsys, "-C", str(project), "hash", "app:nothing").code == 4
 
 
-def test_a_missing_hash_is_still_a_problem_everywhere_else(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write(project, f"{HEAD}{WASM}    method: relay-string\n")
-    with pytest.raises(DeclarationError, match="polycall hash --write"):
-        load(project)
+def test_a_missing_hash_stops_its_entry_and_no_other(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = "  - {name: other, kind: function.lua, source: 'return { f = function() return 1 end }', method: f}\n"
+    write(project, f"{HEAD}{WASM}    method: relay-string\n{other}")
+    with load(project) as registry:
+        assert registry.call("app:other") == 1
+        with pytest.raises(PreparationError, match="no hash") as caught:
+            registry.call("app:price")
+        assert caught.value.hint == "polycall hash --write app:price writes it"
+    done = run(capsys, "-C", str(project), "check")
+    assert (done.code, done.out.splitlines()[-1]) == (1, "1 error, 0 warnings")
+    assert "entries[1].hash: app:price: it declares no hash" in done.out

@@ -113,7 +113,7 @@ def test_check_finds_everything_that_can_be_known(project: Path, capsys: pytest.
     code, out, _ = run(capsys, "-C", str(project), "check")
     assert code == 1
     lines = out.splitlines()
-    assert lines[0].startswith("_index.yaml:5:11: warning: ")
+    assert lines[0].startswith("_index.yaml:5:11: error: ")
     assert 'did you mean "function.lua"' in lines[0]
     assert lines[1].startswith("_index.yaml:9:16: error: entries[1].directory: app:assets: there is no folder nowhere")
     assert lines[2].startswith("_index.yaml:14:11: error: entries[2].hash: app:binary: ")
@@ -126,14 +126,21 @@ def test_check_finds_everything_that_can_be_known(project: Path, capsys: pytest.
     assert not any("wasi:random" in line for line in ungranted)
     assert any("nobody offers the imports test:host/x" in line for line in lines)
     assert any("app:library" in line and "_index.yaml:41: " in line for line in lines)
-    assert lines[-1] == "4 errors, 3 warnings"
+    assert lines[-1] == "5 errors, 2 warnings"
 
 
 def test_check_prints_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "-C", str(project), "check", "--json")
     rows = json.loads(out)
     assert code == 1
-    assert {row["code"] for row in rows} == {"warning", "not_found", "hash", "missing_export", "preparation"}
+    assert {row["code"] for row in rows} == {
+        "warning",
+        "declaration",
+        "not_found",
+        "hash",
+        "missing_export",
+        "preparation",
+    }
     assert rows[0]["file"] == "_index.yaml"
 
 

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from commands import run
-from polycall.interop.errors import DeclarationError
+from polycall.interop.errors import DeclarationError, NotFoundError
 from polycall.registry.documents.nodes import ListNode, MapNode, Node
 from polycall.registry.documents.problems import Report
 from polycall.registry.entries.schema import entry_file_schema
@@ -57,7 +57,7 @@ def projects() -> list[Path]:
 def loads(folder: Path) -> bool:
     try:
         return len(load_index(folder)) > 0
-    except DeclarationError:
+    except (DeclarationError, NotFoundError):
         return False
 
 

@@ -59,12 +59,13 @@ def asked(name: str) -> list[str]:
     return {
         "runtime.txt": runtime,
         "dev.txt": [*runtime, *extras, *group("dev")],
+        "docs.txt": [*group("docs")],
         "fuzz.txt": [*group("fuzz")],
         "relock.txt": [*group("relock")],
     }[name]
 
 
-NAMES = ("dev.txt", "fuzz.txt", "relock.txt", "runtime.txt")
+NAMES = ("dev.txt", "docs.txt", "fuzz.txt", "relock.txt", "runtime.txt")
 
 
 def test_each_lock_file_is_known() -> None:
@@ -92,7 +93,7 @@ def test_every_range_of_the_project_holds_its_pin(name: str) -> None:
                 assert requirement.specifier.contains(version), f"{requirement} is {version} in locks/{name}"
 
 
-@pytest.mark.parametrize("name", ["runtime.txt", "fuzz.txt", "relock.txt"])
+@pytest.mark.parametrize("name", ["runtime.txt", "docs.txt", "fuzz.txt", "relock.txt"])
 def test_what_two_lock_files_share_is_one_version(name: str) -> None:
     for platform in PLATFORMS:
         everything = pins("dev.txt", platform)

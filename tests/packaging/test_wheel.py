@@ -12,6 +12,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -112,6 +113,27 @@ def test_the_wheel_has_everything_that_is_no_python_and_nothing_of_the_tests(whe
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"polycall"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_metadata_is_complete_and_valid(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = Metadata.from_email(archive.read(name), validate=True)
+    assert metadata.license_expression == "Apache-2.0"
+    assert set(metadata.project_urls or ()) == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
+    assert metadata.description_content_type == "text/markdown"
+    classifiers = metadata.classifiers or []
+    assert {"Typing :: Typed", "Programming Language :: Python :: 3.11"} <= set(classifiers)
+    assert not [each for each in classifiers if each.startswith("License ::")], "the expression says it"
+
+
+@pytest.mark.parametrize("source", [False, True], ids=["wheel", "source"])
+def test_pip_downloads_it_where_there_is_no_index(wheel_of_sdist: Path, tmp_path: Path, source: bool) -> None:
+    only = ["--no-binary", "polycall", "--no-build-isolation"] if source else ["--only-binary", "polycall"]
+    index = ["--no-index", "--find-links", str(wheel_of_sdist.parent)]
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
+    _run([*pip, *index, *only, "--dest", str(tmp_path / "got"), "polycall"], tmp_path)
+    assert [path.suffix for path in (tmp_path / "got").iterdir()] == [".gz" if source else ".whl"]
 
 
 def test_a_wheel_built_from_the_source_distribution_has_the_same_files(wheel: Path, wheel_of_sdist: Path) -> None:

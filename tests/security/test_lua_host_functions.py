@@ -199,6 +199,12 @@ WORK = {
         "return tostring(errors.new({ message = 'x', details = { 1 } }):details()[1])",
         "1",
     ),
+    "nulls put into many tables": Work(
+        "t = {} for i = 1, 200000 do t[i] = json.object() end",
+        "json.with_nulls(t)",
+        "return json.encode(json.with_nulls(json.decode('[null]')))",
+        "[null]",
+    ),
     "payloads that hold payloads": Work(
         "p = payload.new(1) for _ = 1, 100000 do p = payload.new({ p }) end",
         "local garbage = {} for i = 1, 100000 do garbage[i] = {} end",

@@ -232,7 +232,7 @@ def handing_out(name: str, directory: str) -> str:
     Attack("a file in data that makes data of the sources that made it data", "Lua", "DeclarationError", "without it"),
 )
 def test_data_does_not_make_data_of_the_sources(tmp_path: Path) -> None:
-    write(tmp_path, data__x_yaml=handing_out("evil", "src"), src__x_yaml=EVIL)
+    write(tmp_path, polycall_yaml="", data__x_yaml=handing_out("evil", "src"), src__x_yaml=EVIL)
     write_project(tmp_path, index=writer("data"))
     with polycall.load(tmp_path) as registry:
         assert [str(entry.id) for entry in registry] == ["app:files", "app:write", "evil:entry"]
@@ -252,7 +252,7 @@ def test_data_does_not_make_data_of_the_sources(tmp_path: Path) -> None:
 
 def test_what_a_dropped_file_makes_data_stays_source(tmp_path: Path) -> None:
     write(tmp_path, a__x_yaml=handing_out("a", "b"), b__x_yaml=handing_out("b", "c"), c__x_yaml=handing_out("c", "d"))
-    write(tmp_path, d__x_yaml=EVIL)
+    write(tmp_path, polycall_yaml="", d__x_yaml=EVIL)
     with polycall.load(tmp_path) as registry:
         assert [str(entry.id) for entry in registry] == ["a:files", "c:files"]
     write_project(tmp_path, index=handing_out("top", "a"))
@@ -261,7 +261,7 @@ def test_what_a_dropped_file_makes_data_stays_source(tmp_path: Path) -> None:
 
 
 def test_a_folder_declared_from_inside_and_from_outside_is_data(tmp_path: Path) -> None:
-    write(tmp_path, data__x_yaml=handing_out("inside", "data"))
+    write(tmp_path, polycall_yaml="", data__x_yaml=handing_out("inside", "data"))
     with polycall.load(tmp_path) as registry:
         assert "inside:files" in registry
     write_project(tmp_path, index=writer("data"))
@@ -272,6 +272,7 @@ def test_a_folder_declared_from_inside_and_from_outside_is_data(tmp_path: Path) 
 
 def test_what_is_broken_in_data_stops_no_load(tmp_path: Path) -> None:
     write(tmp_path, data__broken_yaml="namespace: x\nentries: [", data__a__x_yaml="namespace: y\nentries: 1\n")
+    (tmp_path / "polycall.yaml").touch()
     (tmp_path / "data/link.yaml").symlink_to("/etc/passwd")
     (tmp_path / "src").mkdir()
     for index in ("_index.yaml", "src/_index.yaml"):

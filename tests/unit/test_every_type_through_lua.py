@@ -37,7 +37,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[polycall.Regi
 
 
 def seen_through_lua(value: polycall.Value) -> polycall.Value:
-    """Returns what Lua's one string type, one empty table and nil make of a value (docs/values.md)."""
+    """Returns what Lua's one string type makes of a value (docs/values.md)."""
     if isinstance(value, bytes):
         try:
             return value.decode()
@@ -46,7 +46,7 @@ def seen_through_lua(value: polycall.Value) -> polycall.Value:
     if isinstance(value, list):
         return [seen_through_lua(item) for item in value]
     if isinstance(value, dict):
-        return {key: seen_through_lua(item) for key, item in value.items() if item is not None} or []
+        return {key: seen_through_lua(item) for key, item in value.items()}
     return value
 
 

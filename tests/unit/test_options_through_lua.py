@@ -63,6 +63,11 @@ LITERALS: list[tuple[str, str, Any]] = [
     ("record", "{b = 1}", {"a": None, "b": 1}),
     ("variant", "{}", {"x": None}),
     ("variant", "{x = {}}", {"x": None}),
+    ("first", "{json.null, 5}", [None, 5]),
+    ("list", "{1, json.null, 3}", [1, None, 3]),
+    ("three", "json.null", None),
+    ("result", "{err = json.null}", {"err": None}),
+    ("record", "{a = json.null, b = 1}", {"a": None, "b": 1}),
 ]
 REFUSED = [
     ("list", "{[1000000] = 1}", "a table with gaps between its integer keys"),
@@ -89,7 +94,7 @@ def lua_source() -> str:
     codes = dict.fromkeys(code for _, code, *_ in (*LITERALS, *REFUSED))
     literals = ", ".join(f"[ [==[{code}]==] ] = function() return {code} end" for code in codes)
     return f"""
-local funcs = require("funcs")
+local funcs, json = require("funcs"), require("json")
 local literals = {{ {literals} }}
 local function keep(value, problem)
   if problem then return nil, problem end
@@ -123,9 +128,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory, kept: list[Any]) -> Itera
     (folder / "main.lua").write_text(lua_source())
     index = "namespace: app\nentries:\n"
     for method in ("literal", "relay", "changed", "give"):
-        index += (
-            f"  - {{name: {method}, kind: function.lua, modules: [funcs], source: file://main.lua, method: {method}}}\n"
-        )
+        entry = f"name: {method}, kind: function.lua, modules: [funcs, json], source: file://main.lua, method: {method}"
+        index += f"  - {{{entry}}}\n"
     for name, wit_type in TYPES.items():
         (folder / f"{name}.wat").write_text(echo_component_wat(wit_type))
         index += f"  - {{name: {name}, kind: function.wat, source: file://{name}.wat, method: echo}}\n"

@@ -12,6 +12,10 @@ local is_over = kernel.is_over
 
 -- Keys of guards and copies: the metatable that stands in for the guarded one, what was copied, and whether it was.
 local REAL, ORIGINAL, COPIED = {}, {}, {}
+-- The key of a metatable of the host's in which a table remembers what of it is none; see `values.lua`. To a guest, and
+-- for whatever the guest wants of its table, there is no such metatable.
+local MEMORY = {}
+kernel.MEMORY = MEMORY
 
 local function check_key(key, level)
   if key == "__gc" then error("__gc is not available", level + 1) end
@@ -66,6 +70,7 @@ end
 -- Gives a metatable its guard, in place of the metatable that it has.
 local function guard(metatable, real)
   local own = raw_get(metatable)
+  if own and rawget(own, MEMORY) then own = nil end
   if own == nil and real == true then return raw_set(metatable, GUARD) end
   local new = own and copy_of(own) or {}
   if own then mark_copied(new[ORIGINAL]) end
@@ -110,7 +115,7 @@ function kernel.getmetatable(...)
   if type(found) ~= "table" then return found end
   local original = rawget(found, ORIGINAL)
   if original ~= nil then return original end
-  return rawget(found, REAL) == nil and found or nil
+  return rawget(found, REAL) == nil and rawget(found, MEMORY) == nil and found or nil
 end
 
 function kernel.rawset(...)

@@ -2,9 +2,9 @@
 local kernel, encode, decode = ...
 local type = type
 local flatten, hand_over, misfit = kernel.flatten, kernel.hand_over, kernel.misfit
-local receive, new_error = kernel.receive, kernel.new_error
+local receive, new_error, null = kernel.receive, kernel.new_error, kernel.null
 
-local json = {}
+local json = { null = null, object = kernel.new_record }
 
 function json.encode(value)
   if value == nil then return "null" end
@@ -18,6 +18,14 @@ function json.decode(text)
     return nil, new_error({ message = "json.decode expects a non-empty string", kind = "Invalid" })
   end
   return receive(decode(text))
+end
+
+-- Takes what json.decode gives, error and all, or any other value.
+function json.with_nulls(value, err)
+  if err ~= nil then return nil, err end
+  if value == nil then return null end
+  if type(value) == "table" and not (kernel.sealed[value] or kernel.error_parts[value]) then kernel.put_nulls(value) end
+  return value
 end
 
 kernel.offer("json", json)

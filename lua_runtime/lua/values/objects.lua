@@ -59,4 +59,14 @@ function kernel.holder(methods, label)
   return make, held
 end
 
-kernel.sealed, kernel.is_object = sealed, is_object
+-- What stands for null where nil would be no value at all: an item of a list, a key of a record. There is one in a state.
+local function no_table() error("attempt to index a null value", 2) end
+local null = setmetatable({}, {
+  __name = "null", __metatable = false,
+  __index = no_table, __newindex = no_table, __len = no_table,
+  __pairs = function() return function() end end, -- who looks at all there is meets nothing in it
+  __tostring = function() return "null" end,
+})
+sealed[null], is_object[null] = true, "null"
+
+kernel.sealed, kernel.is_object, kernel.null = sealed, is_object, null

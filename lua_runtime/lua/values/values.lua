@@ -4,6 +4,7 @@ local kernel, OUT_LIST, OUT_RECORD, OUT_RESOURCE, collect, more, restore_limit =
 local error, next, type, rawlen, rawget = error, next, type, rawlen, rawget
 local select, unpack, utf8_len, math_type, min = select, table.unpack, utf8.len, math.type, math.min
 local pcall, sub, getmetatable, setmetatable = pcall, string.sub, debug.getmetatable, setmetatable
+local rawequal, rawset, null, sealed, MEMORY = rawequal, rawset, kernel.null, kernel.sealed, kernel.MEMORY
 local parts, new_error, stop, work = kernel.error_parts, kernel.new_error, kernel.stop, kernel.work
 local is_object, resource, resource_held = kernel.is_object, kernel.resource, kernel.resource_held
 
@@ -19,7 +20,7 @@ local MOST_RESULTS = 8000 -- values in one crossing; Lua's stack is the bound
 local MOST_ARGUMENTS = 128 -- Lupa copies the arguments once for each argument
 local MOST_HOLES = 100 -- in a table, beyond one for each value that is there: `{ [2^40] = 1 }` is no list
 local IN_LIST, IN_RECORD, IN_RESOURCE = {}, {}, {}
-local NONES, FILLED = {}, {} -- keys of the metatable that remembers what of a table is none: see `remember`
+local FILLED = {} -- beside MEMORY: of how many items of a list there was a value
 local UNFIT = {}
 local IS_SCALAR = { ["nil"] = true, boolean = true, number = true, string = true }
 
@@ -29,7 +30,7 @@ local out, count, room, most -- the run being written, and how many bytes it may
 local trail = {} -- the keys from the top to the table being written
 local unfit -- what stood in the way: path, expected, got
 local resources_pass = false -- whether they may stand there: in the arguments and the result of a call
-local nones_pass = false -- whether nil may stand in tables: what they are for is known where they arrive, by its type
+local nones_pass = false -- whether holes may stand in lists: what they are for is known where they arrive, by its type
 
 local function path_of(base, depth)
   for at = 1, depth do
@@ -80,16 +81,20 @@ local function write(value, depth)
   out[count] = value
 end
 
-local function write_list(list, length, depth)
+local function write_none(depth)
+  make_room(0, depth)
+  count = count + 1 -- nil is in a run what it is in a table
+end
+
+local function write_list(list, length, depth, holes_pass)
   count = count + 2
   out[count - 1], out[count] = OUT_LIST, length
   for at = 1, length do
     trail[depth + 1] = at
     local item = rawget(list, at)
     if item == nil then
-      if not nones_pass then refuse(depth, "a sequence or string keys", "a sequence with holes") end
-      make_room(0, depth)
-      count = count + 1
+      if not holes_pass then refuse(depth, "a sequence or string keys", "a sequence with holes") end
+      write_none(depth)
     else
       write(item, depth + 1)
     end
@@ -97,13 +102,18 @@ local function write_list(list, length, depth)
 end
 
 local function write_record(record, length, depth, nones)
+  local head = count + 1
   count = count + 2
-  out[count - 1], out[count] = OUT_RECORD, length + (nones and #nones or 0)
   for _, key in next, nones or {} do
-    make_room(bounded(key, MOST_KEY, "keys", depth), depth)
-    out[count + 1] = key
-    count = count + 2 -- the second is none
+    if rawget(record, key) == nil then
+      make_room(bounded(key, MOST_KEY, "keys", depth), depth)
+      count = count + 1
+      out[count] = key
+      write_none(depth)
+      length = length + 1
+    end
   end
+  out[head], out[head + 1] = OUT_RECORD, length
   for key, item in next, record do
     make_room(bounded(key, MOST_KEY, "keys", depth), depth)
     if not utf8_len(key) then refuse(depth, "keys in UTF-8", "a key that is not") end
@@ -130,13 +140,15 @@ local function describe_keys(value, strings)
   for key in next, value do
     if math_type(key) ~= "integer" then return "a table with a key that is a " .. type(key) end
   end
-  return "a table with gaps between its integer keys"
+  return "a table with gaps between its integer keys (json.null stands for nothing)"
 end
 
--- What a table that came from the host has for none, if nobody has changed it since.
-local function remembered(value, all)
-  local metatable = getmetatable(value)
-  if metatable and rawget(metatable, FILLED) == all then return rawget(metatable, NONES) end
+-- What a table that came from the host has for none: keys of a record, as long as it is none of a list; the length of a
+-- list, as long as nobody has added or removed an item.
+local function remembered(metatable, all, strings)
+  local nones = rawget(metatable, MEMORY)
+  if type(nones) == "table" then return strings == all and nones end
+  return nones and rawget(metatable, FILLED) == all and nones
 end
 
 -- How long a list with holes is, or nil if the table is none: with `n` as `table.pack` has it, else up to its last value.
@@ -153,16 +165,10 @@ local function holed_length(value, all, strings)
   if all > 0 and length >= all and length - all <= all + MOST_HOLES then return length end
 end
 
-local function write_with_nones(value, all, strings, depth)
-  local nones = remembered(value, all)
-  if type(nones) == "table" then return true, write_record(value, all, depth, nones) end
-  local length = nones or strings ~= all and holed_length(value, all, strings)
-  if length then return true, write_list(value, length, depth) end
-end
-
 function write_table(value, depth)
   if depth >= MOST_NESTING then refuse(0, "at most " .. MOST_NESTING .. " levels of nesting", "more (is it cyclic?)") end
   if parts[value] or is_object[value] then
+    if rawequal(value, null) then return write_none(depth) end
     local own = resources_pass and resource_held[value]
     if not own then refuse(depth, "a plain value", article(value)) end
     make_room(0, depth)
@@ -172,11 +178,15 @@ function write_table(value, depth)
   end
   make_room(0, depth)
   local all, strings = survey(value)
-  local whole = strings == 0 and all == rawlen(value) and not getmetatable(value)
-  if nones_pass and not whole and write_with_nones(value, all, strings, depth) then return end
-  if strings == 0 and all == rawlen(value) then return write_list(value, all, depth) end
-  if strings == all then return write_record(value, all, depth) end
-  refuse(depth, "a sequence or string keys", describe_keys(value, strings))
+  local metatable = getmetatable(value)
+  local nones = metatable and remembered(metatable, all, strings)
+  if type(nones) == "table" then return write_record(value, all, depth, nones) end
+  if not nones and strings == 0 and all == rawlen(value) then return write_list(value, all, depth, nones_pass) end
+  if not nones and strings == all then return write_record(value, all, depth) end
+  -- A length that stands in the table is meant; one that ends at the last value may be one that was forgotten.
+  if not nones and (nones_pass or strings == 1) then nones = holed_length(value, all, strings) end
+  if not nones then refuse(depth, "a sequence or string keys", describe_keys(value, strings)) end
+  write_list(value, nones, depth, true)
 end
 
 local function write_all(...)
@@ -217,10 +227,13 @@ function kernel.flatten_error(base, value) return flatten_within(ERROR_BYTES, ba
 
 local run, at -- the run being read
 
--- Lets a table remember what of it is none: Lua forgets it, and a typed function that is given the table must not.
-local function remember(built, nones, filled)
-  return setmetatable(built, { [NONES] = nones, [FILLED] = filled, __metatable = false })
-end
+-- Lets a table remember what of it is none, for Lua forgets it: the length of a list, or keys of a record.
+local function remember(built, nones, filled) return setmetatable(built, { [MEMORY] = nones, [FILLED] = filled }) end
+
+local EMPTY_RECORD = { [MEMORY] = {} }
+
+-- Returns an empty table that is a record as long as it is empty.
+function kernel.new_record() return setmetatable({}, EMPTY_RECORD) end
 
 local read
 
@@ -247,6 +260,7 @@ function read()
   local built, length = {}, run[at]
   at = at + 1
   if item == IN_LIST then return read_list(built, length) end
+  if length == 0 then return setmetatable(built, EMPTY_RECORD) end
   local nones
   for _ = 1, length do
     local key = run[at]
@@ -258,7 +272,7 @@ function read()
       nones[#nones + 1] = key
     end
   end
-  return nones and remember(built, nones, length - #nones) or built
+  return nones and remember(built, nones) or built
 end
 
 local function read_from(source)
@@ -364,6 +378,50 @@ function kernel.leave(flat, length)
   if length <= MOST_RESULTS then return length, unpack(flat, 1, length) end
   leaving, left, leaving_length = flat, 0, length
   return length
+end
+
+-- What is remembered, shown to guests ---------------------------------------------------------------------------------
+
+local function memory_of(value)
+  local metatable = getmetatable(value)
+  return metatable and rawget(metatable, MEMORY)
+end
+
+-- Returns the key of a table that has just one, whether a value belongs to it or not.
+function kernel.only_key(value)
+  local nones, key = memory_of(value), next(value)
+  local length = type(nones) == "table" and #nones or 0
+  if key == nil then return length == 1 and nones[1] or nil end
+  return length == 0 and next(value, key) == nil and key or nil
+end
+
+local function put_nulls(value)
+  local nones = memory_of(value)
+  if type(nones) == "table" then
+    for _, key in next, nones do
+      if rawget(value, key) == nil then rawset(value, key, null) end
+    end
+  end
+  for index = 1, type(nones) == "number" and nones or 0 do
+    if rawget(value, index) == nil then rawset(value, index, null) end
+  end
+end
+
+-- Puts null wherever a table, or one within it, remembers that something is none.
+function kernel.put_nulls(top)
+  local pending, length, seen = { top }, 1, { [top] = true }
+  while length > 0 do
+    local value = pending[length]
+    length = length - 1
+    put_nulls(value)
+    work(TABLE_WORK)
+    for _, item in next, value do
+      if type(item) == "table" and not (seen[item] or sealed[item] or parts[item]) then
+        length = length + 1
+        pending[length], seen[item] = item, true
+      end
+    end
+  end
 end
 
 kernel.IN_LIST, kernel.IN_RECORD, kernel.IN_RESOURCE, kernel.IS_SCALAR = IN_LIST, IN_RECORD, IN_RESOURCE, IS_SCALAR

@@ -107,7 +107,7 @@ class TestDecode:
     @pytest.mark.parametrize(
         ("text", "value"),
         [
-            ("a: 1\nb: [x, 2.5, true, null]\n", {"a": 1, "b": ["x", 2.5, True]}),
+            ("a: 1\nb: [x, 2.5, true, null]\n", {"a": 1, "b": ["x", 2.5, True, None]}),
             ("- yes\n- 0o17\n- 0755\n- 1_000\n", ["yes", 15, 755, 1000]),
             ("x: &a {k: 1}\ny: *a\nz: {<<: *a, m: 2}\n", {"x": {"k": 1}, "y": {"k": 1}, "z": {"k": 1, "m": 2}}),
             ("just text", "just text"),

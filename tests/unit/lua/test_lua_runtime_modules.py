@@ -118,7 +118,7 @@ class TestJson:
 
     @pytest.mark.parametrize(
         ("text", "value"),
-        [("null", None), ("[]", []), ("{}", []), ("[1,2.5]", [1, 2.5]), ('{"a":{"b":"é"}}', {"a": {"b": "é"}})],
+        [("null", None), ("[]", []), ("{}", {}), ("[1,2.5]", [1, 2.5]), ('{"a":{"b":"é"}}', {"a": {"b": "é"}})],
     )
     def test_decode(self, text: str, value: Value) -> None:
         assert run("return require('json').decode(...)", text) == value
@@ -142,7 +142,7 @@ class TestCtx:
         assert run("return require('ctx').get('user')", frame=frame) == "ann"
         assert run("return require('ctx').get('limits').n", frame=frame) == [1, 2]
         assert run("return require('ctx').all()", frame=frame) == {"user": "ann", "limits": {"n": [1, 2]}}
-        assert run("return require('ctx').all()") == []
+        assert run("return require('ctx').all()") == {}
 
     @pytest.mark.parametrize(("key", "kind"), [("''", "Invalid"), ("nil", "Invalid"), ("'users'", "NotFound")])
     def test_a_missing_value_is_an_error(self, key: str, kind: str) -> None:

@@ -53,7 +53,7 @@ def test_an_entry_is_its_id_kind_meta_and_data(project: Path) -> None:
 
 def test_the_code_of_files_and_the_values_of_variables_are_not_shown(project: Path) -> None:
     assert run(project, "return registry.get('app:tax').data") == {"source": "file://tax.lua"}
-    assert run(project, "return registry.get('app:static').data") == []
+    assert run(project, "return registry.get('app:static').data") == {}
     assert run(project, "return registry.get('app:key').data") == {"storage": "static", "variable": "KEY"}
     assert "secret" not in str(run(project, "return registry.find({})"))
 

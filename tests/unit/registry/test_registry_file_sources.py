@@ -14,6 +14,7 @@ from polycall.registry.reading.load import load_index
 
 def project(folder: Path, value: str, **files: str | bytes) -> Path:
     (folder / "app").mkdir()
+    (folder / "polycall.yaml").touch()
     (folder / "app/_index.yaml").write_text(
         f"namespace: app\nentries:\n  - name: f\n    kind: function.lua\n    method: m\n    source: {value}\n"
     )
