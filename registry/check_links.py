@@ -16,7 +16,7 @@ from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
 from polycall.registry.finding import Finding
 
-__all__ = ["Checked", "check_links", "parameters_of"]
+__all__ = ["Checked", "check_links"]
 
 _LONGEST = 300
 
@@ -68,11 +68,6 @@ def _check_link(
     if signature is not None and not _fits(link.signature, signature):
         imported, served = cut(link.signature, _LONGEST), cut(signature, _LONGEST)
         yield wrong(PreparationError.code, f"{name} is imported as {imported}; {target.id} is {served}")
-
-
-def parameters_of(signature: str) -> list[str]:
-    """Returns the types of the parameters of ``func(a: s32, b: s32) -> s32``."""
-    return types_of(signature)[0]
 
 
 def _fits(imported: str, served: str) -> bool:
