@@ -12,6 +12,7 @@ from types import MappingProxyType
 import click
 
 from polycall.interop.ids import suggestion
+from polycall.registry.cli.anywhere import taken_anywhere
 from polycall.registry.cli.failures import show_failure
 from polycall.registry.cli.logs import configure_logging
 from polycall.registry.cli.printable import printable
@@ -37,6 +38,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "list": "list_entries",
         "run": "run_command",
         "schema": "schema",
+        "shell": "shell",
         "show": "show",
         "stubs": "stubs",
         "test": "run_tests",
@@ -59,6 +61,7 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"polycall.registry.cli.{cmd_name}")
         command: click.Command = getattr(module, _COMMANDS[cmd_name])
+        taken_anywhere(command, self)
         if ctx.resilient_parsing:  # a shell asks what could be typed
             from polycall.registry.cli.completion import offer_entry_ids  # noqa: PLC0415  # nothing else needs it
 
@@ -100,7 +103,10 @@ class _Commands(click.Group):
 @click.option("--debug", is_flag=True, help="Show Python tracebacks of errors.")
 @click.pass_context
 def commands(context: click.Context, project: Path | None, verbose: int, debug: bool) -> None:
-    """Call functions written in Lua or compiled to WebAssembly, and let them call each other."""
+    """Call functions written in Lua or compiled to WebAssembly, and let them call each other.
+
+    These options may stand behind the command as well.
+    """
     configure_logging(verbose)
     begin: Callable[[], None] = context.obj
     context.obj = Session(project, debug)

@@ -81,10 +81,10 @@ def test_a_reader_that_has_had_enough_ends_the_command_quietly(project: Path) ->
 def test_a_fault_asks_to_be_reported(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise LookupError("oh")
 
-    monkeypatch.setattr(list_command, "_show", fail)
+    monkeypatch.setattr(list_command, "print_entries", fail)
     code, _, err = run(capsys, "-C", str(project), "list")
     assert code == 70
     assert err == "error: internal error: LookupError: oh\nhint: this is a fault of polycall; please report it\n"
