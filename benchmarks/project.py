@@ -66,6 +66,15 @@ entries:
      wit: "echo: func(bytes: list<u8>) -> list<u8>"}
   - {name: spin, kind: function.wat, source: file://spin.wat, method: spin, wit: "spin: func(rounds: u32) -> u32"}
   - {name: spin_lua, kind: function.lua, source: file://spin.lua, method: spin}
+  - name: total
+    kind: function.lua
+    source: |
+      return { total = function(order)
+        local total = 0
+        for _, item in ipairs(order.items) do total = total + item.price * item.count end
+        return { id = order.id, total = total }
+      end }
+    method: total
   - {name: words, kind: function.lua, source: file://words.lua, method: words}
   - {name: spaces, kind: function.lua, source: file://words.lua, method: spaces}
   - {name: pairs, kind: function.lua, source: file://words.lua, method: pairs}

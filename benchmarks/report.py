@@ -63,6 +63,10 @@ one thread at a time: more threads cannot make them faster, and should not make 
 The same, for guests that only compute. The rows of C say what the machine had to give at that time: they run Python's
 own hashlib, which releases the interpreter's lock too.
 """,
+    "In bulk": """
+Lines of JSON from a file to nowhere, a new process each time; the loop in Python reads and writes JSON as well. The
+function adds up an order of two items. Workers share out calls that take some milliseconds each.
+""",
     "Cold start": """
 A new process each time.
 """,

@@ -11,7 +11,19 @@ from functools import partial
 from importlib import metadata
 from typing import Any
 
-from benchmarks import calls, cold_start, embedding, isolation, layers, limits, project_size, sandbox, threads, wasi
+from benchmarks import (
+    bulk,
+    calls,
+    cold_start,
+    embedding,
+    isolation,
+    layers,
+    limits,
+    project_size,
+    sandbox,
+    threads,
+    wasi,
+)
 from benchmarks.harness import Case, Effort, Measurement, Spread, compare
 from benchmarks.project_size import Load
 
@@ -27,6 +39,7 @@ _GROUPS = {
     "Isolation": isolation.measure,
     "Short calls by threads": threads.measure_short,
     "CPU-bound calls by threads": threads.measure_cpu_bound,
+    "In bulk": bulk.measure,
     "Cold start": cold_start.measure,
 }
 _PASS = "times `python -c pass`"
@@ -94,6 +107,7 @@ class Results:
         named = {each.name: each for each in self.groups["Calls"]}
         cold = {each.name: each for each in self.groups["Cold start"]}
         bound = {each.name: each for each in self.groups["CPU-bound calls by threads"]}
+        in_bulk = {each.name: each for each in self.groups["In bulk"]}
         largest = self.loads[-1]
         alone, ours = named["lupa: a number"], named["polycall: a number to Lua"]
         inner, loop = named["polycall: Lua -> Lua"], named["polycall: the loop around it"]
@@ -116,6 +130,22 @@ class Results:
             *(
                 Aim(
                     f"two threads of CPU-bound {name} reach", 1.8, _gain(bound[f"{name}: 2 threads"]), "times one", True
+                )
+                for name in ("Lua", "WASM")
+            ),
+            Aim(
+                "10,000 lines through `polycall call --each` take",
+                1.5,
+                _ratio(in_bulk["polycall call --each, 10,000 lines"]),
+                "times a loop over registry.call",
+            ),
+            *(
+                Aim(
+                    f"two workers of registry.map with {name} that computes reach",
+                    1.8,
+                    _gain(in_bulk[f"registry.map, {name} that computes: 2 workers"]),
+                    "times one",
+                    True,
                 )
                 for name in ("Lua", "WASM")
             ),

@@ -9,6 +9,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import accumulate
 
 from polycall.interop.budget import Budget
@@ -34,6 +35,7 @@ _MOST_STRING = 8 << 20
 _WRITTEN_AT_ONCE = 4 << 20
 _MOST_TEXT = 64 << 20
 _SHORT = 32_000  # what is read in a millisecond or two, whatever it is
+_AT_ONCE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _STEP = 1024  # characters that take about as long as a value
 
 
@@ -52,6 +54,9 @@ def encode_json(
         ConversionError: Bytes that are not UTF-8, an integer of thousands of digits, nesting over `MAX_NESTING`, or too
             much: 32 MiB in all, as `polycall.interop.budget` counts, or 8 MiB of text in one.
     """
+    if not bounded and indent is None:
+        with suppress(TypeError, ValueError):  # bytes, NaN, a resource, an integer of thousands of digits
+            return _AT_ONCE.encode(value)
     separators = (",", ":") if indent is None else (",", ": ")
     writer = _Writer(bounded, check)
     ready = writer.jsonable(value, "$", 0)
@@ -129,19 +134,18 @@ def decode_json(text: str | bytes, *, bounded: bool = True, check: Callable[[], 
     """
     if bounded and len(text) > _MOST_READ:
         raise ConversionError("$", "lower", f"JSON text of at most {_MOST_READ} bytes", f"{len(text)}")
-    reader = _Reader(check if len(text) > _SHORT else None)
+    reader = _READER if check is None or len(text) <= _SHORT else _Reader(check)
     try:
         # Decoded here: left to itself, the reader would guess UTF-16 and UTF-32, and let surrogates through.
         decoded = text.decode() if isinstance(text, bytes) else text
         if bounded and len(text) > _SHORT and _values_in(decoded) > _MOST_VALUES:
             raise ConversionError("$", "lower", f"JSON text of at most {_MOST_VALUES} values", "more")
-        if _nests_too_deep(decoded, bounded=bounded):
+        nests = decoded.count("[") + decoded.count("{") > MAX_NESTING
+        if nests and _nests_too_deep(decoded, bounded=bounded):
             raise ConversionError("$", "lower", f"at most {MAX_NESTING} levels of nesting", "more")
         if check is not None:
             check()
-        value: Value = json.loads(
-            decoded, parse_int=reader.integer, parse_float=reader.real, parse_constant=_refuse_constant
-        )
+        value: Value = reader.decode(decoded)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
         # Not `from error`, which would keep the whole text for as long as this one is kept.
@@ -150,7 +154,8 @@ def decode_json(text: str | bytes, *, bounded: bool = True, check: Callable[[], 
         raise ConversionError("$", "lower", "JSON text", "bytes that are not UTF-8") from None
     except RecursionError:
         raise ConversionError("$", "lower", f"at most {MAX_NESTING} levels of nesting", "more") from None
-    reader.check_nesting(value, 0)
+    if nests:
+        reader.check_nesting(value, 0)
     return value
 
 
@@ -173,8 +178,6 @@ def _nests_too_deep(text: str, *, bounded: bool) -> bool:
 
     How deep that goes by itself depends on Python's version: in 3.13 to a megabyte and a half of native stack.
     """
-    if text.count("[") + text.count("{") <= MAX_NESTING:
-        return False
     brackets = _without_strings(text, bounded=bounded).encode("utf-8", "replace").translate(None, _NO_BRACKETS)
     return max(accumulate(map(_BRACKET_STEPS.__getitem__, brackets)), default=0) > MAX_NESTING
 
@@ -193,6 +196,9 @@ class _Reader:
 
     def __init__(self, check: Callable[[], None] | None) -> None:
         self._step = _nothing if check is None else Budget(sys.maxsize, check=check).take
+        self.decode: Callable[[str], Value] = json.JSONDecoder(
+            parse_int=self.integer, parse_float=self.real, parse_constant=_refuse_constant
+        ).decode
 
     def integer(self, text: str) -> int:
         self._step()
@@ -220,3 +226,7 @@ class _Reader:
 
 def _refuse_constant(name: str) -> Value:
     raise ConversionError("$", "lower", "JSON text", f"{name}, which JSON does not have")
+
+
+_READER = _Reader(None)
+"""Has no state: to make a reader takes longer than to read a short text."""

@@ -37,6 +37,9 @@ class LuaFunctionSpec:
         default=_NO_IMPORTS,
         refers_to=_IMPORTABLE,
     )
+    wit: str | None = key(
+        'What it takes and gives, as WIT: "name: func(a: s32) -> string"; for stubs, links and check.', default=None
+    )
     calls: tuple[CalleePattern, ...] | None = key(
         "The entries that it may call: ids, and beginnings with a star; every one if it is not there.", default=None
     )

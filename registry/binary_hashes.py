@@ -18,7 +18,7 @@ from polycall.registry.reading.load import load_index
 from polycall.registry.services.filesystems import FileSystems
 from polycall.wasm_runtime.spec import KINDS, WasmFunctionSpec, check_hash
 
-__all__ = ["BinaryHash", "binary_hashes", "write_hashes"]
+__all__ = ["BinaryHash", "binary_hashes", "index_without_hashes", "write_hashes"]
 
 _PLACEHOLDER = "sha256:" + 64 * "0"
 
@@ -59,12 +59,27 @@ def binary_hashes(project: str | os.PathLike[str], entry_ids: Sequence[str] = ()
         PreparationError: An entry that is asked for is of another kind, or its binary cannot be read.
     """
     places: dict[Location, HashPlace] = {}
-    index = load_index(project, amend=lambda files: _fill_in(files, places))
+    index = index_without_hashes(project, places)
     file_systems = FileSystems(index)
     return [
         _hash(str(entry_id), spec, places[location], file_systems)
         for entry_id, spec, location in _wanted(index, entry_ids)
     ]
+
+
+def index_without_hashes(project: str | os.PathLike[str], places: dict[Location, HashPlace] | None = None) -> Index:
+    """Loads a project in which hashes may be missing, or be none yet.
+
+    Args:
+        project: The project folder.
+        places: Is filled with where each entry has its hash, if it is given.
+
+    Raises:
+        DeclarationError: Something else than a hash is wrong with the declarations.
+        NotFoundError: There is no such folder.
+    """
+    found = {} if places is None else places
+    return load_index(project, amend=lambda files: _fill_in(files, found))
 
 
 def write_hashes(hashes: Sequence[BinaryHash]) -> list[str]:

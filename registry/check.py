@@ -10,7 +10,7 @@ from pathlib import Path
 from polycall.interop.confined import ConfinedFolder
 from polycall.interop.errors import DeclarationError, NotFoundError, PolycallError, PreparationError, Problem
 from polycall.interop.forks import new_lock
-from polycall.interop.protocols import Function, ImportNeed
+from polycall.interop.protocols import Function, ImportNeed, Signature
 from polycall.registry.check_links import Checked, check_links
 from polycall.registry.check_lua import check_lua
 from polycall.registry.documents.paths import is_folder, shown_path
@@ -56,6 +56,7 @@ def check_index(
             raise
         if function is not None:
             signature = function.signature
+            signature = _declared_signature(entry) if signature is None else signature
             functions[str(entry.id)] = Checked(function.imports, None if signature is None else str(signature))
         return function
 
@@ -65,6 +66,19 @@ def check_index(
     findings += check_links(index, functions)
     findings += check_lua(index, functions, failures)
     return sorted(findings, key=lambda finding: finding.problem[:3])
+
+
+def _declared_signature(entry: Entry) -> Signature | None:
+    """Returns what a Lua function says that it takes and gives.
+
+    Raises:
+        PreparationError: Its ``wit`` is wrong.
+    """
+    if entry.kind != "function.lua" or entry.spec.wit is None:
+        return None
+    from polycall.registry.signatures.entry_types import types_of_wit  # noqa: PLC0415  # few say it
+
+    return types_of_wit(entry).signature
 
 
 def _declared(warning: Problem) -> Finding:

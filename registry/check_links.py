@@ -9,13 +9,14 @@ from polycall.interop.callees import Callees
 from polycall.interop.errors import CallDeniedError, NotFoundError, PreparationError
 from polycall.interop.ids import cut
 from polycall.interop.protocols import ImportNeed, Link
+from polycall.interop.signature_text import ok_of, types_of
 from polycall.registry.dispatch.dispatcher import is_callable
 from polycall.registry.documents.nodes import join
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
 from polycall.registry.finding import Finding
 
-__all__ = ["Checked", "check_links", "parameters_of"]
+__all__ = ["Checked", "check_links"]
 
 _LONGEST = 300
 
@@ -69,43 +70,9 @@ def _check_link(
         yield wrong(PreparationError.code, f"{name} is imported as {imported}; {target.id} is {served}")
 
 
-def parameters_of(signature: str) -> list[str]:
-    """Returns the types of the parameters of ``func(a: s32, b: s32) -> s32``."""
-    return _types(signature)[0]
-
-
 def _fits(imported: str, served: str) -> bool:
     """Whether types are the same, whatever the parameters are called; a plain result may be the ok of a result."""
     if imported.endswith("..."):  # cut: nobody can tell
         return True
-    (wants, result), (takes, gives) = _types(imported), _types(served)
-    return wants == takes and gives in (result, _ok_of(result))
-
-
-def _types(signature: str) -> tuple[list[str], str]:
-    """Returns the types of the parameters and of the result of ``func(a: s32, b: s32) -> s32``."""
-    *parts, end = _parts(signature.removeprefix("func("))
-    return [part.partition(": ")[2] for part in parts if part], end.removeprefix(" -> ")
-
-
-def _ok_of(result: str) -> str:
-    if result == "result" or not result.startswith("result<"):
-        return "" if result == "result" else result
-    ok = _parts(result.removeprefix("result<"))[0]
-    return "" if ok == "_" else ok
-
-
-def _parts(text: str) -> list[str]:
-    """Splits at the commas up to the bracket that closes; what follows it is the last part."""
-    parts, begin, depth = [], 0, 0
-    for at, character in enumerate(text):
-        if character in "(<{":
-            depth += 1
-        elif character in ")>}":
-            depth -= 1
-        if depth < 0 or (not depth and character == ","):
-            parts.append(text[begin:at])
-            begin = at + 2 if character == "," else at + 1
-        if depth < 0:
-            break
-    return [*parts, text[begin:]]
+    (wants, result), (takes, gives) = types_of(imported), types_of(served)
+    return wants == takes and gives in (result, ok_of(result))

@@ -9,12 +9,13 @@ from itertools import islice
 from polycall.interop.callees import Callees
 from polycall.interop.errors import NotFoundError, PreparationError, Problem
 from polycall.interop.ids import cut
+from polycall.interop.signature_text import types_of
 from polycall.interop.source import SourceText
 from polycall.lua_runtime.compiling import compiled
 from polycall.lua_runtime.doubts import doubts
 from polycall.lua_runtime.spec import LuaFunctionSpec, LuaLibrarySpec
 from polycall.lua_runtime.uses import EntryCall, Uses, uses_of
-from polycall.registry.check_links import Checked, parameters_of
+from polycall.registry.check_links import Checked
 from polycall.registry.dispatch.dispatcher import is_callable
 from polycall.registry.documents.text_files import UnreadableError, read_text
 from polycall.registry.entries.entry import Entry
@@ -112,7 +113,7 @@ class _Look:
         function = self._functions.get(target)
         if function is None or function.signature is None or call.arguments is None:
             return None
-        expected = len(parameters_of(function.signature))
+        expected = len(types_of(function.signature)[0])
         if call.arguments == expected:
             return None
         given = f"{call.arguments} argument{'' if call.arguments == 1 else 's'}"

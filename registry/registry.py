@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from polycall.interop.context import DEFAULT_MAX_DEPTH, Cancellation, deadline_in
-from polycall.interop.errors import DeclarationError, Problem
+from polycall.interop.errors import DeclarationError, PolycallError, Problem
 from polycall.interop.ids import EntryId
 from polycall.interop.isolation import ISOLATIONS
 from polycall.interop.observer import Observer
@@ -81,6 +82,13 @@ def load(
         metrics=metrics,
         telemetry=telemetry,
     )
+    return registry
+
+
+def of_entries(index: Index) -> Registry:
+    """Returns a registry of entries that nobody can read again."""
+    registry = Registry.__new__(Registry)
+    registry._begin(index, has_files=False, cache_directory=None, max_depth=None, metrics=False, telemetry=False)
     return registry
 
 
@@ -349,6 +357,111 @@ class Registry:
 
         return await self._async_calls.run(text, work, deadline, cancellation)
 
+    @overload
+    def map(
+        self,
+        target: str | EntryId,
+        items: Iterable[object],
+        /,
+        *,
+        workers: int = 1,
+        unordered: bool = False,
+        spread: bool = False,
+        keep_going: Literal[False] = False,
+        timeout: float | None = None,
+        values: Mapping[str, object] | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
+        observer: Observer | None = None,
+    ) -> Generator[Value]: ...
+
+    @overload
+    def map(
+        self,
+        target: str | EntryId,
+        items: Iterable[object],
+        /,
+        *,
+        workers: int = 1,
+        unordered: bool = False,
+        spread: bool = False,
+        keep_going: bool,
+        timeout: float | None = None,
+        values: Mapping[str, object] | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
+        observer: Observer | None = None,
+    ) -> Generator[Value | PolycallError]: ...
+
+    def map(
+        self,
+        target: str | EntryId,
+        items: Iterable[Any],
+        /,
+        *,
+        workers: int = 1,
+        unordered: bool = False,
+        spread: bool = False,
+        keep_going: bool = False,
+        timeout: float | None = None,
+        values: Mapping[str, object] | None = None,
+        limits: Mapping[str, int] | None = None,
+        calls: Sequence[str | EntryId] | None = None,
+        observer: Observer | None = None,
+    ) -> Generator[Value | PolycallError]:
+        """Calls a function with each of many items, and yields the results, lazily and in the order of the items.
+
+        Each item is one argument, whatever it is. The items are read in the thread that asks for results. Closing the
+        generator ends the work: no call begins any more; those that run are stopped if they have a `timeout`, else
+        waited for.
+
+        Args:
+            target: ``namespace:name``, or the `EntryId`.
+            items: Read no further ahead than 32 items a worker; with one worker, not at all.
+            workers: Threads that make the calls; with one, that is the thread that asks for results.
+            unordered: Yield results as they are ready.
+            spread: Each item is a sequence of arguments.
+            keep_going: Yield the error of a call that failed in the place of its result, and go on.
+            timeout: Seconds that each call may take; see `call`.
+            values: What ``ctx.get`` gives to every function of the chains.
+            limits: Limits of the entry for each call; see `call`.
+            calls: The entries that may be called in each; see `call`.
+            observer: Who is told of the calls, from several threads.
+
+        Returns:
+            A generator of plain values. An error has a note that says which item it was, counted from 0.
+
+        Raises:
+            PolycallError: From the generator: a call failed; the results before it were yielded.
+            ValueError: There is not at least one worker, or the timeout is negative or not a number.
+            TypeError: The target, the timeout or the values are of a wrong type.
+        """
+        from polycall.registry.dispatch.bulk import in_bulk, results  # noqa: PLC0415  # see TYPE_CHECKING
+
+        if workers < 1:
+            raise ValueError(f"workers is {workers}; it must be at least 1")
+        if timeout is not None:  # what is wrong is said now
+            deadline_in(timeout)
+        if limits is not None or calls is not None:
+            narrowing(limits, calls)
+        text, call = _id_text(target), self.call
+        inherited = None if values is None else _context_values(values)
+        cancellation = None if timeout is None else Cancellation()
+
+        one = partial(
+            call,
+            text,
+            timeout=timeout,
+            values=inherited,
+            limits=limits,
+            calls=calls,
+            cancellation=cancellation,
+            observer=observer,
+        )
+        work: Callable[[Any], Value] = (lambda item: one(*item)) if spread else one
+        outcomes = in_bulk(work, items, workers=workers, ordered=not unordered, cancellation=cancellation)
+        return results(outcomes, keep_going=keep_going)
+
     def run(
         self,
         target: str | EntryId,
@@ -531,13 +644,26 @@ class Registry:
         """What is odd about the declarations without being wrong."""
         return self._dispatcher.index.warnings
 
-    def prepare(self, entry_id: str | EntryId) -> Prepared:
+    def prepare(
+        self,
+        entry_id: str | EntryId,
+        *,
+        timeout: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Prepared:
         """Makes an entry ready to call, which happens by itself at its first call, and says what is known of it.
+
+        Args:
+            entry_id: ``namespace:name``, or the `EntryId`.
+            timeout: Seconds that it may take, or None.
+            cancellation: A switch by which another thread can stop it.
 
         Raises:
             PreparationError: It cannot be made ready.
+            DeadlineError, CancelledError: It was stopped.
         """
-        return self._dispatcher.route(_id_text(entry_id)).function
+        deadline = None if timeout is None else deadline_in(timeout)
+        return self._dispatcher.prepared(_id_text(entry_id), deadline, cancellation)
 
     def callable(self, entry_id: str | EntryId) -> bool:
         """Says whether an entry is of a kind that can be called.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import subprocess
 import sys
+import termios
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +16,7 @@ import pytest
 
 from polycall.registry.cli.main import main
 
-__all__ = ["Done", "on_a_terminal", "run"]
+__all__ = ["Done", "Talk", "on_a_terminal", "run"]
 
 
 class Done(NamedTuple):
@@ -51,3 +53,56 @@ def on_a_terminal(
     os.close(terminal)
     process.wait(timeout=60)
     return written.decode(encoding)
+
+
+_CONTROLLED = """
+import fcntl, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C is a signal
+from polycall.__main__ import main
+main()
+"""
+
+
+class Talk:
+    """A command with a terminal for all three streams: what is typed goes to it, what it shows is waited for."""
+
+    def __init__(self, project: Path, *arguments: str, environment: Mapping[str, str]) -> None:
+        inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
+        self._terminal, end = pty.openpty()
+        termios.tcsetwinsize(end, (30, 100))
+        self.shown = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _CONTROLLED, "-C", str(project), *arguments],
+            stdin=end, stdout=end, stderr=end, start_new_session=True,
+            env={**inherited, "TERM": "xterm-256color", **environment},
+        )  # fmt: skip
+        os.close(end)
+
+    def type(self, text: str) -> None:
+        os.write(self._terminal, text.encode())
+
+    def until(self, text: str) -> str:
+        """Waits until a text is shown; returns what came before it, and forgets it."""
+        while text not in self.shown:
+            assert self._read(), f"{text!r} did not come; there was {self.shown!r}"
+        before, _, self.shown = self.shown.partition(text)
+        return before
+
+    def ended(self) -> int:
+        """Reads the rest, and returns the exit code."""
+        while self._read():
+            pass
+        os.close(self._terminal)
+        return self.process.wait(timeout=30)
+
+    def _read(self) -> bytes:
+        ready, _, _ = select.select([self._terminal], [], [], 30)
+        assert ready, f"nothing comes any more; there was {self.shown!r}"
+        try:
+            chunk = os.read(self._terminal, 65536)
+        except OSError:  # Linux says so when the other end is closed
+            return b""
+        if b"\x1b[6n" in chunk:  # where is the cursor? A terminal says so.
+            os.write(self._terminal, b"\x1b[10;1R")
+        self.shown += chunk.decode()
+        return chunk

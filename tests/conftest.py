@@ -32,6 +32,27 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 REPEATING = ("leaks", "property", "threads")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds what makes slow tests run that need more than Python, and ``--lua``."""
+    parser.addoption(
+        "--toolchains",
+        action="store_true",
+        help="run what the pages about components build, with the tools that tests/guests/build.py installs",
+    )
+    parser.addoption(
+        "--lua",
+        choices=("both", "all", "host", "sandbox"),
+        default="all" if WHOLE else "both",
+        help="Lua tests: in both engines, in both under all limits, in the host's alone, in the sandbox alone",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Says at once what the option lacks."""
+    if config.getoption("toolchains") and not (Path(__file__).parents[1] / ".guests-tools" / "stamp").exists():
+        raise pytest.UsageError("--toolchains needs tools: python tests/guests/build.py caller installs them")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Has coverage pass over the folders of tests that repeat; says which tests of Lua are not those of the sandbox."""
     here = Path(__file__).parent
@@ -55,13 +76,6 @@ def _without(node_id: str, parameter: str) -> str:
     for written, rest in ((f"[{parameter}]", ""), (f"[{parameter}-", "["), (f"-{parameter}]", "]")):
         node_id = node_id.replace(written, rest)
     return node_id
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds ``--lua``."""
-    choices = ("both", "all", "host", "sandbox")
-    help_ = "Lua tests: in both engines, in both under all limits, in the host's alone, in the sandbox alone"
-    parser.addoption("--lua", choices=choices, default="all" if WHOLE else "both", help=help_)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

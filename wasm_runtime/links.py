@@ -20,7 +20,7 @@ from polycall.wasm_runtime.wit.check_values import Mismatch, compile_check
 from polycall.wasm_runtime.wit.signature import Signature
 from polycall.wasm_runtime.wit.wit_types import Primitive, ResultType, WitType, unsupported_part
 
-__all__ = ["Links", "import_name"]
+__all__ = ["Links", "import_name", "link_of"]
 
 _LONGEST_SIGNATURE = 1_000
 _LONGEST_COMPARED = 10_000
@@ -29,6 +29,19 @@ _LONGEST_COMPARED = 10_000
 def import_name(wanted: ImportedFunction) -> str:
     """Returns ``interface#function``, or the name of a function that is imported on its own."""
     return f"{wanted.interface}#{wanted.name}" if wanted.name else wanted.interface
+
+
+def link_of(declared: Mapping[str, str], wanted: ImportedFunction) -> tuple[str, str] | None:
+    """Returns the link that an imported function has, as declared, and the id of the entry; None without one.
+
+    The closest one counts: of the function before that of its interface, of its very version before any other.
+    """
+    found = [(_closeness(link, wanted), link) for link in declared]
+    closeness, link = max(found, default=(0, ""), key=lambda each: each[0])
+    if not closeness:
+        return None
+    target = declared[link]
+    return link, target if "#" in link or not wanted.name else f"{target}:{wanted.name}"
 
 
 class Links:
@@ -49,16 +62,8 @@ class Links:
         return bool(self._declared)
 
     def find(self, wanted: ImportedFunction) -> tuple[str, str] | None:
-        """Returns the link that an imported function has, as declared, and the id of the entry; None without one.
-
-        The closest one counts: of the function before that of its interface, of its very version before any other.
-        """
-        found = [(_closeness(link, wanted), link) for link in self._declared]
-        closeness, link = max(found, default=(0, ""), key=lambda each: each[0])
-        if not closeness:
-            return None
-        target = self._declared[link]
-        return link, target if "#" in link or not wanted.name else f"{target}:{wanted.name}"
+        """Returns what `link_of` finds among these links."""
+        return link_of(self._declared, wanted)
 
     def check(self, imports: Iterable[ImportedInterface]) -> None:
         """Sees to it that every link has something to serve.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import weakref
 
 import wasmtime
@@ -16,11 +15,10 @@ from polycall.interop.errors import HashError, NotFoundError, PolycallError, Pre
 from polycall.interop.locks import Locks
 from polycall.interop.slow_work import told_if_slow
 from polycall.interop.source import SourceText
-from polycall.wasm_runtime.component.binary import COMPONENT_HEADER
+from polycall.wasm_runtime.binaries import assemble, is_component
 from polycall.wasm_runtime.component.core_module import read_core_module
 from polycall.wasm_runtime.component.plan import Plan
 from polycall.wasm_runtime.component.plans import Plans
-from polycall.wasm_runtime.component.writer import CORE_HEADER
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.compiler import Compiler, SharedModule
 from polycall.wasm_runtime.engine.footprint import Footprint, together
@@ -29,8 +27,6 @@ from polycall.wasm_runtime.spec import BinaryFile
 
 __all__ = ["CompiledProgram", "Programs"]
 
-_TEXT_POSITION = re.compile(r"^ *--> <anon>:(\d+):(\d+)$", re.MULTILINE)
-_SHOWN_CHARACTERS = 1_000
 _FileIdentity = tuple[int, int, int, int, int]
 
 
@@ -82,7 +78,7 @@ class Programs:
 
     def _load(self, code: BinaryFile | SourceText) -> CompiledProgram:
         if isinstance(code, SourceText):
-            binary = _assemble(code)
+            binary = assemble(code)
             return self._program(hashlib.sha256(binary).hexdigest(), binary, code.name)
         with self._locks.of(code):  # of many entries that name a file, one reads it
             return self._from_file(code)
@@ -121,7 +117,7 @@ class Programs:
             raise PreparationError(f"{name} {error.message}", hint=error.hint) from error
 
     def _made(self, digest: str, binary: bytes) -> CompiledProgram:
-        if not _is_component(binary):
+        if not is_component(binary):
             module = self._compiler.module(digest, binary)
             return CompiledProgram((module,), None, read_core_module(binary).footprint)
         plan, digests = self._plans.of(digest, binary)
@@ -138,24 +134,3 @@ def _unreadable(file: BinaryFile, error: OSError) -> PolycallError:
     if isinstance(error, FileNotFoundError):
         return NotFoundError(f"{file.name}: no such file")
     return PreparationError(f"{file.name} cannot be read: {error.strerror or error}").at("path")
-
-
-def _is_component(binary: bytes) -> bool:
-    if not binary:
-        raise PreparationError("is empty")
-    header = binary[: len(CORE_HEADER)]
-    if header not in {CORE_HEADER, COMPONENT_HEADER}:
-        raise PreparationError(f"is not WebAssembly: it begins with {header!r}")
-    return header == COMPONENT_HEADER
-
-
-def _assemble(source: SourceText) -> bytes:
-    try:
-        return bytes(wasmtime.wat2wasm(source.aligned()))
-    except wasmtime.WasmtimeError as error:
-        message = str(error)
-    # The last one is the assembler's own: what it quotes of the text stands before it, or behind a mark on its line.
-    positions = list(_TEXT_POSITION.finditer(message))
-    position = positions[-1] if positions else None
-    where = source.name if position is None else f"{source.name}:{position[1]}:{position[2]}"
-    raise PreparationError(f"{where}: {shown(message.partition(chr(10))[0].strip(), _SHOWN_CHARACTERS)}")

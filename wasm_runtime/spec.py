@@ -16,6 +16,7 @@ from polycall.interop.isolation import ISOLATIONS
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.source import SourceText
+from polycall.wasm_runtime.build_spec import BuildSpec
 from polycall.wasm_runtime.imports import check_import
 from polycall.wasm_runtime.network_spec import WasiNetworkSpec
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KINDS",
     "BinaryFile",
+    "BuildSpec",
     "CappedNetwork",
     "WasiEnvSpec",
     "WasiLimitsSpec",
@@ -173,9 +175,12 @@ class WasmFunctionSpec(_FunctionSpec):
     path: str = key("The file inside it.", non_empty=True)
     hash: str | None = key(
         '"sha256:" and the digest of the file in hexadecimal, without which it is not run; '
-        "`polycall hash --write` fills it in.",
+        "`polycall build` or `polycall hash --write` fills it in.",
         default=None,
         check=check_hash,
+    )
+    build: BuildSpec | None = key(
+        "How the file is made; `polycall build` runs it, and nothing else does.", default=None
     )
 
 

@@ -1,38 +1,40 @@
-"""``polycall call``: one call from the shell."""
+"""``polycall call``: one call from the shell, or one for each line of input."""
 
 from __future__ import annotations
 
-import base64
 import re
 import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from polycall.interop.context import Cancellation
-from polycall.interop.errors import ConversionError
-from polycall.interop.json_text import decode_json, encode_json
 from polycall.interop.values import Value
+from polycall.registry.cli.anywhere import no_such_option
+from polycall.registry.cli.arguments import given, values_of
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.limit_options import limit_options, limits_of
 from polycall.registry.cli.logs import show_guests
 from polycall.registry.cli.nothing_found import hints_for_missing
-from polycall.registry.cli.output import print_text
-from polycall.registry.cli.printable import one_line, printable, printable_json
+from polycall.registry.cli.printable import one_line
+from polycall.registry.cli.results import may_err, print_result, refuse_err
 from polycall.registry.cli.seconds import SECONDS
 from polycall.registry.cli.session import Session
 from polycall.registry.cli.stderr import say
+from polycall.registry.cli.target import Target, find_target
 from polycall.registry.cli.watch import Load, run, watch_option
+from polycall.registry.registry import Registry
 
 if TYPE_CHECKING:
+    from polycall.registry.cli.each import Each
     from polycall.registry.observers.trace import Trace
 
 __all__ = ["call"]
 
 _LIKE_AN_OPTION = re.compile(r"-(?!$|\.?\d)")
-
-_SHOWN_CHARACTERS = 60
+_ERR = 1
 
 
 class _CallCommand(click.Command):
@@ -45,8 +47,20 @@ class _CallCommand(click.Command):
         rest = super().parse_args(ctx, args)
         for argument in ctx.params["arguments"]:
             if argument in before_dashes and _LIKE_AN_OPTION.match(argument):
-                raise click.NoSuchOption(argument, ctx=ctx)
+                raise no_such_option(argument, ctx)
         return rest
+
+
+class _Call(NamedTuple):
+    """One call as the command line has it."""
+
+    arguments: tuple[str, ...]
+    as_text: bool
+    byte_files: tuple[Path, ...]
+    timeout: float | None
+    limits: dict[str, int] | None
+    as_json: bool
+    fail_on_err: bool
 
 
 @click.command(cls=_CallCommand, short_help="Call a function and print its result.")
@@ -63,11 +77,21 @@ class _CallCommand(click.Command):
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Stop the call after this time.")
 @limit_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, whatever its type.")
+@click.option("--fail-on-err/--no-fail-on-err", default=True, help="Whether the err of a WIT result is a failure.")
+@click.option("--wit", metavar="TEXT", help='The signature of a core module\'s export: "rate: func(c: string) -> u32".')
 @watch_option
 @click.option("--trace", "traced", is_flag=True, help="Then print the tree of all calls, with times, to stderr.")
-@click.pass_obj
+@click.option("--each", is_flag=True, help="Call it for each line of the files ARG, or of standard input.")
+@click.option("--lines", "form", flag_value="lines", help="With --each: a line is text.")
+@click.option("--csv", "form", flag_value="csv", help="With --each: a line is a row of CSV, the first has the names.")
+@click.option("--spread", is_flag=True, help="With --each: a line is a list of arguments, not one.")
+@click.option("-j", "--jobs", type=click.IntRange(1, 256), default=1, metavar="N", help="With --each: calls at a time.")
+@click.option("--unordered", is_flag=True, help="With --each: write results as they are ready.")
+@click.option("--keep-going", is_flag=True, help="With --each: write an error object for a line that failed.")
+@click.option("-r", "--raw", is_flag=True, help="With --each: write results of text as they are.")
+@click.pass_context
 def call(  # noqa: PLR0917  # click passes options by name
-    session: Session,
+    context: click.Context,
     target: str,
     arguments: tuple[str, ...],
     as_text: bool,
@@ -76,42 +100,106 @@ def call(  # noqa: PLR0917  # click passes options by name
     max_memory: int | None,
     max_output: int | None,
     as_json: bool,
+    fail_on_err: bool,
+    wit: str | None,
     watch: bool,
     traced: bool,
+    each: bool,
+    form: str | None,
+    spread: bool,
+    jobs: int,
+    unordered: bool,
+    keep_going: bool,
+    raw: bool,
 ) -> int:
     """Call the function ID and print its result.
 
-    Each ARG is JSON; with --string it is text. An ARG of "-" is read from standard input. Text and bytes are printed as
-    they are, tables as JSON; nothing is printed for nothing.
+    Each ARG is JSON, or text where the signature says string; with --string it is text. "-" is read from standard
+    input, @FILE from a file. Text and bytes are printed as they are, tables as JSON; nothing is printed for nothing.
+    The err of a WIT result goes to stderr, and the exit code is 1.
+
+    ID may be a file (with a slash in it, or ending in .wasm, .wat or .lua), and ARG its function: no project is needed.
+
+    With --each there is a call for each line: a line of JSON in, its one argument; a line of JSON out.
 
     \b
     Examples:
       polycall call app:add 2 3
       polycall call app:greet --string World
-      echo '{"items": []}' | polycall call app:checkout -
+      polycall call app:checkout @order.json
+      polycall call ./tax.wasm rate DE
+      polycall call app:checkout --each --jobs 4 < orders.jsonl > receipts.jsonl
     """  # noqa: D301  # what click looks for is the control character
+    session: Session = context.obj
     show_guests()
-    values: list[Value] = [_value(text, number, as_text) for number, text in enumerate(arguments, 1)]
+    limits = limits_of(max_memory, max_output)
+    called, arguments = find_target(session, target, arguments, wit=wit, watch=watch)
+    if each:
+        _refuse(context, ("as_text", "byte_files", "watch", "traced"), "cannot be with --each")
+        from polycall.registry.cli.each import Each  # noqa: PLC0415  # one call need not wait for it
+
+        how = Each(form or "json", spread, jobs, unordered, keep_going, fail_on_err, raw, timeout, limits)
+        return _each(called, arguments, how)
+    _refuse(context, ("form", "spread", "jobs", "unordered", "keep_going", "raw"), "needs --each")
+    one = _Call(arguments, as_text, byte_files, timeout, limits, as_json, fail_on_err)
+    texts = given(arguments, as_text=as_text)  # read once, however often it is called
 
     def once(load: Load) -> int:
-        given = values + [path.read_bytes() for path in byte_files]
-        trace, limits = _new_trace() if traced else None, limits_of(max_memory, max_output)
+        trace = _new_trace() if traced else None
         try:
             with load() as registry, hints_for_missing(registry):
-                cancellation = Cancellation()
-                result = interruptible(
-                    lambda: registry.call(
-                        target, *given, timeout=timeout, limits=limits, cancellation=cancellation, observer=trace
-                    ),
-                    cancellation,
-                )
-            _print(result, as_json)
+                return _call_once(registry, called, one, texts, trace)
         finally:  # a failed call is the one whose trace is wanted most
             if trace is not None:
                 _print_trace(trace)
-        return 0
 
-    return run(session, once, watch=watch)
+    return run(session, once, watch=watch) if called.is_entry else once(called.load)
+
+
+def _each(called: Target, files: tuple[str, ...], how: Each) -> int:
+    from polycall.registry.cli.each import call_each  # noqa: PLC0415  # as above
+    from polycall.registry.cli.each_input import FORMATS, Input  # noqa: PLC0415  # the same
+
+    form = FORMATS.get((how.format, how.spread))
+    if form is None:
+        raise click.UsageError("--spread needs lines of JSON or CSV")
+    lines = Input(files, form)
+    with called.load() as registry, hints_for_missing(registry):
+        return call_each(registry, called.entry_id, lines, how)
+
+
+def _refuse(context: click.Context, names: tuple[str, ...], why: str) -> None:
+    """Refuses options that mean nothing beside the others."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name not in names or context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE:
+            continue
+        flag = parameter.flag_value if isinstance(parameter, click.Option) else None
+        if isinstance(flag, str) and flag != context.params[name]:  # another value of the same parameter
+            continue
+        option = next(each for each in parameter.opts if each.startswith("--"))
+        raise click.UsageError(f"{option} {why}")
+
+
+def _call_once(registry: Registry, called: Target, one: _Call, texts: list[str | bytes], trace: Trace | None) -> int:
+    cancellation = Cancellation()
+
+    def work() -> tuple[Value, bool]:
+        started = time.monotonic()
+        function = registry.prepare(called.entry_id, timeout=one.timeout, cancellation=cancellation)
+        values = values_of(texts, function.signature, as_text=one.as_text, names=one.arguments)
+        values += [path.read_bytes() for path in one.byte_files]
+        left = None if one.timeout is None else max(0.0, one.timeout - (time.monotonic() - started))
+        result = registry.call(
+            called.entry_id, *values, timeout=left, limits=one.limits, cancellation=cancellation, observer=trace
+        )
+        return result, one.fail_on_err and may_err(function.signature)
+
+    result, fails = interruptible(work, cancellation)
+    if fails and not one.as_json:
+        refuse_err(result, called.entry_id)
+    print_result(result, one.as_json)
+    return _ERR if fails and isinstance(result, dict) and result.keys() == {"err"} else 0
 
 
 def _new_trace() -> Trace:
@@ -124,60 +212,3 @@ def _print_trace(trace: Trace) -> None:
     sys.stdout.flush()  # where both streams end on one terminal, the trace stands below the result
     for line in trace.lines():
         say(one_line(line))
-
-
-def _value(text: str, number: int, as_text: bool) -> Value:
-    data = _standard_input() if text == "-" else text.encode("utf-8", "surrogateescape")
-    try:
-        return data.decode() if as_text else decode_json(data, bounded=False)
-    except UnicodeDecodeError:
-        return data
-    except ConversionError as error:
-        cut = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
-        shown = "standard input" if text == "-" else f"'{cut}'"
-        what = error.got if error.expected == "JSON text" else f"expected {error.expected}, got {error.got}"
-        raise click.UsageError(f"argument {number} is not JSON: {one_line(shown)}: {what}{_hint(data)}") from error
-
-
-def _standard_input() -> bytes:
-    if sys.stdin is None:
-        raise click.UsageError('there is nothing to read for "-": standard input is closed')
-    return sys.stdin.buffer.read()
-
-
-def _hint(data: bytes) -> str:
-    """Returns what would mend an argument that is not JSON, where it looks as if it was never meant to be."""
-    looks_like_json = data.lstrip()[:1] in (b"{", b"[", b'"') or data.strip() in (b"NaN", b"Infinity", b"-Infinity")
-    return "" if looks_like_json else "\nwrite text as '\"text\"', or use --string"
-
-
-def _print(result: Value, as_json: bool) -> None:
-    if isinstance(result, (str, bytes)) and not as_json:
-        _print_text(result)
-    elif result is not None or as_json:
-        print_text(printable_json(encode_json(_with_base64(result), indent=2, bounded=False), sys.stdout))
-
-
-def _print_text(result: str | bytes) -> None:
-    """Prints what a guest may have chosen freely: safe on a terminal, byte for byte in a pipe and in a file."""
-    if sys.stdout.isatty():
-        print_text(printable(result if isinstance(result, str) else result.decode(errors="backslashreplace")))
-    elif isinstance(result, str):
-        print_text(result)
-    else:
-        sys.stdout.buffer.write(result)
-        sys.stdout.flush()
-
-
-def _with_base64(value: Value) -> Value:
-    """Returns a value in which bytes that are not UTF-8, which JSON has no form for, are ``{"base64": ...}``."""
-    if isinstance(value, list):
-        return [_with_base64(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _with_base64(item) for key, item in value.items()}
-    if not isinstance(value, bytes):
-        return value
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value).decode()}

@@ -10,7 +10,10 @@ from polycall.interop.errors import MOST_SHOWN, OUTCOMES, DeclarationError, Poly
 from polycall.registry.cli.printable import indented, one_line, printable
 from polycall.registry.cli.stderr import say
 
-__all__ = ["show_failure"]
+__all__ = ["ERROR", "show_failure"]
+
+ERROR = ("error:", "\x1b[31m\x1b[1m")
+"""What stands before a message, and its colour on a terminal."""
 
 _OUTPUT_NOT_WANTED = 141
 """What a shell reports of a program that SIGPIPE ended: the reader, such as `head`, has had enough."""
@@ -60,7 +63,7 @@ def _show_error(error: PolycallError) -> None:
 
 
 def _complain(message: str, hint: str | None = None) -> None:
-    say(indented(message), label=("error:", "\x1b[31m\x1b[1m"))
+    say(indented(message), label=ERROR)
     if hint:
         say(indented(hint), label=("hint:", "\x1b[36m"))
 

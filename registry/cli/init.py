@@ -4,55 +4,68 @@ from __future__ import annotations
 
 import shlex
 from contextlib import suppress
-from importlib.resources import as_file, files
 from pathlib import Path
-from shutil import copyfile
-from tempfile import TemporaryDirectory
 
 import click
 
+from polycall.interop.errors import PolycallError
+from polycall.registry.binary_hashes import index_without_hashes
 from polycall.registry.cli.output import print_text
 from polycall.registry.cli.printable import one_line, printable
+from polycall.registry.new_files import taken_names, write_new_files
+from polycall.registry.templates import LANGUAGES, function_template, needs, project_template
 
 __all__ = ["init"]
 
+_FILE = "_index.yaml"
+
 
 @click.command(short_help="Make a project that runs.")
+@click.option(
+    "-t", "--template", "language", type=click.Choice(list(LANGUAGES)), help="The language of the function in it."
+)
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-def init(directory: Path) -> None:
+def init(directory: Path, language: str | None) -> None:
     """Make a project in DIRECTORY: a Lua function, a WebAssembly component, and a function that joins them.
 
+    With --template: a function in that language, a Lua function that calls it, a test, and how it is built.
     An existing file is never overwritten.
     """
-    with as_file(files("polycall.registry") / "templates" / "project") as template:
-        sources = sorted(path for path in template.iterdir() if path.is_file())
-        taken = [path.name for path in sources if (directory / path.name).exists()]
-        if taken:
-            raise click.UsageError(f"{directory} already has {', '.join(taken)}; choose another folder")
-        _write(sources, directory)
+    files = project_template(language)
+    if language is not None:
+        entries, of_function = function_template(language)
+        files |= of_function
+        files[_FILE] += _with_folder(entries).encode()
+    taken = taken_names(directory, files)
+    if taken:
+        raise click.UsageError(f"{directory} already has {', '.join(taken)}; choose another folder")
+    write_new_files(directory, files)
+    with suppress(PolycallError):  # of files that were there before; `check` says what is wrong with them
+        _wire_editors(directory)
     here = directory.resolve() == Path.cwd()
-    enter = "" if here else f"  cd {shlex.quote(str(directory))}\n"
     place = "here" if here else f"in {one_line(str(directory))}"
-    print_text(f"Made a project {place}. Try it:\n\n{printable(enter)}  polycall list\n"
-               "  polycall call app:welcome --string World")  # fmt: skip
+    enter = [] if here else [f"cd {shlex.quote(str(directory))}"]
+    steps = "\n".join(f"  {step}" for step in [*enter, *_steps(language)])
+    print_text(f"Made a project {place}. Try it:\n\n{printable(steps)}")
 
 
-def _write(sources: list[Path], directory: Path) -> None:
-    """Writes all files or none: a failure, such as a full disk, leaves things as they were."""
-    made = [folder for folder in (directory, *directory.parents) if not folder.exists()]
-    written: list[Path] = []
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".polycall-", dir=directory) as temporary:
-            copies = [Path(copyfile(source, Path(temporary, source.name))) for source in sources]
-            for copy in copies:
-                written.append(copy.rename(directory / copy.name))
-    except BaseException as error:
-        for path in written:
-            path.unlink()
-        for folder in made:
-            with suppress(OSError):  # it could not be made, or somebody else has put something in it
-                folder.rmdir()
-        if isinstance(error, OSError):  # the name of a temporary file would only puzzle
-            raise OSError(error.errno, error.strerror, str(directory)) from error
-        raise
+def _wire_editors(directory: Path) -> None:
+    from polycall.registry.stubs.editor_files import write_editor_files  # noqa: PLC0415  # loads the engine
+    from polycall.registry.stubs.typed_entries import typed_entries  # noqa: PLC0415  # the same
+
+    index = index_without_hashes(directory)
+    write_editor_files(index.root, typed_entries(index))
+
+
+def _with_folder(entries: str) -> str:
+    folder = "- name: build\n  kind: fs.directory\n  directory: build\n  auto_init: true\n\n"
+    lines = (folder if "\n  fs: build\n" in entries else "") + entries
+    return "\n" + "".join(f"  {line}".rstrip() + "\n" for line in lines.splitlines())
+
+
+def _steps(language: str | None) -> list[str]:
+    if language is None:
+        return ["polycall list", "polycall call app:welcome --string World"]
+    needed = needs(language)
+    build = [] if needed is None else [f"polycall build                  # needs {needed}"]
+    return [*build, "polycall test", "polycall call app:page --string 'Hello, World!'"]

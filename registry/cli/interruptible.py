@@ -19,12 +19,15 @@ _SECONDS_BETWEEN_LOOKS = 0.1
 """How often the main thread looks up: Python reacts to a signal in this one alone, wherever the system delivers it."""
 
 
-def interruptible(work: Callable[[], T], cancellation: Cancellation | None = None) -> T:
+def interruptible(
+    work: Callable[[], T], cancellation: Cancellation | None = None, tick: Callable[[], object] = lambda: None
+) -> T:
     """Runs `work` on a thread: the main one must be free for Ctrl-C, which Python cannot deliver inside an engine.
 
     Args:
         work: What to do; its error is raised here.
         cancellation: What ends the work after Ctrl-C; without one, the process ends without waiting for it.
+        tick: Called in the main thread, ten times a second.
     """
     results: list[T] = []
     failures: list[BaseException] = []
@@ -43,7 +46,7 @@ def interruptible(work: Callable[[], T], cancellation: Cancellation | None = Non
     try:
         thread.start()  # in here, because it waits as well: the work may have begun when Ctrl-C comes
         while not done.wait(_SECONDS_BETWEEN_LOOKS):
-            pass
+            tick()
     except KeyboardInterrupt:
         if cancellation is not None:
             cancellation.cancel()

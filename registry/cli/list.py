@@ -10,7 +10,7 @@ from polycall.registry.cli.session import Session
 from polycall.registry.cli.watch import Load, run, watch_option
 from polycall.registry.entries.entry import Entry
 
-__all__ = ["list_entries"]
+__all__ = ["comment_of", "list_entries", "print_entries"]
 
 
 @click.command("list", short_help="List the entries of the project.")
@@ -25,7 +25,7 @@ def list_entries(session: Session, namespace: str | None, kind: str | None, as_j
     def once(load: Load) -> int:
         with load() as registry:
             entries = registry.find(namespace=namespace, kind=kind)
-            _show(entries, as_json)
+            print_entries(entries, as_json=as_json)
             if not entries:
                 say_nothing_found(registry, namespace, kind)
         return 0
@@ -33,11 +33,12 @@ def list_entries(session: Session, namespace: str | None, kind: str | None, as_j
     return run(session, once, watch=watch)
 
 
-def _show(entries: list[Entry], as_json: bool) -> None:
+def print_entries(entries: list[Entry], *, as_json: bool = False) -> None:
+    """Prints ids, kinds and comments."""
     if as_json:
         print_json([_row(entry) for entry in entries])
         return
-    rows = [(str(entry.id), entry.kind, _comment(entry)) for entry in entries]
+    rows = [(str(entry.id), entry.kind, comment_of(entry)) for entry in entries]
     print_table(("id", "kind", "comment"), rows, {entry.kind: _style(entry.kind) for entry in entries})
 
 
@@ -46,9 +47,10 @@ def _style(kind: str) -> str:
 
 
 def _row(entry: Entry) -> dict[str, str]:
-    return {"id": str(entry.id), "kind": entry.kind, "comment": _comment(entry), "file": str(entry.location)}
+    return {"id": str(entry.id), "kind": entry.kind, "comment": comment_of(entry), "file": str(entry.location)}
 
 
-def _comment(entry: Entry) -> str:
+def comment_of(entry: Entry) -> str:
+    """Returns what an entry says of itself, in one line."""
     text = next((entry.meta[name] for name in ("comment", "description", "title") if entry.meta.get(name)), "")
     return " ".join(str(text).split())

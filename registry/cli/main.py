@@ -13,6 +13,7 @@ import click
 
 from polycall.interop.ids import suggestion
 from polycall.interop.isolation import ISOLATIONS
+from polycall.registry.cli.anywhere import taken_anywhere
 from polycall.registry.cli.failures import show_failure
 from polycall.registry.cli.logs import configure_logging
 from polycall.registry.cli.printable import printable
@@ -26,6 +27,8 @@ _CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width":
 
 _COMMANDS: Mapping[str, str] = MappingProxyType(
     {
+        "add": "add",
+        "build": "build",
         "cache": "cache",
         "call": "call",
         "check": "check",
@@ -36,8 +39,11 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
         "list": "list_entries",
         "run": "run_command",
         "schema": "schema",
+        "shell": "shell",
         "show": "show",
+        "stubs": "stubs",
         "test": "run_tests",
+        "wit": "wit",
     }
 )
 """Each command, which is also the name of its module here, and what it is called there."""
@@ -56,6 +62,7 @@ class _Commands(click.Group):
             return None
         module = importlib.import_module(f"polycall.registry.cli.{cmd_name}")
         command: click.Command = getattr(module, _COMMANDS[cmd_name])
+        taken_anywhere(command, self)
         if ctx.resilient_parsing:  # a shell asks what could be typed
             from polycall.registry.cli.completion import offer_entry_ids  # noqa: PLC0415  # nothing else needs it
 
@@ -102,7 +109,10 @@ class _Commands(click.Group):
 @click.option("--debug", is_flag=True, help="Show Python tracebacks of errors.")
 @click.pass_context
 def commands(context: click.Context, project: Path | None, isolation: str | None, verbose: int, debug: bool) -> None:
-    """Call functions written in Lua or compiled to WebAssembly, and let them call each other."""
+    """Call functions written in Lua or compiled to WebAssembly, and let them call each other.
+
+    These options may stand behind the command as well.
+    """
     configure_logging(verbose)
     begin: Callable[[], None] = context.obj
     context.obj = Session(project, debug, isolation)

@@ -15,6 +15,10 @@ from polycall.registry.cli.printable import encodable, one_line, printable_json
 
 __all__ = ["Styles", "print_json", "print_line", "print_table", "print_text"]
 
+_GAP = 2
+_NARROWEST = 12
+"""Columns that are left for the last cell of a row at least, where a table is drawn."""
+
 Styles = Mapping[str, str]
 """Text to the style it is shown in, as rich names styles."""
 
@@ -64,12 +68,20 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], styles: S
     from rich.table import Table  # noqa: PLC0415  # see the module
     from rich.text import Text  # noqa: PLC0415  # see the module
 
+    console = Console(highlight=False)
+    styled = [[Text(cell, (styles or {}).get(cell, "")) for cell in row] for row in shown]
+    *whole, _ = (max(map(len, column)) for column in zip(headers, *shown, strict=True))
+    if console.width - sum(whole) - _GAP * len(whole) < _NARROWEST:
+        # Nothing is broken in two, for an id or a hash is there to be copied: the terminal goes on in the next line.
+        for texts in styled:
+            console.print(Text("  ").join(texts), soft_wrap=True)
+        return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for header in headers:
-        table.add_column(header, overflow="fold")  # nothing is cut off: a hash is there to be copied
-    for row in shown:
-        table.add_row(*(Text(cell, (styles or {}).get(cell, "")) for cell in row))
-    Console(highlight=False).print(table)
+    for number, header in enumerate(headers, 1):
+        table.add_column(header, overflow="fold", no_wrap=number < len(headers))
+    for texts in styled:
+        table.add_row(*texts)
+    console.print(table)
 
 
 def _shown(text: str) -> str:

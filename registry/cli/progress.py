@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from polycall.registry.cli.printable import encodable, one_line
 
-__all__ = ["progress"]
+__all__ = ["Shown", "progress", "rate"]
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
     Yields:
         What to call with the name of the thing that begins.
     """
-    if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
+    if not _is_shown():
         yield lambda _name: None
         return
     from rich.console import Console  # noqa: PLC0415  # see registry.cli.output
@@ -39,3 +41,30 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
             begun += 1
 
         yield begin
+
+
+Shown = tuple[str, int, str] | None
+"""What stands before the number of lines, the number, and what stands behind their rate; None for nothing any more."""
+
+
+def rate() -> Callable[[Shown], None]:
+    """Returns what shows how many lines are done, and how fast; nothing where the results are on the same terminal."""
+    if not _is_shown() or sys.stdout.isatty():
+        return lambda _shown: None
+    started = time.monotonic()
+
+    def show(shown: Shown) -> None:
+        text = ""
+        if shown is not None:
+            before, lines, after = shown
+            text = f"{before}{lines:,} lines  {lines / max(0.1, time.monotonic() - started):,.0f}/s{after}"
+        # The cursor stays in front: what a guest prints meanwhile begins a line.
+        columns = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r{text[:columns]}\x1b[K\r")
+        sys.stderr.flush()
+
+    return show
+
+
+def _is_shown() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR")

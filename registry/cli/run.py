@@ -12,12 +12,14 @@ import click
 
 from polycall.interop.context import Cancellation
 from polycall.interop.network_rules import check_rule
+from polycall.registry.cli.anywhere import no_such_option
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.limit_options import limit_options, limits_of
 from polycall.registry.cli.logs import show_guests
 from polycall.registry.cli.nothing_found import hints_for_missing
 from polycall.registry.cli.seconds import SECONDS
 from polycall.registry.cli.session import Session
+from polycall.registry.cli.target import is_file
 
 if TYPE_CHECKING:
     from polycall.registry.standalone import Mount
@@ -89,7 +91,9 @@ def run_command(  # noqa: PLR0917  # click passes options by name
     show_guests()
     given = list(arguments[1:] if arguments[:1] == ("--",) else arguments)
     cancellation, limits = Cancellation(), limits_of(max_memory, max_output)
-    if _is_file(target):
+    if target.startswith("-"):
+        raise no_such_option(target, click.get_current_context())
+    if is_file(target):
         return _run_file(Path(target), given, folders, variables, rules, timeout, limits, cancellation)
     if folders or rules:
         raise click.UsageError(f"{' and '.join(_OF_FILES)} are for files; an entry has what it declares")
@@ -121,10 +125,6 @@ def _run_file(  # noqa: PLR0917  # as above
         ),
         cancellation,
     )
-
-
-def _is_file(target: str) -> bool:
-    return os.sep in target or target.endswith((".wasm", ".wat"))
 
 
 def _mount(text: str) -> Mount:

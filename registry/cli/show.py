@@ -13,8 +13,9 @@ from polycall.registry.cli.nothing_found import hints_for_missing
 from polycall.registry.cli.output import print_json, print_line
 from polycall.registry.cli.printable import one_line
 from polycall.registry.cli.session import Session
+from polycall.registry.registry import Registry
 
-__all__ = ["show"]
+__all__ = ["show", "show_entry"]
 
 _NOT_SHOWN: tuple[Any, ...] = (None, [], {}, "")
 
@@ -29,10 +30,18 @@ def show(session: Session, entry_id: str, as_json: bool) -> None:
     A Lua entry is started for it: what stands outside its functions runs.
     """
     with session.load() as registry, hints_for_missing(registry):
-        entry = registry.get(entry_id)
-        called = registry.callable(entry_id)
-        function = interruptible(lambda: registry.prepare(entry_id)) if called else None
-        description = describe(entry, function, registry.root)
+        show_entry(registry, entry_id, as_json=as_json)
+
+
+def show_entry(registry: Registry, entry_id: str, *, as_json: bool = False) -> None:
+    """Prints all that is known of an entry.
+
+    Raises:
+        PolycallError: It is not there, or cannot be prepared.
+    """
+    entry = registry.get(entry_id)
+    function = interruptible(lambda: registry.prepare(entry_id)) if registry.callable(entry_id) else None
+    description = describe(entry, function, registry.root)
     if as_json:
         print_json(description)
         return

@@ -16,6 +16,7 @@ from polycall.registry.cli.progress import progress
 from polycall.registry.cli.seconds import SECONDS
 from polycall.registry.cli.session import Session
 from polycall.registry.cli.stderr import say
+from polycall.registry.cli.watch import Load, run, watch_option
 from polycall.registry.guest_tests import GuestTest, GuestTestOutcome, find_tests, run_test
 from polycall.registry.junit import junit_xml
 from polycall.registry.registry import Registry
@@ -35,6 +36,7 @@ _FOUND_NO_TESTS = 5
     "--junit", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write JUnit XML to this file."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@watch_option
 @click.pass_obj
 def run_tests(  # noqa: PLR0917  # click passes options by name
     session: Session,
@@ -43,15 +45,31 @@ def run_tests(  # noqa: PLR0917  # click passes options by name
     fail_fast: bool,
     junit: Path | None,
     as_json: bool,
+    watch: bool,
 ) -> int:
     """Run the entries with "type: test" in their meta, in the order of meta.suite, meta.order and id.
 
     A test fails if it raises, returns an error or returns false. FILTER is an id, a suite, or a pattern such as
     "app.*" of one of them. The exit code is 0, 1 if a test failed, 5 if there are no tests.
     """
-    with session.load() as registry:
-        tests = find_tests(registry, filters)
-        outcomes = _run(registry, tests, timeout, fail_fast)
+
+    def once(load: Load) -> int:
+        with load() as registry:
+            tests = find_tests(registry, filters)
+            outcomes = _run(registry, tests, timeout, fail_fast)
+        return _tell(tests, outcomes, filters, junit, as_json)
+
+    return run(session, once, watch=watch)
+
+
+def _tell(
+    tests: list[GuestTest],
+    outcomes: list[GuestTestOutcome],
+    filters: tuple[str, ...],
+    junit: Path | None,
+    as_json: bool,
+) -> int:
+    """Reports the outcomes; returns the exit code."""
     if junit is not None:
         junit.write_bytes(junit_xml(outcomes))
     if as_json:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 
 import click
 
-from polycall.interop.errors import PolycallError
+from polycall.interop.errors import DeclarationError, PolycallError, PreparationError
 from polycall.registry.cli.failures import show_failure
 from polycall.registry.cli.printable import one_line
 from polycall.registry.cli.session import Session
@@ -27,11 +28,18 @@ _TICK_MS = 100
 
 _FILES_SHOWN = 3
 
-watch_option = click.option("--watch", is_flag=True, help="Run again after each change of a file; Ctrl-C ends it.")
+_MOST_BUILDS_IN_A_ROW = 3
+"""How often what was built may be due again at once: a command that changes what it reads must not run for ever."""
+
+watch_option = click.option(
+    "--watch", is_flag=True, help="Build and run again after each change of a file; Ctrl-C ends it."
+)
 
 
 def run(session: Session, command: Callable[[Load], int], *, watch: bool) -> int:
     """Runs a command once or, with `watch`, again after each change of a file of the project until Ctrl-C.
+
+    With `watch`, what is due of the project's builds runs before it.
 
     Args:
         session: What the options before the command say.
@@ -50,8 +58,10 @@ def run(session: Session, command: Callable[[Load], int], *, watch: bool) -> int
     root = project_folder(session.project)
     with closing(_changes(root)) as changes, closing(_Reloading(session)) as registry:
         next(changes)  # from here on no change is missed
+        first = True
         while True:
-            _run_once(lambda: command(registry.load), session.debug)
+            _run_once(partial(_build_and_run, session, partial(command, registry.load), changes, first), session.debug)
+            first = False
             try:
                 say(f"watching {one_line(str(root))}, Ctrl-C ends")
                 changed = next(filter(None, changes))
@@ -77,6 +87,24 @@ class _Reloading:
     def close(self) -> None:
         if self._registry is not None:
             self._registry.close()
+
+
+def _build_and_run(session: Session, command: Callable[[], int], changes: Generator[list[str]], first: bool) -> int:
+    from polycall.registry.cli.build import bring_up_to_date  # noqa: PLC0415  # only a watch builds
+
+    for _ in range(_MOST_BUILDS_IN_A_ROW):
+        try:
+            report = bring_up_to_date(session, first=first)
+        except DeclarationError:  # which the command tells in its own way
+            break
+        failed = [each.build.name for each in report.built if each.failure is not None]
+        if failed:
+            raise PreparationError(f"{'; '.join(failed)} could not be built")
+        if not report.built and not report.files:
+            break
+        first = False
+        next(changes)  # our own, and what else is there by now: the command loads after it
+    return command()
 
 
 def _run_once(command: Callable[[], int], debug: bool) -> None:

@@ -23,7 +23,7 @@ from polycall.registry.dispatch.threads import THREADS, Threads
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
 
-__all__ = ["AsyncCalls", "owner_thread"]
+__all__ = ["AsyncCalls", "awaited_elsewhere", "owner_thread"]
 
 _PLACES = 64
 """Calls from outside that run at a time, without those that wait."""
@@ -37,6 +37,13 @@ _awaited: contextvars.ContextVar[bool] = contextvars.ContextVar("polycall_awaite
 def owner_thread() -> int:
     """Returns the thread that has what a call here returns; 0 if that is whoever awaits it, in another thread."""
     return 0 if _awaited.get() else threading.get_ident()
+
+
+def awaited_elsewhere() -> contextvars.Context:
+    """Returns a copy of the context here, for calls whose results go to another thread; see `owner_thread`."""
+    variables = contextvars.copy_context()
+    variables.run(_awaited.set, True)
+    return variables
 
 
 class AsyncCalls:
@@ -79,7 +86,7 @@ class AsyncCalls:
         import asyncio  # noqa: PLC0415  # a command that only lists must not pay for it
 
         loop = asyncio.get_running_loop()
-        submitted = _Work(contextvars.copy_context(), work, loop)
+        submitted = _Work(awaited_elsewhere(), work, loop)
         self._submit(target, submitted)
         timer = None
         if deadline is not None:  # a timer costs a fraction of what `asyncio.wait` does
@@ -95,7 +102,6 @@ class AsyncCalls:
                 timer.cancel()
 
     def _submit(self, target: str, work: _Work) -> None:
-        work.variables.run(_awaited.set, True)
         with self._lock:
             if self._closed:
                 raise PoolClosedError("the registry is closed", entry_id=cut(target))

@@ -293,6 +293,13 @@ class Dispatcher:
         if kind in FUNCTION_KINDS:
             yield Frame(target, FUNCTION_KINDS[kind])
 
+    def prepared(self, target: str, deadline: float | None, cancellation: Cancellation | None) -> Function:
+        """Returns the function of an entry, as its first call would prepare it; see `route`."""
+        route = self._routes.get(target)
+        if route is None:
+            route = self._first_route(CallContext(target, "", None, deadline, cancellation))
+        return route.function
+
     def route(self, target: str, call: CallContext | None = None) -> Route:
         """Returns the route of an entry, preparing it if need be.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 
-from polycall.interop.errors import PreparationError
+from polycall.interop.confined import ConfinedFolder
+from polycall.interop.errors import NotFoundError, PreparationError
 from polycall.interop.source import SourceText
 from polycall.registry.entries.entry import Entry
 from polycall.registry.services.filesystems import FileSystems
@@ -12,6 +13,8 @@ from polycall.wasm_runtime.imports import group_of_spelling
 from polycall.wasm_runtime.spec import BinaryFile, WasmFunctionSpec, WasmProgram, WatFunctionSpec
 
 __all__ = ["wasm_program"]
+
+_BUILD = "polycall build makes it"
 
 
 def wasm_program(entry: Entry, file_systems: FileSystems) -> WasmProgram:
@@ -26,9 +29,9 @@ def wasm_program(entry: Entry, file_systems: FileSystems) -> WasmProgram:
             raise PreparationError(
                 "it declares no hash of its binary, so it is not run",
                 entry_id=str(entry.id),
-                hint=f"polycall hash --write {entry.id} writes it",
+                hint=f"polycall hash --write {entry.id} writes it" if spec.build is None else _BUILD,
             ).at("hash")
-        folder = file_systems.locate(spec.fs, spec.path)
+        folder = _located(spec, file_systems)
         name = f"{spec.fs}/{spec.path.lstrip('/')}"
         path = posixpath.join(folder.inside, spec.path.lstrip("/"))
         code: BinaryFile | SourceText = BinaryFile(folder.folder, path, name, spec.hash)
@@ -47,3 +50,12 @@ def wasm_program(entry: Entry, file_systems: FileSystems) -> WasmProgram:
         links=spec.links,
         wasi=spec.wasi,
     )
+
+
+def _located(spec: WasmFunctionSpec, file_systems: FileSystems) -> ConfinedFolder:
+    try:
+        return file_systems.locate(spec.fs, spec.path)
+    except NotFoundError as error:
+        if spec.build is not None:
+            error.hint = _BUILD
+        raise

@@ -174,7 +174,7 @@ class Index:
     def _hint(self, entry_id: EntryId | str) -> str | None:
         text = str(entry_id)
         name = text.rpartition(":")[2]
-        namesakes = [str(known) for known in self.by_id if known.name == name]
+        namesakes = sorted(str(known) for known in self.by_id if known.name == name)
         if namesakes and ":" not in text:
             return f"write the namespace as well: {' or '.join(namesakes[:3])}"
         return accent_twin(text, map(str, self.by_id)) or suggestion(text, map(str, self.by_id))

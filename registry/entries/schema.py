@@ -28,7 +28,7 @@ from polycall.registry.entries.kinds import (
     tolerated_keys,
 )
 
-__all__ = ["entry_file_schema"]
+__all__ = ["entry_file_schema", "settings_schema"]
 
 Schema = dict[str, Any]
 
@@ -52,6 +52,7 @@ def entry_file_schema() -> Schema:
     single: Schema = {"required": ["name", "kind"], **_by_kind(also=_SINGLE_FILE)}
     return {
         "$schema": _DIALECT,
+        "$id": "urn:polycall:schema:entries",
         "title": "polycall entry file",
         "type": "object",
         "required": ["namespace"],
@@ -68,6 +69,14 @@ def entry_file_schema() -> Schema:
         "else": single,
         "$defs": {"entry": _by_kind(), **{kind: _record(spec, closed=False) for kind, spec in SPECS.items()}},
     }
+
+
+def settings_schema() -> Schema:
+    """Returns the schema of ``polycall.yaml``."""
+    from polycall.registry.entries.settings import Settings  # noqa: PLC0415  # the schema of entries needs none of it
+
+    head = {"$schema": _DIALECT, "$id": "urn:polycall:schema:project", "title": "polycall.yaml"}
+    return {**head, **_record(Settings), "type": ["object", "null"]}
 
 
 def _list_properties() -> Schema:

@@ -81,10 +81,10 @@ def test_a_reader_that_has_had_enough_ends_the_command_quietly(project: Path) ->
 def test_a_fault_asks_to_be_reported(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise LookupError("oh")
 
-    monkeypatch.setattr(list_command, "_show", fail)
+    monkeypatch.setattr(list_command, "print_entries", fail)
     code, _, err = run(capsys, "-C", str(project), "list")
     assert code == 70
     assert err == "error: internal error: LookupError: oh\nhint: this is a fault of polycall; please report it\n"
@@ -159,13 +159,12 @@ def test_init_quotes_names_and_leaves_nothing_behind_when_it_fails(
     assert "cd 'a b'" in shell(tmp_path, "polycall init 'a b'").stdout
     assert "cd " not in shell(tmp_path, "mkdir here; cd here; polycall init .").stdout
 
-    def full(_: Path, target: Path) -> Path:
+    def full(target: Path, content: bytes) -> None:
+        target.write_bytes(content[:1])
         if target.name == "welcome.lua":
             raise OSError(28, "No space left on device", str(target))
-        target.write_text("")
-        return target
 
-    monkeypatch.setattr("polycall.registry.cli.init.copyfile", full)
+    monkeypatch.setattr("polycall.registry.new_files._write", full)
     code, _, err = run(capsys, "init", str(tmp_path / "deep" / "er"))
     assert (code, err) == (74, f"error: {tmp_path / 'deep' / 'er'}: No space left on device\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a b", "here"]

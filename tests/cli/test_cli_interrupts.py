@@ -41,7 +41,7 @@ class Interrupting:
         if name == MODULE:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupting())
-sys.argv[:] = ["polycall", "call", "app:forever"]
+sys.argv[:] = ["polycall", *ARGUMENTS]
 for name in [name for name in sys.modules if name == MODULE]:
     del sys.modules[name]
 from polycall.__main__ import main
@@ -49,12 +49,29 @@ main()
 """
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_no_moment_of_a_start_shows_a_traceback(tmp_path: Path, module: str) -> None:
+def script(module: str, *arguments: str) -> str:
+    return SCRIPT.replace("MODULE", repr(module)).replace("ARGUMENTS", repr(arguments))
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        *((module, ("call", "app:forever")) for module in MODULES),
+        ("polycall.registry.cli.each", ("call", "app:forever", "--each")),
+        ("csv", ("call", "app:forever", "--each")),
+        ("polycall.registry.dispatch.bulk", ("call", "app:forever", "--each", "--jobs", "2")),
+        ("polycall.lua_runtime.kernel", ("call", "app:forever", "--each", "--jobs", "2")),
+        ("polycall.registry.file_functions", ("call", "./forever.lua", "f")),
+        ("lupa.lua54", ("call", "./forever.lua", "f")),
+        ("polycall.registry.cli.shell_line", ("shell",)),
+    ],
+)
+def test_no_moment_of_a_start_shows_a_traceback(tmp_path: Path, module: str, arguments: tuple[str, ...]) -> None:
     write_project(tmp_path, index=INDEX)
+    (tmp_path / "forever.lua").write_text("return { f = function() while true do end end }", "utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.replace("MODULE", repr(module))],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+        [sys.executable, "-c", script(module, *arguments)],
+        cwd=tmp_path, input="1\napp:forever", capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 130
     assert done.stderr in ("", "interrupted\n")
@@ -62,9 +79,8 @@ def test_no_moment_of_a_start_shows_a_traceback(tmp_path: Path, module: str) -> 
 
 def test_a_start_that_ignores_ctrl_c_goes_on_ignoring_it(tmp_path: Path) -> None:
     write_project(tmp_path, index=INDEX.replace("while true do end", "return 1"))
-    ignoring = SCRIPT.replace("MODULE", "'click'").replace(
-        "class", "signal.signal(signal.SIGINT, signal.SIG_IGN)\nclass"
-    )
+    ignore = "signal.signal(signal.SIGINT, signal.SIG_IGN)\nclass"
+    ignoring = script("click", "call", "app:forever").replace("class", ignore)
     done = subprocess.run([sys.executable, "-c", ignoring], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "1\n")
 

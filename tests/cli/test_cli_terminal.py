@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from commands import on_a_terminal
+from commands import Talk, on_a_terminal
 from projects import write_project
 
 INDEX = """
@@ -35,6 +37,52 @@ def test_a_terminal_gets_colours(project: Path, command: str) -> None:
 def test_nothing_is_cut_off_where_the_terminal_is_narrow(project: Path) -> None:
     shown = on_a_terminal(project, "list", environment={"COLUMNS": "20"})
     assert "…" not in shown
+
+
+@pytest.mark.parametrize("command", ["list", "test", "show"])
+def test_an_id_is_never_broken_however_narrow_the_terminal_is(tmp_path: Path, command: str) -> None:
+    entry_id = "app.of.some.depth:a-function-with-a-long-name"
+    source = "return { f = function() return true end }"
+    entry = {"name": entry_id.partition(":")[2], "kind": "function.lua", "method": "f", "source": source}
+    index = {"namespace": "app.of.some.depth", "entries": [entry | {"meta": {"type": "test", "comment": "a " * 50}}]}
+    write_project(tmp_path, index=json.dumps(index))
+    arguments = [command, entry_id] if command == "show" else [command]
+    assert entry_id in on_a_terminal(tmp_path, *arguments, environment={"COLUMNS": "40"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "begun"),
+    [
+        (["call", "app:forever"], "", "spinning"),
+        (["call", "app:forever", "--each", "--jobs", "2"], "1\r", "spinning"),
+        (["-v", "test"], "", "spinning"),
+        (["-v", "check"], "", "starting"),
+        (["-v", "show", "app:slow-to-start"], "", "starting"),
+        (["call", "./forever.lua", "f"], "", "spinning"),
+    ],
+)
+def test_ctrl_c_at_a_terminal_ends_a_command_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], typed: str, begun: str
+) -> None:
+    forever = "return { f = function() print('spinning') while true do end end }"
+    start = "print('starting') while true do end return {}"
+    of_lua = {"kind": "function.lua", "method": "f"}
+    entries = [
+        {"name": "forever", "meta": {"type": "test"}, "source": forever, **of_lua},
+        {"name": "slow-to-start", "source": start, **of_lua},
+    ]
+    write_project(tmp_path, index=json.dumps({"namespace": "app", "entries": entries}))
+    (tmp_path / "forever.lua").write_text(forever, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    talk = Talk(tmp_path, *arguments, environment={})
+    talk.type(typed)
+    talk.until(begun)
+    talk.type("\x03")
+    started = time.monotonic()
+    assert talk.ended() == 130
+    assert time.monotonic() - started < 5
+    assert "interrupted" in talk.shown
+    assert "Traceback" not in talk.shown
 
 
 @pytest.mark.parametrize("command", ["list", "doctor"])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +10,7 @@ import pytest
 
 from polycall.registry.cli.main import main
 from projects import write_project
+from watched import Watch
 
 INDEX = """
 namespace: app
@@ -21,43 +19,6 @@ entries:
   - {name: count, kind: function.lua, source: file://count.lua, method: count}
   - {name: spin, kind: function.lua, source: file://spin.lua, method: spin}
 """
-
-
-class Watch:
-    """A running `polycall` with both outputs in one pipe, in the order in which they are written."""
-
-    def __init__(self, project: Path, *arguments: str) -> None:
-        self.project = project
-        command = [sys.executable, "-u", "-m", "polycall", "-C", str(project), *arguments]
-        environment = {**os.environ, "NO_COLOR": "1"}
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True
-        )
-
-    def until(self, end: str) -> list[str]:
-        """Returns the lines up to the next one that begins with `end`."""
-        assert self.process.stdout is not None
-        lines: list[str] = []
-        for line in self.process.stdout:
-            if line.startswith(end):
-                return lines
-            lines.append(line.rstrip("\n"))
-        raise AssertionError(f"the watch ended: {lines}")
-
-    def run(self) -> list[str]:
-        """Returns what the next run prints; a file may be seen to change twice, so earlier runs may have been empty."""
-        return self.until("watching ")
-
-    def rewrite(self, name: str, old: str, new: str) -> None:
-        file = self.project / name
-        text = file.read_text()
-        assert old in text
-        (self.project / ".new").write_text(text.replace(old, new))
-        (self.project / ".new").replace(file)
-
-    def interrupt(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(30)
 
 
 @pytest.fixture
@@ -76,8 +37,7 @@ def watches() -> Iterator[list[Watch]]:
     started: list[Watch] = []
     yield started
     for watch in started:
-        watch.process.kill()
-        watch.process.communicate()
+        watch.kill()
 
 
 def test_a_call_runs_again_with_the_new_code_and_waits_on_while_the_project_is_broken(
@@ -156,6 +116,8 @@ def test_check_and_list_watch_as_well(project: Path, watches: list[Watch]) -> No
     (project / "lib.yaml").write_text("namespace: app.more\nname: lib\nkind: library.lua\nsource: return 1\n")
     assert check.run()[-1] == "1 error, 0 warnings"
     assert listing.run()[-1] == "app.more:lib  library.lua"
+    check.rewrite("_index.yaml", "method: greet", "metod: greet")
+    assert check.run()[-1] == "2 errors, 0 warnings"
 
 
 def test_an_argument_from_standard_input_is_read_once(project: Path, watches: list[Watch]) -> None:

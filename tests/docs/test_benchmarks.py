@@ -27,7 +27,7 @@ def test_all_benchmarks_run_and_save_their_table_values_and_picture(tmp_path: Pa
     assert "old\n" not in readme
     saved = json.loads((tmp_path / "benchmarks" / "results.json").read_text(encoding="utf-8"))
     assert all(row["name"] in text and min(row["seconds"]) > 0 for rows in saved["groups"].values() for row in rows)
-    assert len(saved["aims"]) == 35
+    assert len(saved["aims"]) == 38
     assert (tmp_path / "docs" / "benchmarks.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -8,6 +8,9 @@ Each document gets an empty folder of its own, in which its blocks run in order:
 - ``python``: runs; all such blocks of a document share their names. ``pycon`` is checked as a doctest.
 - ``text`` is for the eye: diagrams and forms, nothing that could be run.
 
+A ``console`` block with ``needs=toolchain`` (or ``rust``) runs compilers: only with the option ``--toolchains``.
+Without it the page ends there, for what follows uses what was built; what the block says is the record of the last run.
+
 Documents about Lua run a second time with its guests in the sandbox; with ``--lua all``, all that have such guests, but
 those that are about what the second run changes.
 """
@@ -26,6 +29,9 @@ from typing import Any, NamedTuple
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+TOOLS = REPOSITORY / ".guests-tools"
+RUST = Path("/usr/lib/rustlib/wasm32-unknown-unknown")  # Debian's: no registry that tests may use has it otherwise
+TOOLCHAINS = ("toolchain", "rust") if RUST.exists() else ("toolchain",)
 DOCUMENTS = [
     REPOSITORY / "README.md",
     REPOSITORY / "CONTRIBUTING.md",
@@ -63,8 +69,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("document", documents.values(), ids=documents)
 
 
-def test_every_block_of_the_document_does_what_it_says(document: Path, tmp_path: Path) -> None:
-    _run_all(document, tmp_path)
+def test_every_block_of_the_document_does_what_it_says(
+    document: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    _run_all(document, tmp_path, request)
 
 
 @pytest.fixture
@@ -79,17 +87,22 @@ def sandboxed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "write_text", written)
 
 
-def test_every_block_does_what_it_says_in_the_sandbox(document: Path, tmp_path: Path, sandboxed: None) -> None:
-    _run_all(document, tmp_path)
+def test_every_block_does_what_it_says_in_the_sandbox(
+    document: Path, tmp_path: Path, sandboxed: None, request: pytest.FixtureRequest
+) -> None:
+    _run_all(document, tmp_path, request)
 
 
-def _run_all(document: Path, tmp_path: Path) -> None:
+def _run_all(document: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     text = document.read_text(encoding="utf-8")
     found = list(blocks(text))
     assert 2 * len(found) == len(_ANY_FENCE.findall(text)), "a fence has no language, or is not closed"
     names: dict[str, Any] = {}
     home = document.parent if document.parent.parent.name == "examples" else tmp_path
+    there = {None, *(TOOLCHAINS if request.config.getoption("toolchains") else ())}
     for block in found:
+        if block.options.get("needs") not in there:
+            break
         place = REPOSITORY if block.options.get("in") == "repository" else home
         _run(block, place, names, f"{document.name}:{block.line}")
 
@@ -120,7 +133,8 @@ def _run_console(block: Block, place: Path, where: str) -> None:
             assert script in (REPOSITORY / ".ci" / "run").read_text(), f"{where}: CI runs {script}, not this test"
             continue
         result = subprocess.run(
-            ["sh", "-c", script], cwd=place, env=_environment(), text=True, check=False, timeout=120,
+            ["sh", "-c", script], cwd=place, env=_environment(toolchains="needs" in block.options), text=True,
+            check=False, timeout=600 if "needs" in block.options else 120,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if "output" in block.options:
@@ -130,9 +144,12 @@ def _run_console(block: Block, place: Path, where: str) -> None:
         assert checker.check_output(expected.rstrip() + "\n", result.stdout.rstrip() + "\n", doctest.ELLIPSIS), message
 
 
-def _environment() -> dict[str, str]:
-    tools = str(Path(sys.executable).parent)
-    return {**os.environ, "PATH": tools + os.pathsep + os.environ["PATH"], "NO_COLOR": "1"}
+def _environment(*, toolchains: bool = False) -> dict[str, str]:
+    ours = [Path(sys.executable).parent]
+    if toolchains:  # their Python has zig; of Rust, Debian's has what compiles to WebAssembly
+        ours = [TOOLS / "venv" / "bin", TOOLS / "node_modules" / ".bin", Path("/usr/bin"), *ours]
+    path = os.pathsep.join([*map(str, ours), os.environ["PATH"]])
+    return {**os.environ, "PATH": path, "NO_COLOR": "1", "ZIG_GLOBAL_CACHE_DIR": str(TOOLS / "zig-cache")}
 
 
 def _run_doctest(block: Block, place: Path, names: dict[str, Any], where: str) -> None:

@@ -24,6 +24,7 @@ def test_there_are_the_examples_that_the_readme_promises() -> None:
         "08-fetch",
         "09-folder",
         "10-sleepers",
+        "11-json-lines",
         "12-plugin-host",
     ]
 

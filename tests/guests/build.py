@@ -44,14 +44,15 @@ EXAMPLE = "examples/04-orchestration"
 LINKS = "examples/06-typed-links"
 WASI = "tests/guests/wasi"
 BIN = "tests/guests/bin"
-C_HEADERS = (f"{EXAMPLE}/guests/component.h", f"{EXAMPLE}/guests/funcs.h")
+C_INCLUDE = "registry/templates/include"
+C_HEADERS = (f"{C_INCLUDE}/component.h", f"{C_INCLUDE}/funcs.h")
 
 C_FLAGS = (
     "-target", "wasm32-freestanding",
     "-mcpu=mvp+bulk_memory",  # bulk_memory: memcpy is one instruction, no libc
     "-std=c17", "-Os", "-Wall", "-Wextra", "-Werror",
     "-g1",  # without it the linker drops the names of functions; all else of it is stripped later
-    "-nostdlib", "-Wl,--no-entry", "-Wl,-z,stack-size=8192",
+    "-nostdlib", "-Wl,--no-entry", "-Wl,-z,stack-size=8192", f"-I{C_INCLUDE}",
 )  # fmt: skip
 LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu17", "-Os", "-Wall", "-Wextra", "-Werror")
 # Lua's own source, of the very version that runs outside of the sandbox. Its jump table would be none on WebAssembly.

@@ -15,10 +15,12 @@ from polycall.wasm_runtime.component.scopes import (
     Resource,
     Scope,
     TypeClosure,
+    Value,
     malformed,
     name_text,
 )
 from polycall.wasm_runtime.component.value_types import function_type, value_definition
+from polycall.wasm_runtime.wit.wit_types import WitType
 
 __all__ = ["Imports", "aliased_export", "outer", "type_entity"]
 
@@ -64,6 +66,7 @@ class _Interface:
     name: str
     functions: dict[str, ImportedFunction] = field(default_factory=dict)
     resources: dict[str, int] = field(default_factory=dict)
+    types: dict[str, WitType] = field(default_factory=dict)
 
 
 class Imports:
@@ -72,6 +75,7 @@ class Imports:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self.interfaces: list[ImportedInterface] = []
+        self.types: dict[str, WitType] = {}
 
     def entity(self, found: d.Import, scopes: tuple[Scope, ...]) -> Entity:
         """Returns what stands for an import in the index spaces.
@@ -92,6 +96,8 @@ class Imports:
                 entity = self._type(found.type, scopes[0], name, name)
                 if isinstance(entity, Resource) and found.type.index is None:
                     self.interfaces.append(ImportedInterface(name, {}, {"": entity.slot}))
+                elif isinstance(entity, Value) and entity.type is not None:
+                    self.types[name] = entity.type
                 return entity
         raise malformed(_IMPORTED_WHOLE.format(name_text(name)))
 
@@ -102,7 +108,7 @@ class Imports:
     def _interface(self, closure: TypeClosure, name: str) -> Instance:
         found = _Interface(name)
         instance = self._instance(closure, found, "")
-        self.interfaces.append(ImportedInterface(name, found.functions, found.resources))
+        self.interfaces.append(ImportedInterface(name, found.functions, found.resources, found.types))
         return instance
 
     def _instance(self, closure: TypeClosure, interface: _Interface, path: str) -> Instance:
@@ -144,6 +150,8 @@ class Imports:
                 entity = self._type(found, scope, interface.name, name)
                 if isinstance(entity, Resource):
                     interface.resources[name] = entity.slot
+                elif isinstance(entity, Value) and entity.type is not None:
+                    interface.types[name] = entity.type
                 return entity
             case "instance":
                 return self._instance(_closure(scope, found), interface, f"{name}/")

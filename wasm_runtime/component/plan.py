@@ -250,11 +250,13 @@ class ImportedInterface:
         name: As the component writes it, version included.
         functions: Its functions; the key is empty for a function imported on its own.
         resources: Its resource types: name to slot. A type that is said to be equal to another import's has its slot.
+        types: Its other types.
     """
 
     name: str
     functions: Mapping[str, ImportedFunction]
     resources: Mapping[str, int] = field(default_factory=dict)
+    types: Mapping[str, WitType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +290,7 @@ class Plan:
         parents: For each component instance, the one that it is nested in; None for the root, which is number 0.
         imports: What a host must offer, in the component's order.
         exports: What the root component exports; its functions and resources outside of instances too.
+        types: Types that it imports outside of interfaces: names for what its functions take and give.
     """
 
     modules: tuple[tuple[int, int], ...]
@@ -298,3 +301,4 @@ class Plan:
     parents: tuple[int | None, ...]
     imports: tuple[ImportedInterface, ...]
     exports: ExportedInstance
+    types: Mapping[str, WitType] = field(default_factory=dict)

@@ -88,6 +88,7 @@ def _plan(component: d.Component, draft: Draft) -> Plan:
         tuple(draft.parents),
         tuple(imports.interfaces),
         exports,
+        imports.types,
     )
 
 

@@ -6,6 +6,7 @@ Only what is asked for is resolved: a whole file may declare much that no core m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -140,6 +141,14 @@ class Document:
         Raises:
             PreparationError: There is none, there are several, or its types cannot travel.
         """
+        return self.typed(method)[0]
+
+    def typed(self, method: str) -> tuple[Signature, dict[str, WitType]]:
+        """Returns the signature of the function that a method names, and the types that have a name where it stands.
+
+        Raises:
+            PreparationError: As of `signature`.
+        """
         outside, _, name = method.rpartition("#")
         interface = outside.rpartition("/")[2].partition("@")[0]
         found = list(self._named(name, interface))
@@ -151,7 +160,13 @@ class Document:
             ).at("wit")
         if not different:
             raise self._undeclared(method)
-        return next(iter(different))
+        signature, scope = next(iter(different.items()))
+        return signature, dict(self._named_types(scope))
+
+    def _named_types(self, scope: Scope) -> Iterator[tuple[str, WitType]]:
+        for name in {**self.scopes[0].types, **scope.types}:
+            with suppress(PreparationError):  # a resource, or of another file: no signature here has it
+                yield name, self._defined(Token(name, 0, is_word=True), scope, 0)
 
     def _undeclared(self, method: str) -> PreparationError:
         functions = [(scope, name) for scope in self.scopes for name in scope.functions]

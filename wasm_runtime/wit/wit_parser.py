@@ -22,9 +22,9 @@ from polycall.wasm_runtime.wit.wit_document import (
     Token,
     Use,
 )
-from polycall.wasm_runtime.wit.wit_types import PRIMITIVES
+from polycall.wasm_runtime.wit.wit_types import PRIMITIVES, WitType
 
-__all__ = ["EXAMPLE", "find_signature", "interface_signatures", "parse_wit"]
+__all__ = ["EXAMPLE", "find_signature", "find_types", "has_scopes", "interface_signatures", "parse_wit"]
 
 EXAMPLE = 'wit: "name: func(a: s32, b: string) -> u32"'
 """How a signature is written, for hints."""
@@ -54,6 +54,16 @@ def parse_wit(source: str) -> dict[str, Signature]:
 def find_signature(source: str, method: str) -> Signature:
     """Returns the signature of the function that an entry's method names; see `Document.signature`."""
     return _Parser(source).declarations().signature(method)
+
+
+def find_types(source: str, method: str) -> tuple[Signature, dict[str, WitType]]:
+    """Returns the signature that `find_signature` does, and the types that have a name where the function stands."""
+    return _Parser(source).declarations().typed(method)
+
+
+def has_scopes(source: str) -> bool:
+    """Whether a WIT text has interfaces or worlds: it is a file of its own then, not only signatures."""
+    return len(_Parser(source).declarations().scopes) > 1
 
 
 def interface_signatures(source: str, interface: str) -> dict[str, Signature]:

@@ -1,5 +1,5 @@
 /* The test component of ../wit/world.wit, world `caller`, in C. */
-#include "../../../examples/04-orchestration/guests/funcs.h"
+#include "funcs.h"
 
 /* `result<_, string>` of both relays has the layout that the import fills. */
 static struct funcs_result relayed;

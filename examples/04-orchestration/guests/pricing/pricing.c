@@ -5,7 +5,7 @@
  * canonical ABI. Every step returns false when it fails and leaves the reason
  * in `order->error`.
  */
-#include "../funcs.h"
+#include "funcs.h"
 
 /* record item { sku: string, quantity: u32, unit-cents: u64 } */
 struct item {

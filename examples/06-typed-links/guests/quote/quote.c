@@ -5,7 +5,7 @@
  * where, stands in _index.yaml (`links`). Compare examples/04, where everything
  * goes through texts.
  */
-#include "../../../04-orchestration/guests/component.h"
+#include "component.h"
 
 /* record line { sku: string, quantity: u32, unit-cents: u32 }, flattened to parameters */
 #define LINE_PARAMETERS \

@@ -1,0 +1,1 @@
+"""Entries that the command line adds to a project."""

@@ -1,0 +1,1 @@
+"""Binaries made from their sources: what entries declare under ``build``, and who runs it."""
