@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,13 +35,14 @@ def function_id(path: Path, function: str) -> str:
     return str(EntryId(_NAMESPACE, f"{path.name}#{function}".replace(":", "_")))
 
 
-def open_file(path: Path, function: str, *, wit: str | None = None) -> Registry:
+def open_file(path: Path, function: str, *, wit: str | None = None, isolation: str | None = None) -> Registry:
     """Returns a registry in which a function of a file can be called by its `function_id`.
 
     Args:
         path: WebAssembly, binary or text, or Lua (``.lua``).
         function: An export, of an interface as well, or what the table has that the Lua file returns.
         wit: The signature of a core module's export; without, that of its numbers.
+        isolation: Where it runs; None for this process.
 
     Raises:
         NotFoundError: There is no such file.
@@ -51,12 +53,12 @@ def open_file(path: Path, function: str, *, wit: str | None = None) -> Registry:
     except OSError as error:
         raise NotFoundError(f"{path} cannot be read: {error.strerror}") from error
     if path.suffix == ".lua":
-        return _registry(path, function, "function.lua", _lua_spec(path, function, data))
+        return _registry(path, function, "function.lua", _placed(_lua_spec(path, function, data), isolation))
     folder = _entry(path, _FOLDER, "fs.directory", FsDirectorySpec(directory=str(path.resolve().parent)))
     kind = "function.wasm" if data.startswith(_BINARY) else "function.wat"
     missing: MissingExportError | None = None
     for method in (function, f"#{function}"):  # of the file itself, or of whichever interface has it
-        registry = _registry(path, function, kind, _wasm_spec(path, method, data, wit), folder)
+        registry = _registry(path, function, kind, _placed(_wasm_spec(path, method, data, wit), isolation), folder)
         try:
             registry.prepare(function_id(path, function))
         except MissingExportError as error:
@@ -79,6 +81,11 @@ def _registry(path: Path, function: str, kind: str, spec: Any, *others: Entry) -
 def _entry(path: Path, entry_id: EntryId, kind: str, spec: Any) -> Entry:
     nothing: Mapping[str, Any] = MappingProxyType({})
     return Entry(entry_id, kind, nothing, nothing, spec, Location(str(path), 1, 1), path.resolve().parent)
+
+
+def _placed(spec: Any, isolation: str | None) -> Any:
+    """Returns a spec with what the settings of a project would say."""
+    return dataclasses.replace(spec, isolation=isolation or "none")
 
 
 def _lua_spec(path: Path, function: str, data: bytes) -> Any:

@@ -66,4 +66,5 @@ def find_target(
     if not arguments:
         raise click.UsageError(f"name the function as well: polycall call {target} FUNCTION [ARG]...")
     function = arguments[0]
-    return Target(function_id(path, function), partial(open_file, path, function, wit=wit), False), arguments[1:]
+    load = partial(open_file, path, function, wit=wit, isolation=session.isolation)
+    return Target(function_id(path, function), load, False), arguments[1:]

@@ -114,3 +114,18 @@ def test_combining_takes_nothing_away() -> None:
             assert both in ISOLATIONS
             assert in_process(both) is (in_process(one) or in_process(other))
             assert in_sandbox(both) is (in_sandbox(one) or in_sandbox(other))
+
+
+@pytest.mark.parametrize("isolation", ["none", "sandbox"])
+def test_the_command_line_says_it_of_a_file_as_well(
+    tmp_path: Path, isolation: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Weak keys tell the two engines apart: the host's holds them."""
+    text = """return { kept = function()
+      local keys = setmetatable({ [{}] = 1 }, { __mode = "k" })
+      for _ = 1, 1000000 do local _ = {} end
+      return next(keys) ~= nil
+    end }"""
+    (tmp_path / "f.lua").write_text(text, encoding="utf-8")
+    assert main(["--isolation", isolation, "call", str(tmp_path / "f.lua"), "kept"]) == 0
+    assert capsys.readouterr().out.strip() == ("true" if isolation == "none" else "false")
