@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from contextlib import suppress
 from typing import BinaryIO, NamedTuple
 
 from polycall.interop.errors import PreparationError
+from polycall.interop.forks import new_lock
 from polycall.registry.building.builds import Build
 
 __all__ = ["Builders", "Built"]
@@ -50,7 +50,7 @@ class Builders:
         """
         self._jobs = jobs or os.cpu_count() or 1
         self._running: set[subprocess.Popen[bytes]] = set()
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._stopped = False
 
     def run(self, builds: Sequence[Build], begin: Callable[[str], None]) -> list[Built]:
@@ -63,7 +63,7 @@ class Builders:
         Raises:
             PreparationError: One cannot be started.
         """
-        telling = threading.Lock()
+        telling = new_lock()
 
         def one(build: Build) -> Built:
             with telling:

@@ -18,7 +18,7 @@ PLACES = {
     "wit": "polycall.wasm_runtime.wit.wit_parser._Parser.declarations",
     "dotenv": "polycall.registry.services.dotenv._unescaped",
     "messages": "polycall.registry.isolation.error_data._frames",
-    "lua": "polycall.lua_runtime.instance.lower_scalars",
+    "lua": "polycall.lua_runtime.kernel.lower_scalars",
     "components": "polycall.wasm_runtime.component.instance.ComponentInstance.call",
 }
 

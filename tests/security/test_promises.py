@@ -108,6 +108,7 @@ def test_text_that_a_guest_passes_out_many_times_over_does_not_multiply_in_the_h
 
 def test_a_chain_has_at_most_32_calls(tmp_path: Path) -> None:
     assert DEFAULT_MAX_DEPTH == 32
+    (tmp_path / "polycall.yaml").touch()
     with pytest.raises(ValueError, match="1 to 32"):
         polycall.load(tmp_path, max_depth=33)
 
