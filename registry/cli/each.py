@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import NamedTuple
 
 from polycall.interop.errors import ConversionError, PolycallError, raise_if
+from polycall.interop.forks import new_lock
 from polycall.interop.values import Value, describe
 from polycall.registry.cli.each_input import FORMATS, Input, Line
 from polycall.registry.cli.interruptible import interruptible
@@ -112,7 +112,7 @@ class _Output:
     def __init__(self, lines: Input) -> None:
         self.written = self.failed = 0
         self._lines = lines
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self.progress = rate()
 
     def write_all(self, outcomes: Generator[Outcome[Line, str]], *, keep_going: bool) -> None:

@@ -17,6 +17,7 @@ from weakref import WeakSet
 
 from polycall.interop.context import Cancellation
 from polycall.interop.errors import PolycallError, raise_if
+from polycall.interop.forks import new_lock
 from polycall.registry.dispatch.async_calls import awaited_elsewhere
 from polycall.registry.dispatch.threads import THREADS
 
@@ -176,7 +177,7 @@ class Crew(Generic[Item, Result]):
         self._work = work
         self._ordered = ordered
         self._most = _AHEAD * workers
-        lock = threading.Lock()
+        lock = new_lock()
         self._arrived = threading.Condition(lock)  # items, for workers
         self._ready = threading.Condition(lock)  # outcomes, for who takes them
         self._freed = threading.Condition(lock)  # room, for who puts items
