@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from polycall.interop.aside import Asides
 from polycall.interop.context import CallContext
@@ -26,9 +26,10 @@ from polycall.lua_runtime.failure import conclude, raise_unforeseen
 from polycall.lua_runtime.instance import LuaInstance, LuaKernel
 from polycall.lua_runtime.kernel import CompiledChunk, Kernel
 from polycall.lua_runtime.modules import ALWAYS_THERE, MODULES
-from polycall.lua_runtime.sandbox.kernel import SandboxKernel, sandbox_session
-from polycall.lua_runtime.sandbox.snapshot import Sandbox, Snapshot, TextChunk
 from polycall.lua_runtime.spec import LuaProgram
+
+if TYPE_CHECKING:  # what is not sandboxed must not pay for it
+    from polycall.lua_runtime.sandbox.snapshot import Sandbox, Snapshot
 
 __all__ = ["LuaFunction", "LuaRuntime"]
 
@@ -191,6 +192,8 @@ class LuaRuntime:
         return kernel
 
     def _sandboxed(self, program: LuaProgram, context: CallContext | None) -> Callable[[], LuaKernel]:
+        from polycall.lua_runtime.sandbox.kernel import SandboxKernel  # noqa: PLC0415  # see TYPE_CHECKING
+
         snapshot = self._snapshot(program, context)
 
         def kernel() -> LuaKernel:
@@ -202,6 +205,9 @@ class LuaRuntime:
         return kernel
 
     def _snapshot(self, program: LuaProgram, context: CallContext | None) -> Snapshot:
+        from polycall.lua_runtime.sandbox.kernel import sandbox_session  # noqa: PLC0415  # see TYPE_CHECKING
+        from polycall.lua_runtime.sandbox.snapshot import TextChunk  # noqa: PLC0415  # the same
+
         programs = _checked(program)
         entry_id, seconds = program.entry_id, start_seconds(program.limits)
         chunks = [
