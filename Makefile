@@ -9,7 +9,9 @@ PYTHON ?= python3
 VENV := $(if $(NEWEST),.venv-newest,.venv)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-LOCKED := $(PIP) install --require-hashes --requirement
+# A lock names all that there is to install: pip is not asked what else a package wants. Asked, the pip of Python 3.11 may
+# take the newest release of an extra's package before it comes to our pin, and fail on the day that there is a newer one.
+LOCKED := $(PIP) install --no-deps --require-hashes --requirement
 NEWER := $(PIP) install --upgrade --upgrade-strategy eager --editable .
 LOCK := $(CURDIR)/$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make relock'
 RELOCK_ARGS ?= --upgrade

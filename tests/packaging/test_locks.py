@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -99,3 +101,32 @@ def test_what_two_lock_files_share_is_one_version(name: str) -> None:
         everything = pins("dev.txt", platform)
         versions = pins(name, platform)
         assert {package: everything.get(package, version) for package, version in versions.items()} == versions
+
+
+@pytest.mark.parametrize("name", ["dev.txt", "runtime.txt"])
+def test_a_lock_file_holds_what_its_packages_want_themselves(name: str) -> None:
+    """Each is installed without its dependencies: who is not pinned is not there. Told by what is installed here."""
+    versions = pins(name, {key: str(value) for key, value in default_environment().items()})
+    waiting, seen = [(Requirement(each), {""}) for each in asked(name)], set[str]()
+    while waiting:
+        wanted, extras = waiting.pop()
+        here = wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in extras)
+        if not here or str(wanted) in seen:
+            continue
+        seen.add(str(wanted))
+        version = versions.get(canonicalize_name(wanted.name))
+        assert version, f"{wanted} is wanted, and not in locks/{name}"
+        assert wanted.specifier.contains(version), f"{wanted} is {version} in locks/{name}"
+        installed = distribution(wanted.name)
+        if installed.version != version:
+            pytest.skip("this environment is not what the lock file makes")
+        waiting += [(Requirement(need), wanted.extras or {""}) for need in installed.requires or ()]
+    assert {canonicalize_name(Requirement(each).name) for each in seen} == versions.keys()
+
+
+def test_nothing_is_installed_from_a_lock_file_but_the_lock_file() -> None:
+    """Nor does pip ask what a package wants: it would take the newest `coverage[toml]` before it comes to our pin."""
+    makefile = (REPOSITORY / "Makefile").read_text("utf-8")
+    assert re.findall(r"^LOCKED := .*$", makefile, re.MULTILINE) == [
+        "LOCKED := $(PIP) install --no-deps --require-hashes --requirement"
+    ]

@@ -77,6 +77,6 @@ def _install() -> None:
         return
     venv.create(_OLDER, clear=True, with_pip=True)
     (_OLDER / ".gitignore").write_text("*\n", "utf-8")
-    pip = (_older_python(), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", _REQUIREMENTS)
+    pip = (_older_python(), "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", _REQUIREMENTS)
     subprocess.run(pip, check=True, capture_output=True)
     stamp.write_text(wanted, "utf-8")
