@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextvars
-import ctypes
 import gc
 import signal
 import sys
@@ -97,7 +96,7 @@ def test_the_stack_of_macos_is_told_by_its_upper_end(monkeypatch: pytest.MonkeyP
         pthread_get_stacksize_np=lambda thread: 8_000_000 if thread.value == 7 else 0,
     )
     monkeypatch.setattr("sys.platform", "darwin")
-    monkeypatch.setattr(native_stack, "ctypes", SimpleNamespace(**{**vars(ctypes), "PyDLL": lambda _name: library}))
+    monkeypatch.setattr(native_stack, "_system", lambda: library)
     assert native_stack.stack_of_this_thread() == (1_000_000, 8_000_000)
 
 
