@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from polycall.interop.context import CallContext
@@ -10,7 +10,7 @@ from polycall.interop.errors import InternalError, PolycallError
 from polycall.interop.values import Value
 from polycall.lua_runtime.failure import POISONING, conclude, raise_unforeseen
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import text_of
+from polycall.lua_runtime.values import AT_ONCE, LARGEST, SMALLEST, lower_scalars, text_of
 
 __all__ = ["LuaInstance", "LuaKernel"]
 
@@ -21,12 +21,15 @@ class LuaKernel(Protocol):
     Attributes:
         session: What the host functions of the state share.
         start_seconds: How long start-up code may run.
-        broken: Whether the state must not be used again.
+        broken: Whether the state must not be used again; set with `Session.untidy`.
+        bare: Calls the entry's function with scalars, as `call` does, where nothing limits or interrupts the call; None
+            where something always does.
     """
 
     session: Session
     start_seconds: float
     broken: bool
+    bare: Callable[..., Any] | None
 
     def start(self, method: str, context: CallContext | None) -> Any:
         """Runs the entry's chunk and looks up its method.
@@ -62,6 +65,8 @@ class LuaInstance:
 
     def __init__(self, kernel: LuaKernel) -> None:
         self.poisoned = False
+        self._session = kernel.session
+        self._bare = kernel.bare
         self._kernel: LuaKernel | None = kernel
 
     def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
@@ -76,14 +81,23 @@ class LuaInstance:
         kernel = self._kernel
         if kernel is None or self.poisoned:
             raise InternalError("a Lua instance was called after its end", entry_id=context.entry_id)
-        session = kernel.session
+        session = self._session
         session.context = context
         try:
-            answer = kernel.call(arguments, context)
-            if type(answer) is bytes:
-                return text_of(answer)
-            if type(answer) is not tuple:
-                return answer  # type: ignore[no-any-return]  # any other scalar is what it is
+            bare = self._bare
+            if bare is None or context.deadline is not None or context.cancellation is not None:
+                answer = kernel.call(arguments, context)
+            else:  # most calls, for which each step is a twentieth of what they take
+                for each in arguments:
+                    if type(each) is not int or each > LARGEST or each < SMALLEST:
+                        run = lower_scalars(arguments)
+                        break
+                else:
+                    run = arguments if len(arguments) <= AT_ONCE else None
+                answer = kernel.call(arguments, context) if run is None else bare(*run)
+            kind = type(answer)
+            if kind is not tuple:  # a scalar is what it is
+                return text_of(answer) if kind is bytes else answer  # type: ignore[no-any-return]
             self.poisoned = answer[0] in POISONING
             return conclude(answer, session, kernel.more)
         except PolycallError:
@@ -94,14 +108,12 @@ class LuaInstance:
         finally:
             session.context = None
             if session.untidy:
-                self.poisoned = self.poisoned or session.unread
+                self.poisoned = self.poisoned or session.unread or kernel.broken
                 session.tidy_up(context)
-            if kernel.broken:
-                self.poisoned = True
 
     def close(self) -> None:
         """Gives the state's memory back; harmless when repeated."""
-        kernel, self._kernel = self._kernel, None
+        kernel, self._kernel, self._bare = self._kernel, None, None
         if kernel is not None:
             kernel.release()
 

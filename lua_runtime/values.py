@@ -92,20 +92,23 @@ class _UnfitError(Exception):
 
 def lower_scalars(values: Sequence[Value]) -> Sequence[Any] | None:
     """Returns up to `AT_ONCE` values as lupa takes them, or None if one needs `lower`: the fast way for most calls."""
-    texts = False
     for value in values:
         kind = type(value)
         if kind is int:
             if not SMALLEST <= value <= LARGEST:  # type: ignore[operator]  # narrowed by type()
                 return None
         elif kind is str:
-            texts = True
+            return _lower_texts(values)
         elif kind not in AS_THEY_ARE:
             return None
-    if len(values) > AT_ONCE:
-        return None
+    return values if len(values) <= AT_ONCE else None
+
+
+def _lower_texts(values: Sequence[Any]) -> Sequence[Any] | None:
     try:
-        return [each.encode() if type(each) is str else each for each in values] if texts else values
+        if len(values) == 1:
+            return (values[0].encode(),)
+        return lower_scalars([each.encode() if type(each) is str else each for each in values])
     except UnicodeEncodeError:
         return None
 

@@ -58,6 +58,7 @@ class SandboxKernel:
         self.session = sandbox_session(entry_id, invoker, yaml, services, limits)
         self.start_seconds = start_seconds(limits)
         self.broken = False
+        self.bare = None
         self._call_seconds = limits.execution_seconds
         self._limit = limits.max_memory_bytes
         self._snapshot = snapshot
@@ -96,7 +97,7 @@ class SandboxKernel:
         try:
             return state.enter(run)
         except BaseException:
-            self.broken = True
+            self.broken = self.session.untidy = True
             raise
         finally:
             state.end()
