@@ -208,10 +208,10 @@ class Pool(Generic[T]):
             Exception: Whatever `make` raised.
         """
         held = self._held
-        if self._returned and not self._waiters:
+        if not self._waiters:
             try:
                 instance = self._returned.pop()
-            except IndexError:  # another call was faster
+            except IndexError:
                 return self._check_out(context)
             if instance not in held and held.setdefault(instance, context) is context:
                 try:
@@ -244,12 +244,15 @@ class Pool(Generic[T]):
             InternalError: The instance is not checked out of this pool.
         """
         held = self._held
-        if instance not in held:
-            raise InternalError(f'an instance was given back to the pool of "{self.name}" that had not been taken')
         if instance.poisoned or self._is_inline:
+            if instance not in held:
+                raise self._not_taken()
             self._discard(instance)
             return
-        del held[instance]
+        try:
+            del held[instance]
+        except KeyError:
+            raise self._not_taken() from None
         self._returned.append(instance)
         if self._waiters or not self._keeps:
             self._settle()
@@ -535,6 +538,9 @@ class Pool(Generic[T]):
                 self._discarded += self._free(instance)
                 self._forget_name(instance)
                 self._serve_waiters()
+
+    def _not_taken(self) -> InternalError:
+        return InternalError(f'an instance was given back to the pool of "{self.name}" that had not been taken')
 
     def _own_frame(self) -> CallContext:
         return CallContext(self.name, "python")

@@ -78,15 +78,14 @@ class LuaInstance:
             LimitError: The deadline passed, the call was cancelled, or memory ran out; the instance is poisoned.
             PolycallError: The error of a nested call that the function passed on.
         """
-        kernel = self._kernel
-        if kernel is None or self.poisoned:
-            raise InternalError("a Lua instance was called after its end", entry_id=context.entry_id)
+        if self.poisoned:
+            raise _ended(context)
         session = self._session
         session.context = context
         try:
             bare = self._bare
             if bare is None or context.deadline is not None or context.cancellation is not None:
-                answer = kernel.call(arguments, context)
+                answer = self._call(arguments, context)
             else:  # most calls, for which each step is a twentieth of what they take
                 for each in arguments:
                     if type(each) is not int or each > LARGEST or each < SMALLEST:
@@ -94,12 +93,12 @@ class LuaInstance:
                         break
                 else:
                     run = arguments if len(arguments) <= AT_ONCE else None
-                answer = kernel.call(arguments, context) if run is None else bare(*run)
+                answer = self._call(arguments, context) if run is None else bare(*run)
             kind = type(answer)
             if kind is not tuple:  # a scalar is what it is
                 return text_of(answer) if kind is bytes else answer  # type: ignore[no-any-return]
             self.poisoned = answer[0] in POISONING
-            return conclude(answer, session, kernel.more)
+            return conclude(answer, session, self._more)
         except PolycallError:
             raise
         except BaseException as error:  # noqa: BLE001  # the engine's, or KeyboardInterrupt: raised on as what it means
@@ -108,11 +107,20 @@ class LuaInstance:
         finally:
             session.context = None
             if session.untidy:
-                self.poisoned = self.poisoned or session.unread or kernel.broken
+                self.poisoned = self.poisoned or session.unread or self._kernel is None or self._kernel.broken
                 session.tidy_up(context)
+
+    def _call(self, arguments: Sequence[Value], context: CallContext) -> Any:
+        if self._kernel is None:
+            raise _ended(context)
+        return self._kernel.call(arguments, context)
+
+    def _more(self) -> Any:
+        return () if self._kernel is None else self._kernel.more()
 
     def close(self) -> None:
         """Gives the state's memory back; harmless when repeated."""
+        self.poisoned = True
         kernel, self._kernel, self._bare = self._kernel, None, None
         if kernel is not None:
             kernel.release()
@@ -120,3 +128,7 @@ class LuaInstance:
     def __del__(self) -> None:
         """Gives back the memory of a state that nobody called or closed, as of an entry that was only checked."""
         self.close()
+
+
+def _ended(context: CallContext) -> InternalError:
+    return InternalError("a Lua instance was called after its end", entry_id=context.entry_id)
