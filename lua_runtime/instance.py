@@ -10,7 +10,7 @@ from polycall.interop.errors import InternalError, PolycallError
 from polycall.interop.values import Value
 from polycall.lua_runtime.failure import POISONING, conclude, raise_unforeseen
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import AT_ONCE, LARGEST, SMALLEST, lower_scalars, text_of
+from polycall.lua_runtime.values import AT_ONCE, LARGEST, SMALLEST, lower_scalars
 
 __all__ = ["LuaInstance", "LuaKernel"]
 
@@ -69,7 +69,9 @@ class LuaInstance:
         self._bare = kernel.bare
         self._kernel: LuaKernel | None = kernel
 
-    def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
+    def call(  # noqa: PLR0912  # a function of its own for any part of it would cost every call
+        self, arguments: Sequence[Value], context: CallContext
+    ) -> Value:
         """Runs the entry's function; see `polycall.interop.protocols.Instance`.
 
         Raises:
@@ -95,8 +97,13 @@ class LuaInstance:
                     run = arguments if len(arguments) <= AT_ONCE else None
                 answer = self._call(arguments, context) if run is None else bare(*run)
             kind = type(answer)
-            if kind is not tuple:  # a scalar is what it is
-                return text_of(answer) if kind is bytes else answer  # type: ignore[no-any-return]
+            if kind is bytes:
+                try:
+                    return answer.decode()  # type: ignore[no-any-return]
+                except UnicodeDecodeError:
+                    return answer  # type: ignore[no-any-return]  # as `text_of` says
+            if kind is not tuple:
+                return answer  # type: ignore[no-any-return]  # any other scalar is what it is
             self.poisoned = answer[0] in POISONING
             return conclude(answer, session, self._more)
         except PolycallError:

@@ -98,19 +98,15 @@ def lower_scalars(values: Sequence[Value]) -> Sequence[Any] | None:
             if not SMALLEST <= value <= LARGEST:  # type: ignore[operator]  # narrowed by type()
                 return None
         elif kind is str:
-            return _lower_texts(values)
+            try:
+                if len(values) == 1:
+                    return (value.encode(),)  # type: ignore[union-attr]  # narrowed by type()
+                return lower_scalars([each.encode() if type(each) is str else each for each in values])
+            except UnicodeEncodeError:
+                return None
         elif kind not in AS_THEY_ARE:
             return None
     return values if len(values) <= AT_ONCE else None
-
-
-def _lower_texts(values: Sequence[Any]) -> Sequence[Any] | None:
-    try:
-        if len(values) == 1:
-            return (values[0].encode(),)
-        return lower_scalars([each.encode() if type(each) is str else each for each in values])
-    except UnicodeEncodeError:
-        return None
 
 
 def lower(

@@ -129,8 +129,14 @@ class Dispatcher:
         """Calls an entry with one text or byte string for a guest; see `polycall.interop.protocols.Invoker`."""
         if caller.callees is not None or caller.ceiling:
             refuse_call(target, caller)
-        route = self._routes.get(target) or self._first_route(CallContext(target, "", caller))
-        return route.run_payload(payload, route.frame(caller), self._max_depth)
+        try:
+            route = self._routes[target]
+        except KeyError:
+            route = self._first_route(CallContext(target, "", caller))
+        context = CallContext(target, route.language, caller, None, None, None, route.callees)
+        if route.payload_is_argument and context.observer is None:  # `Route.run_payload`
+            return route.run((payload,), context, self._max_depth)
+        return route.run_payload(payload, context, self._max_depth)
 
     def call_from_outside(  # noqa: PLR0917  # by position, which is faster: every call comes through here
         self,

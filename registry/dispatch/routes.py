@@ -52,6 +52,7 @@ class Route:
         callees: What the entry may call; None for everything.
         function: The prepared function.
         limited: The same with lower limits, for single calls that say so.
+        payload_is_argument: Whether a payload is the one argument, whatever it holds.
         pool: Its instances.
         shrinks: Whether the pool needs to be looked after for idle instances.
     """
@@ -67,6 +68,7 @@ class Route:
         "function",
         "language",
         "limited",
+        "payload_is_argument",
         "pool",
         "shrinks",
     )
@@ -85,6 +87,7 @@ class Route:
         self.function = function
         self.limited: dict[LimitsSpec, Function] = {}
         self.pool = pool
+        self.payload_is_argument = function.signature is None
         self.shrinks = policy.idle_seconds > 0
         self.entry_id = function.entry_id
         self.language = function.language

@@ -23,7 +23,7 @@ from polycall.wasm_runtime.canonical.pieces import Pieces
 from polycall.wasm_runtime.component.allocations import FEWEST, run_batch
 from polycall.wasm_runtime.engine.core_calls import CoreCall
 from polycall.wasm_runtime.engine.native import SLOT_BYTES
-from polycall.wasm_runtime.engine.pace import Pace
+from polycall.wasm_runtime.engine.pace import AT_ONCE, MAX_LIFTED_BYTES, Pace
 from polycall.wasm_runtime.wit.wit_types import HandleType
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Border:
         outer, instance.task = instance.task, task
         instance.may_leave[number] = False
         store.wanted_bytes = size
-        realloc()
+        realloc.run()
         store.wanted_bytes = 0  # if it failed, the instance is not used again
         instance.may_leave[number] = True
         instance.task = outer
@@ -255,7 +255,7 @@ class LiftedCall:
         self._pieces = Pieces()
         self._entering: dict[int | None, tuple[int, ...]] = {}
 
-    def __call__(self, values: Sequence[Value], caller: int | None = None) -> Value:
+    def call(self, values: Sequence[Value], caller: int | None = None) -> Value:
         """Calls it.
 
         Args:
@@ -271,10 +271,11 @@ class LiftedCall:
         core, pieces = self._core, self._pieces
         raw = core.raw
         task.slots = None
-        border.pace.begin(instance.store.call)
+        pace = border.pace
+        pace.call, pace.bytes_left, pace.values_left = instance.store.call, MAX_LIFTED_BYTES, AT_ONCE  # `Pace.begin`
         border.short = 0
         try:  # `Codec.lower_parameters`
-            codec.pack_parameters(values, raw, 0, pieces.pieces, pieces.handles, border.pace)
+            codec.pack_parameters(values, raw, 0, pieces.pieces, pieces.handles, pace)
         except BaseException as error:  # noqa: BLE001  # raised again, or it says how to go on
             codec.pack_again(error, values, raw, pieces, border)
         if pieces.handles:
@@ -290,7 +291,7 @@ class LiftedCall:
         outer, instance.task = instance.task, task
         if pieces.pieces or pieces.handles:
             pieces.place(border)
-        core()
+        core.run()
         result = codec.lift_result(raw, border)
         if task.borrows:
             raise TrapError("borrow handles still remain at the end of the call")
@@ -306,7 +307,7 @@ class LiftedCall:
         may_leave = self._instance.may_leave
         post_return.raw[:SLOT_BYTES] = self._core.raw[:SLOT_BYTES]
         may_leave[self._number] = False
-        post_return()
+        post_return.run()
         may_leave[self._number] = True
 
 
@@ -358,7 +359,7 @@ class LoweredCall:
         self._misfit = misfit
         self._pieces = Pieces()  # one for all calls: see `LiftedCall`
 
-    def __call__(self, _caller: int, raw: memoryview) -> None:
+    def serve(self, _caller: int, raw: memoryview) -> None:
         """Serves a call: its parameters lie in the slots, and its result is written there; see `Handler`.
 
         Raises:
@@ -367,11 +368,12 @@ class LoweredCall:
         instance, border, codec = self._instance, self._border, self._codec
         if not instance.may_leave[self._number]:
             raise TrapError("cannot leave component instance")
-        border.pace.begin(instance.store.call)
+        pace = border.pace
+        pace.call, pace.bytes_left, pace.values_left = instance.store.call, MAX_LIFTED_BYTES, AT_ONCE  # `Pace.begin`
         border.short = 0
         values = codec.lift_parameters(raw, border)
         result = self._call(*values)
-        border.pace.begin(instance.store.call)  # what the call was given and what it answers are counted apart
+        pace.bytes_left, pace.values_left = MAX_LIFTED_BYTES, AT_ONCE  # what it answers is counted apart
         pieces = self._pieces
         try:
             placed = codec.lower_result(result, raw, pieces, border)

@@ -227,7 +227,7 @@ class ComponentInstance:
         self.entered = False
         if self._frame is None:
             raise _closed()
-        return (self._calls.get(id(function)) or self._lifted(function))(values)
+        return (self._calls.get(id(function)) or self._lifted(function)).call(values)
 
     def drop(self, state: ResourceState) -> None:
         """Drops a resource that this instance gave away, and that is not gone.
@@ -304,7 +304,7 @@ class ComponentInstance:
             if not self.entering(inner.instance, function.instance):
                 return partial(self._call_back, function, inner)
             caller = function.instance
-            return LoweredCall(self, function, how, lambda *values: self._call_inner(inner, values, caller))
+            return LoweredCall(self, function, how, lambda *values: self._call_inner(inner, values, caller)).serve
         host = self._linked.functions[callee]
         implementation, store = host.implementation, self.store
         if callee.signature is None or host.signature is None:
@@ -312,7 +312,7 @@ class ComponentInstance:
         how = self._linked.codec(function, callee.signature)
         if how.plain_result is not None and host.misfit is None:
             return partial(self._number, function.instance, partial(implementation, store), how.plain_result)
-        return LoweredCall(self, function, how, partial(implementation, store), host.misfit)
+        return LoweredCall(self, function, how, partial(implementation, store), host.misfit).serve
 
     def _number(
         self,
@@ -335,10 +335,10 @@ class ComponentInstance:
         linked = self._linked
         inner = LiftedCall(self, callee, linked.codec(callee, callee.signature))
         how = linked.codec(function, callee.signature)
-        LoweredCall(self, function, how, lambda *values: inner(values, function.instance))(engine, raw)
+        LoweredCall(self, function, how, lambda *values: inner.call(values, function.instance)).serve(engine, raw)
 
     def _call_inner(self, function: LiftedFunction, values: Sequence[Value], caller: int) -> Value:
-        return (self._calls.get(id(function)) or self._lifted(function))(values, caller)
+        return (self._calls.get(id(function)) or self._lifted(function)).call(values, caller)
 
     # --- built-in functions ---
 
@@ -380,7 +380,7 @@ class ComponentInstance:
         if call is None:  # most instances end without one
             call = self._destructors[destructor] = self.core_call(destructor, 1)
         _NUMBER.pack_into(call.raw, 0, rep)
-        call()
+        call.run()
 
     def _check_leave(self, number: int) -> None:
         if not self.may_leave[number]:

@@ -128,7 +128,7 @@ class LinkedPlan:
                     instance.define(step)
                 else:
                     store.complete()
-                    instance.core_call(step.core, 0)()
+                    instance.core_call(step.core, 0).run()
         except BaseException:
             instance.close()
             raise

@@ -53,7 +53,7 @@ class CoreCall:
         raw, trap = as_pointer(self._buffer.address), as_pointer(self._trap.address)
         self._arguments = as_pointer(store.context), as_pointer(function), raw, as_size(slots), trap
 
-    def __call__(self) -> None:
+    def run(self) -> None:  # no `__call__`, to which Python goes a longer way
         """Calls the function: it reads the slots, and its results lie there then.
 
         Raises:

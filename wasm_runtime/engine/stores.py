@@ -391,7 +391,9 @@ class WasmEngine:
             store.host_calls += 1
             shield = store.shield
             if shield is not None:
-                shield.open()
+                shield.holding = False
+                if shield.held:
+                    shield.open()
             handlers = store.handlers
             if handlers is None:
                 raise InternalError("a guest ran in a store that was closed")
