@@ -393,7 +393,7 @@ class Pool(Generic[T]):
             raise self._closed_error()
         if self._slots < self._limit and not self._waiters:  # a free slot goes to the first at once
             self._grant_slot(turn)
-            turn.notify()
+            turn.notified = True  # nobody waits yet who must be woken
             return
         here = get_ident()
         if all(type(holder) is Outside and holder.thread == here for holder in turn.holders):

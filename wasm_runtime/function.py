@@ -301,5 +301,6 @@ class WasmInstance:
     def close(self) -> None:
         """Frees the guest's memory; harmless when repeated."""
         self.poisoned = True
+        little = self._guest.is_open and self._store.holds_little
         self._guest.close()
-        self._store.close()
+        self._store.close(little=little)

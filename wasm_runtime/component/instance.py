@@ -395,6 +395,11 @@ class ComponentInstance:
             self.task.slots = self.task.slots or [0, 0]
             (self.task.slots[slot],) = (_NUMBER if width == 4 else _WIDE).unpack_from(raw)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not closed."""
+        return self._frame is not None
+
     def close(self) -> None:
         """Lets go of the store's memory, before the store is deleted; harmless when repeated."""
         for memory in self._memories.values():
