@@ -112,7 +112,8 @@ class ComponentInstance:
     def instantiate(self, module: ModuleStep) -> None:
         """Makes a core instance."""
         frame, given = self._filled(module.given), module.given
-        instantiate(self.store, module.address, frame.slots[given.first], given.how_many, frame.cores[module.core])
+        slot, core = frame.slots[given.first], frame.cores[module.core]
+        instantiate(self.store, module.address, slot, given.how_many, core, brief=self._linked.brief)
         for name in module.memories:
             self._add_memory(self._content(CoreExport(module.core, name), IS_MEMORY))
 

@@ -50,14 +50,15 @@ CoreFunctionType: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 # What modules are given ---------------------------------------------------------------------------------------------
 
 
-class CoreExport(NamedTuple):  # as `CoreHost`: their hashes, which each instance needs, are made in C
+class CoreExport(NamedTuple):  # its hash, which each instance needs often, is made in C
     """An export of a core instance that an earlier step made: a function, memory, table, global or tag."""
 
     instance: int
     name: str
 
 
-class CoreHost(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CoreHost:
     """A core function of the host's, by its place in `Plan.host_functions`."""
 
     index: int

@@ -296,7 +296,8 @@ class GuestStore:
     @property
     def holds_little(self) -> bool:
         """Whether its memories are small; only while what `watch` was told of lives."""
-        return sum(native.memory_size(self.context, memory) for memory in self.memories) <= _LITTLE_BYTES
+        held: int = sum(native.memory_size(self.context, memory) for memory in self.memories)
+        return held <= _LITTLE_BYTES
 
     def close(self, *, little: bool = False) -> None:
         """Frees the store and everything in it; harmless when repeated.

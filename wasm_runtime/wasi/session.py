@@ -226,9 +226,8 @@ class Session:
         """Does what may take a while, and tells those who watch the call how long it took."""
         context = self.context
         observer = None if context is None else context.observer
-        if (
-            context is None or observer is None or not isinstance(observer, WaitObserver)
-        ):  # a protocol, which takes long
+        # None before anything else: to look whether something is of a protocol takes as long as all the rest.
+        if context is None or observer is None or not isinstance(observer, WaitObserver):
             return work(*arguments)
         started = time.perf_counter()
         try:
