@@ -10,7 +10,7 @@ import threading
 from functools import cache
 from typing import Any
 
-__all__ = ["StackPointer", "stack_of_this_thread"]
+__all__ = ["StackPointer", "is_told", "stack_of_this_thread"]
 
 _UNLIMITED_BYTES = 8 * 1024 * 1024
 """What is taken for the main thread's stack where nothing bounds it."""
@@ -41,6 +41,13 @@ class StackPointer:
             return 0
         self._ask(self._address)
         return self._pointer.value
+
+
+@cache
+def is_told() -> bool:
+    """Says whether the system tells where the stack pointer is: for all threads what it does for this one."""
+    lowest, size = stack_of_this_thread()
+    return lowest < StackPointer().now() <= lowest + size
 
 
 def stack_of_this_thread() -> tuple[int, int]:

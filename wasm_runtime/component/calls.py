@@ -18,7 +18,6 @@ from polycall.interop.resources import ResourceState, state_of
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.codec import Codec
 from polycall.wasm_runtime.canonical.handles import Handle, Task, checked
-from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.canonical.pieces import Pieces
 from polycall.wasm_runtime.component.allocations import FEWEST, run_batch
 from polycall.wasm_runtime.engine.core_calls import CoreCall
@@ -55,7 +54,6 @@ class Border:
     """
 
     __slots__ = (
-        "_allocation",
         "_instance",
         "_lenders",
         "_lent",
@@ -82,10 +80,9 @@ class Border:
         self._options = options
         self._realloc: CoreCall | None = None
         self._task = task
-        self._allocation = Task()  # each call of the allocator is a task of its own
         self._lenders: list[Handle | ResourceState] | None = None
         self._lent: list[ResourceState] | None = None
-        self.memory: GuestMemory = instance.memory(options.memory)
+        self.memory = instance.memory(options.memory)
         self.pace = Pace()
         self.short = 0
         self.number = number
@@ -105,7 +102,7 @@ class Border:
         instance, number = self._instance, self.number
         if len(wanted) < FEWEST or self._options.realloc_parameters != _REALLOC or not instance.may_batch:
             return [self.allocate_one(size, boundary) for size, boundary in wanted]
-        outer, instance.task = instance.task, self._allocation
+        outer, instance.task = instance.task, instance.allocation
         instance.may_leave[number] = False
         addresses = self._allocated_in_a_row(wanted)
         instance.may_leave[number] = True
@@ -119,7 +116,8 @@ class Border:
         parameters = self._options.realloc_parameters
         if not size and parameters != _REALLOC:
             return boundary  # no one's memory, but not null either; what such allocators do with nothing, nobody says
-        instance, number, task = self._instance, self.number, self._allocation
+        instance, number = self._instance, self.number
+        task = instance.allocation
         realloc = self._realloc
         if realloc is None:
             realloc = self._realloc = instance.core_call(self._options.realloc, parameters)
@@ -250,9 +248,9 @@ class LiftedCall:
         self._core = instance.core_call(function.core, max(len(parameters), len(results)))
         post_return = function.options.post_return
         self._post_return = None if post_return is None else instance.core_call(post_return, len(results))
-        # One of each, and of what is above, for all calls: an instance cannot be entered while it runs, nor is it used
-        # after a failure. (Calls back into one that runs have objects of their own; see `ComponentInstance`.)
-        self._pieces = Pieces()
+        # What is above serves all calls: an instance cannot be entered while it runs, nor is it used after a failure.
+        # (Calls back into one that runs have objects of their own; see `ComponentInstance`.)
+        self._pieces = instance.pieces
         self._entering: dict[int | None, tuple[int, ...]] = {}
 
     def call(self, values: Sequence[Value], caller: int | None = None) -> Value:
@@ -357,7 +355,7 @@ class LoweredCall:
         self._border = Border(instance, function.options, function.instance)
         self._call = call
         self._misfit = misfit
-        self._pieces = Pieces()  # one for all calls: see `LiftedCall`
+        self._pieces = instance.pieces
 
     def serve(self, _caller: int, raw: memoryview) -> None:
         """Serves a call: its parameters lie in the slots, and its result is written there; see `Handler`.

@@ -84,6 +84,7 @@ def test_where_nobody_can_look_the_hops_stay_that_fit_into_three_quarters(
     monkeypatch: pytest.MonkeyPatch, size: int, stays: int
 ) -> None:
     monkeypatch.setattr(native_stack, "_STACK_POINTER", {})  # as on a machine that is not known
+    monkeypatch.setattr(native_stack, "is_told", native_stack.is_told.__wrapped__)
     monkeypatch.setattr(native_stack, "stack_of_this_thread", lambda: (1, size))
     room = StackRoom()
     assert in_thread(lambda: [room.lacks(depth) for depth in (stays, stays + 1)]) == [False, True]
