@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from threading import get_ident
 from typing import Any, Generic, TypeVar, cast
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import InternalError, PoolClosedError, PoolDeadlockError, raise_if
+from polycall.interop.errors import InternalError, raise_if
+from polycall.interop.pool_errors import closed, deadlock, kept
 from polycall.interop.pool_figures import PoolSnapshot, PoolTraffic
 from polycall.interop.pool_spec import PoolPolicy
 from polycall.interop.protocols import Instance
@@ -22,7 +23,6 @@ __all__ = ["Outside", "Pool"]
 T = TypeVar("T", bound=Instance)
 
 _SHRINK_STEP_SECONDS = 0.5  # the tick of the controller in the system we re-implement
-_CHAINS_SHOWN = 4
 
 
 class Outside(CallContext):
@@ -379,17 +379,17 @@ class Pool(Generic[T]):
 
     def _line_up(self, turn: _Turn[T]) -> None:
         if self._closed:
-            raise self._closed_error()
+            raise closed(self.name)
         if self._slots < self._limit and not self._waiters:  # a free slot goes to the first at once
             self._grant_slot(turn)
             turn.notify()
             return
         here = get_ident()
         if all(type(holder) is Outside and holder.thread == here for holder in turn.holders):
-            raise self._kept_error()
+            raise kept(self.name, self._limit)
         circle = self._waits.enter(turn)
         if circle:
-            raise self._deadlock_error(circle)
+            raise deadlock(self.name, self._policy, circle)
         self._waiters.append(turn)
         self._serve_waiters()
 
@@ -410,7 +410,7 @@ class Pool(Generic[T]):
 
     def _make_for(self, turn: _Turn[T]) -> T:
         if turn not in self._held:  # woken with neither slot nor instance
-            raise self._closed_error()
+            raise closed(self.name)
         instance = self._make(turn.context)
         with self._lock:
             self._held[instance] = turn.context
@@ -521,27 +521,3 @@ class Pool(Generic[T]):
 
     def _own_frame(self) -> CallContext:
         return CallContext(self.name, "python")
-
-    def _closed_error(self) -> PoolClosedError:
-        hint = "its registry was closed before the call got an instance"
-        return PoolClosedError(f'the pool of "{self.name}" is closed', entry_id=self.name, hint=hint)
-
-    def _kept_error(self) -> PoolDeadlockError:
-        return PoolDeadlockError(
-            f'no instance of "{self.name}" can come free: resources that this thread has got, and not dropped, '
-            f"keep all {self._limit} of them",
-            entry_id=self.name,
-            hint="use them in a with statement, or drop() them",
-        )
-
-    def _deadlock_error(self, circle: Sequence[Waiter]) -> PoolDeadlockError:
-        chains = [waiter.chain() for waiter in circle[:_CHAINS_SHOWN]]
-        if len(circle) > _CHAINS_SHOWN:
-            chains.append(f"and {len(circle) - _CHAINS_SHOWN} more")
-        return PoolDeadlockError(
-            f'no instance of "{self.name}" can come free: the calls that hold all {self._limit} of them '
-            f"would wait in a circle: {'; '.join(chains)}",
-            entry_id=self.name,
-            hint=f"raise pool.{'size' if self._policy.type == 'static' else 'max_size'} above {self._limit}, "
-            "or have these functions not call each other",
-        )
