@@ -11,7 +11,8 @@ from threading import get_ident
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import InternalError, PolycallError, PoolClosedError, PoolDeadlockError, raise_if
+from polycall.interop.errors import PolycallError, raise_if
+from polycall.interop.pool_errors import closed, deadlock, kept, not_taken
 from polycall.interop.pool_figures import PoolSnapshot, PoolTraffic
 from polycall.interop.pool_spec import PoolPolicy
 from polycall.interop.protocols import Instance
@@ -24,7 +25,6 @@ T = TypeVar("T", bound=Instance)
 S = TypeVar("S", bound=Instance)
 
 _SHRINK_STEP_SECONDS = 0.5  # the tick of the controller in the system we re-implement
-_CHAINS_SHOWN = 4
 
 
 class Outside(CallContext):
@@ -318,13 +318,13 @@ class Pool(Generic[T]):
         held = self._held
         if instance.poisoned or self._is_inline:
             if instance not in held:
-                raise self._not_taken()
+                raise not_taken(self.name)
             self._discard(instance)
             return
         try:
             del held[instance]
         except KeyError:
-            raise self._not_taken() from None
+            raise not_taken(self.name) from None
         self._returned.append(instance)
         if self._waiters or not self._keeps:
             self._settle()
@@ -462,17 +462,17 @@ class Pool(Generic[T]):
 
     def _line_up(self, turn: _Turn[T]) -> None:
         if self._closed:
-            raise self._closed_error()
+            raise closed(self.name)
         if self._slots < self._limit and not self._waiters:  # a free slot goes to the first at once
             self._grant_slot(turn)
             turn.notified = True  # nobody waits yet who must be woken
             return
         here = get_ident()
         if all(type(holder) is Outside and holder.thread == here for holder in turn.holders):
-            raise self._kept_error()
+            raise kept(self.name, self._limit)
         circle = self._waits.enter(turn)
         if circle:
-            raise self._deadlock_error(circle)
+            raise deadlock(self.name, self._policy, circle)
         self._waiters.append(turn)
         self._serve_waiters()
 
@@ -493,7 +493,7 @@ class Pool(Generic[T]):
 
     def _make_for(self, turn: _Turn[T]) -> T:
         if turn not in self._held:  # woken with neither slot nor instance
-            raise self._closed_error()
+            raise closed(self.name)
         instance = self._make(turn.context)
         with self._lock:
             self._held[instance] = turn.context
@@ -611,32 +611,5 @@ class Pool(Generic[T]):
                 self._forget_name(instance)
                 self._serve_waiters()
 
-    def _not_taken(self) -> InternalError:
-        return InternalError(f'an instance was given back to the pool of "{self.name}" that had not been taken')
-
     def _own_frame(self) -> CallContext:
         return CallContext(self.name, "python")
-
-    def _closed_error(self) -> PoolClosedError:
-        hint = "its registry was closed before the call got an instance"
-        return PoolClosedError(f'the pool of "{self.name}" is closed', entry_id=self.name, hint=hint)
-
-    def _kept_error(self) -> PoolDeadlockError:
-        return PoolDeadlockError(
-            f'no instance of "{self.name}" can come free: resources that this thread has got, and not dropped, '
-            f"keep all {self._limit} of them",
-            entry_id=self.name,
-            hint="use them in a with statement, or drop() them",
-        )
-
-    def _deadlock_error(self, circle: Sequence[Waiter]) -> PoolDeadlockError:
-        chains = [waiter.chain() for waiter in circle[:_CHAINS_SHOWN]]
-        if len(circle) > _CHAINS_SHOWN:
-            chains.append(f"and {len(circle) - _CHAINS_SHOWN} more")
-        return PoolDeadlockError(
-            f'no instance of "{self.name}" can come free: the calls that hold all {self._limit} of them '
-            f"would wait in a circle: {'; '.join(chains)}",
-            entry_id=self.name,
-            hint=f"raise pool.{'size' if self._policy.type == 'static' else 'max_size'} above {self._limit}, "
-            "or have these functions not call each other",
-        )
