@@ -19,6 +19,7 @@ from unittest import mock
 import pytest
 
 import polycall
+from polycall.registry.dispatch import threads as threads_module
 from polycall.registry.dispatch.async_calls import AsyncCalls, _Answers, _fail, _give
 from projects import REPOSITORY
 from wasi_guests import SLEEPER, wasi_project
@@ -65,7 +66,10 @@ async def cancelled(tasks: list[asyncio.Task[polycall.Value]]) -> None:
     assert {type(outcome) for outcome in outcomes} == {asyncio.CancelledError}
 
 
-def test_a_thousand_guests_wait_at_the_same_time_and_all_can_be_cancelled(registry: polycall.Registry) -> None:
+def test_a_thousand_guests_wait_at_the_same_time_and_all_can_be_cancelled(
+    registry: polycall.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads_module, "_SOON_SECONDS", 0.0)
     calls = calls_of(registry)
 
     async def many() -> None:
