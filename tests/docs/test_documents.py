@@ -129,6 +129,9 @@ def _run_console(block: Block, place: Path, where: str) -> None:
         lines = command.split("\n")
         length = next(index for index, line in enumerate(lines, 1) if not line.endswith("\\"))
         script, expected = "\n".join(lines[:length]), "\n".join(lines[length:])
+        if script == "sh run.sh":  # of an example: test_examples.py runs it, and compares what it prints with this
+            _compare(expected, (place / "expected.txt").read_text(encoding="utf-8"), f"{where}: $ {script}")
+            continue
         if script.startswith("make ") and script != "make demo":
             assert script in (REPOSITORY / ".ci" / "run").read_text(), f"{where}: CI runs {script}, not this test"
             continue
@@ -139,9 +142,12 @@ def _run_console(block: Block, place: Path, where: str) -> None:
         )  # fmt: skip
         if "output" in block.options:
             continue
-        checker = doctest.OutputChecker()
-        message = f"{where}: $ {script}\nexpected:\n{expected}\ngot:\n{result.stdout}"
-        assert checker.check_output(expected.rstrip() + "\n", result.stdout.rstrip() + "\n", doctest.ELLIPSIS), message
+        _compare(expected, result.stdout, f"{where}: $ {script}")
+
+
+def _compare(expected: str, got: str, command: str) -> None:
+    same = doctest.OutputChecker().check_output(expected.rstrip() + "\n", got.rstrip() + "\n", doctest.ELLIPSIS)
+    assert same, f"{command}\nexpected:\n{expected}\ngot:\n{got}"
 
 
 def _environment(*, toolchains: bool = False) -> dict[str, str]:
