@@ -45,7 +45,7 @@ MODULES = [
 def project(folder: Path, *entries: dict[str, object]) -> Iterator[polycall.Registry]:
     (folder / "_index.yaml").write_text(json.dumps({"namespace": "app", "entries": entries}))
     isolation = "sandbox" if lua_guests.current[0].sandbox else "none"
-    with polycall.load(folder, cache_directory=folder / ".cache", isolation=isolation) as registry:
+    with polycall.load(folder, isolation=isolation) as registry:
         yield registry
 
 

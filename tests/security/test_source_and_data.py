@@ -334,12 +334,12 @@ def test_a_binary_in_data_counts_by_its_hash(tmp_path: Path) -> None:
         f"hash: 'sha256:{hashlib.sha256(binary).hexdigest()}'}}\n"
     )
     write_project(tmp_path, index=writer("data") + entry)
-    with polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry:
+    with polycall.load(tmp_path) as registry:
         assert registry.call("app:f") == 7
         assert registry.call("app:write", "f.wasm", "other") is True
         registry.reload()
     with (
-        polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry,
+        polycall.load(tmp_path) as registry,
         pytest.raises(PolycallError) as caught,
     ):
         registry.call("app:f")
