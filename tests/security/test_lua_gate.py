@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from attacks import Attack, attacks
+from effort import times
 from lua_guests import body, context, prepare, program, run
 from lua_guests import runtime as lua_runtime
 from polycall.interop.context import CallContext, Cancellation
@@ -159,7 +160,7 @@ DEEP = """
         "7,000 results on a full stack, in a coroutine", "Lua", "stopped", "the same depth without the host goes on"
     ),
 )
-@pytest.mark.parametrize("depth", [332900, 332500, 331500, 330800])  # of 333,320 that there are
+@pytest.mark.parametrize("depth", [332900, 332500, 331500, 330800][:: times(1, 3)])  # of 333,320 that there are
 @pytest.mark.parametrize(
     "attempt",
     [
@@ -386,8 +387,8 @@ def test_no_chain_of_a_guest_costs_the_collector_the_square_of_its_length(make: 
     assert run(text.replace("ROUNDS", "100").replace("N", "100"), frame=context(cancellation=Cancellation())) == 100
     start = time.monotonic()
     with pytest.raises(DeadlineError):
-        run(text.replace("ROUNDS", "math.huge").replace("N", "60000"), frame=context(deadline=start + 0.6))
-    assert time.monotonic() - start < 2.5
+        run(text.replace("ROUNDS", "math.huge").replace("N", "60000"), frame=context(deadline=start + 0.4))
+    assert time.monotonic() - start < 2.3
 
 
 @pytest.mark.parametrize(
