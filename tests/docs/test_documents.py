@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import contextlib
 import doctest
-import io
 import os
 import re
 import shlex
@@ -32,8 +31,8 @@ from unittest import mock
 
 import pytest
 
+from commands import run_in_pipes
 from effort import WHOLE
-from polycall.registry.cli.main import main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLS = REPOSITORY / ".guests-tools"
@@ -124,7 +123,8 @@ def _run(block: Block, place: Path, names: dict[str, Any], where: str) -> None:
     elif block.language == "pycon":
         _run_doctest(block, place, names, where)
     elif block.language == "python":
-        _in_folder(place, lambda: exec(compile(block.body, where, "exec"), names))
+        with contextlib.chdir(place):
+            exec(compile(block.body, where, "exec"), names)
     else:
         assert block.language == "text", f"{where}: nobody runs a block of {block.language}"
 
@@ -167,17 +167,8 @@ _ALONE = re.compile(
 
 
 def _run_here(arguments: list[str], place: Path) -> str:
-    written = io.BytesIO()
-    with (
-        io.TextIOWrapper(written, "utf-8", write_through=True) as stream,
-        contextlib.redirect_stdout(stream),
-        contextlib.redirect_stderr(stream),
-        mock.patch.dict(os.environ, _environment(), clear=True),
-        Path(os.devnull).open(encoding="utf-8") as nothing,
-        mock.patch.object(sys, "stdin", nothing),
-    ):
-        _in_folder(place, lambda: main(arguments))
-        return written.getvalue().decode()
+    with mock.patch.dict(os.environ, _environment(), clear=True), contextlib.chdir(place):
+        return run_in_pipes(*arguments, stderr=subprocess.STDOUT).stdout.decode()
 
 
 def _compare(expected: str, got: str, command: str) -> None:
@@ -197,15 +188,7 @@ def _run_doctest(block: Block, place: Path, names: dict[str, Any], where: str) -
     test = doctest.DocTestParser().get_doctest(block.body, names, where, where, block.line)
     runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS)
     report: list[str] = []
-    _in_folder(place, lambda: runner.run(test, out=report.append, clear_globs=False))
+    with contextlib.chdir(place):
+        runner.run(test, out=report.append, clear_globs=False)
     names.update(test.globs)
     assert not runner.failures, "".join(report)
-
-
-def _in_folder(place: Path, action: Any) -> None:
-    before = Path.cwd()
-    os.chdir(place)
-    try:
-        action()
-    finally:
-        os.chdir(before)

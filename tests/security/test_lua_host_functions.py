@@ -19,7 +19,7 @@ from polycall.interop.errors import DeadlineError, PolycallError
 from polycall.interop.kept_errors import KEPT_BYTES
 from polycall.interop.values import Value
 
-DEADLINE_SECONDS = 0.2
+DEADLINE_SECONDS = 0.1
 MOST_OVER_SECONDS = 3.0
 MOST_STANDSTILL_SECONDS = 1.0
 """A twentieth of this on an idle machine; without the bounds it is seconds."""
