@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,20 +65,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Has coverage pass over the folders of tests that repeat; says which tests of Lua are not those of the sandbox."""
     here = Path(__file__).parent
     if config.getoption("--lua") == "both":
-        left_out = [item for item in items if _is_left_out(item)]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        _leave_out(config, items)
     for item in items:
         _expect_difference(item)
         if item.path.relative_to(here).parts[0] in REPEATING:
             item.add_marker("no_cover")
 
 
-def _is_left_out(item: pytest.Item) -> bool:
-    """Of both engines, one goes into a worker: what is offered to a guest there is the same for both."""
-    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    in_worker = parameters.get("in_process_and_isolated") == "process"
-    return in_worker and lua_guests.CONDITIONS[str(parameters.get("conditions", "unlimited"))].sandbox
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what one of the two engines of Lua shows as well as both.
+
+    Of a test that runs in a worker too, the sandboxed half: what is offered there is the same for both. Of a test with
+    the mark `stops_alike`, all but each third case in the sandbox.
+    """
+    counts: Counter[str] = Counter()
+    left_out: list[pytest.Item] = []
+    kept: list[pytest.Item] = []
+    for item in items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        leave = False
+        if lua_guests.CONDITIONS[str(parameters.get("conditions", "unlimited"))].sandbox:
+            leave = parameters.get("in_process_and_isolated") == "process"
+            if item.get_closest_marker("stops_alike"):
+                name = item.nodeid.partition("[")[0]
+                leave = leave or counts[name] % 3 > 0
+                counts[name] += 1
+        (left_out if leave else kept).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
 
 
 def _expect_difference(item: pytest.Item) -> None:

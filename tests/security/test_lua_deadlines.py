@@ -264,6 +264,7 @@ def rows() -> Iterator[Attack]:
 
 
 @attacks(*rows())
+@pytest.mark.stops_alike
 @pytest.mark.parametrize(
     "wrapped", [True, False][: times(2, 1)], ids=lambda wrapped: "in pcall" if wrapped else "plain"
 )
