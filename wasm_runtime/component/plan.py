@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from polycall.interop.records import record
 from polycall.wasm_runtime.component.core_function import CoreFunction
@@ -51,8 +51,7 @@ CoreFunctionType: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 # What modules are given ---------------------------------------------------------------------------------------------
 
 
-@record
-class CoreExport:
+class CoreExport(NamedTuple):  # its hash, which each instance needs often, is made in C
     """An export of a core instance that an earlier step made: a function, memory, table, global or tag."""
 
     instance: int
