@@ -29,8 +29,6 @@ return kernel.IN_LIST, kernel.IN_RECORD, kernel.IN_RESOURCE, kernel.enter, kerne
     kernel.enter_fed, kernel.enter_fed_guarded,
     kernel.feed, kernel.more, kernel.start, kernel.define
 """
-# What ``lua/patterns/searches.lua`` runs, in this order, when a guest first needs it.
-_PATTERNS = ("patterns/patterns", "patterns/windows", "patterns/matching", "patterns/replacing")
 _FILES = (
     "guard/trace",
     "guard/guard",
@@ -42,14 +40,11 @@ _FILES = (
     "values/values",
     "values/nones",
     "values/arguments",
-    "library/tables",
     "library/strings",
-    "patterns/searches",
     "library/bounds",
     "library/library",
     "library/environment",
     "guard/calls",
-    *_PATTERNS,
 )
 # False, not nil: lupa looks "debug" up in each call, outside of protection, so the name must exist and cost no memory.
 _SHUT = b"python = nil debug = false"
@@ -141,9 +136,7 @@ class Kernel:
         install(code["values/values"], 3, LIST, RECORD, RESOURCE, session.collect, session.more, restore)
         install(code["values/nones"], 0)
         install(code["values/arguments"], 0)
-        install(code["library/tables"], 0)
         install(code["library/strings"], 0)
-        install(code["patterns/searches"], 0, *map(code.__getitem__, _PATTERNS))
         install(code["library/bounds"], 0)
         install(code["library/library"], 0)
         install(code["library/environment"], 0, *line_writer(session), " ".join(sorted(MODULES)).encode())

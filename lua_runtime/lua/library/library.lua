@@ -26,11 +26,10 @@ local function pick(source, instead, listed, prefix)
   return picked
 end
 
-local globals, always, tables, texts = pick(_G, own.globals, GLOBALS, ""), {}, nil, nil
+local globals, always, tables = pick(_G, own.globals, GLOBALS, ""), {}, nil
 for library, listed in next, LIBRARIES do
   local content = pick(_G[library], own[library], listed, library .. ".")
   if library == "table" then tables = content end
-  if library == "string" then texts = content end
   if library == "os" then content.platform = "wippy" end -- what scripts written for that system ask for
   always[library] = seal(content, library)
 end
@@ -47,6 +46,6 @@ function tables.maxn(list)
 end
 
 local metatable = debug.getmetatable("")
-metatable.__index, metatable.__metatable = texts, false
+metatable.__index, metatable.__metatable = pick(string, own.methods, LIBRARIES.string, "string."), false
 
 kernel.names, kernel.globals, kernel.always = names, globals, always
