@@ -28,7 +28,7 @@ DEFAULT_STACK_BYTES = 512 * 1024
 LEAST_STACK_BYTES, MOST_STACK_BYTES = 64 * 1024, 8 * 1024 * 1024
 
 _HOST_BYTES = 192 * 1024
-"""What else a hop may use: below a guest of WebAssembly the host takes less than 16 KiB, below one of Lua not much more."""
+"""What else a hop may use: below a guest the host takes less than 16 KiB."""
 
 _LUA_BYTES = 512 * 1024
 """What a hop of Lua may use: its own limit of 200 levels ends a hop at 470 KiB, whatever its guest nests. Lua in the
