@@ -9,16 +9,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 import lua_guests
+import polycall
 from attacks import Attack, attacks, outcome
 from lua_guests import CONDITIONS, context, run
 from polycall.interop.context import CallContext, Cancellation
-from polycall.interop.errors import CancelledError
+from polycall.interop.errors import CancelledError, DeadlineError
 from polycall.interop.values import Value
+from projects import write_project
 
 TOLD_AFTER_SECONDS = 0.03
 MOST_OVER_SECONDS = 1.0
@@ -300,3 +303,32 @@ def test_what_stays_inside_c_is_stopped_and_the_control_works(case: Case) -> Non
     assert bell.rung_at is not None
     assert time.monotonic() - bell.rung_at < MOST_OVER_SECONDS
     assert run(case.control, frame=context(cancellation=Cancellation())) == case.expected
+
+
+INDEX = """
+namespace: app
+entries:
+  - name: find
+    kind: function.lua
+    method: find
+    isolation: process
+    source: "return { find = function(text, pattern) return text:find(pattern) end }"
+"""
+
+
+@attacks(
+    Attack(
+        "a pattern that backtracks for ever, in a worker",
+        "Lua, isolated",
+        "DeadlineError in time, the worker is killed",
+        "the next call is answered by another one",
+    )
+)
+def test_a_worker_whose_guest_stays_inside_c_is_killed(tmp_path: Path) -> None:
+    with polycall.load(write_project(tmp_path, index=INDEX), cache_directory=tmp_path / "c") as registry:
+        assert registry.call("app:find", "ab", "b") == 2
+        start = time.monotonic()
+        with pytest.raises(DeadlineError):
+            registry.call("app:find", "a" * 40, "a*" * 30 + "b", timeout=TOLD_AFTER_SECONDS)
+        assert time.monotonic() - start < MOST_OVER_SECONDS
+        assert registry.call("app:find", "ab", "b") == 2
