@@ -1,14 +1,13 @@
 -- The library `string` where it is not C's own: without addresses, with a bound on what `rep` makes and on layouts, and, but for
 -- methods of strings, with error objects for texts.
 local kernel = ...
-local error, select, tostring, type = error, select, tostring, type
+local error, next, select, tostring, type = error, next, select, tostring, type
 local tointeger, unpack = math.tointeger, table.unpack
 local parts, error_text, pointer, HAS_ADDRESS = kernel.error_parts, kernel.error_text, kernel.pointer, kernel.HAS_ADDRESS
 local real_find, real_format, real_gsub, real_rep = string.find, string.format, string.gsub, string.rep
-local real_unpack = string.unpack
 
 local MOST_MADE = 64 * 1024 * 1024 -- bytes of one string.rep
-local MOST_LAYOUT = 16 * 1024 -- bytes of a layout of string.unpack
+local MOST_LAYOUT = 16 * 1024 -- bytes of a layout of pack, packsize and unpack
 local TAKES_TEXT = "byte find gmatch gsub len lower match reverse sub upper"
 
 local methods = {}
@@ -25,10 +24,16 @@ function methods.rep(...)
   return real_rep(...)
 end
 
-function methods.unpack(...)
-  if size_of((...)) > MOST_LAYOUT then error("string.unpack: a layout of more than " .. MOST_LAYOUT .. " bytes", 2) end
-  return real_unpack(...)
+local function laid_out(name, plain)
+  return function(...)
+    if size_of((...)) > MOST_LAYOUT then error(name .. ": a layout of more than " .. MOST_LAYOUT .. " bytes", 2) end
+    return plain(...)
+  end
 end
+
+methods.pack = laid_out("string.pack", string.pack)
+methods.packsize = laid_out("string.packsize", string.packsize)
+methods.unpack = laid_out("string.unpack", string.unpack)
 
 -- Gives what "%s" and "%p" would show of an object as text: no address, and no code that runs while C has a buffer.
 local function without_objects(layout, ...)
@@ -72,7 +77,8 @@ local function for_errors(plain)
   end
 end
 
-local strings = { rep = methods.rep, format = methods.format, unpack = methods.unpack }
+local strings = {}
+for name, method in next, methods do strings[name] = method end
 for name in TAKES_TEXT:gmatch("%a+") do strings[name] = for_errors(string[name]) end
 
 kernel.strings, kernel.methods = strings, methods

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from typing import Any, cast
 
 import pytest
 
@@ -241,6 +242,25 @@ def test_a_coroutine_made_in_a_guarded_call_is_not_stopped_by_the_old_deadline()
 def test_sizes_that_no_mistake_can_mean_are_errors_at_once(text: str) -> None:
     with pytest.raises(GuestError, match=r"^lua/main\.lua:2: "):
         run(f"local r = {text} return 'returned'")
+
+
+@pytest.mark.parametrize(
+    ("call", "most"),
+    [
+        ("string.unpack((' '):rep(n), '')", 16384),
+        ("string.packsize((' '):rep(n))", 16384),
+        ("string.pack((' '):rep(n))", 16384),
+        ("math.max(1, 2, ('0'):rep(n))", 1024),
+        ("math.min(1, 2, ('0'):rep(n))", 1024),
+        ("string.char(65, 66, ('0'):rep(n))", 1024),
+        ("utf8.char(65, 66, ('0'):rep(n))", 1024),
+    ],
+)
+def test_what_one_function_of_c_would_be_long_at_is_refused(call: str, most: int) -> None:
+    text = f"local function call(n) local got = {call} return 1 end return {{ pcall(call, {most}), pcall(call, {most + 1}) }}"
+    fits, refused, message = cast("list[Any]", run(text))
+    assert (fits, refused) == (True, False)
+    assert f"of more than {most} bytes" in message
 
 
 MEMORY = LimitsSpec(max_memory_bytes=3_000_000)
