@@ -264,7 +264,7 @@ def rows() -> Iterator[Attack]:
 
 
 @attacks(*rows())
-@pytest.mark.stops_alike
+@pytest.mark.alike_in_the_sandbox
 @pytest.mark.parametrize(
     "wrapped", [True, False][: times(2, 1)], ids=lambda wrapped: "in pcall" if wrapped else "plain"
 )
