@@ -76,7 +76,7 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what one of the two engines of Lua shows as well as both.
 
     Of a test that runs in a worker too, the sandboxed half: what is offered there is the same for both. Of a test with
-    the mark `stops_alike`, all but each third case in the sandbox.
+    the mark `alike_in_the_sandbox`, all but each third case in the sandbox.
     """
     counts: Counter[str] = Counter()
     left_out: list[pytest.Item] = []
@@ -86,7 +86,7 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
         leave = False
         if lua_guests.CONDITIONS[str(parameters.get("conditions", "unlimited"))].sandbox:
             leave = parameters.get("in_process_and_isolated") == "process"
-            if item.get_closest_marker("stops_alike"):
+            if item.get_closest_marker("alike_in_the_sandbox"):
                 name = item.nodeid.partition("[")[0]
                 leave = leave or counts[name] % 3 > 0
                 counts[name] += 1

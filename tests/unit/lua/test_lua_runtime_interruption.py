@@ -17,6 +17,8 @@ from polycall.interop.limits import LimitsSpec
 from polycall.interop.values import Value
 from polycall.lua_runtime.runtime import LuaFunction
 
+pytestmark = pytest.mark.alike_in_the_sandbox
+
 # Each is a way of keeping control that a guest might try; "FOREVER" stands for a loop without end.
 STUBBORN = {
     "a plain loop": "FOREVER",
