@@ -5,22 +5,24 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from threading import get_ident
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import InternalError, raise_if
-from polycall.interop.pool_errors import closed, deadlock, kept
+from polycall.interop.errors import PolycallError, raise_if
+from polycall.interop.pool_errors import closed, deadlock, kept, not_taken
 from polycall.interop.pool_figures import PoolSnapshot, PoolTraffic
 from polycall.interop.pool_spec import PoolPolicy
 from polycall.interop.protocols import Instance
+from polycall.interop.values import Value
 from polycall.interop.waiting import Waiter, WaitGraph
 
-__all__ = ["Outside", "Pool"]
+__all__ = ["Outside", "Pool", "call_taken"]
 
 T = TypeVar("T", bound=Instance)
+S = TypeVar("S", bound=Instance)
 
 _SHRINK_STEP_SECONDS = 0.5  # the tick of the controller in the system we re-implement
 
@@ -41,6 +43,36 @@ class Outside(CallContext):
 
 _PASSING = CallContext("", "")
 """Stands for who is about to have an instance, or has just had one: a frame that goes on, and waits for nothing."""
+
+
+class Source(Protocol[S]):
+    """What instances are taken from: a pool, or what stands in for it in a call that has its instance already."""
+
+    def check_out(self, context: CallContext) -> S:
+        """Returns an instance that is the call's alone."""
+        ...
+
+    def give_back(self, instance: S) -> None:
+        """Takes it back."""
+        ...
+
+
+def call_taken(source: Source[S], arguments: Sequence[Value], context: CallContext) -> Value:
+    """Does what `Pool.call` does, with what stands in for a pool."""
+    instance = source.check_out(context)
+    try:
+        return instance.call(arguments, context)
+    except BaseException as error:
+        _poison(instance, error)
+        raise
+    finally:
+        source.give_back(instance)
+
+
+def _poison(instance: Instance, error: BaseException) -> None:
+    # Only an error that polycall raised on purpose says that the instance is still sound.
+    if not isinstance(error, PolycallError):
+        instance.poisoned = True
 
 
 class _Turn(Waiter, Generic[T]):
@@ -221,6 +253,46 @@ class Pool(Generic[T]):
                     del held[instance]
         return self._check_out(context)
 
+    def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
+        """Takes an instance, calls it and gives it back.
+
+        What `check_out` and `give_back` do without the lock stands here once more: to call them takes as long as that.
+
+        Args:
+            arguments: Plain values and handles.
+            context: The frame of the call.
+
+        Raises:
+            PolycallError: As of `check_out`, and of the instance; after any other exception the instance is closed.
+        """
+        held = self._held
+        try:
+            instance = self._returned.pop()
+        except IndexError:
+            instance = self._check_out(context)
+        else:
+            if self._waiters or instance in held or held.setdefault(instance, context) is not context:
+                instance = self._check_out(context)  # others come first, or have it; it is found without its name
+            else:
+                try:
+                    self._uses[instance] += 1
+                except KeyError:  # it lives no more
+                    del held[instance]
+                    instance = self._check_out(context)
+        try:
+            return instance.call(arguments, context)
+        except BaseException as error:
+            _poison(instance, error)
+            raise
+        finally:
+            if instance.poisoned or self._is_inline:
+                self.give_back(instance)
+            else:
+                del held[instance]
+                self._returned.append(instance)
+                if self._waiters or not self._keeps:
+                    self._settle()
+
     def _check_out(self, context: CallContext) -> T:
         turn: _Turn[T] | None = None
         try:
@@ -246,13 +318,13 @@ class Pool(Generic[T]):
         held = self._held
         if instance.poisoned or self._is_inline:
             if instance not in held:
-                raise self._not_taken()
+                raise not_taken(self.name)
             self._discard(instance)
             return
         try:
             del held[instance]
         except KeyError:
-            raise self._not_taken() from None
+            raise not_taken(self.name) from None
         self._returned.append(instance)
         if self._waiters or not self._keeps:
             self._settle()
@@ -538,9 +610,6 @@ class Pool(Generic[T]):
                 self._discarded += self._free(instance)
                 self._forget_name(instance)
                 self._serve_waiters()
-
-    def _not_taken(self) -> InternalError:
-        return InternalError(f'an instance was given back to the pool of "{self.name}" that had not been taken')
 
     def _own_frame(self) -> CallContext:
         return CallContext(self.name, "python")

@@ -1,15 +1,15 @@
-"""Why a call gets no instance of a pool."""
+"""Why a call gets no instance of a pool, or cannot give one back."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 
-from polycall.interop.errors import PoolClosedError, PoolDeadlockError
+from polycall.interop.errors import InternalError, PoolClosedError, PoolDeadlockError
 from polycall.interop.pool_spec import PoolPolicy
 from polycall.interop.waiting import Waiter
 
-__all__ = ["closed", "deadlock", "kept"]
+__all__ = ["closed", "deadlock", "kept", "not_taken"]
 
 _CHAINS_SHOWN = 4
 
@@ -43,3 +43,8 @@ def deadlock(name: str, policy: PoolPolicy, circle: Sequence[Waiter]) -> PoolDea
         hint=f"raise pool.{'size' if policy.type == 'static' else 'max_size'} above {limit}, "
         "or have these functions not call each other",
     )
+
+
+def not_taken(name: str) -> InternalError:
+    """What is given back was not taken: a fault of ours."""
+    return InternalError(f'an instance was given back to the pool of "{name}" that had not been taken')

@@ -10,7 +10,7 @@ from polycall.interop.errors import InternalError, PolycallError
 from polycall.interop.values import Value
 from polycall.lua_runtime.failure import POISONING, conclude, raise_unforeseen
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import AT_ONCE, LARGEST, SMALLEST, lower_scalars
+from polycall.lua_runtime.values import LARGEST, SMALLEST, lower_scalars
 
 __all__ = ["LuaInstance", "LuaKernel"]
 
@@ -69,9 +69,7 @@ class LuaInstance:
         self._bare = kernel.bare
         self._kernel: LuaKernel | None = kernel
 
-    def call(  # noqa: PLR0912  # a function of its own for any part of it would cost every call
-        self, arguments: Sequence[Value], context: CallContext
-    ) -> Value:
+    def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
         """Runs the entry's function; see `polycall.interop.protocols.Instance`.
 
         Raises:
@@ -88,13 +86,11 @@ class LuaInstance:
             bare = self._bare
             if bare is None or context.deadline is not None or context.cancellation is not None:
                 answer = self._call(arguments, context)
-            else:  # most calls, for which each step is a twentieth of what they take
-                for each in arguments:
-                    if type(each) is not int or each > LARGEST or each < SMALLEST:
-                        run = lower_scalars(arguments)
-                        break
-                else:
-                    run = arguments if len(arguments) <= AT_ONCE else None
+            # What most calls have, for which each step is a twentieth of what they take; `lower_scalars` does the same.
+            elif len(arguments) == 1 and type(first := arguments[0]) is int and SMALLEST <= first <= LARGEST:
+                answer = bare(first)
+            else:
+                run = lower_scalars(arguments)
                 answer = self._call(arguments, context) if run is None else bare(*run)
             kind = type(answer)
             if kind is bytes:

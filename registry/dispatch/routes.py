@@ -13,7 +13,7 @@ from polycall.interop.exception_text import exception_text
 from polycall.interop.forks import new_lock
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.observer import INTERRUPTED, Observer
-from polycall.interop.pool import Pool
+from polycall.interop.pool import Pool, call_taken
 from polycall.interop.pool_spec import PoolPolicy
 from polycall.interop.protocols import Function, Instance
 from polycall.interop.stack import StackRoom
@@ -144,25 +144,17 @@ class Route:
             return self._run_observed(arguments, context, max_depth, context.observer, taken)
         if context.depth > max_depth or context.deadline is not None or context.cancellation is not None:
             self._check(context, max_depth)
-        pool = self.pool if taken is None else taken
         try:
-            instance = pool.check_out(context)
-            try:
-                return instance.call(arguments, context)
-            except BaseException as error:
-                # Only an error that polycall raised on purpose says that the instance is still sound.
-                if not isinstance(error, PolycallError):
-                    instance.poisoned = True
-                raise
-            finally:
-                pool.give_back(instance)
+            if taken is None:
+                return self.pool.call(arguments, context)
+            return call_taken(taken, arguments, context)
         except PolycallError as error:
             raise self._failed(error, context, asked=True)  # noqa: B904  # it is the same error, seen on its way out
         except Exception as error:
             fault = InternalError(exception_text(error), entry_id=self.entry_id, hint="this is a fault of polycall")
             raise self._failed(fault, context, asked=True) from error
         except BaseException:
-            pool.take_back(context)
+            (self.pool if taken is None else taken).take_back(context)
             self._count(INTERRUPTED, True)
             raise
 

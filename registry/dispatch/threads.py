@@ -21,6 +21,10 @@ _IDLE_SECONDS = 10.0
 _MOST_IDLE = 64
 """Threads that are kept for the next work. Each has its stack, and as much of its memory as it has used."""
 
+_SOON_SECONDS = 3.0
+_MOST_IDLE_SOON = 1024
+"""The others are kept for a moment: one crowd of calls may follow another, and a part of its time goes into threads."""
+
 
 class Threads:
     """Does each piece of work in a thread of its own: an idle one, or else a new one.
@@ -85,21 +89,24 @@ class Threads:
             work = None  # which may hold much
             if generation is not self._generation:  # the work forked, and this is the child
                 return
-            if self._park(given):
-                work = self._wait(given)
+            seconds = self._park(given)
+            if seconds is not None:
+                work = self._wait(given, seconds)
         with self._lock:
             self._end_one()
 
-    def _park(self, given: SimpleQueue[Work | None]) -> bool:
+    def _park(self, given: SimpleQueue[Work | None]) -> float | None:
+        """Makes a thread an idle one; says for how many seconds, None for not at all."""
         with self._lock:
-            kept = bool(self._users) and len(self._idle) < _MOST_IDLE
-            if kept:
-                self._idle.append(given)
-            return kept
+            before = len(self._idle)
+            if not self._users or before >= _MOST_IDLE_SOON:
+                return None
+            self._idle.append(given)
+            return _IDLE_SECONDS if before < _MOST_IDLE else _SOON_SECONDS
 
-    def _wait(self, given: SimpleQueue[Work | None]) -> Work | None:
+    def _wait(self, given: SimpleQueue[Work | None], seconds: float) -> Work | None:
         with suppress(Empty):
-            return given.get(timeout=_IDLE_SECONDS)
+            return given.get(timeout=seconds)
         with self._lock:
             if given in self._idle:
                 self._idle.remove(given)

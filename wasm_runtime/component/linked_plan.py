@@ -34,12 +34,13 @@ from polycall.wasm_runtime.engine.native import address_of, as_pointer
 from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
 from polycall.wasm_runtime.wit.signature import Signature
 
-__all__ = ["LinkedPlan"]
+__all__ = ["LinkedPlan", "is_brief"]
 
 _LITTLE_BYTES, _FEW_ELEMENTS = 1 << 20, 1 << 10
 
 
-def _is_brief(footprint: Footprint) -> bool:
+def is_brief(footprint: Footprint) -> bool:
+    """Says whether what is made of modules runs nothing until it is complete, and begins with little."""
     elements = sum(table.elements for table in footprint.tables)
     return not footprint.busy_at_start and sum(footprint.memories) <= _LITTLE_BYTES and elements <= _FEW_ELEMENTS
 
@@ -92,7 +93,7 @@ class LinkedPlan:
             PreparationError: It imports a function with another signature than the host's.
         """
         self.engine = engine
-        self.brief = footprint is not None and _is_brief(footprint)
+        self.brief = footprint is not None and is_brief(footprint)
         self.plan = plan
         self.enters_host = bool(plan.host_functions)
         self.may_batch = not any(

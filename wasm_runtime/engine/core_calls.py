@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from ctypes import ArgumentError
+from ctypes import ArgumentError, addressof
 from typing import NoReturn
 
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import take_error
-from polycall.wasm_runtime.engine.native import SLOT_BYTES, Argument, Buffer, as_pointer, as_size, call_unchecked
+from polycall.wasm_runtime.engine.native import (
+    SLOT_BYTES,
+    Argument,
+    Buffer,
+    Pointer,
+    as_pointer,
+    as_size,
+    call_unchecked,
+)
 from polycall.wasm_runtime.engine.recursion import reach, too_deep
 from polycall.wasm_runtime.engine.stores import GuestStore
 
@@ -26,8 +33,6 @@ INSTANCE_BYTES = 16
 IS_FUNCTION, IS_MEMORY = 0, 3
 """Kinds of a ``wasmtime_extern_t``."""
 
-_NO_TRAP = bytes(8)
-
 
 class CoreCall:
     """A core function of an instance, ready to be called with the values in its slots.
@@ -36,7 +41,7 @@ class CoreCall:
         raw: The slots.
     """
 
-    __slots__ = ("_arguments", "_buffer", "_store", "_trap", "_trapped", "raw")
+    __slots__ = ("_arguments", "_buffer", "_store", "_trap", "raw")
 
     def __init__(self, store: GuestStore, function: int, slots: int) -> None:
         """Prepares calls.
@@ -47,10 +52,10 @@ class CoreCall:
             slots: How many its parameters, or results if there are more of them, take.
         """
         self._store = store
-        self._buffer, self._trap = Buffer(SLOT_BYTES * max(1, slots)), Buffer(len(_NO_TRAP))
-        self.raw, self._trapped = self._buffer.data, self._trap.data
+        self._buffer, self._trap = Buffer(SLOT_BYTES * max(1, slots)), Pointer()
+        self.raw = self._buffer.data
         # Made once: converting five numbers to C would take longer than the call does.
-        raw, trap = as_pointer(self._buffer.address), as_pointer(self._trap.address)
+        raw, trap = as_pointer(self._buffer.address), as_pointer(addressof(self._trap))
         self._arguments = as_pointer(store.context), as_pointer(function), raw, as_size(slots), trap
 
     def run(self) -> None:  # no `__call__`, to which Python goes a longer way
@@ -66,8 +71,8 @@ class CoreCall:
             except RecursionError:
                 raise too_deep() from None
         error = call_unchecked(*self._arguments)  # `functools.partial` would go one level deeper than `reach`
-        if error or self._trapped != _NO_TRAP:
-            _raise_failed(self._store, error, self._trap)
+        if error or self._trap.value:
+            _raise_failed(self._store, error or self._trap.value or 0)
 
 
 def instantiate(
@@ -90,18 +95,18 @@ def instantiate(
         reach()
     except RecursionError:
         raise too_deep() from None
-    trap = Buffer(len(_NO_TRAP))
+    trap = Pointer()
     context = as_pointer(store.context)
     new = native.instance_new_brief if brief else native.instance_new
-    error = new(context, module, imports, count, made, as_pointer(trap.address))
-    if error or trap.data != _NO_TRAP:
-        _raise_failed(store, error, trap)
+    error = new(context, module, imports, count, made, as_pointer(addressof(trap)))
+    if error or trap.value:
+        _raise_failed(store, error or trap.value or 0)
 
 
-def _raise_failed(store: GuestStore, error: int | None, trap: Buffer) -> NoReturn:
+def _raise_failed(store: GuestStore, error: int) -> NoReturn:
     """Raises what the engine says of a call or an instantiation that failed."""
     try:
-        found = take_error(error or int.from_bytes(trap.data, sys.byteorder))
+        found = take_error(error)
     except ArgumentError:  # ctypes' word for Python's recursion limit, met while it converts a number
         raise too_deep() from None
     raise store.error(found)

@@ -33,6 +33,7 @@ __all__ = [
     "SLOT_BYTES",
     "Argument",
     "Buffer",
+    "Pointer",
     "address_of",
     "as_bytes",
     "as_pointer",
@@ -75,6 +76,9 @@ def bare(name: str, result: Any = c_void_p, library: ctypes.CDLL = _brief) -> Ca
     function.restype = result
     return function
 
+
+Pointer = c_void_p
+"""A pointer that C writes, zero at first: its `value` is None then."""
 
 Argument: TypeAlias = Any
 """An argument made beforehand, which goes to C as it is: ctypes has no public name for it."""

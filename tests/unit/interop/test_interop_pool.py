@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -39,9 +40,10 @@ class FakeInstance:
         self.poisoned = False
         self.closed = False
         self.users = 0
+        self.does: Callable[[FakeInstance], Value] = lambda _: None
 
     def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
-        raise NotImplementedError
+        return self.does(self)
 
     def close(self) -> None:
         assert self.users == 0
@@ -916,6 +918,86 @@ class _NamesThatTell(deque[Any]):
         if self._then:
             self._then.pop()()
         return taken
+
+
+def _called(bench: Bench, then: Callable[[], None]) -> FakeInstance:
+    """Has the pool call an idle instance, and something done when that is about to be given back; returns it."""
+    bench.pool.give_back(bench.pool.check_out(_call()))
+    (instance,) = bench.make.live
+    bench.pool._held = _HeldThatTells(bench.pool._held, first=then)
+    bench.pool.call((), _call())
+    return instance
+
+
+def test_a_call_that_queues_while_the_pool_ends_another_gets_the_instance() -> None:
+    bench, waiting = Bench(_lazy(1)), []
+    assert _called(bench, lambda: waiting.append(_waiting_call(bench))) is _result(waiting[0])
+
+
+def test_a_pool_that_is_retired_while_it_ends_a_call_closes_the_instance() -> None:
+    bench = Bench(_lazy(1))
+    assert _called(bench, bench.pool.retire).closed
+
+
+def test_an_instance_that_another_call_takes_just_now_is_not_called() -> None:
+    bench, others = Bench(_lazy(2)), []
+    bench.pool.give_back(bench.pool.check_out(_call()))
+    bench.pool._returned = _NamesThatTell(bench.pool._returned, lambda: others.append(bench.pool.check_out(_call())))
+    bench.pool.call((), _call())
+    assert bench.numbers().in_use == 1
+    assert len(bench.make.live) == 2
+
+
+def test_an_instance_that_lives_no_more_is_not_called() -> None:
+    bench = Bench(_lazy(2))
+    gone = bench.pool.check_out(_call())
+    gone.poisoned = True
+    bench.pool.give_back(gone)
+    gone.does = lambda _: pytest.fail("it was called")
+    bench.pool._returned.append(gone)
+    bench.pool.call((), _call())
+    assert (bench.numbers().in_use, bench.numbers().idle) == (0, 1)
+
+
+@pytest.mark.parametrize(("error", "idle"), [(GuestError("its own"), 1), (KeyError("a fault"), 0)])
+def test_an_instance_whose_call_fails_is_kept_only_after_an_error_of_ours(error: Exception, idle: int) -> None:
+    bench = Bench(_lazy(1))
+
+    def fail(_instance: FakeInstance) -> Value:
+        raise error
+
+    instance = bench.pool.check_out(_call())
+    instance.does = fail
+    bench.pool.give_back(instance)
+    with pytest.raises(type(error)):
+        bench.pool.call((), _call())
+    assert (bench.numbers().idle, instance.closed) == (idle, not idle)
+
+
+@pytest.mark.usefixtures("_restless_threads")
+def test_what_the_pool_calls_is_one_calls_alone_however_many_threads_there_are() -> None:
+    bench, calls, threads = Bench(_lazy(3)), 400, 8
+
+    def use(instance: FakeInstance) -> Value:
+        instance.users += 1
+        assert (instance.users, instance.closed) == (1, False)
+        instance.users -= 1
+        if random.random() < 0.02:
+            raise KeyError
+        return 7
+
+    def called() -> None:
+        for _ in range(calls):
+            with suppress(KeyError):
+                assert bench.pool.call((), _call()) == 7
+
+    bench.make.then = lambda: setattr(bench.make.made[-1], "does", use)
+    for future in [_in_thread(called) for _ in range(threads)]:
+        _result(future)
+    numbers = bench.numbers()
+    assert numbers.made > 3 >= numbers.peak
+    assert numbers.size == numbers.idle == len(bench.make.live)
+    assert bench.pool.traffic().asked == threads * calls
 
 
 def test_a_call_that_queues_while_an_instance_is_being_given_back_gets_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import asyncio
 import concurrent.futures
+import gc
 import os
 import subprocess
 import sys
@@ -13,11 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 import polycall
-from polycall.registry.dispatch.async_calls import AsyncCalls
+from polycall.registry.dispatch import threads as threads_module
+from polycall.registry.dispatch.async_calls import AsyncCalls, _Answers, _fail, _give
 from projects import REPOSITORY
 from wasi_guests import SLEEPER, wasi_project
 
@@ -63,7 +66,10 @@ async def cancelled(tasks: list[asyncio.Task[polycall.Value]]) -> None:
     assert {type(outcome) for outcome in outcomes} == {asyncio.CancelledError}
 
 
-def test_a_thousand_guests_wait_at_the_same_time_and_all_can_be_cancelled(registry: polycall.Registry) -> None:
+def test_a_thousand_guests_wait_at_the_same_time_and_all_can_be_cancelled(
+    registry: polycall.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads_module, "_SOON_SECONDS", 0.0)
     calls = calls_of(registry)
 
     async def many() -> None:
@@ -76,6 +82,41 @@ def test_a_thousand_guests_wait_at_the_same_time_and_all_can_be_cancelled(regist
         assert await registry.call_async(GUEST, 0) is None
 
     asyncio.run(many())
+
+
+def test_a_call_that_waits_keeps_few_objects_for_the_collector_to_look_at(registry: polycall.Registry) -> None:
+    count = 50
+
+    async def many() -> int:
+        gc.collect()
+        before = len(gc.get_objects())
+        tasks = sleepers(registry, count)
+        await until(all_wait(calls_of(registry), count))
+        gc.collect()
+        kept = len(gc.get_objects()) - before
+        await cancelled(tasks)
+        return kept
+
+    assert asyncio.run(many()) / count < 135
+
+
+def test_results_that_are_there_together_wake_the_loop_once() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        outcomes = [loop.create_future() for _ in range(3)]
+        answers = _Answers(loop)
+        with mock.patch.object(loop, "call_soon_threadsafe", wraps=loop.call_soon_threadsafe) as wake:
+            answers.put(_give, outcomes[0], "one")
+            answers.put(_fail, outcomes[1], KeyError("two"))
+            assert await outcomes[0] == "one"
+            with pytest.raises(KeyError, match="two"):
+                await outcomes[1]
+            assert wake.call_count == 1
+            answers.put(_give, outcomes[2], "three")
+            assert await outcomes[2] == "three"
+            assert wake.call_count == 2
+
+    asyncio.run(main())
 
 
 def test_of_those_that_do_not_wait_64_run_at_a_time_however_many_wait(registry: polycall.Registry) -> None:

@@ -73,6 +73,28 @@ def test_an_idle_thread_ends_after_a_while(threads: Threads, monkeypatch: pytest
     assert len(idents(threads, 1)) == 1
 
 
+def test_a_crowd_of_idle_threads_ends_sooner(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_IDLE", 2)
+    monkeypatch.setattr(module, "_MOST_IDLE_SOON", 4)
+    monkeypatch.setattr(module, "_SOON_SECONDS", 0.0)
+    barrier = threading.Barrier(6, timeout=60)
+    for _ in range(6):
+        threads.do(lambda: (barrier.wait(), None)[1])
+    while threads._alive > 2 or len(threads._idle) < 2:
+        pass
+    assert (threads._alive, len(threads._idle)) == (2, 2)
+
+
+def test_more_idle_threads_than_the_most_end_at_once(threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_IDLE_SOON", 1)
+    barrier = threading.Barrier(3, timeout=60)
+    for _ in range(3):
+        threads.do(lambda: (barrier.wait(), None)[1])
+    while threads._alive > 1:
+        pass
+    assert len(idents(threads, 2)) == 1
+
+
 def test_threads_end_with_who_needs_them_last(threads: Threads, user: User) -> None:
     other = User()
     threads.enter(other)
