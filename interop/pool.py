@@ -111,6 +111,7 @@ class Pool(Generic[T]):
         "_closed",
         "_discarded",
         "_held",
+        "_is_inline",
         "_keeps",
         "_limit",
         "_lock",
@@ -119,7 +120,7 @@ class Pool(Generic[T]):
         "_peak",
         "_policy",
         "_returned",
-        "_since",
+        "_seen",
         "_slots",
         "_uses",
         "_waited",
@@ -154,12 +155,14 @@ class Pool(Generic[T]):
         self._waits = waits
         self._lock = waits.lock
         self._closed = False
-        self._keeps = policy.type != "inline"
+        self._is_inline = policy.type == "inline"
+        self._keeps = not self._is_inline
         # The frame that holds each slot in use; the key is the instance, or the turn of the call that is making it.
         self._held: dict[T | _Turn[T], CallContext] = {}
         # The instances that are kept, and how many calls have taken each without the lock; its holder alone counts.
         self._uses: dict[T, int] = {}
-        self._since: dict[T, float] = {}  # when each of them was given back last
+        # Idle ones, as `drop_idle` has seen them: after how many uses, and since when. A call need not read the clock.
+        self._seen: dict[T, tuple[int, float]] = {}
         self._returned: deque[T] = deque()  # idle ones, the last one returned at the end
         self._slots = 0  # those in use: of instances, and of calls that make one
         self._waiters: deque[_Turn[T]] = deque()
@@ -205,10 +208,10 @@ class Pool(Generic[T]):
             Exception: Whatever `make` raised.
         """
         held = self._held
-        if self._returned and not self._waiters:
+        if not self._waiters:
             try:
                 instance = self._returned.pop()
-            except IndexError:  # another call was faster
+            except IndexError:
                 return self._check_out(context)
             if instance not in held and held.setdefault(instance, context) is context:
                 try:
@@ -241,13 +244,15 @@ class Pool(Generic[T]):
             InternalError: The instance is not checked out of this pool.
         """
         held = self._held
-        if instance not in held:
-            raise InternalError(f'an instance was given back to the pool of "{self.name}" that had not been taken')
-        if instance.poisoned or self._policy.type == "inline":
+        if instance.poisoned or self._is_inline:
+            if instance not in held:
+                raise self._not_taken()
             self._discard(instance)
             return
-        self._since[instance] = self._clock()
-        del held[instance]
+        try:
+            del held[instance]
+        except KeyError:
+            raise self._not_taken() from None
         self._returned.append(instance)
         if self._waiters or not self._keeps:
             self._settle()
@@ -303,6 +308,8 @@ class Pool(Generic[T]):
     def drop_idle(self, now: float) -> float | None:
         """Closes instances that lay idle for too long, as far as the policy allows: an adaptive pool drops one a call.
 
+        They are taken to lie idle from when this finds them so, which must therefore be called now and then.
+
         Args:
             now: The time, by the pool's clock.
 
@@ -311,15 +318,19 @@ class Pool(Generic[T]):
         """
         policy = self._policy
         with self._lock:
-            since = self._since
-            idle = sorted(self._idle(), key=lambda instance: since.get(instance, now))
+            idle = self._idle_by_age()
+            for each in idle:
+                uses = self._uses[each]
+                if each not in self._seen or self._seen[each][0] != uses:
+                    self._seen[each] = uses, now
+            due = [self._seen[each][1] + policy.idle_seconds for each in idle]
             spare = idle[: max(0, min(len(idle), self._slots - policy.min_size))]
-            overdue = [each for each in spare if since.get(each, now) + policy.idle_seconds <= now]
+            overdue = [each for each, then in zip(spare, due, strict=False) if then <= now]
             dropped = self._take_idle(overdue[:1] if policy.type == "adaptive" else overdue)
             more = len(spare) > len(dropped)
             following = None
             if more:
-                following = max(since.get(idle[len(dropped)], now) + policy.idle_seconds, now + _SHRINK_STEP_SECONDS)
+                following = max(due[len(dropped)], now + _SHRINK_STEP_SECONDS)
         self._discard_all(dropped)
         return following
 
@@ -382,7 +393,7 @@ class Pool(Generic[T]):
             raise closed(self.name)
         if self._slots < self._limit and not self._waiters:  # a free slot goes to the first at once
             self._grant_slot(turn)
-            turn.notify()
+            turn.notified = True  # nobody waits yet who must be woken
             return
         here = get_ident()
         if all(type(holder) is Outside and holder.thread == here for holder in turn.holders):
@@ -479,15 +490,21 @@ class Pool(Generic[T]):
         held = self._held.copy()
         return [instance for instance in self._uses if instance not in held]
 
+    def _idle_by_age(self) -> list[T]:
+        """Returns the idle ones, those that were given back first at the beginning."""
+        order = {instance: at for at, instance in enumerate(self._returned.copy())}
+        return sorted(self._idle(), key=lambda instance: order.get(instance, -1))
+
     def _taken(self, holder: CallContext) -> T | None:
         """Takes the idle instance that was returned last; None if there is none."""
-        if not self._since:  # none was ever given back, as in an inline pool
+        if self._is_inline:
             return None
         held = self._held
         while self._returned:
             with suppress(IndexError):  # another call was faster
                 instance = self._returned.pop()
                 if instance in self._uses and instance not in held and held.setdefault(instance, holder) is holder:
+                    self._seen.pop(instance, None)
                     return instance
         taken = self._take_idle(self._idle()[:1], holder)  # one whose name was lost
         return taken[0] if taken else None
@@ -498,10 +515,13 @@ class Pool(Generic[T]):
         """Takes those of some idle instances that no call has taken meanwhile."""
         held = self._held
         frame = holder or self._own_frame()
-        return [each for each in instances if each not in held and held.setdefault(each, frame) is frame]
+        taken = [each for each in instances if each not in held and held.setdefault(each, frame) is frame]
+        for each in taken:
+            self._seen.pop(each, None)
+        return taken
 
     def _forget_name(self, instance: T) -> None:
-        if self._since.pop(instance, None) is not None:
+        if self._returned:
             with suppress(ValueError):
                 self._returned.remove(instance)
 
@@ -518,6 +538,9 @@ class Pool(Generic[T]):
                 self._discarded += self._free(instance)
                 self._forget_name(instance)
                 self._serve_waiters()
+
+    def _not_taken(self) -> InternalError:
+        return InternalError(f'an instance was given back to the pool of "{self.name}" that had not been taken')
 
     def _own_frame(self) -> CallContext:
         return CallContext(self.name, "python")

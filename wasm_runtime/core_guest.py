@@ -145,7 +145,7 @@ class _Function(CoreCall):
             raise InternalError("a guest was called after its end")
         raw = self.raw
         self._pack(raw, 0, *arguments)
-        super().__call__()
+        self.run()
         return None if self._unpack is None else self._unpack(raw)[0]
 
 

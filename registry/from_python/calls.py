@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from polycall.interop.context import Cancellation
@@ -37,17 +38,17 @@ class Calls:
         check = result_check(returns)
         return check(self._call(id_text(target), arguments, terms, terms.deadline(), cancellation))
 
-    async def in_thread(self, target: str | EntryId, arguments: Sequence[object], returns: Any, terms: Terms) -> Any:
-        """Makes a call on a thread; cancelling the awaiting task stops the guest as well."""
+    def in_thread(
+        self, target: str | EntryId, arguments: Sequence[object], returns: Any, terms: Terms
+    ) -> Coroutine[Any, Any, Any]:
+        """Makes a call on a thread, which is to be awaited; cancelling the awaiting task stops the guest as well."""
         text = id_text(target)
         deadline, cancellation = terms.deadline(), Cancellation()
-        check = None if returns is None else result_check(returns)
-
-        def work() -> Any:
-            value = self._call(text, arguments, terms, deadline, cancellation)
-            return value if check is None else check(value)
-
-        return await self._threads.run(text, work, deadline, cancellation)
+        # No function, which has a cell for each of these: a thousand calls may wait, and the collector looks at all.
+        work: Callable[[], Any] = partial(self._call, text, arguments, terms, deadline, cancellation)
+        if returns is not None:
+            work = partial(_checked, result_check(returns), work)
+        return self._threads.run(text, work, deadline, cancellation)
 
     def of_each(
         self,
@@ -94,3 +95,7 @@ class Calls:
     def close(self) -> None:
         """Refuses new calls on threads, and waits for those that run."""
         self._threads.close()
+
+
+def _checked(check: Callable[[Value], Any], work: Callable[[], Value]) -> Any:
+    return check(work())
