@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import weakref
@@ -13,6 +14,7 @@ from polycall.interop.confined import ConfinedFolder
 from polycall.interop.context import CallContext
 from polycall.interop.errors import HashError, NotFoundError, PolycallError, PreparationError
 from polycall.interop.locks import Locks
+from polycall.interop.program_files import MOST_BINARY_BYTES
 from polycall.interop.slow_work import told_if_slow
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime.binaries import assemble, is_component
@@ -88,9 +90,11 @@ class Programs:
             descriptor = ConfinedFolder(file.folder).open(file.path, os.O_RDONLY)
             with os.fdopen(descriptor, "rb") as opened:
                 identity = _identity(os.fstat(descriptor))
+                if identity[-1] > MOST_BINARY_BYTES:
+                    raise OSError(errno.EFBIG, f"it has more than {MOST_BINARY_BYTES:,} bytes")
                 digest = self._digests.get(identity, "")
                 program = self._compiled.get(digest)
-                binary = b"" if program else opened.read()
+                binary = b"" if program else opened.read(MOST_BINARY_BYTES)
         except OSError as error:
             raise _unreadable(file, error) from error
         if program is None:
