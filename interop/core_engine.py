@@ -98,7 +98,13 @@ class CoreGuest(Protocol):
 
 
 class CoreProgram(Protocol):
-    """Modules linked with each other. Shared by threads."""
+    """Modules linked with each other. Shared by threads.
+
+    Attributes:
+        most_bytes: What a memory can hold, whatever its bound; None for 4 GiB.
+    """
+
+    most_bytes: int | None
 
     def start(self, host: HostFunction, context: CallContext, *, memory_bytes: int | None = None) -> CoreGuest:
         """Makes a guest. The call of `context` has begun in it then: `CoreGuest.end` must follow.

@@ -45,6 +45,7 @@ class SandboxState:
         self._clock: Clock | None = None
         self._waiting: tuple[list[bytes], int] | None = None
         self.inbox = self.inbox_bytes = 0
+        self._most_bytes = program.most_bytes
         self._guest = program.start(self._serve, context, memory_bytes=memory_bytes)
         self._memory = self._guest.memory
         self.function = self._guest.function
@@ -95,9 +96,17 @@ class SandboxState:
             return self.inbox, size
         address = self.function("reserve")(size) & _SIZE
         if not address:
-            raise memory_error(self._session)
+            raise self._no_memory()
         self._copy(pieces, address, size)
         return address, size
+
+    def _no_memory(self) -> PolycallError:
+        error, limit, most = memory_error(self._session), self._session.memory_limit, self._most_bytes
+        if most is not None and (limit is None or limit > most // 2):
+            error.hint = (
+                f"ulimit -v bounds the addresses here: a guest's memory can hold {most} bytes at most"
+            )
+        return error
 
     def _copy(self, pieces: Sequence[bytes], address: int, size: int) -> None:
         """Copies pieces one behind the other; small ones together, and of large ones so much at a time."""
@@ -153,7 +162,7 @@ class SandboxState:
             self._copy(waiting[0], address, size)
             return size
         if function == _NO_MEMORY:
-            raise memory_error(self._session)
+            raise self._no_memory()
         view = self._memory.fence(address, size, "what the module gave")
         if function in CLOCK_FUNCTIONS:
             self._clock = self._clock or Clock()

@@ -128,6 +128,8 @@ frame_index = prototype("wasm_frame_func_index", c_uint32, c_void_p)
 frame_offset = prototype("wasm_frame_module_offset", c_size_t, c_void_p)
 
 config_memory_may_move = prototype("wasmtime_config_memory_may_move_set", None, c_void_p, c_bool)
+config_memory_reservation = prototype("wasmtime_config_memory_reservation_set", None, c_void_p, c_uint64)
+config_memory_guard = prototype("wasmtime_config_memory_guard_size_set", None, c_void_p, c_uint64)
 config_async_stack_size = prototype("wasmtime_config_async_stack_size_set", None, c_void_p, c_uint64)
 config_concurrency = prototype("wasmtime_config_concurrency_support_set", None, c_void_p, c_bool)
 config_component_features = tuple(

@@ -26,13 +26,13 @@ from polycall.wasm_runtime.engine.epoch_ticker import EpochTicker
 from polycall.wasm_runtime.engine.memory_shares import Shares
 from polycall.wasm_runtime.engine.memory_wear import Wear
 from polycall.wasm_runtime.engine.native import CORE_CALLBACK, EPOCH_CALLBACK, SLOT_BYTES, address_of, as_pointer
+from polycall.wasm_runtime.engine.reservations import GUARD_BYTES, sparing_reservation
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
 from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
 
-__all__ = ["ENGINE_SETTINGS", "GuestStore", "StoreSession", "WasmEngine", "lone_engine"]
+__all__ = ["GuestStore", "StoreSession", "WasmEngine"]
 
-ENGINE_SETTINGS = "epochs, no threads, no shared memory, no concurrency, memories stay where they are"
-"""What compiled code depends on beside wasmtime's version: part of the key of the compile cache."""
+_SETTINGS = "epochs, no threads, no shared memory, no concurrency, memories stay where they are"
 
 _NEVER = 2**62
 _INSTANCES = 2_000
@@ -56,7 +56,7 @@ _NO_SLOTS = memoryview(b"")
 _MOST_VIEWS = 64
 
 
-def _configure(stack_bytes: int = DEFAULT_STACK_BYTES) -> wasmtime.Config:
+def _configure(stack_bytes: int = DEFAULT_STACK_BYTES, reservation: int | None = None) -> wasmtime.Config:
     config = wasmtime.Config()
     config.epoch_interruption = True
     native.config_async_stack_size(config.ptr(), MOST_STACK_BYTES)  # it must not be less, though nothing uses it
@@ -65,14 +65,10 @@ def _configure(stack_bytes: int = DEFAULT_STACK_BYTES) -> wasmtime.Config:
     config.shared_memory = False
     native.config_memory_may_move(config.ptr(), False)  # views of memories rely on it
     native.config_concurrency(config.ptr(), False)  # streams and futures; without them a call is a fifth faster
+    if reservation is not None:  # what is set for memories holds for heaps of exceptions
+        native.config_memory_reservation(config.ptr(), reservation)
+        native.config_memory_guard(config.ptr(), GUARD_BYTES)
     return config
-
-
-def lone_engine() -> wasmtime.Engine:
-    """Returns an engine that compiles in the thread which asks it to, what any other one can load."""
-    config = _configure()
-    config.parallel_compilation = False
-    return wasmtime.Engine(config)
 
 
 class StoreSession(Protocol):
@@ -318,13 +314,30 @@ class WasmEngine:
         ticker: What makes the epoch pass while a guarded call runs.
         shield: What keeps signal handlers of the main thread from raising into the engine.
         stack_bytes: What a guest may use of the native stack in one call, from where the engine is entered.
+        reservation: How many bytes a memory can hold at most; None for 4 GiB.
+        settings: What compiled code depends on beside wasmtime's version: part of the key of the compile cache.
     """
 
-    def __init__(self, stack_bytes: int = DEFAULT_STACK_BYTES) -> None:
+    def __init__(
+        self,
+        stack_bytes: int = DEFAULT_STACK_BYTES,
+        reservation: int | None = None,
+        ticker: EpochTicker | None = None,
+    ) -> None:
+        """Makes one.
+
+        Args:
+            stack_bytes: What a guest may use of the native stack in one call.
+            reservation: How many bytes of addresses are taken in advance for each memory; None for 4 GiB.
+            ticker: What ticks for this one as well; None for one of its own.
+        """
         self.stack_bytes = stack_bytes
-        self.engine = wasmtime.Engine(_configure(stack_bytes))
+        self.settings = _SETTINGS if reservation is None else f"{_SETTINGS}, {reservation} bytes for each"
+        self.reservation = reservation
+        self.engine = wasmtime.Engine(_configure(stack_bytes, reservation))
         self._address = address_of(self.engine.ptr())
-        self.ticker = EpochTicker(lambda: native.increment_epoch(self._address))
+        self._sparing: WasmEngine | None = None
+        self.ticker = ticker or EpochTicker(self._tick)
         self.shield = SignalShield()
         self._keys = itertools.count(1)
         self._stores: dict[int, weakref.ref[GuestStore]] = {}
@@ -351,6 +364,23 @@ class WasmEngine:
         self._stores[key] = weakref.ref(store)
         return store
 
+    def sparing(self) -> WasmEngine:
+        """Returns an engine for many guests: this one or, where addresses are few, one that reserves less of them.
+
+        Checks of each access are what that costs. Both tick together.
+        """
+        reservation = sparing_reservation()
+        if reservation is None:
+            return self
+        if self._sparing is None:
+            self._sparing = WasmEngine(self.stack_bytes, reservation, self.ticker)
+        return self._sparing
+
+    def _tick(self) -> None:
+        native.increment_epoch(self._address)
+        if self._sparing is not None:
+            self._sparing._tick()
+
     def forget(self, key: int) -> None:
         """Forgets a store that is no more."""
         self._stores.pop(key, None)
@@ -370,10 +400,17 @@ class WasmEngine:
             found = self._own_modules[text] = self.compiled_here(bytes(wasmtime.wat2wasm(text)))
         return found
 
+    def alone(self) -> wasmtime.Engine:
+        """Returns an engine that compiles in the thread which asks it to, what this one can load."""
+        if self._lone is None:
+            config = _configure(self.stack_bytes, self.reservation)
+            config.parallel_compilation = False
+            self._lone = wasmtime.Engine(config)
+        return self._lone
+
     def compiled_here(self, binary: bytes) -> wasmtime.Module:
         """Returns a small module, compiled in this thread: the engine's own ones are gone in a forked child."""
-        lone = self._lone = self._lone or lone_engine()
-        return wasmtime.Module.deserialize(self.engine, wasmtime.Module(lone, binary).serialize())
+        return wasmtime.Module.deserialize(self.engine, wasmtime.Module(self.alone(), binary).serialize())
 
     def _store(self, key: int) -> GuestStore:
         return self._stores[key]() or self._gone()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from polycall.interop.errors import (
     TrapError,
 )
 from polycall.wasm_runtime.core_engine import WasmCoreEngine
+from polycall.wasm_runtime.engine import stores
 from polycall.wasm_runtime.engine.stores import WasmEngine
 
 PAGE = 65536
@@ -265,6 +267,62 @@ def test_a_memory_that_has_grown_far_is_worn(started: Started) -> None:
     assert not guest.worn
     guest.function("grow")(12)
     assert guest.worn
+
+
+# few addresses
+
+
+@pytest.fixture(name="few_addresses")
+def _few_addresses() -> Iterator[int]:
+    """Leaves the process 4 GiB more than it has; gives how many those are in all."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + (4 << 30)
+    resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
+    yield most
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a process knows how many addresses it has")
+def test_where_addresses_are_few_guests_reserve_few(few_addresses: int, tmp_path: Path) -> None:
+    roomy = WasmEngine()
+    engine = WasmCoreEngine(roomy, tmp_path)
+    program = engine.program(engine.image(bytes(16 * PAGE)), module(engine, WORKER))
+    guests = [program.start(no_host, context()) for _ in range(3)]
+    most = program.most_bytes or 0
+    assert few_addresses // 64 <= most <= few_addresses // 32
+    last = most - 4
+    for guest in guests:
+        assert guest.function("caught")(23) == 23  # its heap of exceptions has room too
+        assert guest.function("grow")(most // PAGE - 16) == 16
+        assert guest.function("grow")(1) == 2**32 - 1
+        guest.function("poke")(last, 7)
+        assert guest.function("peek")(last) == 7
+    with pytest.raises(TrapError, match="out of bounds"):
+        guests[0].function("peek")(last + 1)
+    for guest in guests:
+        guest.end()
+        guest.close()
+    roomy.ticker.close()
+
+
+def test_code_for_few_addresses_is_no_code_for_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(stores, "sparing_reservation", lambda: 64 << 20)
+    engine = WasmEngine()
+    module(WasmCoreEngine(engine, tmp_path), WORKER)
+    monkeypatch.setattr(stores, "sparing_reservation", lambda: None)
+    module(WasmCoreEngine(engine, tmp_path), WORKER)
+    assert len(list(tmp_path.glob("*.compiled"))) == 2
+
+
+def test_a_loop_ends_at_the_deadline_where_addresses_are_few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(stores, "sparing_reservation", lambda: 64 << 20)
+    engine = WasmCoreEngine(WasmEngine(), tmp_path)
+    guest = engine.program(engine.image(bytes(16 * PAGE)), module(engine, WORKER)).start(no_host, context(0.05))
+    with pytest.raises(DeadlineError):
+        guest.function("spin")()
+    guest.end()
+    guest.close()
 
 
 # hostile calls
