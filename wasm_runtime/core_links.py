@@ -59,14 +59,12 @@ class CoreLinks(NamedTuple):
         steps: What is instantiated, in order.
         exports: What the instances export, by name: of those with the same one, the latest.
         host_type: The address of the ``wasm_functype_t`` of the host function, or None if no module imports one.
-        host_numbers: How its numbers lie in the slots.
         kept: What the addresses rely on.
     """
 
     steps: tuple[Step, ...]
     exports: Mapping[str, Place]
     host_type: Argument | None
-    host_numbers: Numbers | None
     kept: tuple[object, ...]
 
 
@@ -88,8 +86,7 @@ def link(modules: Iterable[wasmtime.Module]) -> CoreLinks:
         kept.append(module)
     host = _host_function(left)
     address = None if host is None else as_pointer(address_of(host.ptr()))
-    numbers = None if host is None else _numbers(host)
-    return CoreLinks(tuple(steps), exports, address, numbers, (*kept, host))
+    return CoreLinks(tuple(steps), exports, address, (*kept, host))
 
 
 def _host_function(left: list[wasmtime.ImportType]) -> wasmtime.FuncType | None:
@@ -97,7 +94,8 @@ def _host_function(left: list[wasmtime.ImportType]) -> wasmtime.FuncType | None:
     if not left:
         return None
     kind = left[0].type
-    wrong = left[1:] if isinstance(kind, wasmtime.FuncType) and _numbers(kind) else left
+    fits = isinstance(kind, wasmtime.FuncType) and not (kind.params or kind.results)
+    wrong = left[1:] if fits else left
     if wrong or not isinstance(kind, wasmtime.FuncType):
         raise PreparationError(f'nothing is given for the import "{wrong[0].name}" of "{wrong[0].module}"')
     return kind

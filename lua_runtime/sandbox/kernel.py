@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from polycall.lua_runtime.values import LIST, RECORD, RESOURCE, Marks, lower, lo
 
 __all__ = ["SandboxKernel", "sandbox_session"]
 
+_seeds = struct.Struct("<qq")
 _SPARE_BYTES = 4 << 20
 """What the memory may hold beside what Lua holds, which the limit is about: runs on their way, and fragments."""
 
@@ -70,10 +72,7 @@ class SandboxKernel:
         most = None if self._limit is None else snapshot.memory_bytes + 2 * self._limit + _SPARE_BYTES
         state = self._state = snapshot.state(session, frame, most)
         try:
-            drawn = os.urandom(16)
-            state.function("seed")(int.from_bytes(drawn[:8], signed=True), int.from_bytes(drawn[8:], signed=True))
-            if self._limit is not None:
-                state.function("limit")(self._limit)
+            state.seed(_seeds.unpack(os.urandom(_seeds.size)), self._limit)
             return state.invoke(snapshot.start, session.entry_id.encode(), method.encode())
         except (DeadlineError, CancelledError):
             return (b"stopped",)

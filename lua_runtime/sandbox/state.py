@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -21,6 +22,13 @@ _TAKE, _NO_MEMORY, _FAULT = range(3)
 
 _SIZE = (1 << 32) - 1
 _MOST_SHOWN = 300
+_ENTER = _SIZE
+"""What is called without a reference: the entry's function."""
+
+_asked, _beginning, _answer = struct.Struct("<III"), struct.Struct("<Iqqq"), struct.Struct("<q")
+_INBOX_AT = _asked.size + _beginning.size + _answer.size
+"""What is shared with the module, in this order, as in ``c/host.h``; the inbox comes behind."""
+
 _PIECE, _SMALL = 1 << 20, 1 << 12
 _STOP = b"stop"
 
@@ -50,8 +58,7 @@ class SandboxState:
         self._memory = self._guest.memory
         self.function = self._guest.function
         self.begin, self.end = self._guest.begin, self._guest.end
-        self._enter = self.function("enter")
-        self._invoke = self.function("invoke")
+        self._call = self.function("call")
 
     @property
     def worn(self) -> bool:
@@ -65,7 +72,13 @@ class SandboxState:
 
     def boot(self, seed: int) -> None:
         """Makes the state, where it is not in the image that the program starts from."""
-        self.use_inbox(self.function("boot")(seed), self.function("inbox_bytes")())
+        self.use_inbox(self.function("shared_at")() + _INBOX_AT, self.function("inbox_bytes")())
+        self.function("boot")(seed)
+
+    def seed(self, seeds: tuple[int, int], most_bytes: int | None) -> None:
+        """Says, before the first call, how `math.random` begins, and how much more the state may hold than now."""
+        at = self.inbox - _answer.size - _beginning.size
+        _beginning.pack_into(self._memory.view, at, 1, *seeds, most_bytes or 0)
 
     def use_inbox(self, address: int, size: int) -> None:
         """Says where runs go in: a fact of the module, found out before a guest's code has run."""
@@ -73,15 +86,15 @@ class SandboxState:
 
     def invoke(self, function: int, *given: Any) -> Any:
         """Calls a function of the host's own Lua code, 0 for a chunk of it with text and name; as lupa would."""
-        return self._answer(self._invoke(function, *self._write(encode(given))))
+        return self._answer(self._call(function, *self._write(encode(given))))
 
     def enter(self, run: Sequence[Any]) -> Any:
         """Calls the entry's function with a run of arguments; gives what ``enter`` of ``lua/guard/calls.lua`` would."""
         memory = self._memory
         if len(run) == 1 and type(run[0]) is int:
-            packed = self._enter(self.inbox, encode_integer(memory, self.inbox, run[0]))
+            packed = self._call(_ENTER, self.inbox, encode_integer(memory, self.inbox, run[0]))
         else:
-            packed = self._enter(*self._write(encode(run)))
+            packed = self._call(_ENTER, *self._write(encode(run)))
         scalar = read_scalar(memory, packed >> 32 & _SIZE, packed & _SIZE)
         return self._answer(packed) if scalar is None else scalar
 
@@ -103,9 +116,7 @@ class SandboxState:
     def _no_memory(self) -> PolycallError:
         error, limit, most = memory_error(self._session), self._session.memory_limit, self._most_bytes
         if most is not None and (limit is None or limit > most // 2):
-            error.hint = (
-                f"ulimit -v bounds the addresses here: a guest's memory can hold {most} bytes at most"
-            )
+            error.hint = f"ulimit -v bounds the addresses here: a guest's memory can hold {most} bytes at most"
         return error
 
     def _copy(self, pieces: Sequence[bytes], address: int, size: int) -> None:
@@ -124,7 +135,13 @@ class SandboxState:
 
     # What the module calls -----------------------------------------------------------------------------------------
 
-    def _serve(self, function: int, address: int, size: int) -> int:
+    def _serve(self) -> None:
+        """Answers a call: what is asked, and what is answered, lies right below the inbox."""
+        memory, at = self._memory, self.inbox - _INBOX_AT
+        function, address, size = _asked.unpack_from(memory.view, at)
+        _answer.pack_into(memory.view, self.inbox - _answer.size, self._answered(function, address, size))
+
+    def _answered(self, function: int, address: int, size: int) -> int:
         host_function = self._functions.find(function)
         if host_function is None:
             return self._serve_module(function, address, size)

@@ -161,7 +161,7 @@ def test_calls_of_the_host_that_no_module_of_ours_makes_are_errors(function: int
         state = instance._kernel._state  # type: ignore[union-attr]
         state.begin(context())
         try:
-            answer = state._serve(function, address, size)
+            answer = state._answered(function, address, size)
             assert isinstance(answer, int)
         except PolycallError:
             pass

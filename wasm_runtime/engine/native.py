@@ -30,6 +30,7 @@ from wasmtime._ffi import dll
 __all__ = [
     "CORE_CALLBACK",
     "EPOCH_CALLBACK",
+    "HOST_CALLBACK",
     "SLOT_BYTES",
     "Argument",
     "Buffer",
@@ -44,6 +45,10 @@ __all__ = [
 
 CORE_CALLBACK = ctypes.CFUNCTYPE(c_void_p, c_void_p, c_void_p, c_void_p, c_size_t)
 """A host function of core modules: (data, caller, values, count) -> trap or None."""
+
+HOST_CALLBACK = ctypes.CFUNCTYPE(c_void_p)
+"""The same of core modules of the project's own, without a look at what it is given, which every calling convention
+allows: -> trap or None."""
 
 EPOCH_CALLBACK = ctypes.CFUNCTYPE(c_void_p, c_void_p, c_void_p, ctypes.POINTER(c_uint64), c_void_p)
 """Runs when a store's epoch deadline is reached: (context, data, delta to set, kind to set) -> error or None."""
@@ -120,6 +125,7 @@ byte_vec_delete = prototype("wasm_byte_vec_delete", None, c_void_p)
 # `wasm_trap_t` and `wasmtime_error_t` are one struct under two names: each holds the engine's error and nothing else
 # (crates/c-api/src/trap.rs and error.rs of the version that is pinned). So what is offered for one reads the other.
 trap_code = prototype("wasmtime_trap_code", c_bool, c_void_p, c_void_p)
+trap_delete = prototype("wasm_trap_delete", None, c_void_p)
 error_trace = prototype("wasmtime_error_wasm_trace", None, c_void_p, c_void_p, library=dll)
 frame_vec_delete = prototype("wasm_frame_vec_delete", None, c_void_p)
 frame_function = prototype("wasmtime_frame_func_name", c_void_p, c_void_p)

@@ -95,6 +95,8 @@ class GuestStore:
         call: The context of the running call, or None between calls.
         calls_back: Whether the engine may come to Python during the running call.
         enters_host: Whether the guest has functions to call that Python answers.
+        is_exposed: Whether those begin where a signal's handler must not raise; see `polycall.wasm_runtime.core_guest`.
+        takes_calls: Whether a guest of the project's own may be called.
         failed_call: The last call of the guest to another entry that failed, during the running call.
         failure: What went wrong in a callback of the engine's, kept until the engine has returned.
         shield: What callbacks must open, and close before they return; None outside of the main thread.
@@ -124,10 +126,12 @@ class GuestStore:
         "failure",
         "handlers",
         "host_calls",
+        "is_exposed",
         "memories",
         "session",
         "shield",
         "starting",
+        "takes_calls",
         "views",
         "wanted_bytes",
         "wear",
@@ -151,7 +155,7 @@ class GuestStore:
         self.views: dict[tuple[int, int], memoryview] = {}
         self.calls_back = True
         self.starting = False
-        self.enters_host = True
+        self.enters_host = self.is_exposed = self.takes_calls = True
         self.call: CallContext | None = None
         self.failed_call: PolycallError | None = None
         self.failure: BaseException | None = None
@@ -197,7 +201,7 @@ class GuestStore:
         # Without a deadline no epoch passes: then only an import leads from the engine to Python. And only the main
         # thread runs signal handlers.
         self.calls_back = guarded or self.enters_host
-        if self.calls_back and get_ident() == main_thread().ident:
+        if (guarded or (self.enters_host and self.is_exposed)) and get_ident() == main_thread().ident:
             self.shield = self._engine.shield
             self.shield.begin()
         try:
