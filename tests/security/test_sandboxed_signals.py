@@ -85,6 +85,6 @@ def test_what_handlers_of_signals_raise_ends_the_call_and_nothing_else() -> None
     here = Path(__file__)
     folders = [str(here.parent), str(here.parents[1]), str(here.parents[2])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
-    command = [sys.executable, "-c", "import test_lua_signals; test_lua_signals.child()"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    command = [sys.executable, "-c", "import test_sandboxed_signals; test_sandboxed_signals.child()"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
