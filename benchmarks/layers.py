@@ -90,7 +90,7 @@ def _wasm(registry: polycall.Registry) -> list[Case]:
     alone = "wasmtime-py: two integers"
     return [
         Case(alone, partial(plain.component_call("add.wat", "add"), 1, 2)),
-        Case("WASM: the core function, by ctypes", core, alone),
+        Case("WASM: the core function, by ctypes", core.run, alone),
         Case("WASM: with its values lowered and lifted", partial(guest.call, export, (1, 2)), alone),
         Case("WASM: with its store made ready, its errors told", partial(instance.call, (1, 2), context), alone),
         Case("WASM: with its pool, its depth and its stack", partial(route.run, (1, 2), context, 32), alone),

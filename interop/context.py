@@ -122,11 +122,12 @@ class CallContext:
         deadline: float | None = None,
         cancellation: Cancellation | None = None,
         values: Mapping[str, Value] | None = None,
+        callees: Callees | None = None,
     ) -> None:
         self.entry_id = entry_id
         self.language = language
         self.parent = parent
-        self.callees: Callees | None = None
+        self.callees = callees
         if parent is None:
             self.depth = 1
             self.ceiling: tuple[Callees, ...] = ()
@@ -139,8 +140,9 @@ class CallContext:
         self.observer = parent.observer
         self.ceiling = parent.ceiling
         self.depth = parent.depth + 1
-        inherited = parent.deadline
-        self.deadline = inherited if deadline is None or (inherited is not None and inherited < deadline) else deadline
+        self.deadline = parent.deadline
+        if deadline is not None and (self.deadline is None or deadline <= self.deadline):
+            self.deadline = deadline
         self.cancellation = parent.cancellation if cancellation is None else cancellation
         self.values = {**parent.values, **values} if values else parent.values
 

@@ -54,7 +54,7 @@ class GuestLog:
             most_bytes: What one call may write.
         """
         self.used = False
-        self._logger = guest_logger(entry_id)
+        self._entry_id = entry_id
         self._most_bytes = most_bytes
         self._left = most_bytes
         self._dropped_lines = 0
@@ -80,7 +80,7 @@ class GuestLog:
             name: Of the guest's logger.
             fields: What stands beside the text.
         """
-        if not self._logger.isEnabledFor(level):
+        if not guest_logger(self._entry_id).isEnabledFor(level):
             return
         if self._dropped_lines:  # without a look at it: dropping must cost next to nothing
             self._drop(_size(text) + cut_off)
@@ -98,7 +98,7 @@ class GuestLog:
         fields: Mapping[str, Value] = NO_VALUES,
     ) -> None:
         """Like `write`, for a line that is complete: with it `fields` are kept as data only."""
-        if not self._logger.isEnabledFor(level):
+        if not guest_logger(self._entry_id).isEnabledFor(level):
             return
         whole = _size(line) + cut_off
         line = line[:LINE_BYTES]
@@ -145,7 +145,7 @@ class GuestLog:
         fields: Mapping[str, Value] = NO_VALUES,
     ) -> None:
         extra = {"logger_name": name, "fields": dict(fields), **_call_of(context)}
-        self._logger.log(level, "%s", line, extra=extra)
+        guest_logger(self._entry_id).log(level, "%s", line, extra=extra)
 
 
 def _call_of(context: CallContext | None) -> dict[str, str | int]:

@@ -7,9 +7,10 @@ import os
 import platform
 import sys
 import threading
+from functools import cache
 from typing import Any
 
-__all__ = ["StackPointer", "stack_of_this_thread"]
+__all__ = ["StackPointer", "is_told", "stack_of_this_thread"]
 
 _UNLIMITED_BYTES = 8 * 1024 * 1024
 """What is taken for the main thread's stack where nothing bounds it."""
@@ -42,18 +43,30 @@ class StackPointer:
         return self._pointer.value
 
 
+@cache
+def is_told() -> bool:
+    """Says whether the system tells where the stack pointer is: for all threads what it does for this one."""
+    lowest, size = stack_of_this_thread()
+    return lowest < StackPointer().now() <= lowest + size
+
+
 def stack_of_this_thread() -> tuple[int, int]:
     """Returns the lowest address of the stack and its size, both 0 where the system does not tell."""
-    library = ctypes.PyDLL(None)
     if sys.platform == "darwin":
-        return _darwin_stack(library)
+        return _darwin_stack(_system())
     if sys.platform != "linux":
         return 0, 0
-    lowest, size = _linux_stack(library)
+    lowest, size = _linux_stack(_system())
     if threading.get_native_id() == os.getpid():  # it grows; musl tells how far it has grown so far
         most = _main_stack_bytes()
         lowest, size = lowest + size - most, most
     return lowest, size
+
+
+@cache
+def _system() -> Any:
+    """Returns the C library, once: ctypes makes classes for each, and a thousand threads may ask at a time."""
+    return ctypes.PyDLL(None)
 
 
 def _darwin_stack(library: Any) -> tuple[int, int]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from threading import get_ident
 from typing import Any, Generic, TypeVar, cast
 
 from polycall.interop.context import CallContext
-from polycall.interop.errors import InternalError, PoolClosedError, PoolDeadlockError, raise_if
+from polycall.interop.errors import InternalError, raise_if
+from polycall.interop.pool_errors import closed, deadlock, kept
 from polycall.interop.pool_figures import PoolSnapshot, PoolTraffic
 from polycall.interop.pool_spec import PoolPolicy
 from polycall.interop.protocols import Instance
@@ -22,7 +23,6 @@ __all__ = ["Outside", "Pool"]
 T = TypeVar("T", bound=Instance)
 
 _SHRINK_STEP_SECONDS = 0.5  # the tick of the controller in the system we re-implement
-_CHAINS_SHOWN = 4
 
 
 class Outside(CallContext):
@@ -111,6 +111,7 @@ class Pool(Generic[T]):
         "_closed",
         "_discarded",
         "_held",
+        "_is_inline",
         "_keeps",
         "_limit",
         "_lock",
@@ -119,7 +120,7 @@ class Pool(Generic[T]):
         "_peak",
         "_policy",
         "_returned",
-        "_since",
+        "_seen",
         "_slots",
         "_uses",
         "_waited",
@@ -154,12 +155,14 @@ class Pool(Generic[T]):
         self._waits = waits
         self._lock = waits.lock
         self._closed = False
-        self._keeps = policy.type != "inline"
+        self._is_inline = policy.type == "inline"
+        self._keeps = not self._is_inline
         # The frame that holds each slot in use; the key is the instance, or the turn of the call that is making it.
         self._held: dict[T | _Turn[T], CallContext] = {}
         # The instances that are kept, and how many calls have taken each without the lock; its holder alone counts.
         self._uses: dict[T, int] = {}
-        self._since: dict[T, float] = {}  # when each of them was given back last
+        # Idle ones, as `drop_idle` has seen them: after how many uses, and since when. A call need not read the clock.
+        self._seen: dict[T, tuple[int, float]] = {}
         self._returned: deque[T] = deque()  # idle ones, the last one returned at the end
         self._slots = 0  # those in use: of instances, and of calls that make one
         self._waiters: deque[_Turn[T]] = deque()
@@ -205,10 +208,10 @@ class Pool(Generic[T]):
             Exception: Whatever `make` raised.
         """
         held = self._held
-        if self._returned and not self._waiters:
+        if not self._waiters:
             try:
                 instance = self._returned.pop()
-            except IndexError:  # another call was faster
+            except IndexError:
                 return self._check_out(context)
             if instance not in held and held.setdefault(instance, context) is context:
                 try:
@@ -241,13 +244,15 @@ class Pool(Generic[T]):
             InternalError: The instance is not checked out of this pool.
         """
         held = self._held
-        if instance not in held:
-            raise InternalError(f'an instance was given back to the pool of "{self.name}" that had not been taken')
-        if instance.poisoned or self._policy.type == "inline":
+        if instance.poisoned or self._is_inline:
+            if instance not in held:
+                raise self._not_taken()
             self._discard(instance)
             return
-        self._since[instance] = self._clock()
-        del held[instance]
+        try:
+            del held[instance]
+        except KeyError:
+            raise self._not_taken() from None
         self._returned.append(instance)
         if self._waiters or not self._keeps:
             self._settle()
@@ -303,6 +308,8 @@ class Pool(Generic[T]):
     def drop_idle(self, now: float) -> float | None:
         """Closes instances that lay idle for too long, as far as the policy allows: an adaptive pool drops one a call.
 
+        They are taken to lie idle from when this finds them so, which must therefore be called now and then.
+
         Args:
             now: The time, by the pool's clock.
 
@@ -311,15 +318,19 @@ class Pool(Generic[T]):
         """
         policy = self._policy
         with self._lock:
-            since = self._since
-            idle = sorted(self._idle(), key=lambda instance: since.get(instance, now))
+            idle = self._idle_by_age()
+            for each in idle:
+                uses = self._uses[each]
+                if each not in self._seen or self._seen[each][0] != uses:
+                    self._seen[each] = uses, now
+            due = [self._seen[each][1] + policy.idle_seconds for each in idle]
             spare = idle[: max(0, min(len(idle), self._slots - policy.min_size))]
-            overdue = [each for each in spare if since.get(each, now) + policy.idle_seconds <= now]
+            overdue = [each for each, then in zip(spare, due, strict=False) if then <= now]
             dropped = self._take_idle(overdue[:1] if policy.type == "adaptive" else overdue)
             more = len(spare) > len(dropped)
             following = None
             if more:
-                following = max(since.get(idle[len(dropped)], now) + policy.idle_seconds, now + _SHRINK_STEP_SECONDS)
+                following = max(due[len(dropped)], now + _SHRINK_STEP_SECONDS)
         self._discard_all(dropped)
         return following
 
@@ -379,17 +390,17 @@ class Pool(Generic[T]):
 
     def _line_up(self, turn: _Turn[T]) -> None:
         if self._closed:
-            raise self._closed_error()
+            raise closed(self.name)
         if self._slots < self._limit and not self._waiters:  # a free slot goes to the first at once
             self._grant_slot(turn)
-            turn.notify()
+            turn.notified = True  # nobody waits yet who must be woken
             return
         here = get_ident()
         if all(type(holder) is Outside and holder.thread == here for holder in turn.holders):
-            raise self._kept_error()
+            raise kept(self.name, self._limit)
         circle = self._waits.enter(turn)
         if circle:
-            raise self._deadlock_error(circle)
+            raise deadlock(self.name, self._policy, circle)
         self._waiters.append(turn)
         self._serve_waiters()
 
@@ -410,7 +421,7 @@ class Pool(Generic[T]):
 
     def _make_for(self, turn: _Turn[T]) -> T:
         if turn not in self._held:  # woken with neither slot nor instance
-            raise self._closed_error()
+            raise closed(self.name)
         instance = self._make(turn.context)
         with self._lock:
             self._held[instance] = turn.context
@@ -479,15 +490,21 @@ class Pool(Generic[T]):
         held = self._held.copy()
         return [instance for instance in self._uses if instance not in held]
 
+    def _idle_by_age(self) -> list[T]:
+        """Returns the idle ones, those that were given back first at the beginning."""
+        order = {instance: at for at, instance in enumerate(self._returned.copy())}
+        return sorted(self._idle(), key=lambda instance: order.get(instance, -1))
+
     def _taken(self, holder: CallContext) -> T | None:
         """Takes the idle instance that was returned last; None if there is none."""
-        if not self._since:  # none was ever given back, as in an inline pool
+        if self._is_inline:
             return None
         held = self._held
         while self._returned:
             with suppress(IndexError):  # another call was faster
                 instance = self._returned.pop()
                 if instance in self._uses and instance not in held and held.setdefault(instance, holder) is holder:
+                    self._seen.pop(instance, None)
                     return instance
         taken = self._take_idle(self._idle()[:1], holder)  # one whose name was lost
         return taken[0] if taken else None
@@ -498,10 +515,13 @@ class Pool(Generic[T]):
         """Takes those of some idle instances that no call has taken meanwhile."""
         held = self._held
         frame = holder or self._own_frame()
-        return [each for each in instances if each not in held and held.setdefault(each, frame) is frame]
+        taken = [each for each in instances if each not in held and held.setdefault(each, frame) is frame]
+        for each in taken:
+            self._seen.pop(each, None)
+        return taken
 
     def _forget_name(self, instance: T) -> None:
-        if self._since.pop(instance, None) is not None:
+        if self._returned:
             with suppress(ValueError):
                 self._returned.remove(instance)
 
@@ -519,29 +539,8 @@ class Pool(Generic[T]):
                 self._forget_name(instance)
                 self._serve_waiters()
 
+    def _not_taken(self) -> InternalError:
+        return InternalError(f'an instance was given back to the pool of "{self.name}" that had not been taken')
+
     def _own_frame(self) -> CallContext:
         return CallContext(self.name, "python")
-
-    def _closed_error(self) -> PoolClosedError:
-        hint = "its registry was closed before the call got an instance"
-        return PoolClosedError(f'the pool of "{self.name}" is closed', entry_id=self.name, hint=hint)
-
-    def _kept_error(self) -> PoolDeadlockError:
-        return PoolDeadlockError(
-            f'no instance of "{self.name}" can come free: resources that this thread has got, and not dropped, '
-            f"keep all {self._limit} of them",
-            entry_id=self.name,
-            hint="use them in a with statement, or drop() them",
-        )
-
-    def _deadlock_error(self, circle: Sequence[Waiter]) -> PoolDeadlockError:
-        chains = [waiter.chain() for waiter in circle[:_CHAINS_SHOWN]]
-        if len(circle) > _CHAINS_SHOWN:
-            chains.append(f"and {len(circle) - _CHAINS_SHOWN} more")
-        return PoolDeadlockError(
-            f'no instance of "{self.name}" can come free: the calls that hold all {self._limit} of them '
-            f"would wait in a circle: {'; '.join(chains)}",
-            entry_id=self.name,
-            hint=f"raise pool.{'size' if self._policy.type == 'static' else 'max_size'} above {self._limit}, "
-            "or have these functions not call each other",
-        )

@@ -12,11 +12,14 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import DepthError
 from polycall.interop.forks import new_lock
+
+if TYPE_CHECKING:
+    from polycall.interop.native_stack import StackPointer
 
 __all__ = ["DEFAULT_STACK_BYTES", "LEAST_STACK_BYTES", "MOST_STACK_BYTES", "StackRoom", "blocked_loop", "start_thread"]
 
@@ -208,15 +211,19 @@ class _Here(threading.local):
     """
 
     def __init__(self, hop_bytes: int) -> None:
-        from polycall.interop.native_stack import StackPointer, stack_of_this_thread  # noqa: PLC0415  # loads ctypes
+        from polycall.interop.native_stack import is_told, stack_of_this_thread  # noqa: PLC0415  # loads ctypes
 
-        lowest, size = stack_of_this_thread()
-        pointer = StackPointer()
-        self._left = (lambda: pointer.now() - lowest) if lowest < pointer.now() <= lowest + size else None
+        self._lowest, self._size = stack_of_this_thread()
+        self._pointer: StackPointer | None = None  # most threads need none
         # Where nobody can look, more is left to trust: elsewhere is dear, and the first hop should not need it.
-        part = size // 2 if self._left else size * 3 // 4
+        part = self._size // 2 if is_told() else self._size * 3 // 4
         self.free_hops: int = part // hop_bytes
 
     def left_bytes(self) -> int:
         """Returns how much of the stack is left; 0 where that is not known."""
-        return self._left() if self._left else 0
+        if self._pointer is None:
+            from polycall.interop.native_stack import StackPointer  # noqa: PLC0415  # as above
+
+            self._pointer = StackPointer()
+        left = self._pointer.now() - self._lowest
+        return left if 0 < left <= self._size else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from polycall.interop.context import CallContext
@@ -10,7 +10,7 @@ from polycall.interop.errors import InternalError, PolycallError
 from polycall.interop.values import Value
 from polycall.lua_runtime.failure import POISONING, conclude, raise_unforeseen
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import text_of
+from polycall.lua_runtime.values import AT_ONCE, LARGEST, SMALLEST, lower_scalars
 
 __all__ = ["LuaInstance", "LuaKernel"]
 
@@ -21,12 +21,15 @@ class LuaKernel(Protocol):
     Attributes:
         session: What the host functions of the state share.
         start_seconds: How long start-up code may run.
-        broken: Whether the state must not be used again.
+        broken: Whether the state must not be used again; set with `Session.untidy`.
+        bare: Calls the entry's function with scalars, as `call` does, where nothing limits or interrupts the call; None
+            where something always does.
     """
 
     session: Session
     start_seconds: float
     broken: bool
+    bare: Callable[..., Any] | None
 
     def start(self, method: str, context: CallContext | None) -> Any:
         """Runs the entry's chunk and looks up its method.
@@ -62,9 +65,13 @@ class LuaInstance:
 
     def __init__(self, kernel: LuaKernel) -> None:
         self.poisoned = False
+        self._session = kernel.session
+        self._bare = kernel.bare
         self._kernel: LuaKernel | None = kernel
 
-    def call(self, arguments: Sequence[Value], context: CallContext) -> Value:
+    def call(  # noqa: PLR0912  # a function of its own for any part of it would cost every call
+        self, arguments: Sequence[Value], context: CallContext
+    ) -> Value:
         """Runs the entry's function; see `polycall.interop.protocols.Instance`.
 
         Raises:
@@ -73,19 +80,32 @@ class LuaInstance:
             LimitError: The deadline passed, the call was cancelled, or memory ran out; the instance is poisoned.
             PolycallError: The error of a nested call that the function passed on.
         """
-        kernel = self._kernel
-        if kernel is None or self.poisoned:
-            raise InternalError("a Lua instance was called after its end", entry_id=context.entry_id)
-        session = kernel.session
+        if self.poisoned:
+            raise _ended(context)
+        session = self._session
         session.context = context
         try:
-            answer = kernel.call(arguments, context)
-            if type(answer) is bytes:
-                return text_of(answer)
-            if type(answer) is not tuple:
+            bare = self._bare
+            if bare is None or context.deadline is not None or context.cancellation is not None:
+                answer = self._call(arguments, context)
+            else:  # most calls, for which each step is a twentieth of what they take
+                for each in arguments:
+                    if type(each) is not int or each > LARGEST or each < SMALLEST:
+                        run = lower_scalars(arguments)
+                        break
+                else:
+                    run = arguments if len(arguments) <= AT_ONCE else None
+                answer = self._call(arguments, context) if run is None else bare(*run)
+            kind = type(answer)
+            if kind is bytes:
+                try:
+                    return answer.decode()  # type: ignore[no-any-return]
+                except UnicodeDecodeError:
+                    return answer  # type: ignore[no-any-return]  # as `text_of` says
+            if kind is not tuple:
                 return answer  # type: ignore[no-any-return]  # any other scalar is what it is
             self.poisoned = answer[0] in POISONING
-            return conclude(answer, session, kernel.more)
+            return conclude(answer, session, self._more)
         except PolycallError:
             raise
         except BaseException as error:  # noqa: BLE001  # the engine's, or KeyboardInterrupt: raised on as what it means
@@ -94,17 +114,28 @@ class LuaInstance:
         finally:
             session.context = None
             if session.untidy:
-                self.poisoned = self.poisoned or session.unread
+                self.poisoned = self.poisoned or session.unread or self._kernel is None or self._kernel.broken
                 session.tidy_up(context)
-            if kernel.broken:
-                self.poisoned = True
+
+    def _call(self, arguments: Sequence[Value], context: CallContext) -> Any:
+        if self._kernel is None:
+            raise _ended(context)
+        return self._kernel.call(arguments, context)
+
+    def _more(self) -> Any:
+        return () if self._kernel is None else self._kernel.more()
 
     def close(self) -> None:
         """Gives the state's memory back; harmless when repeated."""
-        kernel, self._kernel = self._kernel, None
+        self.poisoned = True
+        kernel, self._kernel, self._bare = self._kernel, None, None
         if kernel is not None:
             kernel.release()
 
     def __del__(self) -> None:
         """Gives back the memory of a state that nobody called or closed, as of an entry that was only checked."""
         self.close()
+
+
+def _ended(context: CallContext) -> InternalError:
+    return InternalError("a Lua instance was called after its end", entry_id=context.entry_id)

@@ -78,6 +78,7 @@ class Kernel:
         session: What the host functions of the state share.
         start_seconds: How long start-up code may run.
         broken: Whether the state must not be used again.
+        bare: See `polycall.lua_runtime.instance.LuaKernel`.
     """
 
     def __init__(
@@ -124,6 +125,8 @@ class Kernel:
             self._start,
             self._define,
         ) = handles[3:]
+        limited = self.session.cap is not None or self._call_seconds is not None
+        self.bare: LuaFunctionHandle | None = None if limited else self._enter
 
     def _boot(self, modules: Iterable[str]) -> Any:
         """Runs the host's Lua code, each file building on the ones before; the order is that of their needs."""
@@ -196,7 +199,7 @@ class Kernel:
                 session.lift_cap()
                 self._feed(*run[start : start + AT_ONCE])
         except BaseException:
-            self.broken = True  # what was fed is in the state
+            self.broken = session.untidy = True  # what was fed is in the state
             raise
         return (self._enter_fed_guarded if guarded else self._enter_fed)(len(arguments))
 

@@ -92,22 +92,21 @@ class _UnfitError(Exception):
 
 def lower_scalars(values: Sequence[Value]) -> Sequence[Any] | None:
     """Returns up to `AT_ONCE` values as lupa takes them, or None if one needs `lower`: the fast way for most calls."""
-    texts = False
     for value in values:
         kind = type(value)
         if kind is int:
             if not SMALLEST <= value <= LARGEST:  # type: ignore[operator]  # narrowed by type()
                 return None
         elif kind is str:
-            texts = True
+            try:
+                if len(values) == 1:
+                    return (value.encode(),)  # type: ignore[union-attr]  # narrowed by type()
+                return lower_scalars([each.encode() if type(each) is str else each for each in values])
+            except UnicodeEncodeError:
+                return None
         elif kind not in AS_THEY_ARE:
             return None
-    if len(values) > AT_ONCE:
-        return None
-    try:
-        return [each.encode() if type(each) is str else each for each in values] if texts else values
-    except UnicodeEncodeError:
-        return None
+    return values if len(values) <= AT_ONCE else None
 
 
 def lower(

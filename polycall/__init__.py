@@ -51,12 +51,15 @@ if TYPE_CHECKING:
     from polycall.registry.entries.changes import Changes
     from polycall.registry.entries.entry import Entry, Location, Reference
     from polycall.registry.finding import Finding
+    from polycall.registry.from_python.terms import CallOptions
+    from polycall.registry.loading import load
     from polycall.registry.observers.latencies import Histogram
-    from polycall.registry.registry import Registry, load
+    from polycall.registry.registry import Registry
 
 __all__ = [
     "CallDeniedError",
     "CallError",
+    "CallOptions",
     "Cancellation",
     "CancelledError",
     "Changes",
@@ -151,8 +154,10 @@ _HOMES = {
     "polycall.registry.entries.changes": ("Changes",),
     "polycall.registry.entries.entry": ("Entry", "Location", "Reference"),
     "polycall.registry.finding": ("Finding",),
+    "polycall.registry.from_python.terms": ("CallOptions",),
     "polycall.registry.observers.latencies": ("Histogram",),
-    "polycall.registry.registry": ("Registry", "load"),
+    "polycall.registry.loading": ("load",),
+    "polycall.registry.registry": ("Registry",),
 }
 """Each module with the public names that stand in it."""
 

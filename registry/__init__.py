@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from polycall.registry.check import Finding
     from polycall.registry.entries.entry import Entry, Location
     from polycall.registry.entries.index import Index
-    from polycall.registry.registry import Registry, load
+    from polycall.registry.loading import load
+    from polycall.registry.registry import Registry
 
 __all__ = ["Entry", "Finding", "Index", "Location", "Registry", "load"]
 
@@ -20,6 +21,7 @@ __getattr__ = lazy(
         "polycall.registry.check": ("Finding",),
         "polycall.registry.entries.entry": ("Entry", "Location"),
         "polycall.registry.entries.index": ("Index",),
-        "polycall.registry.registry": ("Registry", "load"),
+        "polycall.registry.loading": ("load",),
+        "polycall.registry.registry": ("Registry",),
     },
 )

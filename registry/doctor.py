@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 import polycall
 from polycall.interop.errors import PolycallError
-from polycall.registry.registry import load
+from polycall.registry.loading import load
 from polycall.wasm_runtime.engine.cache_bound import cache_usage
 from polycall.wasm_runtime.engine.cache_folder import CacheFolder, default_cache_directory
 

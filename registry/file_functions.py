@@ -15,7 +15,8 @@ from polycall.interop.source import SourceText
 from polycall.registry.entries.data_kinds import FsDirectorySpec
 from polycall.registry.entries.entry import Entry, Location
 from polycall.registry.entries.index import Index
-from polycall.registry.registry import Registry, of_entries
+from polycall.registry.loading import of_entries
+from polycall.registry.registry import Registry
 
 __all__ = ["function_id", "open_file"]
 

@@ -2,94 +2,38 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
-from polycall.interop.context import DEFAULT_MAX_DEPTH, Cancellation, deadline_in
-from polycall.interop.errors import DeclarationError, PolycallError, Problem
+from polycall.interop.context import Cancellation, deadline_in
+from polycall.interop.errors import PolycallError, Problem
 from polycall.interop.ids import EntryId
-from polycall.interop.isolation import ISOLATIONS
 from polycall.interop.observer import Observer
 from polycall.interop.protocols import Prepared
 from polycall.interop.public import public
-from polycall.interop.values import SCALARS, Value, describe, plain, plain_all
-from polycall.registry.dispatch.additions import Put
-from polycall.registry.dispatch.async_calls import AsyncCalls
-from polycall.registry.dispatch.dispatcher import Dispatcher, is_callable
+from polycall.interop.values import SCALARS, Value, plain_all
+from polycall.registry.dispatch.dispatcher import is_callable
 from polycall.registry.dispatch.narrowing import narrowing
-from polycall.registry.dispatch.python_functions import PYTHON_KIND, PythonFunction, current_context
+from polycall.registry.dispatch.python_functions import current_context
 from polycall.registry.entries.entry import Entry
-from polycall.registry.entries.index import Index
-from polycall.registry.observers.call_log import CALL_LOG, CallLog
-from polycall.registry.reading.load import load_index
+from polycall.registry.from_python.additions import PythonEntries
+from polycall.registry.from_python.calls import Calls
+from polycall.registry.from_python.names import id_text
+from polycall.registry.from_python.opened import Opened, without_files
+from polycall.registry.from_python.terms import CallOptions, Terms, context_values
 
 if TYPE_CHECKING:  # at run time, what one call does not need is imported where it is used: a cold start pays for it
     from polycall.registry.check import Finding
     from polycall.registry.dispatch.stats import Stats
     from polycall.registry.entries.changes import Changes
-    from polycall.registry.observers.latencies import Latencies
 
-__all__ = ["Registry", "load"]
+__all__ = ["Registry", "registry_of"]
 
 Body = TypeVar("Body", bound=Callable[..., object])
 T = TypeVar("T")
-
-
-@public
-def load(
-    path: str | PathLike[str] = ".",
-    *,
-    cache_directory: str | PathLike[str] | None = None,
-    max_depth: int | None = None,
-    isolation: str | None = None,
-    metrics: bool = False,
-    telemetry: bool = False,
-) -> Registry:
-    """Reads the settings and the entry files of a project folder.
-
-    Args:
-        path: The folder.
-        cache_directory: Where compiled WebAssembly is kept between runs; by default ``polycall`` in the user's cache
-            folder, or what ``POLYCALL_CACHE_DIR`` says.
-        max_depth: How many hops a chain of calls may have, 1 to 32; by default what ``polycall.yaml`` says, or 32.
-        isolation: ``none``, ``sandbox``, ``process`` or ``process+sandbox``: what every function has at least, in the
-            place of what ``polycall.yaml`` says.
-        metrics: Measure how long calls take, for the histograms of `Registry.stats`.
-        telemetry: Tell OpenTelemetry of every call, by spans and metrics; needs the extra ``polycall[otel]``.
-
-    Returns:
-        The registry. Nothing is compiled yet: an entry is prepared when it is first called. Its calls are logged if the
-        log ``polycall.call`` is enabled for DEBUG by now.
-
-    Raises:
-        DeclarationError: The entry files are wrong; all problems are listed.
-        NotFoundError: There is no such folder, or it is no project.
-        ModuleNotFoundError: `telemetry` is wanted, but opentelemetry-api is not installed.
-    """
-    if isolation is not None and isolation not in ISOLATIONS:
-        raise ValueError(f"isolation is {isolation!r}; it must be one of {', '.join(ISOLATIONS)}")
-    registry = Registry.__new__(Registry)
-    registry._begin(
-        load_index(Path(path), isolation=isolation),
-        has_files=True,
-        cache_directory=cache_directory,
-        max_depth=max_depth,
-        metrics=metrics,
-        telemetry=telemetry,
-    )
-    return registry
-
-
-def of_entries(index: Index) -> Registry:
-    """Returns a registry of entries that nobody can read again."""
-    registry = Registry.__new__(Registry)
-    registry._begin(index, has_files=False, cache_directory=None, max_depth=None, metrics=False, telemetry=False)
-    return registry
 
 
 @public
@@ -121,50 +65,26 @@ class Registry:
         Raises:
             DeclarationError: The settings are wrong; all problems are listed.
         """
-        index = Index((), Path.cwd())
-        if settings is not None:
-            from polycall.registry.entries.settings import Settings  # noqa: PLC0415  # see TYPE_CHECKING
-            from polycall.registry.reading.python_entries import decoded  # noqa: PLC0415  # the same
-
-            found, problems = decoded(Settings, settings, "Registry()")
-            if problems:
-                raise DeclarationError(problems)
-            index = Index((), index.root, (), found)
         self._begin(
-            index,
-            has_files=False,
-            cache_directory=cache_directory,
-            max_depth=max_depth,
-            metrics=metrics,
-            telemetry=telemetry,
+            Opened(
+                without_files(settings),
+                has_files=False,
+                cache_directory=cache_directory,
+                max_depth=max_depth,
+                metrics=metrics,
+                telemetry=telemetry,
+            )
         )
 
-    def _begin(
-        self,
-        index: Index,
-        *,
-        has_files: bool,
-        cache_directory: str | PathLike[str] | None,
-        max_depth: int | None,
-        metrics: bool,
-        telemetry: bool,
-    ) -> None:
-        if max_depth is not None and not 1 <= max_depth <= DEFAULT_MAX_DEPTH:
-            raise ValueError(f"max_depth is {max_depth}; it must be 1 to {DEFAULT_MAX_DEPTH}")
-        self._latencies, observers = _observers(metrics=metrics, telemetry=telemetry)
-        self._has_files = has_files
-        self._dispatcher = Dispatcher(
-            index,
-            cache_directory=None if cache_directory is None else Path(cache_directory),
-            max_depth=max_depth,
-            observers=observers,
-            has_files=has_files,
-        )
+    def _begin(self, opened: Opened) -> None:
+        self._opened = opened
+        self._dispatcher = opened.dispatcher
         self._admits = self._dispatcher.admits
-        self._async_calls = AsyncCalls()
+        self._calls = Calls(self._dispatcher)
+        self._python = PythonEntries(opened)
 
     def __repr__(self) -> str:
-        where = f" of {self.root}" if self._has_files else ""
+        where = f" of {self.root}" if self._opened.has_files else ""
         return f"<Registry{where}: {len(self)} entries>"
 
     @overload
@@ -173,12 +93,8 @@ class Registry:
         target: str | EntryId,
         /,
         *arguments: object,
-        timeout: float | None = None,
-        values: Mapping[str, object] | None = None,
-        limits: Mapping[str, int] | None = None,
-        calls: Sequence[str | EntryId] | None = None,
         cancellation: Cancellation | None = None,
-        observer: Observer | None = None,
+        **options: Unpack[CallOptions],
     ) -> Value: ...
 
     @overload
@@ -188,12 +104,8 @@ class Registry:
         /,
         *arguments: object,
         returns: type[T],
-        timeout: float | None = None,
-        values: Mapping[str, object] | None = None,
-        limits: Mapping[str, int] | None = None,
-        calls: Sequence[str | EntryId] | None = None,
         cancellation: Cancellation | None = None,
-        observer: Observer | None = None,
+        **options: Unpack[CallOptions],
     ) -> T: ...
 
     @overload
@@ -203,12 +115,8 @@ class Registry:
         /,
         *arguments: object,
         returns: Any,
-        timeout: float | None = None,
-        values: Mapping[str, object] | None = None,
-        limits: Mapping[str, int] | None = None,
-        calls: Sequence[str | EntryId] | None = None,
         cancellation: Cancellation | None = None,
-        observer: Observer | None = None,
+        **options: Unpack[CallOptions],
     ) -> Any: ...
 
     def call(
@@ -250,73 +158,37 @@ class Registry:
                 that `returns` says.
         """
         if returns is not None:
-            return _checking(returns)(
-                self.call(
-                    target,
-                    *arguments,
-                    timeout=timeout,
-                    values=values,
-                    limits=limits,
-                    calls=calls,
-                    cancellation=cancellation,
-                    observer=observer,
-                )
-            )
+            terms = Terms(timeout, values, limits=limits, calls=calls, observer=observer)
+            return self._calls.checked(target, arguments, returns, terms, cancellation)
         given: Sequence[Any] = arguments
         for each in arguments:  # `plain_all`, which most calls need not
             if type(each) not in SCALARS:
                 given = plain_all(arguments, "$.args", self._admits)
                 break
         return self._dispatcher.call_from_outside(
-            target if type(target) is str else _id_text(target),
+            target if type(target) is str else id_text(target),
             given,
             current_context(),
             None if timeout is None else deadline_in(timeout),
             cancellation,
-            None if values is None else _context_values(values),
+            None if values is None else context_values(values),
             observer,
             None if limits is None and calls is None else narrowing(limits, calls),
         )
 
     @overload
     async def call_async(
-        self,
-        target: str | EntryId,
-        /,
-        *arguments: object,
-        timeout: float | None = None,
-        values: Mapping[str, object] | None = None,
-        limits: Mapping[str, int] | None = None,
-        calls: Sequence[str | EntryId] | None = None,
-        observer: Observer | None = None,
+        self, target: str | EntryId, /, *arguments: object, **options: Unpack[CallOptions]
     ) -> Value: ...
 
     @overload
     async def call_async(
-        self,
-        target: str | EntryId,
-        /,
-        *arguments: object,
-        returns: type[T],
-        timeout: float | None = None,
-        values: Mapping[str, object] | None = None,
-        limits: Mapping[str, int] | None = None,
-        calls: Sequence[str | EntryId] | None = None,
-        observer: Observer | None = None,
+        self, target: str | EntryId, /, *arguments: object, returns: type[T], **options: Unpack[CallOptions]
     ) -> T: ...
 
     @overload
     async def call_async(
-        self,
-        target: str | EntryId,
-        /,
-        *arguments: object,
-        returns: Any,
-        timeout: float | None = None,
-        values: Mapping[str, object] | None = None,
-        limits: Mapping[str, int] | None = None,
-        calls: Sequence[str | EntryId] | None = None,
-        observer: Observer | None = None,
+        self, target: str | EntryId, /, *arguments: object, returns: Any, **options: Unpack[CallOptions]
     ) -> Any: ...
 
     async def call_async(
@@ -341,21 +213,8 @@ class Registry:
             ValueError, TypeError: As for `call`.
             asyncio.CancelledError: The task was cancelled.
         """
-        deadline = None if timeout is None else deadline_in(timeout)
-        cancellation = Cancellation()
-        text = _id_text(target)
-        check = None if returns is None else _checking(returns)
-        narrowed = narrowing(limits, calls)
-
-        def work() -> Value:
-            given = plain_all(arguments, "$.args", self._admits)
-            inherited = None if values is None else _context_values(values)
-            value = self._dispatcher.call_from_outside(
-                text, given, current_context(), deadline, cancellation, inherited, observer, narrowed
-            )
-            return value if check is None else check(value)
-
-        return await self._async_calls.run(text, work, deadline, cancellation)
+        terms = Terms(timeout, values, limits=limits, calls=calls, observer=observer)
+        return await self._calls.in_thread(target, arguments, returns, terms)
 
     @overload
     def map(
@@ -368,11 +227,7 @@ class Registry:
         unordered: bool = False,
         spread: bool = False,
         keep_going: Literal[False] = False,
-        timeout: float | None = None,
-        values: Mapping[str, object] | None = None,
-        limits: Mapping[str, int] | None = None,
-        calls: Sequence[str | EntryId] | None = None,
-        observer: Observer | None = None,
+        **options: Unpack[CallOptions],
     ) -> Generator[Value]: ...
 
     @overload
@@ -386,11 +241,7 @@ class Registry:
         unordered: bool = False,
         spread: bool = False,
         keep_going: bool,
-        timeout: float | None = None,
-        values: Mapping[str, object] | None = None,
-        limits: Mapping[str, int] | None = None,
-        calls: Sequence[str | EntryId] | None = None,
-        observer: Observer | None = None,
+        **options: Unpack[CallOptions],
     ) -> Generator[Value | PolycallError]: ...
 
     def map(
@@ -436,31 +287,12 @@ class Registry:
             ValueError: There is not at least one worker, or the timeout is negative or not a number.
             TypeError: The target, the timeout or the values are of a wrong type.
         """
-        from polycall.registry.dispatch.bulk import in_bulk, results  # noqa: PLC0415  # see TYPE_CHECKING
-
         if workers < 1:
             raise ValueError(f"workers is {workers}; it must be at least 1")
-        if timeout is not None:  # what is wrong is said now
-            deadline_in(timeout)
-        if limits is not None or calls is not None:
-            narrowing(limits, calls)
-        text, call = _id_text(target), self.call
-        inherited = None if values is None else _context_values(values)
-        cancellation = None if timeout is None else Cancellation()
-
-        one = partial(
-            call,
-            text,
-            timeout=timeout,
-            values=inherited,
-            limits=limits,
-            calls=calls,
-            cancellation=cancellation,
-            observer=observer,
+        terms = Terms(timeout, values, limits=limits, calls=calls, observer=observer)
+        return self._calls.of_each(
+            target, items, terms, workers=workers, ordered=not unordered, spread=spread, keep_going=keep_going
         )
-        work: Callable[[Any], Value] = (lambda item: one(*item)) if spread else one
-        outcomes = in_bulk(work, items, workers=workers, ordered=not unordered, cancellation=cancellation)
-        return results(outcomes, keep_going=keep_going)
 
     def run(
         self,
@@ -502,7 +334,7 @@ class Registry:
         """
         from polycall.wasm_runtime.wasi.console import Console  # noqa: PLC0415  # see TYPE_CHECKING
 
-        text = _id_text(target)
+        text = id_text(target)
         console = Console(stdin, stdout, stderr, (text.partition(":")[2], *arguments), tuple((env or {}).items()))
         narrowed = narrowing(limits, calls)
         return self._dispatcher.run_command(text, console, timeout, cancellation, observer, narrowed)
@@ -527,7 +359,7 @@ class Registry:
             PreparationError: It is to be prepared, and cannot be; nothing has changed.
             PoolClosedError: The registry is closed.
         """
-        return self._put(declaration, "add()", replace=False, prepare=prepare)
+        return self._python.put(declaration, "add()", replace=False, prepare=prepare)
 
     def replace(self, declaration: Mapping[str, Any], *, prepare: bool = False) -> Entry:
         """Like `add`, whether or not there is an entry of that id, which this one takes the place of in one step.
@@ -540,21 +372,7 @@ class Registry:
             PreparationError: It is to be prepared, and cannot be; the old one stays.
             PoolClosedError: The registry is closed.
         """
-        return self._put(declaration, "replace()", replace=True, prepare=prepare)
-
-    def _put(self, declaration: Mapping[str, Any], place: str, *, replace: bool, prepare: bool) -> Entry:
-        from polycall.registry.reading.python_entries import declared  # noqa: PLC0415  # see TYPE_CHECKING
-
-        if not isinstance(declaration, Mapping):
-            raise TypeError(f"{place}: a declaration is a mapping, not {describe(declaration)}")
-
-        def read(index: Index) -> tuple[Entry, list[Problem]]:
-            return declared(kept, index, place)
-
-        kept = dict(declaration)
-        entry = self._dispatcher.put(lambda index: Put(*read(index), declare=read), replace=replace, prepare=prepare)
-        self._forget(entry.id)
-        return entry
+        return self._python.put(declaration, "replace()", replace=True, prepare=prepare)
 
     def remove(self, entry_id: str | EntryId) -> None:
         """Takes an entry away that `add`, `replace` or `function` has put there.
@@ -567,13 +385,7 @@ class Registry:
             DeclarationError: Others refer to it; nothing has changed.
             PoolClosedError: The registry is closed.
         """
-        parsed = EntryId.parse(_id_text(entry_id))
-        self._dispatcher.remove(parsed)
-        self._forget(parsed)
-
-    def _forget(self, entry_id: EntryId) -> None:
-        if self._latencies is not None:
-            self._latencies.forget((str(entry_id),))
+        self._python.remove(entry_id)
 
     def function(
         self, entry_id: str | EntryId, *, meta: Mapping[str, Any] | None = None, replace: bool = False
@@ -596,17 +408,7 @@ class Registry:
             RuntimeError: It is async, and no event loop runs here.
             PoolClosedError: The registry is closed.
         """
-        text = _id_text(entry_id)
-        parsed = EntryId.parse(text)
-
-        def register(body: Body) -> Body:
-            function = PythonFunction(text, body, self._dispatcher.closing)
-            entry = Entry.of_python(parsed, PYTHON_KIND, meta or {}, body)
-            self._dispatcher.put(lambda _index: Put(entry, function=function), replace=replace)
-            self._forget(parsed)
-            return body
-
-        return register
+        return self._python.function(entry_id, meta or {}, replace=replace)
 
     def get(self, entry_id: str | EntryId) -> Entry:
         """Returns an entry.
@@ -614,7 +416,7 @@ class Registry:
         Raises:
             NotFoundError: There is none of that id; near names are in the hint.
         """
-        return self._dispatcher.index.get(_id_text(entry_id))
+        return self._dispatcher.index.get(id_text(entry_id))
 
     def find(
         self, *, namespace: str | None = None, kind: str | None = None, meta: Mapping[str, Any] | None = None
@@ -663,7 +465,7 @@ class Registry:
             DeadlineError, CancelledError: It was stopped.
         """
         deadline = None if timeout is None else deadline_in(timeout)
-        return self._dispatcher.prepared(_id_text(entry_id), deadline, cancellation)
+        return self._dispatcher.prepared(id_text(entry_id), deadline, cancellation)
 
     def callable(self, entry_id: str | EntryId) -> bool:
         """Says whether an entry is of a kind that can be called.
@@ -700,27 +502,14 @@ class Registry:
             NotFoundError: The project folder is gone; nothing has changed.
             PoolClosedError: The registry is closed.
         """
-        own = self._dispatcher.index
-        given = own.settings.given_isolation
-
-        def read() -> Index:
-            if self._has_files:
-                return load_index(self.root, isolation=given)
-            return Index((), own.root, (), own.settings)
-
-        changes = self._dispatcher.reload(read)
-        if self._latencies is not None:
-            self._latencies.forget((*changes.changed, *changes.removed))
-        return changes
+        return self._opened.reload()
 
     def stats(self) -> Stats:
         """Returns what was counted so far, for each entry that was called or prepared; nothing after `close`.
 
         An entry that a reload changed begins anew with all its figures; one that is gone has none.
         """
-        from polycall.registry.dispatch.stats import collect  # noqa: PLC0415  # see TYPE_CHECKING
-
-        return collect(self._dispatcher.routes(), self._latencies)
+        return self._opened.stats()
 
     def close(self) -> None:
         """Closes idle instances, refuses new calls and waits for those of `call_async`. Harmless when repeated.
@@ -730,7 +519,7 @@ class Registry:
         not wait for the others: they may be waiting for it.
         """
         self._dispatcher.close()
-        self._async_calls.close()
+        self._calls.close()
 
     def __enter__(self) -> Self:
         """Returns the registry."""
@@ -755,40 +544,8 @@ class Registry:
         await asyncio.to_thread(self.close)
 
 
-def _observers(*, metrics: bool, telemetry: bool) -> tuple[Latencies | None, list[Observer]]:
-    latencies: Latencies | None = None
-    observers: list[Observer] = []
-    if metrics:
-        from polycall.registry.observers.latencies import Latencies  # noqa: PLC0415  # see TYPE_CHECKING
-
-        observers.append(latencies := Latencies())
-    if CALL_LOG.isEnabledFor(logging.DEBUG):  # once: asking at each call would make short ones a tenth slower
-        observers.append(CallLog())
-    if telemetry:
-        from polycall.registry.observers.telemetry import Telemetry  # noqa: PLC0415  # its package is an extra
-
-        observers.append(Telemetry())
-    return latencies, observers
-
-
-def _checking(returns: Any) -> Callable[[Any], Any]:
-    """Returns what checks a result; a type that it cannot be is found out before the call."""
-    from polycall.interop.typed import checked, type_check  # noqa: PLC0415  # see TYPE_CHECKING
-
-    type_check(returns)
-    return lambda value: checked(value, returns)
-
-
-def _id_text(entry_id: object) -> str:
-    if isinstance(entry_id, EntryId):
-        return str(entry_id)
-    if isinstance(entry_id, str):
-        return str.__str__(entry_id)
-    raise TypeError(f'an entry is named by the text "namespace:name" or an EntryId, not by {describe(entry_id)}')
-
-
-def _context_values(values: Mapping[str, object]) -> dict[str, Value]:
-    checked = plain(values, "$.values")
-    if not isinstance(checked, dict):
-        raise TypeError(f"values is {describe(values)}; it must be a mapping of names to values, or None")
-    return checked
+def registry_of(opened: Opened) -> Registry:
+    """Returns a registry of what is open already."""
+    registry = Registry.__new__(Registry)
+    registry._begin(opened)
+    return registry

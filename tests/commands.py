@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
@@ -16,7 +17,7 @@ import pytest
 
 from polycall.registry.cli.main import main
 
-__all__ = ["Done", "Talk", "on_a_terminal", "run"]
+__all__ = ["Done", "Talk", "each_on_a_terminal", "on_a_terminal", "run"]
 
 
 class Done(NamedTuple):
@@ -36,12 +37,32 @@ def on_a_terminal(
     project: Path, *arguments: str, environment: Mapping[str, str] | None = None, encoding: str = "utf-8"
 ) -> str:
     """Runs a command with a terminal for stdout and stderr, and returns all that it wrote there."""
+    command = ["-m", "polycall", "-C", str(project), *arguments]
+    return _shown_by(command, environment or {}).decode(encoding)
+
+
+def each_on_a_terminal(commands: list[list[str]], environment: Mapping[str, str]) -> list[tuple[int, str]]:
+    """Runs commands one after the other, in one process; returns the exit code of each, and what it showed."""
+    shown = _shown_by(["-c", _ONE_AFTER_THE_OTHER, json.dumps(commands)], environment).decode()
+    ended = [part.rpartition("\0") for part in shown.split("\1")[:-1]]
+    return [(int(code), text) for text, _, code in ended]
+
+
+_ONE_AFTER_THE_OTHER = """
+import json, sys
+from polycall.registry.cli.main import main
+for command in json.loads(sys.argv[1]):
+    print(f"\\0{main(command)}\\1", end="", flush=True)
+"""
+
+
+def _shown_by(command: list[str], environment: Mapping[str, str]) -> bytes:
     inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
     terminal, end = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "polycall", "-C", str(project), *arguments],
+        [sys.executable, *command],
         stdin=subprocess.DEVNULL, stdout=end, stderr=end,
-        env={**inherited, "TERM": "xterm-256color", "COLUMNS": "120", **(environment or {})},
+        env={**inherited, "TERM": "xterm-256color", "COLUMNS": "120", **environment},
     )  # fmt: skip
     os.close(end)
     written = b""
@@ -52,7 +73,7 @@ def on_a_terminal(
         pass
     os.close(terminal)
     process.wait(timeout=60)
-    return written.decode(encoding)
+    return written
 
 
 _CONTROLLED = """

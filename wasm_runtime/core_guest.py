@@ -150,7 +150,7 @@ class _Function(CoreCall):
             raise InternalError("a guest was called after its end, or while its host answers it")
         self._pack(raw, 0, *arguments)
         try:
-            super().__call__()
+            self.run()
         except BaseException:
             store.takes_calls = False
             raise

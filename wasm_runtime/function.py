@@ -103,7 +103,7 @@ class WasmFunction:
         self._methods = ResourceMethods(plan)
         self._engine = engine
         self._compiled = compiled
-        self._linked = LinkedPlan(engine, plan, compiled.modules, host)
+        self._linked = LinkedPlan(engine, plan, compiled.modules, host, compiled.footprint)
         self._times = 1
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
@@ -301,5 +301,6 @@ class WasmInstance:
     def close(self) -> None:
         """Frees the guest's memory; harmless when repeated."""
         self.poisoned = True
+        little = self._guest.is_open and self._store.holds_little
         self._guest.close()
-        self._store.close()
+        self._store.close(little=little)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from polycall.lua_runtime.session import MOST_NAME_BYTES, Session
-from polycall.lua_runtime.values import Mark
+from polycall.lua_runtime.values import LARGEST, SMALLEST, Mark
 
 __all__ = ["host_functions"]
 
 _MOST_KNOWN = 32
+_LIFTED = frozenset({bytes, Mark})
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
@@ -38,10 +39,13 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
                     known[target] = name
             given: Sequence[Any] = run
             for each in run:  # `Session.received`, which numbers need not
-                if type(each) is bytes or type(each) is Mark:
+                if type(each) in _LIFTED:
                     given = session.received(run)
                     break
-            return session.answer(call(name, given, context))
+            value = call(name, given, context)
+            if type(value) is int and session.cap is None and SMALLEST <= value <= LARGEST:
+                return value  # as `Session.answer` does
+            return session.answer(value)
         except UnicodeDecodeError:
             return session.refuse("the function ID is not UTF-8", "Invalid")
         except BaseException as error:  # noqa: BLE001  # nothing may be raised into Lua

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from polycall.interop.context import CallContext
@@ -60,6 +60,7 @@ class SandboxKernel:
         self.session = sandbox_session(entry_id, invoker, yaml, services, limits)
         self.start_seconds = start_seconds(limits)
         self.broken = False
+        self.bare: Callable[..., Any] | None = None
         self._call_seconds = limits.execution_seconds
         self._limit = limits.max_memory_bytes
         self._snapshot = snapshot
@@ -95,7 +96,7 @@ class SandboxKernel:
         try:
             return state.enter(run)
         except BaseException:
-            self.broken = True
+            self.broken = self.session.untidy = True
             raise
         finally:
             state.end()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from polycall.registry.loading import load
 from polycall.registry.reading.project_folder import find_project
-from polycall.registry.registry import Registry, load
+from polycall.registry.registry import Registry
 
 __all__ = ["Session"]
 

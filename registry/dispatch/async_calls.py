@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from polycall.interop.context import Cancellation
 from polycall.interop.errors import DeadlineError, PoolClosedError
@@ -64,6 +65,7 @@ class AsyncCalls:
         self._on_threads = 0  # those that wait as well
         self._ended = threading.Event()
         self._here = threading.local()
+        self._answers: WeakValueDictionary[int, _Answers] = WeakValueDictionary()
         self._generation = object()
         watch_forks(self)
 
@@ -86,7 +88,7 @@ class AsyncCalls:
         import asyncio  # noqa: PLC0415  # a command that only lists must not pay for it
 
         loop = asyncio.get_running_loop()
-        submitted = _Work(awaited_elsewhere(), work, loop)
+        submitted = _Work(awaited_elsewhere(), work, self._answers_of(loop))
         self._submit(target, submitted)
         timer = None
         if deadline is not None:  # a timer costs a fraction of what `asyncio.wait` does
@@ -100,6 +102,12 @@ class AsyncCalls:
         finally:
             if timer is not None:
                 timer.cancel()
+
+    def _answers_of(self, loop: AbstractEventLoop) -> _Answers:
+        answers = self._answers.get(id(loop))
+        if answers is None:  # an id is a loop's own as long as its answers, which keep it, are there
+            answers = self._answers[id(loop)] = _Answers(loop)
+        return answers
 
     def _submit(self, target: str, work: _Work) -> None:
         with self._lock:
@@ -231,13 +239,13 @@ class _Work:
         outcome: What is awaited.
     """
 
-    __slots__ = ("_loop", "_unclaimed", "_work", "outcome", "variables")
+    __slots__ = ("_answers", "_unclaimed", "_work", "outcome", "variables")
 
-    def __init__(self, variables: contextvars.Context, work: Callable[[], Value], loop: AbstractEventLoop) -> None:
+    def __init__(self, variables: contextvars.Context, work: Callable[[], Value], answers: _Answers) -> None:
         self.variables = variables
-        self.outcome: Future[Value] = loop.create_future()
+        self.outcome: Future[Value] = answers.loop.create_future()
         self._work = work
-        self._loop = loop
+        self._answers = answers
         self._unclaimed = [True]  # who pops it first decides whether the call begins
 
     def taken(self) -> bool:
@@ -263,15 +271,44 @@ class _Work:
             self.fail(error)
             del self  # the error knows this frame by its traceback, and what is awaited knows the error
         else:
-            self._tell(_give, self.outcome, result)
+            self._answers.put(_give, self.outcome, result)
 
     def fail(self, error: BaseException) -> None:
         """Says that it has failed, or could not be made."""
-        self._tell(_fail, self.outcome, error)
+        self._answers.put(_fail, self.outcome, error)
 
-    def _tell(self, how: Callable[..., None], outcome: Future[Value], what: object) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody awaits anything
-            self._loop.call_soon_threadsafe(how, outcome, what)
+
+class _Answers:
+    """What calls have come to, on its way to a loop: one wake-up of the loop for all that there is by then.
+
+    Attributes:
+        loop: The loop.
+    """
+
+    __slots__ = ("__weakref__", "_coming", "_is_woken", "loop")
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self.loop = loop
+        self._coming: deque[tuple[Callable[..., None], Future[Value], Any]] = deque()
+        self._is_woken = False
+
+    def put(self, how: Callable[..., None], outcome: Future[Value], what: object) -> None:
+        """Has the loop do something with an outcome; in whatever thread."""
+        self._coming.append((how, outcome, what))
+        if not self._is_woken:  # looked at after adding, as `_hand_over` takes after switching
+            self._is_woken = True
+            with suppress(RuntimeError):  # the loop is closed: nobody awaits anything
+                self.loop.call_soon_threadsafe(self._hand_over)
+
+    def _hand_over(self) -> None:
+        self._is_woken = False
+        try:
+            while self._coming:
+                how, outcome, what = self._coming.popleft()
+                how(outcome, what)
+        finally:
+            if self._coming:  # Ctrl-C
+                self.loop.call_soon(self._hand_over)
 
 
 def _give(outcome: Future[Value], result: Value) -> None:

@@ -112,9 +112,11 @@ class Dispatcher:
         """Calls an entry on behalf of a guest; see `polycall.interop.protocols.Invoker`."""
         if caller.callees is not None or caller.ceiling:
             refuse_call(target, caller)
-        route = self._routes.get(target) or self._first_route(CallContext(target, "", caller))
-        context = CallContext(target, route.language, caller)
-        context.callees = route.callees
+        try:
+            route = self._routes[target]
+        except KeyError:
+            route = self._first_route(CallContext(target, "", caller))
+        context = CallContext(target, route.language, caller, None, None, None, route.callees)
         return route.run(arguments, context, self._max_depth)
 
     def call_linked(self, target: str, arguments: Sequence[Value], caller: CallContext) -> Value:
@@ -127,8 +129,14 @@ class Dispatcher:
         """Calls an entry with one text or byte string for a guest; see `polycall.interop.protocols.Invoker`."""
         if caller.callees is not None or caller.ceiling:
             refuse_call(target, caller)
-        route = self._routes.get(target) or self._first_route(CallContext(target, "", caller))
-        return route.run_payload(payload, route.frame(caller), self._max_depth)
+        try:
+            route = self._routes[target]
+        except KeyError:
+            route = self._first_route(CallContext(target, "", caller))
+        context = CallContext(target, route.language, caller, None, None, None, route.callees)
+        if route.payload_is_argument and context.observer is None:  # `Route.run_payload`
+            return route.run((payload,), context, self._max_depth)
+        return route.run_payload(payload, context, self._max_depth)
 
     def call_from_outside(  # noqa: PLR0917  # by position, which is faster: every call comes through here
         self,
@@ -142,38 +150,56 @@ class Dispatcher:
         narrowing: Narrowing | None = None,
     ) -> Value:
         """Calls an entry from Python; a registered function that calls on hands in its own frame as `parent`."""
-        forget = taken = None
-        if parent is not None and parent.restricted:
-            refuse_call(target, parent)
-        if parent is not None and parent.cancellation is not None and cancellation is not None:
-            cancellation, forget = parent.cancellation.joined(cancellation)
+        if parent is not None:
+            return self._call_below(parent, target, arguments, deadline, cancellation, values, observer, narrowing)
         try:
-            route = self._routes.get(target)
-            if route is None:
-                route = self._first_route(CallContext(target, "", parent, deadline, cancellation))
-            context = CallContext(target, route.language, parent, deadline, cancellation, values)
-            context.callees = route.callees
-            if narrowing is not None:
-                narrowing.begin(context)
-                taken = self._limited(route, narrowing)
-            if parent is None:  # nested calls inherit it
-                context.observer = self._observer
-            if observer is not None:
-                context.observer = Observers(*filter(None, (context.observer, observer)))
-            value: Value = None
-            try:
-                value = route.run(arguments, context, self._max_depth, taken=taken)
-                return value
-            finally:
-                if parent is None and context.holds is not None:
-                    try:
-                        end_chain(context, value)
-                    except BaseException:
-                        context.holds = None  # Ctrl-C: nobody has them any more, so their instances are given up
-                        raise
+            route = self._routes[target]
+        except KeyError:
+            route = self._first_route(CallContext(target, "", None, deadline, cancellation))
+        context = CallContext(target, route.language, None, deadline, cancellation, values, route.callees)
+        context.observer = self._observer  # nested calls inherit it
+        if observer is not None:
+            _add_observer(context, observer)
+        value: Value = None
+        try:
+            if narrowing is None:
+                value = route.run(arguments, context, self._max_depth)
+            else:
+                taken = self._narrowed(context, route, narrowing)
+                value = route.run(arguments, context, self._max_depth, False, taken)
+            return value
         finally:
-            if forget is not None:
-                forget()
+            if context.holds is not None:
+                _end_chain(context, value)
+
+    def _call_below(  # noqa: PLR0917  # as `call_from_outside`
+        self,
+        parent: CallContext,
+        target: str,
+        arguments: Sequence[Value],
+        deadline: float | None,
+        cancellation: Cancellation | None,
+        values: dict[str, Value] | None,
+        observer: Observer | None,
+        narrowing: Narrowing | None,
+    ) -> Value:
+        if parent.restricted:
+            refuse_call(target, parent)
+        with ExitStack() as ended:
+            if parent.cancellation is not None and cancellation is not None:
+                cancellation, forget = parent.cancellation.joined(cancellation)
+                ended.callback(forget)
+            call = CallContext(target, "", parent, deadline, cancellation)
+            route = self._routes.get(target) or self._first_route(call)
+            context = route.frame(parent, deadline, cancellation, values)
+            taken = None if narrowing is None else self._narrowed(context, route, narrowing)
+            if observer is not None:
+                _add_observer(context, observer)
+            return route.run(arguments, context, self._max_depth, False, taken)
+
+    def _narrowed(self, context: CallContext, route: Route, narrowing: Narrowing) -> OwnInstance | None:
+        narrowing.begin(context)
+        return OwnInstance(route, self._function_of(route, narrowing)) if narrowing.needs_instance else None
 
     def run_command(  # noqa: PLR0917  # as `call_from_outside`
         self,
@@ -195,9 +221,6 @@ class Dispatcher:
         taken = CommandCall(route, self._function_of(route, narrowing), console)
         status = self.call_taken(route, taken, (), timeout, cancellation, observer, narrowing)
         return status if isinstance(status, int) else 0
-
-    def _limited(self, route: Route, narrowing: Narrowing) -> OwnInstance | None:
-        return OwnInstance(route, self._function_of(route, narrowing)) if narrowing.needs_instance else None
 
     def _function_of(self, route: Route, narrowing: Narrowing | None) -> Callable[[CallContext], Function]:
         limits = narrowing.limits if narrowing is not None and narrowing.needs_instance else None
@@ -226,20 +249,16 @@ class Dispatcher:
         if parent is None:
             context.observer = self._observer
         if observer is not None:
-            context.observer = Observers(*filter(None, (context.observer, observer)))
+            _add_observer(context, observer)
         value: Value = None
         try:
-            value = route.run(arguments, context, self._max_depth, taken=taken)
+            value = route.run(arguments, context, self._max_depth, False, taken)
             return value
         finally:
             if forget is not None:
                 forget()
             if parent is None and context.holds is not None:
-                try:
-                    end_chain(context, value)
-                except BaseException:
-                    context.holds = None  # as above
-                    raise
+                _end_chain(context, value)
 
     @property
     def max_depth(self) -> int:
@@ -547,6 +566,18 @@ class Dispatcher:
         for route in routes.values():
             route.pool.close()
         self._runtimes.close()
+
+
+def _add_observer(context: CallContext, observer: Observer) -> None:
+    context.observer = Observers(*filter(None, (context.observer, observer)))
+
+
+def _end_chain(context: CallContext, value: Value) -> None:
+    try:
+        end_chain(context, value)
+    except BaseException:
+        context.holds = None  # Ctrl-C: nobody has them any more, so their instances are given up
+        raise
 
 
 def _retire(routes: Iterable[Route]) -> None:

@@ -52,6 +52,7 @@ class Route:
         callees: What the entry may call; None for everything.
         function: The prepared function.
         limited: The same with lower limits, for single calls that say so.
+        payload_is_argument: Whether a payload is the one argument, whatever it holds.
         pool: Its instances.
         shrinks: Whether the pool needs to be looked after for idle instances.
     """
@@ -67,6 +68,7 @@ class Route:
         "function",
         "language",
         "limited",
+        "payload_is_argument",
         "pool",
         "shrinks",
     )
@@ -85,6 +87,7 @@ class Route:
         self.function = function
         self.limited: dict[LimitsSpec, Function] = {}
         self.pool = pool
+        self.payload_is_argument = function.signature is None
         self.shrinks = policy.idle_seconds > 0
         self.entry_id = function.entry_id
         self.language = function.language
@@ -100,9 +103,7 @@ class Route:
         values: Mapping[str, Value] | None = None,
     ) -> CallContext:
         """Returns the frame of a call; see `CallContext`."""
-        context = CallContext(self.entry_id, self.language, parent, deadline, cancellation, values)
-        context.callees = self.callees
-        return context
+        return CallContext(self.entry_id, self.language, parent, deadline, cancellation, values, self.callees)
 
     def run_payload(self, payload: str | bytes, context: CallContext, max_depth: int, told: bool = False) -> Value:
         """Like `run`, with one text or byte string that the function reads in the way that fits its signature."""
@@ -141,12 +142,10 @@ class Route:
             return self._run_elsewhere(arguments, context, max_depth, told, taken)
         if context.observer is not None and not told:
             return self._run_observed(arguments, context, max_depth, context.observer, taken)
-        asked = False
+        if context.depth > max_depth or context.deadline is not None or context.cancellation is not None:
+            self._check(context, max_depth)
         pool = self.pool if taken is None else taken
         try:
-            if context.depth > max_depth or context.deadline is not None or context.cancellation is not None:
-                context.check(max_depth)
-            asked = True
             instance = pool.check_out(context)
             try:
                 return instance.call(arguments, context)
@@ -158,13 +157,22 @@ class Route:
             finally:
                 pool.give_back(instance)
         except PolycallError as error:
-            raise self._failed(error, context, asked=asked)  # noqa: B904  # it is the same error, seen on its way out
+            raise self._failed(error, context, asked=True)  # noqa: B904  # it is the same error, seen on its way out
         except Exception as error:
             fault = InternalError(exception_text(error), entry_id=self.entry_id, hint="this is a fault of polycall")
-            raise self._failed(fault, context, asked=asked) from error
+            raise self._failed(fault, context, asked=True) from error
         except BaseException:
             pool.take_back(context)
-            self._count(INTERRUPTED, asked)
+            self._count(INTERRUPTED, True)
+            raise
+
+    def _check(self, context: CallContext, max_depth: int) -> None:
+        try:
+            context.check(max_depth)
+        except PolycallError as error:
+            raise self._failed(error, context, asked=False)  # noqa: B904  # it is the same error, seen on its way out
+        except BaseException:
+            self._count(INTERRUPTED, False)
             raise
 
     def _run_observed(  # as `run`

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from polycall.registry.isolation.function import IsolatedFunction, IsolatedInstance, IsolationRuntime
+from polycall.registry.isolation.function import IsolatedFunction
+from polycall.registry.isolation.instance import IsolatedInstance
+from polycall.registry.isolation.runtime import IsolationRuntime
 
 __all__ = ["IsolatedFunction", "IsolatedInstance", "IsolationRuntime"]

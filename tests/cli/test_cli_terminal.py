@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from commands import Talk, on_a_terminal
-from projects import write_project
+from commands import Talk, each_on_a_terminal, on_a_terminal
+from projects import GUESTS, write_project
 
 INDEX = """
 namespace: app
@@ -50,6 +51,50 @@ def test_an_id_is_never_broken_however_narrow_the_terminal_is(tmp_path: Path, co
     assert entry_id in on_a_terminal(tmp_path, *arguments, environment={"COLUMNS": "40"})
 
 
+BUILT = """
+namespace: app
+entries:
+  - {name: out, kind: fs.directory, directory: out}
+  - name: one-that-is-built-with-a-long-name
+    kind: function.wasm
+    fs: out
+    path: one.wasm
+    method: run
+    build: {command: cp ../caller.wasm ../out/one.wasm, workdir: src}
+  - name: one-that-is-not-built-for-some-reason
+    kind: function.wasm
+    fs: out
+    path: other.wasm
+    method: run
+    build: {command: "false", workdir: src}
+"""
+
+
+def test_what_makes_and_writes_is_fit_for_a_narrow_terminal(tmp_path: Path) -> None:
+    made, built = tmp_path / "made", tmp_path / "built"
+    for folder in ("out", "src"):
+        (built / folder).mkdir(parents=True)
+    write_project(built, index=BUILT)
+    shutil.copy(GUESTS / "bin" / "caller.wasm", built / "caller.wasm")
+    here, there = ["-C", str(made)], ["-C", str(built)]
+    name, one = "a-function-that-has-a-long-name", "app:one-that-is-built-with-a-long-name"
+    steps: list[tuple[list[str], int, bool, str]] = [  # its exit code, whether it has colours, what is not broken
+        (["init", str(made), "--template", "wat"], 0, False, f"cd {made}\r\n"),
+        ([*here, "add", name, "--template", "lua"], 0, True, f"app:{name}"),
+        ([*there, "build"], 1, True, one),
+        ([*there, "hash"], 4, True, "app:out: the file other.wasm"),
+        ([*here, "wit", "app:slug"], 0, False, "world "),
+        ([*here, "stubs", "--python", str(made / "typed")], 0, True, str(made / "typed")),
+        ([*here, "schema"], 0, False, '"$id": "urn:polycall:schema:entries"'),
+        ([*here, "completion", "bash"], 0, False, "complete -o nosort -F _polycall_completion polycall"),
+        ([*here, "cache"], 0, True, "folder  "),
+    ]
+    environment = {"COLUMNS": "40", "POLYCALL_CACHE_DIR": str(tmp_path / "cache")}
+    shown = each_on_a_terminal([arguments for arguments, *_ in steps], environment)
+    for (arguments, code, has_colours, whole), (ended, text) in zip(steps, shown, strict=True):
+        assert (ended, "\x1b[" in text, whole in text) == (code, has_colours, True), (arguments, text)
+
+
 @pytest.mark.parametrize(
     ("arguments", "typed", "begun"),
     [
@@ -59,6 +104,7 @@ def test_an_id_is_never_broken_however_narrow_the_terminal_is(tmp_path: Path, co
         (["-v", "check"], "", "starting"),
         (["-v", "show", "app:slow-to-start"], "", "starting"),
         (["call", "./forever.lua", "f"], "", "spinning"),
+        (["build"], "", "app:built"),
     ],
 )
 def test_ctrl_c_at_a_terminal_ends_a_command_at_once(
@@ -70,7 +116,13 @@ def test_ctrl_c_at_a_terminal_ends_a_command_at_once(
     entries = [
         {"name": "forever", "meta": {"type": "test"}, "source": forever, **of_lua},
         {"name": "slow-to-start", "source": start, **of_lua},
-    ]
+        {"name": "out", "kind": "fs.directory", "directory": "out", "auto_init": True},
+        {
+            "name": "built", "kind": "function.wasm", "fs": "out", "path": "b.wasm", "method": "f",
+            "build": {"command": "sleep 600", "workdir": "src"},
+        },
+    ]  # fmt: skip
+    (tmp_path / "src").mkdir()
     write_project(tmp_path, index=json.dumps({"namespace": "app", "entries": entries}))
     (tmp_path / "forever.lua").write_text(forever, "utf-8")
     monkeypatch.chdir(tmp_path)

@@ -266,7 +266,7 @@ def test_pools_say_how_many_workers_there_are(isolated: polycall.Registry) -> No
 
 
 def test_a_worker_that_takes_too_long_to_start_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("polycall.registry.isolation.function._START_SECONDS", 0.2)
+    monkeypatch.setattr("polycall.registry.isolation.asking._START_SECONDS", 0.2)
     runtime = IsolationRuntime(FakeInvoker({}), command=fake_worker("mark = 'never ready'\nuntil_killed()"))
     with pytest.raises(polycall.DeadlineError, match=r"longer than 0\.2 s"):
         runtime.prepare(program(body("return 1")))

@@ -23,7 +23,7 @@ from polycall.interop.context import CallContext
 from polycall.interop.pool import Pool
 from polycall.lua_runtime.instance import LuaInstance
 from polycall.registry.dispatch.routes import Route
-from polycall.registry.isolation.function import IsolatedInstance
+from polycall.registry.isolation.instance import IsolatedInstance
 from polycall.wasm_runtime.canonical.handles import Handle, HandleTable
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.component.instance import ComponentInstance

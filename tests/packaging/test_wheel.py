@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import zipfile
@@ -121,11 +122,24 @@ def test_the_metadata_is_complete_and_valid(wheel: Path) -> None:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata = Metadata.from_email(archive.read(name), validate=True)
     assert metadata.license_expression == "Apache-2.0"
-    assert set(metadata.project_urls or ()) == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
+    published = {*(metadata.project_urls or {}).values(), *re.findall(r"\]\(([^)]*)\)", metadata.description or "")}
+    assert [link for link in published if not re.match("https://|#", link) or ".example" in link] == []
+    assert "In a clone, `make demo`" in (metadata.description or "")
     assert metadata.description_content_type == "text/markdown"
     classifiers = metadata.classifiers or []
     assert {"Typing :: Typed", "Programming Language :: Python :: 3.11"} <= set(classifiers)
     assert not [each for each in classifiers if each.startswith("License ::")], "the expression says it"
+
+
+def test_with_an_address_the_links_lead_into_the_repository() -> None:
+    hook, address = runpy.run_path(str(REPOSITORY / "hatch_build.py")), "https://git.test/o/polycall"
+    readme = "[a](docs/a.md#b) ![p](p.png) [there](https://x.test) [here](#here)"
+    assert hook["long_description"](readme, address) == (
+        f"[a]({address}/blob/main/docs/a.md#b) ![p]({address}/raw/main/p.png) [there](https://x.test) [here](#here)"
+    )
+    assert hook["long_description"](readme, "") == "a p [there](https://x.test) [here](#here)"
+    assert set(hook["links"](address)) == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
+    assert hook["links"]("") == {}
 
 
 @pytest.mark.parametrize("source", [False, True], ids=["wheel", "source"])

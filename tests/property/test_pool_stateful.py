@@ -73,7 +73,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.now = 0.0
         self.waits = WatchedGraph()
         # The model.
-        self.idle: list[tuple[FakeInstance, float]] = []
+        self.idle: list[tuple[FakeInstance, float | None]] = []  # with when it was first seen to be idle
         self.held: dict[FakeInstance, CallContext] = {}
         self.queue: list[WaitingCall] = []
         self.closed = False
@@ -86,7 +86,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.policy = policy
         self.pool = Pool("app:tax", policy, self.make, self.waits, clock=lambda: self.now)
         self.pool.start()
-        self.idle = [(instance, self.now) for instance in reversed(self.made)]  # start returns the last one first
+        self.idle = [(instance, None) for instance in reversed(self.made)]  # start returns the last one first
         self.peak = len(self.made)
         assert len(self.made) == policy.min_size
 
@@ -217,7 +217,7 @@ class PoolMachine(RuleBasedStateMachine):
             assert instance.closed
             self.pass_on(fails)
         else:
-            self.idle.append((instance, self.now))
+            self.idle.append((instance, None))
 
     @precondition(lambda self: self.queue)
     @rule(data=st.data())
@@ -240,13 +240,18 @@ class PoolMachine(RuleBasedStateMachine):
     @rule()
     def drop_idle(self) -> None:
         following = self.pool.drop_idle(self.now)
+        self.idle = [(instance, self.now if since is None else since) for instance, since in self.idle]
         most = 1 if self.policy.type == "adaptive" else len(self.idle)
         dropped: list[FakeInstance] = []
-        while self.droppable and self.now - self.idle[0][1] >= self.policy.idle_seconds and len(dropped) < most:
+        while self.droppable and self.due <= self.now and len(dropped) < most:
             dropped.append(self.idle.pop(0)[0])
         assert all(instance.closed for instance in dropped)
         assert (following is not None) == self.droppable
         assert following is None or following > self.now
+
+    @property
+    def due(self) -> float:
+        return (self.idle[0][1] or 0.0) + self.policy.idle_seconds
 
     @property
     def droppable(self) -> bool:

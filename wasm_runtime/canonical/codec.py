@@ -125,7 +125,10 @@ class Codec:
         """
         if not self.returns_pointer:
             if self.signature.result is not None:
-                self._lower(value, raw, pieces, crossing)
+                try:
+                    self._lower_result(value, raw, 0, pieces.pieces, pieces.handles, crossing.pace)
+                except BaseException as error:  # noqa: BLE001  # as below
+                    self._lower_again(error, value, raw, pieces, crossing)
             return None
         length, boundary = self._result_size, self._result_alignment
         if length > MAX_BYTES:
@@ -135,17 +138,22 @@ class Codec:
         if at % boundary or at + length > memory.size:  # or it has grown
             memory.fence(at, length, "the place of the result", boundary)
         image = bytearray(length)
-        self._lower(value, image, pieces, crossing)
+        try:
+            self._lower_result(value, image, 0, pieces.pieces, pieces.handles, crossing.pace)
+        except BaseException as error:  # noqa: BLE001  # raised again, or it says how to go on
+            self._lower_again(error, value, image, pieces, crossing)
         return at, image
 
-    def _lower(self, value: Value, image: Image, pieces: Pieces, crossing: Crossing) -> None:
+    def _lower_again(
+        self, error: BaseException, value: Value, image: Image, pieces: Pieces, crossing: Crossing
+    ) -> None:
+        """Packs a result that `_lower_result` did not take as it is; see `pack_again`."""
+        pieces.clear()
         try:
-            try:
-                self._lower_result(value, image, 0, pieces.pieces, pieces.handles, crossing.pace)
-            except MISFITS:
-                pieces.clear()
-                exact = self._check_result(value, crossing.pace)
-                self._lower_result(exact, image, 0, pieces.pieces, pieces.handles, crossing.pace)
+            if not isinstance(error, MISFITS):
+                raise error
+            exact = self._check_result(value, crossing.pace)
+            self._lower_result(exact, image, 0, pieces.pieces, pieces.handles, crossing.pace)
         except Mismatch as mismatch:
             raise mismatch.error("$.result", "lower") from None
         except BaseException:

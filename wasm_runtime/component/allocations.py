@@ -55,6 +55,6 @@ def run_batch(call: CoreCall, wanted: Sequence[tuple[int, int]]) -> list[int]:
         some = wanted[start : start + _MOST]
         count = len(some)
         _REQUESTS[count].pack_into(call.raw, 0, count, *chain.from_iterable(some))
-        call()
+        call.run()
         addresses += _ANSWERS[count].unpack_from(call.raw)
     return addresses

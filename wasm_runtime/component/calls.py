@@ -18,12 +18,11 @@ from polycall.interop.resources import ResourceState, state_of
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.codec import Codec
 from polycall.wasm_runtime.canonical.handles import Handle, Task, checked
-from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.canonical.pieces import Pieces
 from polycall.wasm_runtime.component.allocations import FEWEST, run_batch
 from polycall.wasm_runtime.engine.core_calls import CoreCall
 from polycall.wasm_runtime.engine.native import SLOT_BYTES
-from polycall.wasm_runtime.engine.pace import Pace
+from polycall.wasm_runtime.engine.pace import AT_ONCE, MAX_LIFTED_BYTES, Pace
 from polycall.wasm_runtime.wit.wit_types import HandleType
 
 if TYPE_CHECKING:
@@ -55,7 +54,6 @@ class Border:
     """
 
     __slots__ = (
-        "_allocation",
         "_instance",
         "_lenders",
         "_lent",
@@ -82,10 +80,9 @@ class Border:
         self._options = options
         self._realloc: CoreCall | None = None
         self._task = task
-        self._allocation = Task()  # each call of the allocator is a task of its own
         self._lenders: list[Handle | ResourceState] | None = None
         self._lent: list[ResourceState] | None = None
-        self.memory: GuestMemory = instance.memory(options.memory)
+        self.memory = instance.memory(options.memory)
         self.pace = Pace()
         self.short = 0
         self.number = number
@@ -105,7 +102,7 @@ class Border:
         instance, number = self._instance, self.number
         if len(wanted) < FEWEST or self._options.realloc_parameters != _REALLOC or not instance.may_batch:
             return [self.allocate_one(size, boundary) for size, boundary in wanted]
-        outer, instance.task = instance.task, self._allocation
+        outer, instance.task = instance.task, instance.allocation
         instance.may_leave[number] = False
         addresses = self._allocated_in_a_row(wanted)
         instance.may_leave[number] = True
@@ -119,7 +116,8 @@ class Border:
         parameters = self._options.realloc_parameters
         if not size and parameters != _REALLOC:
             return boundary  # no one's memory, but not null either; what such allocators do with nothing, nobody says
-        instance, number, task = self._instance, self.number, self._allocation
+        instance, number = self._instance, self.number
+        task = instance.allocation
         realloc = self._realloc
         if realloc is None:
             realloc = self._realloc = instance.core_call(self._options.realloc, parameters)
@@ -135,7 +133,7 @@ class Border:
         outer, instance.task = instance.task, task
         instance.may_leave[number] = False
         store.wanted_bytes = size
-        realloc()
+        realloc.run()
         store.wanted_bytes = 0  # if it failed, the instance is not used again
         instance.may_leave[number] = True
         instance.task = outer
@@ -250,12 +248,12 @@ class LiftedCall:
         self._core = instance.core_call(function.core, max(len(parameters), len(results)))
         post_return = function.options.post_return
         self._post_return = None if post_return is None else instance.core_call(post_return, len(results))
-        # One of each, and of what is above, for all calls: an instance cannot be entered while it runs, nor is it used
-        # after a failure. (Calls back into one that runs have objects of their own; see `ComponentInstance`.)
-        self._pieces = Pieces()
+        # What is above serves all calls: an instance cannot be entered while it runs, nor is it used after a failure.
+        # (Calls back into one that runs have objects of their own; see `ComponentInstance`.)
+        self._pieces = instance.pieces
         self._entering: dict[int | None, tuple[int, ...]] = {}
 
-    def __call__(self, values: Sequence[Value], caller: int | None = None) -> Value:
+    def call(self, values: Sequence[Value], caller: int | None = None) -> Value:
         """Calls it.
 
         Args:
@@ -271,10 +269,11 @@ class LiftedCall:
         core, pieces = self._core, self._pieces
         raw = core.raw
         task.slots = None
-        border.pace.begin(instance.store.call)
+        pace = border.pace
+        pace.call, pace.bytes_left, pace.values_left = instance.store.call, MAX_LIFTED_BYTES, AT_ONCE  # `Pace.begin`
         border.short = 0
         try:  # `Codec.lower_parameters`
-            codec.pack_parameters(values, raw, 0, pieces.pieces, pieces.handles, border.pace)
+            codec.pack_parameters(values, raw, 0, pieces.pieces, pieces.handles, pace)
         except BaseException as error:  # noqa: BLE001  # raised again, or it says how to go on
             codec.pack_again(error, values, raw, pieces, border)
         if pieces.handles:
@@ -290,7 +289,7 @@ class LiftedCall:
         outer, instance.task = instance.task, task
         if pieces.pieces or pieces.handles:
             pieces.place(border)
-        core()
+        core.run()
         result = codec.lift_result(raw, border)
         if task.borrows:
             raise TrapError("borrow handles still remain at the end of the call")
@@ -306,7 +305,7 @@ class LiftedCall:
         may_leave = self._instance.may_leave
         post_return.raw[:SLOT_BYTES] = self._core.raw[:SLOT_BYTES]
         may_leave[self._number] = False
-        post_return()
+        post_return.run()
         may_leave[self._number] = True
 
 
@@ -356,9 +355,9 @@ class LoweredCall:
         self._border = Border(instance, function.options, function.instance)
         self._call = call
         self._misfit = misfit
-        self._pieces = Pieces()  # one for all calls: see `LiftedCall`
+        self._pieces = instance.pieces
 
-    def __call__(self, _caller: int, raw: memoryview) -> None:
+    def serve(self, _caller: int, raw: memoryview) -> None:
         """Serves a call: its parameters lie in the slots, and its result is written there; see `Handler`.
 
         Raises:
@@ -367,11 +366,12 @@ class LoweredCall:
         instance, border, codec = self._instance, self._border, self._codec
         if not instance.may_leave[self._number]:
             raise TrapError("cannot leave component instance")
-        border.pace.begin(instance.store.call)
+        pace = border.pace
+        pace.call, pace.bytes_left, pace.values_left = instance.store.call, MAX_LIFTED_BYTES, AT_ONCE  # `Pace.begin`
         border.short = 0
         values = codec.lift_parameters(raw, border)
         result = self._call(*values)
-        border.pace.begin(instance.store.call)  # what the call was given and what it answers are counted apart
+        pace.bytes_left, pace.values_left = MAX_LIFTED_BYTES, AT_ONCE  # what it answers is counted apart
         pieces = self._pieces
         try:
             placed = codec.lower_result(result, raw, pieces, border)

@@ -16,6 +16,7 @@ from polycall.wasm_runtime.engine.native import Argument, Buffer, as_bytes, as_p
 
 __all__ = ["Frame", "Frames", "Given"]
 
+_SPARE = 6
 _MOST_KEPT = 16
 _MOST_SLOTS_KEPT = 20_000  # a slot is a few hundred bytes
 
@@ -57,18 +58,24 @@ class Frame:
         contents: What is in those.
     """
 
-    __slots__ = ("_data", "_pinned", "_slots_at", "contents", "cores", "slots")
+    __slots__ = ("_data", "_pinned", "_slots_at", "_spare_at", "contents", "cores", "slots")
 
     def __init__(self, cores: int, slots: int) -> None:
         self._slots_at = cores * INSTANCE_BYTES
         # One more: modules without imports are given an address as well.
-        self._pinned = Buffer(self._slots_at + (slots + 1) * EXTERN_BYTES)
+        spare_at = self._slots_at + (slots + 1) * EXTERN_BYTES
+        self._pinned = Buffer(spare_at + _SPARE * EXTERN_BYTES)
         self._data = self._pinned.data
         start = self._pinned.address
-        addresses = range(start + self._slots_at, start + len(self._data), EXTERN_BYTES)
+        self._spare_at = start + spare_at
+        addresses = range(start + self._slots_at, start + spare_at, EXTERN_BYTES)
         self.cores = [as_pointer(start + each * INSTANCE_BYTES) for each in range(cores)]
         self.slots = [as_pointer(each) for each in addresses]
         self.contents = [as_pointer(each + EXTERN_CONTENT) for each in addresses]
+
+    def spare(self, number: int) -> int | None:
+        """Returns the address of a ``wasmtime_extern_t`` for something that is exported; None if there are too few."""
+        return self._spare_at + number * EXTERN_BYTES if number < _SPARE else None
 
     def copy(self, copies: Iterable[tuple[int, int]]) -> None:
         """Fills slots with what others have."""

@@ -12,6 +12,7 @@ from polycall.interop.resources import ResourceState
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task
 from polycall.wasm_runtime.canonical.memory import GuestMemory
+from polycall.wasm_runtime.canonical.pieces import Pieces
 from polycall.wasm_runtime.component.abort_import import abort_error
 from polycall.wasm_runtime.component.allocations import BATCH_SLOTS, batch_module
 from polycall.wasm_runtime.component.calls import MAX_CHAIN, LiftedCall, LoweredCall
@@ -53,6 +54,7 @@ _MEMORY = struct.Struct("<QI4xI4x")
 """A ``wasmtime_memory_t``."""
 MEMORY = "memory"
 """What a core module calls its memory."""
+_NO_MEMORY = GuestMemory(0, 0)
 _NUMBER = struct.Struct("<I")
 _WIDE = struct.Struct("<Q")
 
@@ -79,6 +81,8 @@ class ComponentInstance:
         running: The component instances that each call on its way has entered, the outermost call first.
         may_batch: Whether calls of its allocators may follow each other without anything in between.
         memories: The addresses of the ``wasmtime_memory_t`` that its core instances export.
+        pieces: What is being lowered. Only an allocator runs before it is empty again, and no allocator may call out.
+        allocation: The task of such a call; each is one of its own.
     """
 
     def __init__(self, linked: LinkedPlan, store: GuestStore) -> None:
@@ -93,17 +97,19 @@ class ComponentInstance:
         self.running: list[tuple[int, ...]] = []
         self.may_batch = linked.may_batch
         self.memories: list[int] = []
+        self.pieces = Pieces()
+        self.allocation = Task()
         self._known: set[tuple[int, ...]] = set()
         self._linked = linked
         self._context = as_pointer(store.context)
         self._frame: Frame | None = linked.frames.take()
         self._cores = self._frame.cores
-        self._externs: dict[CoreRef, Buffer] = {}
+        self._externs: dict[CoreRef, int] = {}  # their addresses
+        self._buffers: list[Buffer] = []  # of those that are not in the frame
         self._memories: dict[CoreExport, GuestMemory] = {}
         self._calls: dict[int, LiftedCall] = {}  # by the identity of the plan's functions: their hash takes long
         self._destructors: dict[CoreRef, CoreCall] = {}
         self._batches: dict[CoreRef, CoreCall] = {}
-        self._batch_functions: list[Buffer] = []
         store.handlers = self._handlers = _Handlers(self._made_handler, linked.plan.host_functions)
         store.memories = self.memories
 
@@ -112,7 +118,8 @@ class ComponentInstance:
     def instantiate(self, module: ModuleStep) -> None:
         """Makes a core instance."""
         frame, given = self._filled(module.given), module.given
-        instantiate(self.store, module.address, frame.slots[given.first], given.how_many, frame.cores[module.core])
+        slot, core = frame.slots[given.first], frame.cores[module.core]
+        instantiate(self.store, module.address, slot, given.how_many, core, brief=self._linked.brief)
         for name in module.memories:
             self._add_memory(self._content(CoreExport(module.core, name), IS_MEMORY))
 
@@ -154,22 +161,29 @@ class ComponentInstance:
         """Returns the address of a ``wasmtime_extern_t``; it is valid as long as this lives."""
         found = self._externs.get(ref)
         if found is None:
-            found = self._externs[ref] = Buffer(EXTERN_BYTES)
-            if isinstance(ref, CoreHost):
-                self._make_function(ref.index, as_pointer(found.address + EXTERN_CONTENT))
+            if isinstance(ref, CoreHost):  # not in the frame: whose kind is 0 must never have been anything else
+                found = self._buffer()
+                self._make_function(ref.index, as_pointer(found + EXTERN_CONTENT))
             else:
+                spare = None if self._frame is None else self._frame.spare(len(self._externs))
+                found = self._buffer() if spare is None else spare
                 self._look_up(self._cores[ref.instance], ref.name.encode(), found)
-        return found.address
+            self._externs[ref] = found
+        return found
 
-    def _look_up(self, core: Argument, name: bytes, extern: Buffer) -> None:
-        target = as_pointer(extern.address)
-        if not native.instance_export(self._context, core, as_bytes(name), as_size(len(name)), target):
+    def _buffer(self) -> int:
+        made = Buffer(EXTERN_BYTES)
+        self._buffers.append(made)
+        return made.address
+
+    def _look_up(self, core: Argument, name: bytes, extern: int) -> None:
+        if not native.instance_export(self._context, core, as_bytes(name), as_size(len(name)), as_pointer(extern)):
             raise PreparationError(f"a core module has no export {name!r}")
 
     def memory(self, ref: CoreExport | None) -> GuestMemory:
         """Returns a memory; one that has nothing in it for None."""
         if ref is None:
-            return GuestMemory(0, 0)
+            return _NO_MEMORY
         found = self._memories.get(ref)
         if found is None:
             found = self._memories[ref] = GuestMemory(self.store.context, self._content(ref, IS_MEMORY))
@@ -193,8 +207,8 @@ class ComponentInstance:
             # The engine checks here that what it is given is an allocator.
             given = as_pointer(self._extern(realloc))
             instantiate(self.store, as_pointer(address_of(module.ptr())), given, as_size(1), core)
-            self._look_up(core, b"", function)
-            self._batch_functions.append(function)
+            self._look_up(core, b"", function.address)
+            self._buffers.append(function)
             found = self._batches[realloc] = CoreCall(self.store, function.address + EXTERN_CONTENT, BATCH_SLOTS)
         return found
 
@@ -211,8 +225,9 @@ class ComponentInstance:
             return self.memory(ref)
         extern, name = Buffer(EXTERN_BYTES), MEMORY.encode()
         if not native.caller_export(caller, name, len(name), extern.address) or extern.data[0] != IS_MEMORY:
-            return GuestMemory(0, 0)
-        self._externs[ref] = extern
+            return _NO_MEMORY
+        self._externs[ref] = extern.address
+        self._buffers.append(extern)
         return self.memory(ref)
 
     # --- calls from the host ---
@@ -227,7 +242,7 @@ class ComponentInstance:
         self.entered = False
         if self._frame is None:
             raise _closed()
-        return (self._calls.get(id(function)) or self._lifted(function))(values)
+        return (self._calls.get(id(function)) or self._lifted(function)).call(values)
 
     def drop(self, state: ResourceState) -> None:
         """Drops a resource that this instance gave away, and that is not gone.
@@ -304,7 +319,7 @@ class ComponentInstance:
             if not self.entering(inner.instance, function.instance):
                 return partial(self._call_back, function, inner)
             caller = function.instance
-            return LoweredCall(self, function, how, lambda *values: self._call_inner(inner, values, caller))
+            return LoweredCall(self, function, how, lambda *values: self._call_inner(inner, values, caller)).serve
         host = self._linked.functions[callee]
         implementation, store = host.implementation, self.store
         if callee.signature is None or host.signature is None:
@@ -312,7 +327,7 @@ class ComponentInstance:
         how = self._linked.codec(function, callee.signature)
         if how.plain_result is not None and host.misfit is None:
             return partial(self._number, function.instance, partial(implementation, store), how.plain_result)
-        return LoweredCall(self, function, how, partial(implementation, store), host.misfit)
+        return LoweredCall(self, function, how, partial(implementation, store), host.misfit).serve
 
     def _number(
         self,
@@ -335,10 +350,10 @@ class ComponentInstance:
         linked = self._linked
         inner = LiftedCall(self, callee, linked.codec(callee, callee.signature))
         how = linked.codec(function, callee.signature)
-        LoweredCall(self, function, how, lambda *values: inner(values, function.instance))(engine, raw)
+        LoweredCall(self, function, how, lambda *values: inner.call(values, function.instance)).serve(engine, raw)
 
     def _call_inner(self, function: LiftedFunction, values: Sequence[Value], caller: int) -> Value:
-        return (self._calls.get(id(function)) or self._lifted(function))(values, caller)
+        return (self._calls.get(id(function)) or self._lifted(function)).call(values, caller)
 
     # --- built-in functions ---
 
@@ -380,7 +395,7 @@ class ComponentInstance:
         if call is None:  # most instances end without one
             call = self._destructors[destructor] = self.core_call(destructor, 1)
         _NUMBER.pack_into(call.raw, 0, rep)
-        call()
+        call.run()
 
     def _check_leave(self, number: int) -> None:
         if not self.may_leave[number]:
@@ -395,6 +410,11 @@ class ComponentInstance:
             self.task.slots = self.task.slots or [0, 0]
             (self.task.slots[slot],) = (_NUMBER if width == 4 else _WIDE).unpack_from(raw)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not closed."""
+        return self._frame is not None
+
     def close(self) -> None:
         """Lets go of the store's memory, before the store is deleted; harmless when repeated."""
         for memory in self._memories.values():
@@ -405,6 +425,7 @@ class ComponentInstance:
         self._batches.clear()
         self._handlers.close()
         self._memories.clear()
+        self._externs.clear()  # they lie in the frame, which is another instance's next
         frame, self._frame, self._cores = self._frame, None, []
         if frame is not None:
             self._linked.frames.give_back(frame)

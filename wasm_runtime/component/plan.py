@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from polycall.wasm_runtime.component.core_function import CoreFunction
 from polycall.wasm_runtime.engine.footprint import Footprint
@@ -50,8 +50,7 @@ CoreFunctionType: TypeAlias = tuple[tuple[str, ...], tuple[str, ...]]
 # What modules are given ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class CoreExport:
+class CoreExport(NamedTuple):  # its hash, which each instance needs often, is made in C
     """An export of a core instance that an earlier step made: a function, memory, table, global or tag."""
 
     instance: int

@@ -53,7 +53,7 @@ class CoreCall:
         raw, trap = as_pointer(self._buffer.address), as_pointer(self._trap.address)
         self._arguments = as_pointer(store.context), as_pointer(function), raw, as_size(slots), trap
 
-    def __call__(self) -> None:
+    def run(self) -> None:  # no `__call__`, to which Python goes a longer way
         """Calls the function: it reads the slots, and its results lie there then.
 
         Raises:
@@ -70,7 +70,9 @@ class CoreCall:
             _raise_failed(self._store, error, self._trap)
 
 
-def instantiate(store: GuestStore, module: Argument, imports: Argument, count: Argument, made: Argument) -> None:
+def instantiate(
+    store: GuestStore, module: Argument, imports: Argument, count: Argument, made: Argument, *, brief: bool = False
+) -> None:
     """Makes a core instance; `GuestStore.begin` has been called.
 
     Args:
@@ -79,6 +81,7 @@ def instantiate(store: GuestStore, module: Argument, imports: Argument, count: A
         imports: The address of what it imports: as many ``wasmtime_extern_t`` as it has imports, in its order.
         count: How many.
         made: Where its ``wasmtime_instance_t`` is written to.
+        brief: That it runs nothing now and begins with little memory: the interpreter's lock is kept.
 
     Raises:
         PolycallError: Its start code failed, it needs more memory than it may have, or an import does not fit.
@@ -89,7 +92,8 @@ def instantiate(store: GuestStore, module: Argument, imports: Argument, count: A
         raise too_deep() from None
     trap = Buffer(len(_NO_TRAP))
     context = as_pointer(store.context)
-    error = native.instance_new(context, module, imports, count, made, as_pointer(trap.address))
+    new = native.instance_new_brief if brief else native.instance_new
+    error = new(context, module, imports, count, made, as_pointer(trap.address))
     if error or trap.data != _NO_TRAP:
         _raise_failed(store, error, trap)
 

@@ -104,7 +104,7 @@ class EpochTicker:
         self.tick = tick
         self._clock = clock
         self._lock = new_lock()
-        self._callers: list[int] = []  # the thread of each guarded call that runs
+        self._callers: dict[int, int] = {}  # how many guarded calls run in each thread
         clock.open(self)
         watch_forks(self)
 
@@ -115,23 +115,29 @@ class EpochTicker:
 
     def begin(self) -> None:
         """Says that a guarded call starts; `end` must follow."""
+        here = threading.get_ident()
         with self._lock:
-            self._callers.append(threading.get_ident())
-            if len(self._callers) == 1:
+            is_first = not self._callers
+            self._callers[here] = self._callers.get(here, 0) + 1
+            if is_first:
                 try:
                     self._clock.start(self)
                 except BaseException:
-                    self._callers.pop()
+                    self._callers.clear()
                     raise
 
     def end(self) -> None:
         """Says that a guarded call has ended."""
+        here = threading.get_ident()
         with self._lock:
-            self._callers.remove(threading.get_ident())
+            self._callers[here] -= 1
+            if not self._callers[here]:
+                del self._callers[here]
 
     def after_fork(self) -> None:
         """Forgets, in a forked child, the calls of other threads than the one that forked: they do not go on there."""
-        self._callers = [caller for caller in self._callers if caller == threading.get_ident()]
+        here = threading.get_ident()
+        self._callers = {caller: calls for caller, calls in self._callers.items() if caller == here}
 
     def close(self) -> None:
         """Says that the engine is closed; guarded calls that still run keep their deadlines. Harmless when repeated."""

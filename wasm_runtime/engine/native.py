@@ -99,11 +99,16 @@ function_new = bare("wasmtime_func_new_unchecked", None)
 instance_new = bare("wasmtime_instance_new", library=dll)
 """(context, module, imports, how many, instance, trap) -> error or None."""
 
+instance_new_brief = bare("wasmtime_instance_new")
+"""The same, for modules that run nothing when they are instantiated and begin with little memory."""
+
 instance_export = bare("wasmtime_instance_export_get", c_bool)
 """(context, instance, name, its length, extern) -> whether there is one."""
 
 store_new = prototype("wasmtime_store_new", c_void_p, c_void_p, c_void_p, c_void_p)
 store_delete = prototype("wasmtime_store_delete", None, c_void_p, library=dll)
+store_delete_brief = prototype("wasmtime_store_delete", None, c_void_p)
+"""For a store that has little: to give a lot of memory back to the system takes long."""
 store_context = prototype("wasmtime_store_context", c_void_p, c_void_p)
 store_limiter = prototype("wasmtime_store_limiter", None, c_void_p, c_int64, c_int64, c_int64, c_int64, c_int64)
 store_on_epoch = prototype("wasmtime_store_epoch_deadline_callback", None, c_void_p, EPOCH_CALLBACK, c_void_p, c_void_p)

@@ -22,18 +22,24 @@ AT_ONCE = 2_000
 
 
 class Pace:
-    """What one call has left. Used by one thread at a time; `begin` starts anew."""
+    """What one call has left. Used by one thread at a time; `begin` starts anew.
 
-    __slots__ = ("_bytes_left", "_call", "_values_left")
+    Attributes:
+        call: The call, or None.
+        bytes_left: What may still be built.
+        values_left: How many values may still be handled before the clock is looked at.
+    """
+
+    __slots__ = ("bytes_left", "call", "values_left")
 
     def __init__(self, call: CallContext | None = None) -> None:
         self.begin(call)
 
     def begin(self, call: CallContext | None) -> None:
         """Starts to count for a call."""
-        self._call = call
-        self._bytes_left = MAX_LIFTED_BYTES
-        self._values_left = AT_ONCE
+        self.call = call
+        self.bytes_left = MAX_LIFTED_BYTES
+        self.values_left = AT_ONCE
 
     def step(self, values: int) -> None:
         """Says that so many values are handled next; not more than `AT_ONCE`, or the clock is looked at too late.
@@ -41,11 +47,11 @@ class Pace:
         Raises:
             DeadlineError, CancelledError: The call is over.
         """
-        self._values_left -= values
-        if self._values_left <= 0:
-            self._values_left = AT_ONCE
-            if self._call is not None:
-                raise_if(self._call.interruption())
+        self.values_left -= values
+        if self.values_left <= 0:
+            self.values_left = AT_ONCE
+            if self.call is not None:
+                raise_if(self.call.interruption())
 
     def take(self, values: int, size: int = 0) -> None:
         """Says that so many values, and so many bytes beside, are built next.
@@ -53,8 +59,8 @@ class Pace:
         Raises:
             LimitError: One result takes more than the host is willing to build.
         """
-        self._bytes_left -= values * VALUE_COST_BYTES + size
-        if self._bytes_left < 0:
+        self.bytes_left -= values * VALUE_COST_BYTES + size
+        if self.bytes_left < 0:
             raise LimitError(
                 f"the guest's result is larger than {MAX_LIFTED_BYTES} bytes",
                 hint=f"return less at once: each element of a list counts as {VALUE_COST_BYTES} bytes, "

@@ -34,9 +34,10 @@ class SignalShield:
     Attributes:
         holding: Whether handlers are held back now. Plain assignment is the one way to switch it on that no signal can
             come in between.
+        held: What is held back; where it is empty, `open` need not be called to switch `holding` off.
     """
 
-    __slots__ = ("__weakref__", "_depth", "_guarding", "_handlers", "_held", "_here", "_seen", "_thread", "holding")
+    __slots__ = ("__weakref__", "_depth", "_guarding", "_handlers", "_here", "_seen", "_thread", "held", "holding")
 
     def __init__(self) -> None:
         self.holding = False
@@ -46,7 +47,7 @@ class SignalShield:
         self._seen: list[object] = [self] * len(_GUARDED)  # their handlers, as they were last found
         self._guarding: tuple[int, ...] = ()  # those of them that are written in Python
         self._handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
-        self._held: deque[tuple[int, FrameType | None]] = deque()
+        self.held: deque[tuple[int, FrameType | None]] = deque()
         watch_forks(self)
 
     def begin(self) -> None:
@@ -60,8 +61,8 @@ class SignalShield:
     def open(self) -> None:
         """Lets handlers run again, those held back first; to be called in a callback's ``try``."""
         self.holding = False
-        while self._held:
-            number, frame = self._held.popleft()
+        while self.held:
+            number, frame = self.held.popleft()
             self._handlers[number](number, frame)
 
     def end(self) -> None:
@@ -77,7 +78,7 @@ class SignalShield:
         """Lets go in a child forked by another thread, which is its main one: nobody in there is in the engine."""
         if self._depth and self._thread != get_ident():
             self._depth, self.holding = 0, False
-            self._held.clear()
+            self.held.clear()
             self._give_back()
 
     def _stand_in(self) -> None:
@@ -104,6 +105,6 @@ class SignalShield:
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         if self.holding:
-            self._held.append((number, frame))
+            self.held.append((number, frame))
         else:
             self._handlers[number](number, frame)

@@ -52,6 +52,7 @@ _VALUE_TYPES = {
     "f32": wasmtime.ValType.f32,
     "f64": wasmtime.ValType.f64,
 }
+_LITTLE_BYTES = 1 << 20
 _NO_SLOTS = memoryview(b"")
 _MOST_VIEWS = 64
 
@@ -292,8 +293,18 @@ class GuestStore:
         told.__cause__ = failed
         return told
 
-    def close(self) -> None:
-        """Frees the store and everything in it; harmless when repeated."""
+    @property
+    def holds_little(self) -> bool:
+        """Whether its memories are small; only while what `watch` was told of lives."""
+        held: int = sum(native.memory_size(self.context, memory) for memory in self.memories)
+        return held <= _LITTLE_BYTES
+
+    def close(self, *, little: bool = False) -> None:
+        """Frees the store and everything in it; harmless when repeated.
+
+        Args:
+            little: That this takes a moment: who waits for the interpreter's lock would have to wait longer for it.
+        """
         address, self._address = self._address, None
         self.handlers = None
         session, self.session = self.session, None
@@ -302,7 +313,7 @@ class GuestStore:
                 session.close()
         finally:
             if address is not None:
-                native.store_delete(address)
+                (native.store_delete_brief if little else native.store_delete)(address)
                 self._engine.forget(self._key)
 
     def __del__(self) -> None:
@@ -432,7 +443,9 @@ class WasmEngine:
             store.host_calls += 1
             shield = store.shield
             if shield is not None:
-                shield.open()
+                shield.holding = False
+                if shield.held:
+                    shield.open()
             handlers = store.handlers
             if handlers is None:
                 raise InternalError("a guest ran in a store that was closed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from polycall.interop.errors import CallError, CancelledError, DeadlineError, PolycallError
 from polycall.interop.ids import EntryId, cut
@@ -31,16 +31,12 @@ class Funcs(HostInterface):
 
     def __init__(self, invoker: Invoker) -> None:
         self._invoker = invoker
-
-    def call_string(self, store: GuestStore, target: str, payload: str) -> Value:
+        self.call_string = partial(self._call, as_string)
         """Calls an entry with a text, for a text."""
-        return self._call(store, target, payload, as_string)
-
-    def call_bytes(self, store: GuestStore, target: str, payload: bytes) -> Value:
+        self.call_bytes = partial(self._call, as_bytes)
         """Calls an entry with bytes, for bytes."""
-        return self._call(store, target, payload, as_bytes)
 
-    def _call(self, store: GuestStore, target: str, payload: str | bytes, convert: Callable[[Value], Value]) -> Value:
+    def _call(self, convert: Callable[[Value], Value], store: GuestStore, target: str, payload: str | bytes) -> Value:
         caller = store.call
         if caller is None or store.starting:
             caller = store.caller()  # which raises

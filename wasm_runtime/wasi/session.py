@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Collection
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from polycall.interop.context import CallContext, Cancellation
@@ -79,7 +79,7 @@ class Session:
         self.bytes_in = 0
         self.bytes_out = 0
         self.refusals = 0
-        self._counts: Counter[Bound] = Counter()
+        self._counts: dict[Bound, int] = {}
         self._kept: dict[Kept, None] = {}
         self._lasting: dict[Kept, None] = {}
         self._ends: dict[str, Any] = {}
@@ -158,13 +158,14 @@ class Session:
         bound = kept.bound
         if bound is not None:
             most: int = getattr(self.settings.limits, bound)
-            if self._counts[bound] >= most:
+            held = self._counts.get(bound, 0)
+            if held >= most:
                 what = bound.removeprefix("max_").replace("_", " ").replace("http", "HTTP")
                 raise TooManyError(
                     f"the guest has {most} {what} and may have no more",
                     hint=f"it must close some, or raise {_KEY}{bound}",
                 )
-            self._counts[bound] += 1
+            self._counts[bound] = held + 1
         (self._lasting if kept.lasting else self._kept)[kept] = None
 
     def drop(self, kept: Kept) -> None:
@@ -217,7 +218,7 @@ class Session:
             PoolClosedError: The registry is closed.
         """
         context = self.running()
-        if any(each.ready() for each in subjects):
+        if any(map(_is_ready, subjects)):
             return
         self.told(what, self._wait, subjects, what, context)
 
@@ -225,7 +226,8 @@ class Session:
         """Does what may take a while, and tells those who watch the call how long it took."""
         context = self.context
         observer = None if context is None else context.observer
-        if context is None or not isinstance(observer, WaitObserver):
+        # None before anything else: to look whether something is of a protocol takes as long as all the rest.
+        if context is None or observer is None or not isinstance(observer, WaitObserver):
             return work(*arguments)
         started = time.perf_counter()
         try:
@@ -234,7 +236,7 @@ class Session:
             observer.waited(context, what, time.perf_counter() - started)
 
     def _wait(self, subjects: Collection[Readiness], what: str, context: CallContext) -> None:
-        while not any(each.ready() for each in subjects):
+        while not any(map(_is_ready, subjects)):
             # Somebody may wake it for nothing again and again, always before it looks at the clock by itself.
             raise_if(context.interruption(f"it waited for {what}"))
             wakeup = Wakeup()
@@ -244,7 +246,7 @@ class Session:
                     raise PoolClosedError(f"the registry was closed while the guest waited for {what}")
                 for each in subjects:
                     stops.append(each.watch(wakeup.notify))  # if one fails, the others are called off
-                if any(each.ready() for each in subjects):  # what became so before it was watched
+                if any(map(_is_ready, subjects)):  # what became so before it was watched
                     return
                 with place_free():
                     wakeup.wait(context, what, min((each.until for each in subjects if each.until), default=None))
@@ -253,6 +255,7 @@ class Session:
                     stop()
 
 
+_is_ready: Callable[[Readiness], bool] = methodcaller("ready")
 _KEY = "wasi.limits."
 _MOST_REMARKS = 16
 

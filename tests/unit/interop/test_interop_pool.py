@@ -256,12 +256,12 @@ def test_a_lazy_pool_drops_what_lay_idle_too_long_and_says_when_to_look_again() 
     bench = Bench(_lazy(3))
     old, older, young = (bench.pool.check_out(_call()) for _ in range(3))
     bench.pool.give_back(older)
-    bench.now += 1
-    bench.pool.give_back(old)
-    bench.now += 20
-    bench.pool.give_back(young)
-    assert bench.pool.drop_idle(1029.9) == pytest.approx(1030.4)  # not more often than twice a second
     assert bench.pool.drop_idle(1000.0) == 1030.0
+    bench.pool.give_back(old)
+    assert bench.pool.drop_idle(1001.0) == 1030.0
+    bench.pool.give_back(young)
+    assert bench.pool.drop_idle(1021.0) == 1030.0
+    assert bench.pool.drop_idle(1029.9) == pytest.approx(1030.4)  # not more often than twice a second
     assert bench.pool.drop_idle(1031.0) == 1051.0
     assert bench.make.live == [young]
     assert bench.pool.drop_idle(1051.0) is None
@@ -278,9 +278,12 @@ def test_an_instance_in_use_is_never_dropped() -> None:
 def test_using_an_instance_starts_its_idle_time_again() -> None:
     bench = Bench(_lazy(2))
     bench.pool.give_back(bench.pool.check_out(_call()))
-    bench.now += 25
+    assert bench.pool.drop_idle(1000.0) == 1030.0
     bench.pool.give_back(bench.pool.check_out(_call()))
-    assert bench.pool.drop_idle(bench.now + 10) == bench.now + 30
+    assert bench.pool.drop_idle(1025.0) == 1055.0
+    bench.pool._returned.clear()  # so that it is taken by the lock
+    bench.pool.give_back(bench.pool.check_out(_call()))
+    assert bench.pool.drop_idle(1050.0) == 1080.0
 
 
 def test_an_adaptive_pool_counts_what_is_in_use_when_it_shrinks() -> None:
@@ -288,6 +291,7 @@ def test_an_adaptive_pool_counts_what_is_in_use_when_it_shrinks() -> None:
     bench.pool.start()
     busy, idle = bench.pool.check_out(_call()), bench.pool.check_out(_call())
     bench.pool.give_back(idle)
+    assert bench.pool.drop_idle(bench.now) == bench.now + 30
     assert bench.pool.drop_idle(bench.now + 30) is None
     assert bench.make.live == [busy]
 
@@ -884,13 +888,17 @@ def test_a_name_of_what_lives_no_more_is_passed_over() -> None:
 
 
 class _HeldThatTells(dict[Any, Any]):
-    """What a pool has for its holders, with something that is done once, when one has been taken out."""
+    """What a pool has for its holders, with something that is done once, before or after one is taken out."""
 
-    def __init__(self, held: dict[Any, Any], then: Callable[[], None]) -> None:
+    def __init__(
+        self, held: dict[Any, Any], then: Callable[[], None] = lambda: None, first: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(held)
-        self._then: list[Callable[[], None]] = [then]
+        self._first, self._then = [first], [then]
 
     def __delitem__(self, key: Any) -> None:
+        if self._first:
+            self._first.pop()()
         super().__delitem__(key)
         if self._then:
             self._then.pop()()
@@ -910,21 +918,10 @@ class _NamesThatTell(deque[Any]):
         return taken
 
 
-def _at_the_next_look_at_the_clock(bench: Bench, action: Callable[[], None]) -> None:
-    actions = [action]
-
-    def clock() -> float:
-        if actions:
-            actions.pop()()
-        return bench.now
-
-    bench.pool._clock = clock
-
-
 def test_a_call_that_queues_while_an_instance_is_being_given_back_gets_it() -> None:
     bench, waiting = Bench(_lazy(1)), []
     instance = bench.pool.check_out(_call())
-    _at_the_next_look_at_the_clock(bench, lambda: waiting.append(_waiting_call(bench)))
+    bench.pool._held = _HeldThatTells(bench.pool._held, first=lambda: waiting.append(_waiting_call(bench)))
     bench.pool.give_back(instance)  # nobody waited when it began
     assert _result(waiting[0]) is instance
 
@@ -932,7 +929,7 @@ def test_a_call_that_queues_while_an_instance_is_being_given_back_gets_it() -> N
 def test_a_call_that_queues_while_a_pool_is_retired_and_an_instance_given_back_closes_it() -> None:
     bench = Bench(_lazy(1))
     instance = bench.pool.check_out(_call())
-    _at_the_next_look_at_the_clock(bench, bench.pool.retire)
+    bench.pool._held = _HeldThatTells(bench.pool._held, first=bench.pool.retire)
     bench.pool.give_back(instance)
     assert instance.closed
     assert bench.numbers().size == 0
@@ -954,8 +951,11 @@ def test_a_wait_for_what_is_being_given_back_can_end() -> None:
     instance = inner.pool.check_out(_call("app:inner"))
     # The call of `frame` waits for the inner pool, whose holder has just let go of it: so another may wait for `frame`.
     below = _call("app:inner", frame)
-    _at_the_next_look_at_the_clock(inner, lambda: results.append(_waiting_call(inner, below)))
-    inner.pool._held = _HeldThatTells(inner.pool._held, lambda: results.append(_waiting_call(outer)))
+    inner.pool._held = _HeldThatTells(
+        inner.pool._held,
+        lambda: results.append(_waiting_call(outer)),
+        first=lambda: results.append(_waiting_call(inner, below)),
+    )
     inner.pool.give_back(instance)
     assert _result(results[0]) is instance
     outer.pool.give_back(held)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextvars
-import ctypes
 import gc
 import signal
 import sys
@@ -85,6 +84,7 @@ def test_where_nobody_can_look_the_hops_stay_that_fit_into_three_quarters(
     monkeypatch: pytest.MonkeyPatch, size: int, stays: int
 ) -> None:
     monkeypatch.setattr(native_stack, "_STACK_POINTER", {})  # as on a machine that is not known
+    monkeypatch.setattr(native_stack, "is_told", native_stack.is_told.__wrapped__)
     monkeypatch.setattr(native_stack, "stack_of_this_thread", lambda: (1, size))
     room = StackRoom()
     assert in_thread(lambda: [room.lacks(depth) for depth in (stays, stays + 1)]) == [False, True]
@@ -97,7 +97,7 @@ def test_the_stack_of_macos_is_told_by_its_upper_end(monkeypatch: pytest.MonkeyP
         pthread_get_stacksize_np=lambda thread: 8_000_000 if thread.value == 7 else 0,
     )
     monkeypatch.setattr("sys.platform", "darwin")
-    monkeypatch.setattr(native_stack, "ctypes", SimpleNamespace(**{**vars(ctypes), "PyDLL": lambda _name: library}))
+    monkeypatch.setattr(native_stack, "_system", lambda: library)
     assert native_stack.stack_of_this_thread() == (1_000_000, 8_000_000)
 
 

@@ -38,7 +38,7 @@ def registry(project: Path) -> Iterator[polycall.Registry]:
 
 
 def calls_of(registry: polycall.Registry) -> AsyncCalls:
-    return registry._async_calls
+    return registry._calls._threads
 
 
 async def until(true: Callable[[], bool], seconds: float = 60) -> None:
@@ -265,7 +265,7 @@ import polycall
 
 registry = polycall.load(sys.argv[1], cache_directory=sys.argv[1] + "/cache")
 GUEST, FOREVER = "app:guest", 10**15
-calls = registry._async_calls
+calls = registry._calls._threads
 
 async def waiting(count):
     tasks = [asyncio.create_task(registry.call_async(GUEST, FOREVER)) for _ in range(count)]

@@ -1,0 +1,78 @@
+"""What Python says of a call beside its target and its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict
+
+from polycall.interop.context import deadline_in
+from polycall.interop.ids import EntryId
+from polycall.interop.observer import Observer
+from polycall.interop.public import public
+from polycall.interop.values import Value, describe, plain
+from polycall.registry.dispatch.narrowing import narrowing
+
+__all__ = ["CallOptions", "Terms", "context_values", "result_check"]
+
+
+@public
+class CallOptions(TypedDict, total=False):
+    """What `Registry.call`, `call_async` and `map` all take by name; `Registry.call` says what each of them is."""
+
+    timeout: float | None
+    values: Mapping[str, object] | None
+    limits: Mapping[str, int] | None
+    calls: Sequence[str | EntryId] | None
+    observer: Observer | None
+
+
+class Terms:
+    """The same, read once: for calls that are made later, in whatever thread, or again and again.
+
+    Raises:
+        ValueError, TypeError: As `Registry.call`.
+    """
+
+    def __init__(
+        self,
+        timeout: float | None,
+        values: Mapping[str, object] | None,
+        *,
+        limits: Mapping[str, int] | None,
+        calls: Sequence[str | EntryId] | None,
+        observer: Observer | None,
+    ) -> None:
+        self.timeout = timeout
+        self.values = None if values is None else context_values(values)
+        self.observer = observer
+        self.narrowing = narrowing(limits, calls)
+        self.deadline()
+
+    def deadline(self) -> float | None:
+        """Returns when a call must have ended that begins now, in seconds of `time.monotonic`."""
+        return None if self.timeout is None else deadline_in(self.timeout)
+
+
+def context_values(values: Mapping[str, object]) -> dict[str, Value]:
+    """Returns the context values of a call.
+
+    Raises:
+        TypeError: It is no mapping.
+        ConversionError: What is in it is nothing that guests have.
+    """
+    checked = plain(values, "$.values")
+    if not isinstance(checked, dict):
+        raise TypeError(f"values is {describe(values)}; it must be a mapping of names to values, or None")
+    return checked
+
+
+def result_check(returns: Any) -> Callable[[Any], Any]:
+    """Returns what checks a result, and gives it back.
+
+    Raises:
+        TypeError: The type is none that a plain value can be of.
+    """
+    from polycall.interop.typed import checked, type_check  # noqa: PLC0415  # most calls have none
+
+    type_check(returns)
+    return lambda value: checked(value, returns)
