@@ -45,6 +45,7 @@ class SandboxKernel:
         session: What the host functions of the state share.
         start_seconds: How long start-up code may run.
         broken: Whether the state must not be used again.
+        bare: See `polycall.lua_runtime.instance.LuaKernel`.
     """
 
     def __init__(
@@ -60,9 +61,10 @@ class SandboxKernel:
         self.session = sandbox_session(entry_id, invoker, yaml, services, limits)
         self.start_seconds = start_seconds(limits)
         self.broken = False
-        self.bare: Callable[..., Any] | None = None
         self._call_seconds = limits.execution_seconds
         self._limit = limits.max_memory_bytes
+        limited = self._limit is not None or self._call_seconds is not None
+        self.bare: Callable[..., Any] | None = None if limited else self._enter_bare
         self._snapshot = snapshot
         self._state: SandboxState | None = None
 
@@ -89,9 +91,15 @@ class SandboxKernel:
             run = self._lowered(arguments)
         if self._limit is not None:
             self._admit(run, self._limit)
+        return self._enter(context, run)
+
+    def _enter_bare(self, *run: Any) -> Any:
+        return self._enter(self.session.context, run)
+
+    def _enter(self, context: CallContext | None, run: Sequence[Any]) -> Any:
         state = self._state
-        if state is None:
-            raise InternalError("a sandboxed Lua state was called after its end", entry_id=context.entry_id)
+        if state is None or context is None:
+            raise InternalError("a sandboxed Lua state was called after its end", entry_id=self.session.entry_id)
         state.begin(context)
         try:
             return state.enter(run)
@@ -118,7 +126,7 @@ class SandboxKernel:
     def release(self) -> None:
         """Gives the memory back; harmless when repeated."""
         self.session.end_call()
-        self.session.marks = None
+        self.session.marks = self.bare = None
         state, self._state = self._state, None
         if state is not None:
             state.close()
