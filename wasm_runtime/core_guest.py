@@ -112,11 +112,13 @@ class WasmCoreGuest:
 
     def begin(self, context: CallContext) -> None:
         """Makes ready for a call; `end` must follow."""
-        self._open().begin(context)
+        store = self._store
+        (self._open() if store is None else store).begin(context)
 
     def end(self) -> None:
         """Ends what `begin` began; a signal that came in the meantime may raise here."""
-        self._open().end()
+        store = self._store
+        (self._open() if store is None else store).end()
 
     def _open(self) -> GuestStore:
         if self._store is None:
@@ -136,13 +138,13 @@ class WasmCoreGuest:
 class _Function(CoreCall):
     """A function of a guest that takes and gives numbers."""
 
-    __slots__ = ("_extern", "_pack", "_unpack")
+    __slots__ = ("_extern", "_pack", "_results")
 
     def __init__(self, store: GuestStore, extern: Buffer, numbers: Numbers) -> None:
         super().__init__(store, extern.address + EXTERN_CONTENT, numbers.slots)
         self._extern = extern  # where the engine reads which function it is
         self._pack = numbers.parameters.pack_into
-        self._unpack = None if numbers.result is None else numbers.result.unpack_from
+        self._results = None if numbers.result is None else memoryview(self.raw).cast(numbers.result)
 
     def __call__(self, *arguments: int | float) -> Any:
         store, raw = self._store, self.raw
@@ -154,7 +156,7 @@ class _Function(CoreCall):
         except BaseException:
             store.takes_calls = False
             raise
-        return None if self._unpack is None else self._unpack(raw)[0]
+        return None if self._results is None else self._results[0]
 
 
 def _serving(store: GuestStore, host: HostFunction) -> Generator[int | None, None, None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import wasmtime
 
@@ -13,6 +13,8 @@ from polycall.wasm_runtime.engine.native import SLOT_BYTES, Argument, address_of
 
 __all__ = ["CoreLinks", "Numbers", "Place", "Step", "link"]
 
+Format = Literal["I", "q", "f", "d"]
+_FORMATS: dict[str, Format] = {"i32": "I", "i64": "q", "f32": "f", "f64": "d"}
 _SLOTS = {"i32": f"I{SLOT_BYTES - 4}x", "i64": f"q{SLOT_BYTES - 8}x", "f32": f"f{SLOT_BYTES - 4}x"}
 _SLOTS["f64"] = f"d{SLOT_BYTES - 8}x"
 
@@ -22,12 +24,12 @@ class Numbers(NamedTuple):
 
     Attributes:
         parameters: Of the parameters.
-        result: Of the result, or None if it has none.
+        result: The format, as of `memoryview.cast`, of the result, or None if it has none.
         slots: How many slots there are.
     """
 
     parameters: struct.Struct
-    result: struct.Struct | None
+    result: Format | None
     slots: int
 
 
@@ -113,5 +115,5 @@ def _numbers(function: wasmtime.FuncType) -> Numbers | None:
     parameters, results = [str(each) for each in function.params], [str(each) for each in function.results]
     if len(results) > 1 or not _SLOTS.keys() >= {*parameters, *results}:
         return None
-    packed = [struct.Struct("<" + "".join(map(_SLOTS.__getitem__, each))) for each in (parameters, results)]
-    return Numbers(packed[0], packed[1] if results else None, max(len(parameters), len(results)))
+    packed = struct.Struct("<" + "".join(map(_SLOTS.__getitem__, parameters)))
+    return Numbers(packed, _FORMATS[results[0]] if results else None, max(len(parameters), len(results)))

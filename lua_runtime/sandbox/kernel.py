@@ -64,7 +64,7 @@ class SandboxKernel:
         self._call_seconds = limits.execution_seconds
         self._limit = limits.max_memory_bytes
         limited = self._limit is not None or self._call_seconds is not None
-        self.bare: Callable[..., Any] | None = None if limited else self._enter_bare
+        self.bare: Callable[..., Any] | None = None if limited else self._enter
         self._snapshot = snapshot
         self._state: SandboxState | None = None
 
@@ -91,20 +91,17 @@ class SandboxKernel:
             run = self._lowered(arguments)
         if self._limit is not None:
             self._admit(run, self._limit)
-        return self._enter(context, run)
+        return self._enter(*run)
 
-    def _enter_bare(self, *run: Any) -> Any:
-        return self._enter(self.session.context, run)
-
-    def _enter(self, context: CallContext | None, run: Sequence[Any]) -> Any:
-        state = self._state
-        if state is None or context is None:
-            raise InternalError("a sandboxed Lua state was called after its end", entry_id=self.session.entry_id)
-        state.begin(context)
+    def _enter(self, *run: Any) -> Any:
+        state, session = self._state, self.session
+        if state is None or session.context is None:
+            raise InternalError("a sandboxed Lua state was called after its end", entry_id=session.entry_id)
+        state.begin(session.context)
         try:
             return state.enter(run)
         except BaseException:
-            self.broken = self.session.untidy = True
+            self.broken = session.untidy = True
             raise
         finally:
             state.end()

@@ -12,7 +12,16 @@ from polycall.interop.errors import InternalError, PolycallError
 from polycall.lua_runtime.failure import memory_error, raise_stopped
 from polycall.lua_runtime.sandbox.clock import CLOCK_FUNCTIONS, Clock
 from polycall.lua_runtime.sandbox.host_functions import HostFunctions
-from polycall.lua_runtime.sandbox.runs import MalformedRunError, encode, encode_integer, read_run, read_scalar
+from polycall.lua_runtime.sandbox.runs import (
+    INTEGER,
+    INTEGER_BYTES,
+    MalformedRunError,
+    encode,
+    pack_integer,
+    read_integer,
+    read_run,
+    read_text,
+)
 from polycall.lua_runtime.session import Session
 
 __all__ = ["SandboxState"]
@@ -90,13 +99,17 @@ class SandboxState:
 
     def enter(self, run: Sequence[Any]) -> Any:
         """Calls the entry's function with a run of arguments; gives what ``enter`` of ``lua/guard/calls.lua`` would."""
-        memory = self._memory
+        memory, inbox = self._memory, self.inbox
         if len(run) == 1 and type(run[0]) is int:
-            packed = self._call(_ENTER, self.inbox, encode_integer(memory, self.inbox, run[0]))
+            pack_integer(memory.view, inbox, INTEGER, run[0])
+            packed = self._call(_ENTER, inbox, INTEGER_BYTES)
         else:
             packed = self._call(_ENTER, *self._write(encode(run)))
-        scalar = read_scalar(memory, packed >> 32 & _SIZE, packed & _SIZE)
-        return self._answer(packed) if scalar is None else scalar
+        at, size = packed >> 32 & _SIZE, packed & _SIZE
+        if size == INTEGER_BYTES and at <= memory.size - INTEGER_BYTES and memory.view[at] == INTEGER:
+            return read_integer(memory.view, at + 1)[0]
+        text = read_text(memory, at, size)
+        return self._answer(packed) if text is None else text
 
     def close(self) -> None:
         """Gives the memory back; harmless when repeated."""
@@ -159,7 +172,8 @@ class SandboxState:
         elif answer[1:2] == (_STOP,):
             raise_stopped(session)
         if type(answer[0]) is int and len(answer) == 1:
-            return encode_integer(self._memory, self.inbox, answer[0])
+            pack_integer(self._memory.view, self.inbox, INTEGER, answer[0])
+            return INTEGER_BYTES
         pieces = encode(answer)
         size = sum(map(len, pieces))
         if size <= self.inbox_bytes:
