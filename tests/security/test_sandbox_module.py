@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from lupa.lua54 import LuaRuntime
 
 import lua_guests
+from attacks import Attack, attacks
 from lua_guests import FakeInvoker, body, context, program, runtime
 from polycall.interop.errors import (
     ConversionError,
@@ -188,6 +189,14 @@ COPIES = {
 }
 
 
+@attacks(
+    *(
+        Attack(
+            f"{name} of 60 MiB, again and again", "Lua, sandboxed", "DeadlineError", "looks at the time come each 5 ms"
+        )
+        for name in COPIES
+    )
+)
 @pytest.mark.parametrize("copy", COPIES.values(), ids=COPIES.keys())
 def test_no_copy_of_many_bytes_keeps_the_engine_from_looking_at_the_time(
     copy: str, monkeypatch: pytest.MonkeyPatch
