@@ -18,15 +18,17 @@ class Effort:
         rounds: How often each candidate has its turn.
         seconds: How long a turn lasts at least; a candidate that takes longer runs once.
         scale: What numbers of entries, threads and loop rounds are divided by.
+        warm: Whether each candidate runs once before it is measured: its first run may prepare something.
     """
 
     rounds: int
     seconds: float
     scale: int = 1
+    warm: bool = True
 
 
 FULL = Effort(rounds=15, seconds=0.03)
-QUICK = Effort(rounds=2, seconds=0.0, scale=10)
+QUICK = Effort(rounds=2, seconds=0.0, scale=10, warm=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,9 @@ class Measurement:
 
 def compare(cases: Sequence[Case], effort: Effort) -> list[Measurement]:
     """Measures cases against each other; what one is compared with stands before it."""
+    if effort.warm:
+        for case in cases:
+            case.run()
     counts = [_count(case, effort.seconds) for case in cases]
     seconds: list[list[float]] = [[] for _ in cases]
     for _ in range(effort.rounds):
@@ -106,8 +111,9 @@ def compare(cases: Sequence[Case], effort: Effort) -> list[Measurement]:
 
 
 def _count(case: Case, seconds: float) -> int:
-    """Returns how many runs fill a turn; the first run of a case, which may prepare something, is not counted."""
-    case.run()
+    """Returns how many runs fill a turn."""
+    if not seconds:
+        return 1
     count, taken = 1, _timed(case.run, 1)
     while taken < seconds / 10:
         count *= 4

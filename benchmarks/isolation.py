@@ -63,7 +63,7 @@ def measure(effort: Effort) -> list[Measurement]:
         for namespace, isolation in (("plain", "none"), ("isolated", "process")):
             text = _INDEX.format(namespace=namespace, isolation=isolation)
             Path(folder, f"{namespace}.yaml").write_text(text, encoding="utf-8")
-        with polycall.load(folder, cache_directory=Path(folder, ".cache")) as registry:
+        with polycall.load(folder) as registry:
             fresh = replace(effort, rounds=min(effort.rounds, 5), seconds=0.0)
             return [
                 *compare(_calls(registry), effort),

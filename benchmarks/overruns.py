@@ -65,7 +65,7 @@ def overruns(made: str, done: str) -> list[float]:
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "_index.yaml").write_text(json.dumps({"namespace": "over", "entries": [entry]}), encoding="utf-8")
-        with polycall.load(folder, cache_directory=folder / ".cache") as registry:
+        with polycall.load(folder) as registry:
             return [_overrun(registry) for _ in range(_ROUNDS)]
 
 

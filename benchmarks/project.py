@@ -91,7 +91,7 @@ _BUILT = ("caller.wasm", "js-caller.wasm")
 
 @contextmanager
 def opened() -> Iterator[tuple[polycall.Registry, Path]]:
-    """Opens the project in a folder of its own, with an empty compile cache.
+    """Opens the project in a folder of its own.
 
     Yields:
         The registry, and the folder.
@@ -107,5 +107,5 @@ def opened() -> Iterator[tuple[polycall.Registry, Path]]:
             (folder / "guests" / name).write_bytes(binary)
             index = index.replace(f"HASH OF {name}", f"sha256:{hashlib.sha256(binary).hexdigest()}")
         (folder / "_index.yaml").write_text(index, encoding="utf-8")
-        with polycall.load(folder, cache_directory=folder / ".cache") as registry:
+        with polycall.load(folder) as registry:
             yield registry, folder

@@ -57,7 +57,7 @@ from polycall.interop.context import CallContext
 def held():
     return int(re.search(r"RssAnon:\\s*([0-9]+) kB", open("/proc/self/status").read())[1]) * 1024
 
-with polycall.load(sys.argv[1], cache_directory=sys.argv[1] + "/.cache") as registry:
+with polycall.load(sys.argv[1]) as registry:
     function, count, kept = registry.prepare("sandboxed:same"), int(sys.argv[2]), []
     def one():
         kept.append(function.instantiate())
@@ -74,7 +74,7 @@ def measure(effort: Effort) -> list[Measurement]:
     """Measures sandboxed calls against the same calls in the host's engine, and loops against plain lupa."""
     rounds = _LOOP_ROUNDS // effort.scale
     data = bytes(range(256)) * (4096 // effort.scale)
-    with _project() as folder, polycall.load(folder, cache_directory=folder / ".cache") as registry:
+    with _project() as folder, polycall.load(folder) as registry:
         return compare(
             [
                 *_pair(registry, "a number", "same", 1),

@@ -123,7 +123,7 @@ def _project() -> Iterator[tuple[polycall.Registry, Path]]:
             shutil.copy(source, folder)
         groups = ", ".join(f'"wasi:{name}"' for name in _GROUPS)
         (folder / "_index.yaml").write_text(_INDEX.format(groups=groups, **hashes), encoding="utf-8")
-        with polycall.load(folder, cache_directory=folder / ".cache") as registry:
+        with polycall.load(folder) as registry:
             yield registry, folder
 
 

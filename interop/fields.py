@@ -1,4 +1,4 @@
-"""How a runtime describes the keys of its entry kinds: a frozen dataclass whose fields are made with `key`.
+"""How a runtime describes the keys of its entry kinds: a `record` whose fields are made with `key`.
 
 The registry reads declarations by these fields alone: the annotation gives the type (str, bool, int, float,
 `SourceText`, `EntryId` for a reference, ``tuple[T, ...]``, ``Mapping[str, T]``, a nested such dataclass, ``T | None``,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from polycall.interop.fields import at_least, key
+from polycall.interop.records import record
 
 __all__ = ["DEFAULT_MAX_OUTPUT_BYTES", "LimitsSpec"]
 
@@ -12,7 +11,7 @@ DEFAULT_MAX_OUTPUT_BYTES = 1024 * 1024
 """What one call may print and log where nothing else is declared."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LimitsSpec:
     """What one call of an entry may use at most."""
 

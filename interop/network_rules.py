@@ -8,12 +8,12 @@ network.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from polycall.interop.addresses import Address, Place, is_local_name, parse_host, place_of, unmapped
 from polycall.interop.ids import suggestion
+from polycall.interop.records import record
 
 __all__ = ["SCHEMES", "WORDS", "NetworkRules", "Rule", "check_listen_rule", "check_rule"]
 
@@ -33,7 +33,7 @@ _LONGEST_RULE = 300
 _Network = IPv4Network | IPv6Network
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rule:
     """One rule. Of `word`, `name` and `network` one is given.
 
@@ -113,7 +113,7 @@ class Rule:
 _LOOPBACK: tuple[_Network, ...] = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Layer:
     """What one place has declared; of what is None it says nothing."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from polycall.interop.fields import at_least, key, one_of
+from polycall.interop.records import record
 
 __all__ = ["PoolPolicy", "PoolSpec", "PoolType"]
 
@@ -35,7 +35,7 @@ class PoolPolicy(NamedTuple):
     idle_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PoolSpec:
     """How many instances of a function there are, and when they are made.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from polycall.interop.callees import CalleePattern
@@ -12,6 +12,7 @@ from polycall.interop.ids import EntryId
 from polycall.interop.isolation import ISOLATIONS
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.pool_spec import PoolSpec
+from polycall.interop.records import record
 from polycall.interop.source import SourceText
 
 __all__ = ["KINDS", "LuaFunctionSpec", "LuaLibrarySpec", "LuaProgram"]
@@ -21,7 +22,7 @@ _IMPORTABLE = ("library.lua", "function.lua")
 _check_module_name = matches("[^:]+", 'the plain name of a module, such as "json"')
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LuaFunctionSpec:
     """``function.lua``: a Lua function that can be called by its id."""
 
@@ -52,7 +53,7 @@ class LuaFunctionSpec:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LuaLibrarySpec:
     """``library.lua``: Lua code that other Lua entries import."""
 
@@ -71,7 +72,7 @@ KINDS: Mapping[str, type] = MappingProxyType({"function.lua": LuaFunctionSpec, "
 """Kind to the dataclass of its keys."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LuaProgram:
     """A Lua entry with every reference resolved: what the runtime prepares.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -12,12 +13,13 @@ import termios
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
 import pytest
 
 from polycall.registry.cli.main import main
 
-__all__ = ["Done", "Talk", "each_on_a_terminal", "on_a_terminal", "run"]
+__all__ = ["Done", "Talk", "each_on_a_terminal", "on_a_terminal", "run", "run_in_pipes"]
 
 
 class Done(NamedTuple):
@@ -31,6 +33,20 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> Done:
     code = main(arguments)
     captured = capsys.readouterr()
     return Done(code, captured.out, captured.err)
+
+
+def run_in_pipes(*arguments: str, given: bytes = b"", stderr: int | None = None) -> subprocess.CompletedProcess[bytes]:
+    """Runs a command in this process, with streams of bytes; its stderr goes to its stdout with `subprocess.STDOUT`."""
+    out, err = io.BytesIO(), io.BytesIO()
+    both = stderr == subprocess.STDOUT
+    with (
+        io.TextIOWrapper(io.BytesIO(given), "utf-8") as stdin,
+        io.TextIOWrapper(out, "utf-8", write_through=True) as stdout,
+        io.TextIOWrapper(err, "utf-8", write_through=True) as alone,
+        mock.patch.multiple(sys, stdin=stdin, stdout=stdout, stderr=stdout if both else alone),
+    ):
+        code = main(arguments)
+        return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def on_a_terminal(

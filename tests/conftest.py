@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +24,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.differing_executors],
 )
 settings.load_profile("untimed")
+
+# Without bytecode each run would rewrite every test anew, and each process that a test starts compile polycall anew:
+# half of the time that the tests take.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # What a shell runs in its background inherits that Ctrl-C is ignored: tests of Ctrl-C would hang.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -53,13 +61,38 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--toolchains needs tools: python tests/guests/build.py caller installs them")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Has coverage pass over the folders of tests that repeat; says which tests of Lua are not those of the sandbox."""
     here = Path(__file__).parent
+    if config.getoption("--lua") == "both":
+        _leave_out(config, items)
     for item in items:
         _expect_difference(item)
         if item.path.relative_to(here).parts[0] in REPEATING:
             item.add_marker("no_cover")
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what one of the two engines of Lua shows as well as both.
+
+    Of a test that runs in a worker too, the sandboxed half: what is offered there is the same for both. Of a test with
+    the mark `stops_alike`, all but each third case in the sandbox.
+    """
+    counts: Counter[str] = Counter()
+    left_out: list[pytest.Item] = []
+    kept: list[pytest.Item] = []
+    for item in items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        leave = False
+        if lua_guests.CONDITIONS[str(parameters.get("conditions", "unlimited"))].sandbox:
+            leave = parameters.get("in_process_and_isolated") == "process"
+            if item.get_closest_marker("stops_alike"):
+                name = item.nodeid.partition("[")[0]
+                leave = leave or counts[name] % 3 > 0
+                counts[name] += 1
+        (left_out if leave else kept).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
 
 
 def _expect_difference(item: pytest.Item) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from polycall.interop.fields import key
+from polycall.interop.records import record
 
 __all__ = ["BuildSpec"]
 
@@ -17,7 +17,7 @@ def _check_inside(path: str) -> str | None:
     return None if inside else "a path below, relative and without .."
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BuildSpec:
     """How a binary is made from its sources."""
 

@@ -6,10 +6,10 @@ project have these declarations, and most calls need none of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polycall.interop.fields import key
+from polycall.interop.records import record
 
 if TYPE_CHECKING:
     from polycall.interop.network_rules import NetworkRules
@@ -29,7 +29,7 @@ def _check_listen_rule(text: str) -> str | None:
     return check_listen_rule(text)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WasiNetworkSpec:
     """Where on the network a guest may go: for an entry, and as the ceiling for all entries of a project."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from polycall.interop.ids import EntryId
 from polycall.interop.isolation import ISOLATIONS
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.pool_spec import PoolSpec
+from polycall.interop.records import record
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime.build_spec import BuildSpec
 from polycall.wasm_runtime.imports import check_import
@@ -51,7 +52,7 @@ def _repeated(values: Sequence[str], key_path: str) -> Iterable[tuple[str, str]]
             yield key_path.format(index), f'"{value}" is used twice; each must be unique'
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WasiEnvSpec:
     """One environment variable that a guest sees."""
 
@@ -60,7 +61,7 @@ class WasiEnvSpec:
     required: bool = key("Fail the call when the variable has no value.", default=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WasiMountSpec:
     """One directory that a guest sees."""
 
@@ -69,7 +70,7 @@ class WasiMountSpec:
     read_only: bool = key("Refuse writes.", default=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CappedNetwork(WasiNetworkSpec):
     """What an entry says under the ceiling of its project; no declaration of its own.
 
@@ -86,7 +87,7 @@ class CappedNetwork(WasiNetworkSpec):
         return own.under(ceiling.allow, ceiling.deny, ceiling.listen, where="network (polycall.yaml)")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WasiLimitsSpec:
     """What one instance may hold of the host at a time."""
 
@@ -102,7 +103,7 @@ class WasiLimitsSpec:
     max_header_bytes: int = key("The headers of one HTTP message, in bytes.", default=64 * 1024, check=at_least(0))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WasiSpec:
     """What the WASI groups that an entry grants hand out."""
 
@@ -119,7 +120,7 @@ class WasiSpec:
         yield from _repeated([posixpath.normpath(mount.guest) for mount in self.mounts], "mounts[{}].guest")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class _FunctionSpec:
     """The keys that both kinds have."""
 
@@ -160,14 +161,14 @@ class _FunctionSpec:
                 yield ("links", link), problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WatFunctionSpec(_FunctionSpec):
     """``function.wat``: WebAssembly text, a component or a core module."""
 
     source: SourceText = key("WebAssembly text, or file:// and its path.", non_empty=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class WasmFunctionSpec(_FunctionSpec):
     """``function.wasm``: a WebAssembly binary, a component or a core module."""
 
@@ -188,7 +189,7 @@ KINDS: Mapping[str, type] = MappingProxyType({"function.wasm": WasmFunctionSpec,
 """Kind to the dataclass of its keys."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BinaryFile:
     """A binary on disk.
 
@@ -205,7 +206,7 @@ class BinaryFile:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WasmProgram:
     """A WebAssembly entry with every reference resolved: what the runtime prepares.
 

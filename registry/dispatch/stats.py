@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from polycall.interop.host_traffic import HostTraffic
 from polycall.interop.pool_figures import PoolSnapshot, PoolTraffic
 from polycall.interop.public import public
+from polycall.interop.records import record
 from polycall.registry.dispatch.routes import Route
 from polycall.registry.observers.latencies import Histogram, Latencies
 
@@ -17,7 +17,7 @@ __all__ = ["EntryStats", "Stats", "collect"]
 
 
 @public
-@dataclass(frozen=True, slots=True)
+@record
 class EntryStats:
     """The figures of one entry.
 
@@ -43,7 +43,7 @@ class EntryStats:
 
 
 @public
-@dataclass(frozen=True, slots=True)
+@record
 class Stats:
     """The figures of a registry.
 

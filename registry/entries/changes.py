@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from polycall.interop.ids import EntryId
 from polycall.interop.public import public
+from polycall.interop.records import record
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
 
@@ -14,7 +14,7 @@ __all__ = ["Changes", "changes_between"]
 
 
 @public
-@dataclass(frozen=True, slots=True)
+@record
 class Changes:
     """What a reload did; each is a tuple of ids, as text, in the order of the index.
 

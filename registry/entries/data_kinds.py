@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from polycall.interop.fields import key, matches, one_of
+from polycall.interop.records import record
 
 __all__ = ["KINDS", "FsDirectorySpec", "check_mode"]
 
 check_mode = matches(r"0?[0-7]{3}", 'three octal digits with or without a leading 0, such as "0755"')
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FsDirectorySpec:
     """``fs.directory``: a folder that other entries name."""
 

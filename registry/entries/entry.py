@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from polycall.interop.errors import Problem
 from polycall.interop.ids import EntryId
 from polycall.interop.public import public
+from polycall.interop.records import record
 from polycall.registry.documents.nodes import MapNode, Mark, Node, freeze_declared, locate
 
 __all__ = ["Entry", "Location", "Reference"]
@@ -54,7 +55,7 @@ class Reference(NamedTuple):
 
 
 @public
-@dataclass(frozen=True, slots=True, eq=False)
+@record
 class Entry:
     """An entry: what its declaration says, read-only. Two entries are equal only if they are the same object.
 
@@ -79,6 +80,9 @@ class Entry:
     references: tuple[Reference, ...] = ()
     _path: str = ""
     _node: Node = field(default_factory=lambda: MapNode(1, 1))
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         return f"<Entry {self.id} ({self.kind}) at {self.location}>"

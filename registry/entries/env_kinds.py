@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from polycall.interop.fields import key
 from polycall.interop.ids import EntryId
+from polycall.interop.records import record
 from polycall.registry.entries.data_kinds import check_mode
 
 __all__ = [
@@ -37,12 +37,12 @@ def _check_path(value: str) -> str | None:
     return None if inside else 'a path inside the project, such as "config/.env"'
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnvMemorySpec:
     """``env.storage.memory``: values that live as long as the registry."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnvFileSpec:
     """``env.storage.file``: a dotenv file."""
 
@@ -52,26 +52,26 @@ class EnvFileSpec:
     dir_mode: str = key("The permissions of folders that are made for it, in octal.", default="0755", check=check_mode)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnvOsSpec:
     """``env.storage.os``: the environment of the process, read-only."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnvStaticSpec:
     """``env.storage.static``: values that the declaration holds, read-only."""
 
     values: Mapping[str, str] = key("Name to value.", default=_NO_VALUES)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnvRouterSpec:
     """``env.storage.router``: reads from the first storage that has a value, writes to the first."""
 
     storages: tuple[EntryId, ...] = key("The storages, in order.", non_empty=True, refers_to=_STORAGES)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnvVariableSpec:
     """``env.variable``: one variable that guests may read and write."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from polycall.interop.fields import at_least, key, one_of
 from polycall.interop.isolation import ISOLATIONS, combined
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.pool_spec import PoolSpec
+from polycall.interop.records import record
 from polycall.interop.stack import DEFAULT_STACK_BYTES, LEAST_STACK_BYTES, MOST_STACK_BYTES
 from polycall.registry.documents.nodes import MapNode, Mark, describe_node
 from polycall.registry.documents.paths import is_file, is_folder
@@ -40,7 +40,7 @@ def _check_stack(value: int) -> str | None:
     return None if LEAST_STACK_BYTES <= value <= MOST_STACK_BYTES else f"{LEAST_STACK_BYTES} to {MOST_STACK_BYTES}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Settings:
     """The keys of ``polycall.yaml``."""
 

@@ -1,9 +1,26 @@
-"""Functions that run in worker processes: ``isolation: process`` (see ``docs/isolation.md``)."""
+"""Functions that run in worker processes: ``isolation: process`` (see ``docs/isolation.md``).
+
+A worker imports this as well, and needs none of the names.
+"""
 
 from __future__ import annotations
 
-from polycall.registry.isolation.function import IsolatedFunction
-from polycall.registry.isolation.instance import IsolatedInstance
-from polycall.registry.isolation.runtime import IsolationRuntime
+from typing import TYPE_CHECKING
+
+from polycall.interop.lazy import lazy
+
+if TYPE_CHECKING:
+    from polycall.registry.isolation.function import IsolatedFunction
+    from polycall.registry.isolation.instance import IsolatedInstance
+    from polycall.registry.isolation.runtime import IsolationRuntime
 
 __all__ = ["IsolatedFunction", "IsolatedInstance", "IsolationRuntime"]
+
+__getattr__ = lazy(
+    __name__,
+    {
+        "polycall.registry.isolation.function": ("IsolatedFunction",),
+        "polycall.registry.isolation.instance": ("IsolatedInstance",),
+        "polycall.registry.isolation.runtime": ("IsolationRuntime",),
+    },
+)

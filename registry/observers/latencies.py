@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from polycall.interop.forks import new_lock
 from polycall.interop.observer import Ended, Finish, ObservedCall
 from polycall.interop.public import public
+from polycall.interop.records import record
 from polycall.interop.values import Value
 
 __all__ = ["BUCKET_SECONDS", "Histogram", "Latencies"]
@@ -21,7 +21,7 @@ BUCKET_SECONDS = (
 
 
 @public
-@dataclass(frozen=True, slots=True)
+@record
 class Histogram:
     """How long calls took.
 

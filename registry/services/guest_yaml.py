@@ -3,83 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
-from polycall.interop.errors import ConversionError, DeclarationError, Problem
 from polycall.interop.values import Value
-from polycall.registry.documents.node_builder import NodeBuilder
-from polycall.registry.documents.nodes import ListNode, Node, ScalarNode
-from polycall.registry.documents.problems import Position, Report
-from polycall.registry.documents.yaml_document import read_yaml
 
 __all__ = ["GuestYaml"]
 
-_MOST_CHARACTERS = 1 << 20  # libyaml reads a single text of that length in about 50 ms, which no thread can interrupt
-_STEPS_BETWEEN_CHECKS = 256
-
 
 class GuestYaml:
-    """The `polycall.interop.protocols.YamlText` that Lua entries get."""
+    """The `polycall.interop.protocols.YamlText` that Lua entries get. Few of them use it: what it takes comes then."""
 
     def encode(self, value: Value, check: Callable[[], None], *, field_order: Sequence[str], indent: int) -> str:
         """Writes a value; see `polycall.interop.protocols.YamlText`."""
-        from polycall.registry.services.yaml_writer import write_yaml  # noqa: PLC0415  # few guests write YAML
+        from polycall.registry.services.yaml_writer import write_yaml  # noqa: PLC0415  # see above
 
         return write_yaml(value, check, field_order, indent)
 
     def decode(self, text: str, check: Callable[[], None]) -> Value:
         """Reads a document; see `polycall.interop.protocols.YamlText`."""
-        if len(text) > _MOST_CHARACTERS:
-            raise ConversionError("$", "lower", f"at most {_MOST_CHARACTERS:,} characters of YAML", f"{len(text):,}")
-        report = Report("")
-        try:
-            root = read_yaml(text, report, _GuestBuilder(report, _paced(check))).root
-        except DeclarationError as error:
-            raise _unreadable(error.problems[0]) from error
-        if report.problems:
-            raise _unreadable(report.problems[0])
-        return None if root is None else _value(root)
+        from polycall.registry.services.yaml_reader import read_guest_yaml  # noqa: PLC0415  # the same
 
-
-class _GuestBuilder(NodeBuilder):
-    """Bounded more tightly than an entry file, because a call waits for it."""
-
-    most_nodes: ClassVar[int] = 100_000
-
-    def __init__(self, report: Report, check: Callable[[], None]) -> None:
-        super().__init__(report)
-        self._check = check
-
-    def grow(self, at: Position, count: int) -> None:
-        self._check()
-        super().grow(at, count)
-
-
-def _paced(check: Callable[[], None]) -> Callable[[], None]:
-    """Returns what passes on one call in many: asking costs more than a step of the work."""
-    steps = 0
-
-    def step() -> None:
-        nonlocal steps
-        steps += 1
-        if steps % _STEPS_BETWEEN_CHECKS == 0:
-            check()
-
-    return step
-
-
-def _unreadable(problem: Problem) -> ConversionError:
-    where = f"a fault at line {problem.line} column {problem.column}: "
-    path = f"$.{problem.path}" if problem.path else "$"
-    return ConversionError(
-        path, "lower", "plain YAML", where + problem.message.removeprefix("not valid YAML: "), hint=problem.hint
-    )
-
-
-def _value(node: Node) -> Value:
-    if isinstance(node, ScalarNode):
-        scalar: Value = node.value
-        return scalar
-    if isinstance(node, ListNode):
-        return [_value(item) for item in node.items]
-    return {key: _value(item) for key, item in node.items.items()}
+        return read_guest_yaml(text, check)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import run
+from commands import run, run_in_pipes
 from projects import write_project
 
 INDEX = """
@@ -48,12 +48,8 @@ def project(tmp_path: Path) -> Path:
     return write_project(tmp_path, index=INDEX)
 
 
-def polycall(project: Path, *arguments: str, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "polycall", "-C", str(project), *arguments],
-        input=given, capture_output=True, check=False, timeout=60,
-        stdin=subprocess.DEVNULL if given is None else None,
-    )  # fmt: skip
+def polycall(project: Path, *arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return run_in_pipes("-C", str(project), *arguments, given=given)
 
 
 @pytest.mark.parametrize(

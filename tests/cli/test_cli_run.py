@@ -224,7 +224,7 @@ def test_ctrl_c_ends_a_program_that_waits(project: Path, name: str) -> None:
 @pytest.mark.parametrize("mode", ["--spin", "--sleep"])
 def test_a_deadline_ends_a_program(project: Path, mode: str) -> None:
     given: Sequence[str] = [mode] if mode == "--spin" else [mode, "60000"]
-    isolated = ("-C", str(project), "run", "--timeout", "2", "app:alone")
+    isolated = ("-C", str(project), "run", "--timeout", "1", "app:alone")
     for head in (("run", "--timeout", "0.3", str(ECHO)), ("-C", str(project), "run", "app:slow"), isolated):
         done = command(*head, *given)
         assert done.returncode == 8, done.stderr

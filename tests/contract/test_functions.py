@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -27,6 +26,7 @@ from polycall.lua_runtime.runtime import LuaRuntime
 from polycall.lua_runtime.spec import LuaProgram
 from polycall.registry.isolation import IsolationRuntime
 from polycall.registry.services.guest_yaml import GuestYaml
+from polycall.wasm_runtime.engine.cache_folder import default_cache_directory
 from polycall.wasm_runtime.runtime import WasmRuntime
 from polycall.wasm_runtime.spec import WasmProgram
 
@@ -64,7 +64,6 @@ class Language(NamedTuple):
     name: str
     isolated: bool
     sandboxed: bool
-    cache: Path
 
     def prepare(self, method: str, text: str | None = None, limits: LimitsSpec | None = None) -> Function:
         source = SourceText(text or (LUA if self.name == "lua" else WAT), "guest.txt", 1)
@@ -75,19 +74,19 @@ class Language(NamedTuple):
             else WasmProgram("app:guest", source, method, wit=WIT, limits=limits)
         )
         if self.isolated:
-            return IsolationRuntime(_NoCalls(), cache_directory=self.cache).prepare(program)
+            return IsolationRuntime(_NoCalls(), cache_directory=default_cache_directory()).prepare(program)
         if isinstance(program, LuaProgram):
             return LuaRuntime(_NoCalls(), GuestYaml(), sandbox=sandbox).prepare(program)
-        return WasmRuntime(_NoCalls(), self.cache).prepare(program)
+        return WasmRuntime(_NoCalls(), default_cache_directory()).prepare(program)
 
     def context(self, **options: object) -> CallContext:
         return CallContext("app:guest", self.name, **options)  # type: ignore[arg-type]  # passed on as they are
 
 
 @pytest.fixture(params=["lua", "wasm", "lua sandboxed", "lua isolated", "wasm isolated", "lua isolated sandboxed"])
-def language(request: pytest.FixtureRequest, tmp_path: Path) -> Language:
+def language(request: pytest.FixtureRequest) -> Language:
     name, *how = request.param.split()
-    return Language(name, "isolated" in how, "sandboxed" in how, tmp_path)
+    return Language(name, "isolated" in how, "sandboxed" in how)
 
 
 def test_an_instance_serves_one_call_after_another(language: Language) -> None:

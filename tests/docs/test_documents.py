@@ -17,16 +17,22 @@ those that are about what the second run changes.
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import pytest
+
+from commands import run_in_pipes
+from effort import WHOLE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLS = REPOSITORY / ".guests-tools"
@@ -117,7 +123,8 @@ def _run(block: Block, place: Path, names: dict[str, Any], where: str) -> None:
     elif block.language == "pycon":
         _run_doctest(block, place, names, where)
     elif block.language == "python":
-        _in_folder(place, lambda: exec(compile(block.body, where, "exec"), names))
+        with contextlib.chdir(place):
+            exec(compile(block.body, where, "exec"), names)
     else:
         assert block.language == "text", f"{where}: nobody runs a block of {block.language}"
 
@@ -129,19 +136,44 @@ def _run_console(block: Block, place: Path, where: str) -> None:
         lines = command.split("\n")
         length = next(index for index, line in enumerate(lines, 1) if not line.endswith("\\"))
         script, expected = "\n".join(lines[:length]), "\n".join(lines[length:])
+        if script == "sh run.sh":  # of an example: test_examples.py runs it, and compares what it prints with this
+            _compare(expected, (place / "expected.txt").read_text(encoding="utf-8"), f"{where}: $ {script}")
+            continue
         if script.startswith("make ") and script != "make demo":
             assert script in (REPOSITORY / ".ci" / "run").read_text(), f"{where}: CI runs {script}, not this test"
             continue
-        result = subprocess.run(
-            ["sh", "-c", script], cwd=place, env=_environment(toolchains="needs" in block.options), text=True,
-            check=False, timeout=600 if "needs" in block.options else 120,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        if "output" in block.options:
-            continue
-        checker = doctest.OutputChecker()
-        message = f"{where}: $ {script}\nexpected:\n{expected}\ngot:\n{result.stdout}"
-        assert checker.check_output(expected.rstrip() + "\n", result.stdout.rstrip() + "\n", doctest.ELLIPSIS), message
+        printed = _run_script(script, place, toolchains="needs" in block.options)
+        if "output" not in block.options:
+            _compare(expected, printed, f"{where}: $ {script}")
+
+
+def _run_script(script: str, place: Path, *, toolchains: bool) -> str:
+    """Returns what a command line of the shell writes to stdout and stderr."""
+    alone = None if WHOLE else _ALONE.fullmatch(script)
+    if alone and not toolchains:
+        return _run_here(shlex.split(alone["arguments"]), place / (alone["folder"] or "."))
+    return subprocess.run(
+        ["sh", "-c", script], cwd=place, env=_environment(toolchains=toolchains), text=True,
+        check=False, timeout=600 if toolchains else 120,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+    ).stdout  # fmt: skip
+
+
+_ALONE = re.compile(
+    r"(?:cd (?P<folder>\w+) && )?polycall (?P<arguments>(?:add|call|check|init|list|show|test) "
+    r"""(?:[\w./:=,+-]+|'[^']*'|"[^"$`\\]*"| )*)"""
+)
+"""A command of ours and nothing for the shell to do: it needs no process of its own."""
+
+
+def _run_here(arguments: list[str], place: Path) -> str:
+    with mock.patch.dict(os.environ, _environment(), clear=True), contextlib.chdir(place):
+        return run_in_pipes(*arguments, stderr=subprocess.STDOUT).stdout.decode()
+
+
+def _compare(expected: str, got: str, command: str) -> None:
+    same = doctest.OutputChecker().check_output(expected.rstrip() + "\n", got.rstrip() + "\n", doctest.ELLIPSIS)
+    assert same, f"{command}\nexpected:\n{expected}\ngot:\n{got}"
 
 
 def _environment(*, toolchains: bool = False) -> dict[str, str]:
@@ -156,15 +188,7 @@ def _run_doctest(block: Block, place: Path, names: dict[str, Any], where: str) -
     test = doctest.DocTestParser().get_doctest(block.body, names, where, where, block.line)
     runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS)
     report: list[str] = []
-    _in_folder(place, lambda: runner.run(test, out=report.append, clear_globs=False))
+    with contextlib.chdir(place):
+        runner.run(test, out=report.append, clear_globs=False)
     names.update(test.globs)
     assert not runner.failures, "".join(report)
-
-
-def _in_folder(place: Path, action: Any) -> None:
-    before = Path.cwd()
-    os.chdir(place)
-    try:
-        action()
-    finally:
-        os.chdir(before)

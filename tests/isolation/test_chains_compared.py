@@ -121,7 +121,7 @@ def _load(folder: Path, isolation: str) -> polycall.Registry:
     binary = GUESTS / "bin" / "caller.wasm"
     index = INDEX.replace("GUESTS", str(GUESTS / "bin")).replace("HASH", hash_of(binary))
     write_project(folder, index=index.replace("ISOLATION", f"isolation: {isolation}"))
-    registry = polycall.load(folder, cache_directory=folder.parent / "cache", max_depth=6)
+    registry = polycall.load(folder, max_depth=6)
     registry.function("py:upper")(str.upper)
     registry.function("py:values")(lambda _value: [1, -0.0, 2**60, b"\xff", "é", {"a": []}])
     registry.function("py:raise")(_raise)

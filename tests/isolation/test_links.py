@@ -32,7 +32,7 @@ def opened(tmp_path: Path) -> Iterator[Open]:
 
     def open_project(*entries: str, **options: Any) -> polycall.Registry:
         linked_project(tmp_path, *entries, **options)
-        made.append(polycall.load(tmp_path, cache_directory=tmp_path / "cache"))
+        made.append(polycall.load(tmp_path))
         return made[-1]
 
     yield open_project
@@ -204,7 +204,7 @@ def test_the_chain_has_its_depth(opened: Open, tmp_path: Path, isolation: str) -
     again = lua('local r, err = require("funcs").call("app:guest", ...) if err then error(err) end\nreturn r',
                 modules="[funcs]")  # fmt: skip
     opened(again, isolation=isolation)
-    with polycall.load(tmp_path, cache_directory=tmp_path / "cache", max_depth=6) as shallow:
+    with polycall.load(tmp_path, max_depth=6) as shallow:
         with pytest.raises(polycall.DepthError) as caught:
             shallow.call("app:guest", "PT")
         assert [frame.entry_id for frame in caught.value.frames][:6] == ["app:guest", "app.rules:rate"] * 3
@@ -256,7 +256,7 @@ def test_a_wait_that_could_never_end_is_an_error_at_once(opened: Open, tmp_path:
     index = tmp_path / "_index.yaml"
     index.write_text(index.read_text().replace("method: rate", "method: rate, pool: {type: static, workers: 1}"))
     with (
-        polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry,
+        polycall.load(tmp_path) as registry,
         in_time(),
         pytest.raises(PoolDeadlockError),
     ):

@@ -105,7 +105,7 @@ def _only_ours() -> Iterator[None]:
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[polycall.Registry]:
     write(tmp_path)
-    with polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry:
+    with polycall.load(tmp_path) as registry:
         registry.function("py:fails")(_fail)
         yield registry
 
@@ -238,7 +238,7 @@ def test_a_registry_that_is_closed_leaves_nothing_behind(tmp_path: Path, method:
     write(tmp_path)
 
     def work() -> None:
-        with polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry:
+        with polycall.load(tmp_path) as registry:
             registry.call(f"app:{method}")
 
     hold_flat(work, 3 if method.startswith("isolated") else CALLS)
@@ -249,7 +249,7 @@ def test_a_registry_that_is_closed_and_still_held_has_let_go_of_its_code(tmp_pat
     held = []
 
     def work() -> None:
-        registry = polycall.load(tmp_path, cache_directory=tmp_path / "cache")
+        registry = polycall.load(tmp_path)
         for method in ("lua-good", "core-fails"):
             once(registry, f"app:{method}", ends=ENDS[method.partition("-")[2]])
         registry.close()

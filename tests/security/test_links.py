@@ -163,13 +163,13 @@ def test_an_import_is_linked_by_its_own_name_only(tmp_path: Path, interface: str
     server = lua("return 7")
     linked_project(tmp_path, server, guest=relay(interface=interface), links=links, isolation=isolation)
     with (
-        polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry,
+        polycall.load(tmp_path) as registry,
         pytest.raises(polycall.ImportDeniedError),
     ):
         registry.call("app:guest", "PT")
     links = f'{{"{interface}": app.rules}}'
     linked_project(tmp_path, server, guest=relay(interface=interface), links=links, isolation=isolation)
-    with polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry:
+    with polycall.load(tmp_path) as registry:
         assert registry.call("app:guest", "PT") == {"ok": 7}
 
 
@@ -206,7 +206,7 @@ def test_what_an_entry_answers_reaches_the_guest_as_its_type_or_not_at_all(
     index.write_text(
         f"{index.read_text()}\n{guest.replace('name: guest', 'name: honest').replace('method: rate', 'method: good')}"
     )
-    with polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry:
+    with polycall.load(tmp_path) as registry:
         assert registry.call("app:honest") == {"ok": 7}
         try:
             told = registry.call("app:guest", timeout=30)

@@ -19,7 +19,7 @@ from polycall.interop.errors import DeadlineError, PolycallError
 from polycall.interop.kept_errors import KEPT_BYTES
 from polycall.interop.values import Value
 
-DEADLINE_SECONDS = 0.2
+DEADLINE_SECONDS = 0.1
 MOST_OVER_SECONDS = 3.0
 MOST_STANDSTILL_SECONDS = 1.0
 """A twentieth of this on an idle machine; without the bounds it is seconds."""
@@ -45,7 +45,7 @@ MODULES = [
 def project(folder: Path, *entries: dict[str, object]) -> Iterator[polycall.Registry]:
     (folder / "_index.yaml").write_text(json.dumps({"namespace": "app", "entries": entries}))
     isolation = "sandbox" if lua_guests.current[0].sandbox else "none"
-    with polycall.load(folder, cache_directory=folder / ".cache", isolation=isolation) as registry:
+    with polycall.load(folder, isolation=isolation) as registry:
         yield registry
 
 
@@ -275,6 +275,7 @@ def workshop(conditions: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
         for what, case in WORK.items()
     )
 )
+@pytest.mark.stops_alike
 @pytest.mark.parametrize("at", range(len(WORK)), ids=WORK.keys())
 def test_work_on_what_a_guest_gives_is_stopped_in_time(workshop: polycall.Registry, at: int) -> None:
     case = list(WORK.values())[at]

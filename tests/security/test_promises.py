@@ -68,7 +68,7 @@ def registry(tmp_path: Path) -> Iterator[polycall.Registry]:
     (tmp_path / "other").mkdir()
     write_project(tmp_path / "other", index=OTHER)
     write_project(tmp_path, index=INDEX, misspelt_lua="retrun {}")
-    with polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry:
+    with polycall.load(tmp_path) as registry:
         yield registry
 
 

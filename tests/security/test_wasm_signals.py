@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from effort import times
 from polycall.interop.context import CallContext
 from polycall.interop.values import Value
 from wasm_guests import FUNCS_CALLER, FakeInvoker, call, context, open_runtime, prepare
@@ -26,7 +27,7 @@ EXPORT = '(func (export "relay-string") (param i32 i32 i32 i32) (result i32)'
 CALLER = FUNCS_CALLER.replace(EXPORT, EXPORT + LOOP, 1)
 DENIED = f'(module (import "env" "secret" (func $secret)) (func (export "run") {LOOP} (call $secret)))'
 SPIN = '(module (func (export "run") (loop $again (br $again))))'
-TIMES = 5
+TIMES = times(5, 2)
 
 
 class Alarm(BaseException):

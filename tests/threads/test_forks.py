@@ -50,7 +50,7 @@ import asyncio, os, signal, sys, threading, time, traceback
 import polycall
 
 signal.signal(signal.SIGALRM, signal.SIG_DFL)
-registry = polycall.load(sys.argv[1], cache_directory=sys.argv[1] + "/cache")
+registry = polycall.load(sys.argv[1])
 registry.function("py:upper")(str.upper)
 
 def fork(work, seconds=40):

@@ -97,7 +97,7 @@ def _check(registry: polycall.Registry, target: str) -> None:
 
 def _registries(project: Path, prepared: str | None) -> Iterator[polycall.Registry]:
     while True:
-        with polycall.load(project, cache_directory=project / "cache") as registry:
+        with polycall.load(project) as registry:
             if prepared is not None:
                 registry.call(prepared, 3)
             yield registry

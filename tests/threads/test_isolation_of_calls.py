@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 import polycall
+from effort import times
 from projects import GUESTS, hash_of, write_project
 
 THREADS = 8
-ROUNDS = 25
+ROUNDS = times(25, 10)
 
 POOLS = ["{type: inline}", "{type: lazy, max_size: 3}", "{type: static, workers: 3}", "{type: adaptive, max_size: 4}"]
 

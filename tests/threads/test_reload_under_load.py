@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 import polycall
+from effort import times
 from projects import write_project
 
 THREADS = 8
-RELOADS = 50
+RELOADS = times(50, 15)
 
 INDEX = """
 namespace: app

@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 
+from effort import times
 from projects import REPOSITORY
 
 
 def test_calls_of_every_kind_and_outcome_go_right_amid_reloads_and_killed_workers() -> None:
     # In a process of its own: it counts threads, descriptors and children.
-    command = [sys.executable, "-m", "soak", "--seconds", "3", "--threads", "8"]
+    command = [sys.executable, "-m", "soak", "--seconds", str(times(3, 2)), "--threads", "8"]
     path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
     run = subprocess.run(
         command,

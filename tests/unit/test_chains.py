@@ -107,7 +107,7 @@ def project(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[polycall.Registry]:
     folder = tmp_path_factory.mktemp("chains")
-    with polycall.load(project(folder), cache_directory=folder / "cache") as registry:
+    with polycall.load(project(folder)) as registry:
         registry.function("py:raise")(_raise)
         registry.function("py:whoami")(lambda _input: registry.call("app:whoami"))
         yield registry

@@ -32,7 +32,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[polycall.Regi
     for number, (wit_type, _, _) in enumerate(EXAMPLES):
         (folder / f"echo{number}.wat").write_text(echo_component_wat(wit_type))
         index += f"  - {{name: echo{number}, kind: function.wat, source: 'file://echo{number}.wat', method: echo}}\n"
-    with polycall.load(write_project(folder, index=index), cache_directory=folder / "cache") as registry:
+    with polycall.load(write_project(folder, index=index)) as registry:
         yield registry
 
 

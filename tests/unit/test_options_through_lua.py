@@ -136,7 +136,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory, kept: list[Any]) -> Itera
         (folder / f"core-{name}.wat").write_text(core_echo_wat(wit_type))
         (folder / f"{name}.wit").write_text(core_echo_wit(wit_type))
         index += f"  - {{name: core-{name}, kind: function.wat, source: file://core-{name}.wat, method: echo, wit: file://{name}.wit}}\n"
-    with polycall.load(write_project(folder, index=index), cache_directory=folder / "cache") as registry:
+    with polycall.load(write_project(folder, index=index)) as registry:
         registry.function("py:keep")(kept.append)
         yield registry
 

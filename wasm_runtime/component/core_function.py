@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from polycall.interop.records import record
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.engine.stores import CoreType, GuestStore, Handler
 
 __all__ = ["CoreFunction", "CoreInterfaces"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CoreFunction:
     """A function of the host's for core modules.
 

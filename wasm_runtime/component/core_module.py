@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
+from polycall.interop.records import record
 from polycall.wasm_runtime.component.core_types import core_value_type, limits, recursive_types
 from polycall.wasm_runtime.component.plan import CoreFunctionType
 from polycall.wasm_runtime.component.reader import BinaryReader
@@ -120,7 +121,7 @@ class ModuleDeclarations:
         return {"table": self.tables, "memory": self.memories, "global": self.globals, "tag": self.tags}[kind]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CoreModuleShape:
     """What others see of a core module, and what its instances take.
 

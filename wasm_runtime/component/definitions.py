@@ -6,8 +6,9 @@ index spaces of its sort. A value type is the name of a primitive type (``"u32"`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from polycall.interop.records import record
 
 __all__ = [
     "AliasCoreExport",
@@ -61,7 +62,7 @@ ValueType: TypeAlias = str | int
 """The name of a primitive type, or the index of a type."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Item:
     """A thing of an index space, by the sort of the space: ``func``, ``core memory``, ..."""
 
@@ -72,7 +73,7 @@ class Item:
 # Core WebAssembly ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CoreModule:
     """A core module: where its bytes are in the binary, the end exclusive."""
 
@@ -80,7 +81,7 @@ class CoreModule:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CoreType:
     """A type of core WebAssembly, by its bytes: the engine reads it."""
 
@@ -88,7 +89,7 @@ class CoreType:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CoreInstantiate:
     """An instance of a core module; each argument is a core instance that serves the imports of one name."""
 
@@ -96,7 +97,7 @@ class CoreInstantiate:
     arguments: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CoreInlineExports:
     """A core instance made of things that are there already."""
 
@@ -106,21 +107,21 @@ class CoreInlineExports:
 # Types --------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Primitive:
     """A primitive type that a type definition gives an index."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Record:
     """Named fields."""
 
     fields: tuple[tuple[str, ValueType], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Case:
     """A case of a variant."""
 
@@ -128,21 +129,21 @@ class Case:
     payload: ValueType | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Variant:
     """One of several cases."""
 
     cases: tuple[Case, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class List:
     """Any number of elements."""
 
     element: ValueType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FixedList:
     """So many elements."""
 
@@ -150,35 +151,35 @@ class FixedList:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tuple:
     """Fields by position."""
 
     elements: tuple[ValueType, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Flags:
     """A set of labels."""
 
     labels: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Enum:
     """One of several labels."""
 
     labels: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Option:
     """A value or none."""
 
     payload: ValueType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Result:
     """``ok`` or ``err``, each with or without a value."""
 
@@ -186,35 +187,35 @@ class Result:
     err: ValueType | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Own:
     """A handle that owns a resource; the index is that of the resource type."""
 
     resource: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Borrow:
     """A handle that is lent for a call."""
 
     resource: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stream:
     """A stream of WASI 0.3."""
 
     element: ValueType | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Future:
     """A future of WASI 0.3."""
 
     element: ValueType | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Map:
     """Keys with values."""
 
@@ -222,7 +223,7 @@ class Map:
     value: ValueType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FuncType:
     """What a function takes and gives."""
 
@@ -231,14 +232,14 @@ class FuncType:
     is_async: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResourceType:
     """A resource type that the component itself makes; its destructor is a core function, or None."""
 
     destructor: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExternType:
     """What an import must be, or an export is.
 
@@ -251,7 +252,7 @@ class ExternType:
     index: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Import:
     """Something that comes from outside. Name attributes are dropped: validation and linking ignore them."""
 
@@ -259,7 +260,7 @@ class Import:
     type: ExternType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Export:
     """Something that the outside gets; inside a type, `item` is None."""
 
@@ -268,14 +269,14 @@ class Export:
     type: ExternType | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ComponentType:
     """What a component takes and gives, by declarations that build index spaces of their own."""
 
     declarations: tuple[TypeDeclaration, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InstanceType:
     """What an instance gives, by declarations that build index spaces of their own."""
 
@@ -285,7 +286,7 @@ class InstanceType:
 # Aliases ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AliasExport:
     """An export of an instance."""
 
@@ -294,7 +295,7 @@ class AliasExport:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AliasCoreExport:
     """An export of a core instance."""
 
@@ -303,7 +304,7 @@ class AliasCoreExport:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AliasOuter:
     """A thing of an enclosing component or type, so many levels out."""
 
@@ -315,7 +316,7 @@ class AliasOuter:
 # Components and instances -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Instantiate:
     """An instance of a component."""
 
@@ -323,14 +324,14 @@ class Instantiate:
     arguments: tuple[tuple[str, Item], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InlineExports:
     """An instance made of things that are there already."""
 
     exports: tuple[tuple[str, Item], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Component:
     """A component, at the top or nested in another; `start` and `end` say where its bytes are."""
 
@@ -342,7 +343,7 @@ class Component:
 # Canonical definitions ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CanonOptions:
     """How values cross: indices of core memory and functions, None where nothing is said."""
 
@@ -354,7 +355,7 @@ class CanonOptions:
     is_async: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lift:
     """A core function made a component function."""
 
@@ -363,7 +364,7 @@ class Lift:
     type: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lower:
     """A component function made a core function."""
 
@@ -371,7 +372,7 @@ class Lower:
     options: CanonOptions
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResourceBuiltin:
     """``resource.new``, ``resource.drop`` or ``resource.rep`` as a core function."""
 
@@ -379,7 +380,7 @@ class ResourceBuiltin:
     resource: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AsyncBuiltin:
     """A built-in of WASI 0.3 as a core function; toolchains define them also for guests that never call them.
 

@@ -6,7 +6,8 @@ Specification: Component Model, Explainer ("Import and Export Definitions", "Can
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from polycall.interop.records import record
 
 __all__ = [
     "FunctionName",
@@ -32,7 +33,7 @@ _CANONICAL = re.compile(r"[1-9][0-9]*|0\.[1-9][0-9]*|0\.0\.[1-9][0-9]*|0\.0\.0")
 _LONGEST = 1_000  # characters; expressions above take quadratic time at worst
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InterfaceName:
     """``wasi:io/streams@0.2.1``.
 
@@ -51,7 +52,7 @@ class InterfaceName:
         return f"{self.package}/{self.interface}" + ("" if self.version is None else f"@{self.version}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FunctionName:
     """The name of a function: ``run``, ``[constructor]cart``, ``[method]cart.add`` or ``[static]cart.merge``.
 

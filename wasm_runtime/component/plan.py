@@ -9,9 +9,10 @@ that an instance keeps: core instances in the order in which they are made, comp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple, TypeAlias
 
+from polycall.interop.records import record
 from polycall.wasm_runtime.component.core_function import CoreFunction
 from polycall.wasm_runtime.engine.footprint import Footprint
 from polycall.wasm_runtime.wit.signature import Signature
@@ -57,7 +58,7 @@ class CoreExport(NamedTuple):  # its hash, which each instance needs often, is m
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CoreHost:
     """A core function of the host's, by its place in `Plan.host_functions`."""
 
@@ -67,7 +68,7 @@ class CoreHost:
 CoreRef: TypeAlias = CoreExport | CoreHost
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Options:
     """How values cross at one border (Canonical ABI, ``canonopt``).
 
@@ -90,7 +91,7 @@ class Options:
 # Functions of components --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LiftedFunction:
     """A core function made a component function; it runs in a component instance."""
 
@@ -100,7 +101,7 @@ class LiftedFunction:
     instance: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ImportedFunction:
     """A function that the component imports.
 
@@ -117,7 +118,7 @@ class ImportedFunction:
     refusal: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RefusedFunction:
     """A function of the component's own that cannot be called.
 
@@ -133,7 +134,7 @@ ComponentFunction: TypeAlias = LiftedFunction | ImportedFunction | RefusedFuncti
 # Core functions of the host -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LoweredFunction:
     """A component function that core code of a component instance may call (``canon lower``)."""
 
@@ -143,7 +144,7 @@ class LoweredFunction:
     core_type: CoreFunctionType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResourceFunction:
     """``resource.new``, ``resource.drop`` or ``resource.rep`` of a resource type, in a component instance's table."""
 
@@ -152,7 +153,7 @@ class ResourceFunction:
     instance: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AsyncFunction:
     """A built-in of WASI 0.3. ``context.get`` and ``context.set`` work; the others trap by their name."""
 
@@ -162,7 +163,7 @@ class AsyncFunction:
     core_type: CoreFunctionType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CoreImport:
     """A function that a core module imports, and is given."""
 
@@ -171,7 +172,7 @@ class CoreImport:
     function: CoreFunction
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RefusedImport:
     """A function that a core module imports, and is not given."""
 
@@ -179,7 +180,7 @@ class RefusedImport:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AbortImport:
     """``env#abort`` of a core module."""
 
@@ -191,7 +192,7 @@ HostCoreFunction: TypeAlias = (
 # Steps --------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Instantiate:
     """Makes a core instance.
 
@@ -206,7 +207,7 @@ class Instantiate:
     instance: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DefineResource:
     """Makes a fresh resource type; its destructor is a core function that is there by now."""
 
@@ -214,7 +215,7 @@ class DefineResource:
     destructor: CoreRef | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Initialize:
     """Calls what a core module's toolchain wants called once, before any other export (WASI, "reactors")."""
 
@@ -226,7 +227,7 @@ Step: TypeAlias = Instantiate | DefineResource | Initialize
 # The outside --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResourceSlot:
     """A resource type of a plan.
 
@@ -241,7 +242,7 @@ class ResourceSlot:
     owner: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ImportedInterface:
     """What the component imports under one name.
 
@@ -258,7 +259,7 @@ class ImportedInterface:
     types: Mapping[str, WitType] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExportedInstance:
     """An instance that a component exports.
 
@@ -275,7 +276,7 @@ class ExportedInstance:
     instances: Mapping[str, ExportedInstance] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """Everything that an instance does and is.
 

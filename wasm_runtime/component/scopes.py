@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from polycall.interop.errors import PreparationError
+from polycall.interop.records import record
 from polycall.wasm_runtime.component.core_module import CoreModuleShape, CoreThing
 from polycall.wasm_runtime.component.definitions import Component, ComponentType, InstanceType, Item
 from polycall.wasm_runtime.component.plan import ComponentFunction, CoreExport, CoreRef
@@ -114,7 +115,7 @@ class CoreItem(NamedTuple):
     type: CoreThing
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CoreModuleThing:
     """A core module; its shape is read when an instance of it is made."""
 
@@ -122,7 +123,7 @@ class CoreModuleThing:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InstanceOfModule:
     """An instance of a core module. Its exports are looked up one by one: there may be thousands."""
 
@@ -135,7 +136,7 @@ class InstanceOfModule:
         return None if found is None else CoreItem(f"core {found[0]}", CoreExport(self.number, name), found[1])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InlineCoreInstance:
     """A core instance made of things that are there already."""
 
@@ -167,7 +168,7 @@ class Value(NamedTuple):
     refusal: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FunctionType:
     """The type of a component function.
 
@@ -184,14 +185,14 @@ class FunctionType:
     refusal: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Resource:
     """A resource type."""
 
     slot: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TypeClosure:
     """The type of an instance or component, with the scopes around it: its declarations are read when they matter."""
 
@@ -202,7 +203,7 @@ class TypeClosure:
 # Components ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Function:
     """A component function."""
 
@@ -210,7 +211,7 @@ class Function:
     type: FunctionType
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Closure:
     """A component with the scopes around it."""
 
@@ -218,7 +219,7 @@ class Closure:
     outer: tuple[Scope, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Instance:
     """An instance of a component, or one made of things that are there already: name to sort and thing."""
 

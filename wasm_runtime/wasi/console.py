@@ -8,11 +8,11 @@ import select
 import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Literal
 
 from polycall.interop.errors import raise_if
 from polycall.interop.guest_log import LINE_BYTES
+from polycall.interop.records import record
 from polycall.wasm_runtime.wasi.io.ends import Closed, EmptySource, Failed, Sink, Source
 from polycall.wasm_runtime.wasi.readiness import watch_descriptor
 from polycall.wasm_runtime.wasi.session import Session
@@ -30,7 +30,7 @@ Output = Literal["stdout", "stderr"]
 _LEVELS: Mapping[Output, int] = {"stdout": logging.INFO, "stderr": logging.WARNING}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Console:
     """The terminal, files or pipes of a command.
 

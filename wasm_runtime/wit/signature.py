@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from polycall.interop.errors import ConversionError
 from polycall.interop.ids import cut
 from polycall.interop.payload import PayloadForm
+from polycall.interop.records import record
 from polycall.interop.values import Value
 from polycall.wasm_runtime.engine.pace import Pace
 from polycall.wasm_runtime.wit.check_values import Mismatch, compile_check
@@ -18,7 +18,7 @@ __all__ = ["ArgumentCheck", "Signature"]
 _LONGEST_LIST = 1_000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Signature:
     """Parameters and result of a function.
 

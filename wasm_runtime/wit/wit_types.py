@@ -7,8 +7,9 @@ flags, which have no inline form there, in the notation of their declarations.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from polycall.interop.records import record
 
 __all__ = [
     "INTEGER_RANGES",
@@ -44,7 +45,7 @@ PRIMITIVES = frozenset({"bool", "f32", "f64", "char", "string", *INTEGER_RANGES}
 _NAME_CHARACTERS = 256
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Primitive:
     """``bool``, an integer, ``f32``, ``f64``, ``char`` or ``string``."""
 
@@ -55,7 +56,7 @@ class Primitive:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ListType:
     """``list<T>``."""
 
@@ -71,7 +72,7 @@ class ListType:
         return self.element == Primitive("u8")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TupleType:
     """``tuple<A, B>``."""
 
@@ -82,7 +83,7 @@ class TupleType:
         return f"tuple<{', '.join(map(str, self.elements))}>"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RecordType:
     """A record: named fields, in order."""
 
@@ -93,7 +94,7 @@ class RecordType:
         return f"record {{{', '.join(f'{name}: {field}' for name, field in self.fields)}}}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class VariantType:
     """A variant: named cases, each with or without a payload."""
 
@@ -105,7 +106,7 @@ class VariantType:
         return f"variant {{{', '.join(cases)}}}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EnumType:
     """An enum: one of its names."""
 
@@ -116,7 +117,7 @@ class EnumType:
         return f"enum {{{', '.join(self.names)}}}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FlagsType:
     """Flags: a set of its names."""
 
@@ -127,7 +128,7 @@ class FlagsType:
         return f"flags {{{', '.join(self.names)}}}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OptionType:
     """``option<T>``."""
 
@@ -138,7 +139,7 @@ class OptionType:
         return f"option<{self.payload}>"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ResultType:
     """``result<T, E>``; either may be missing."""
 
@@ -152,7 +153,7 @@ class ResultType:
         return f"result<{'_' if self.ok is None else self.ok}, {self.err}>"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FixedListType:
     """``list<T, N>``: so many elements, in place."""
 
@@ -164,7 +165,7 @@ class FixedListType:
         return f"list<{self.element}, {self.length}>"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class MapType:
     """``map<K, V>``; it crosses like ``list<tuple<K, V>>``."""
 
@@ -176,7 +177,7 @@ class MapType:
         return f"map<{self.key}, {self.value}>"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HandleType:
     """``own<R>`` or ``borrow<R>``: a handle to a resource.
 
@@ -195,7 +196,7 @@ class HandleType:
         return f"{self.mode}<{self.name}>"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AsyncType:
     """``stream<T>``, ``future<T>`` or ``error-context``: types of WASI 0.3, which cannot cross."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
+from polycall.interop.records import record
 from polycall.wasm_runtime.wit.signature import Signature
 from polycall.wasm_runtime.wit.wit_types import WitType
 
@@ -14,7 +15,7 @@ __all__ = ["Interface", "PackageName", "World", "package_of"]
 _NO_RESOURCES: Mapping[str, int] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Interface:
     """An interface.
 
@@ -31,7 +32,7 @@ class Interface:
     resources: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class World:
     """A world.
 

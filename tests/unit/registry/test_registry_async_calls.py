@@ -263,7 +263,7 @@ _FORK = """
 import asyncio, os, signal, sys, threading
 import polycall
 
-registry = polycall.load(sys.argv[1], cache_directory=sys.argv[1] + "/cache")
+registry = polycall.load(sys.argv[1])
 GUEST, FOREVER = "app:guest", 10**15
 calls = registry._calls._threads
 

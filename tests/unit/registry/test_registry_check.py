@@ -51,7 +51,7 @@ entries:
 @pytest.mark.parametrize("isolation", ["none", "process"])
 def test_a_finding_points_to_the_key_that_mends_it(tmp_path: Path, isolation: str) -> None:
     write_project(tmp_path, index=INDEX.replace("ISOLATION", f"isolation: {isolation}"))
-    with polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry:
+    with polycall.load(tmp_path) as registry:
         found = {finding.problem.message.partition(":")[2].split(":")[0]: finding for finding in registry.check()}
     keys = {name.split(" ")[0]: finding.problem.path.rpartition(".")[2] for name, finding in found.items()}
     assert keys == {

@@ -23,7 +23,7 @@ def wat(name: str, wit: str) -> str:
 
 
 def found(tmp_path: Path) -> list[Finding]:
-    with polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry:
+    with polycall.load(tmp_path) as registry:
         return [finding for finding in registry.check() if finding.problem.message.startswith("app:guest")]
 
 
@@ -45,7 +45,7 @@ def test_an_entry_that_is_not_there_is_an_error_at_its_link(tmp_path: Path, isol
 
 def test_a_function_registered_in_python_is_there(tmp_path: Path) -> None:
     linked_project(tmp_path, links=f'{{"{TAX}#rate": "py:rate"}}')
-    with polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry:
+    with polycall.load(tmp_path) as registry:
         assert [finding.code for finding in registry.check()] == ["not_found"]
         registry.function("py:rate")(len)
         assert registry.check() == []

@@ -62,7 +62,7 @@ main.lua:8:15: warning: app:again: it calls add: there is no entry add (write th
 
 def test_lua_is_checked_before_it_runs(tmp_path: Path) -> None:
     write_project(tmp_path, index=INDEX, main_lua=MAIN)
-    with polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry:
+    with polycall.load(tmp_path) as registry:
         registry.function("app:now")(lambda: None)
         found = registry.check()
     warnings = [str(finding) for finding in found if finding.severity == "warning"]

@@ -56,7 +56,7 @@ def registry(tmp_path: Path) -> Iterator[polycall.Registry]:
         entries.append(f"  - {{name: {name}, {about}, limits: {{max_memory_bytes: {16 * PAGE}}}}}")
         entries.append(f"  - {{name: {name}-without-limit, {about}}}")
     write_project(tmp_path, index="\n".join(entries), **files)
-    with polycall.load(tmp_path, cache_directory=tmp_path / "cache") as registry:
+    with polycall.load(tmp_path) as registry:
         yield registry
 
 

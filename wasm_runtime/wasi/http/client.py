@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import h11
 
+from polycall.interop.records import record
 from polycall.wasm_runtime.wasi.http.connecting import Destination, connect
 from polycall.wasm_runtime.wasi.http.connection import Connection
 from polycall.wasm_runtime.wasi.http.error_codes import HttpFailure, failed_connection
@@ -35,7 +35,7 @@ _EVENTS_AT_ONCE = 64
 _WITH_A_BODY = ("POST", "PUT", "PATCH")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """A request, as it will be sent.
 

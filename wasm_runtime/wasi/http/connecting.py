@@ -6,10 +6,10 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from polycall.interop.addresses import Address
 from polycall.interop.name_lookup import LookUp, name_lookups
+from polycall.interop.records import record
 from polycall.wasm_runtime.wasi.http.connection import Connection, Plain, secured
 from polycall.wasm_runtime.wasi.http.error_codes import HttpFailure, failed_connection, failed_look_up
 from polycall.wasm_runtime.wasi.network_gate import NetworkGate
@@ -22,7 +22,7 @@ _BETWEEN_ATTEMPTS = 0.25
 _MOST_ATTEMPTS = 8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Destination:
     """Where a request goes.
 
