@@ -19,7 +19,14 @@ from polycall.wasm_runtime.engine.core_calls import (
     CoreCall,
     instantiate,
 )
-from polycall.wasm_runtime.engine.native import HOST_CALLBACK, Argument, Buffer, address_of, as_pointer, as_size
+from polycall.wasm_runtime.engine.native import (
+    HOST_CALLBACK,
+    Argument,
+    Buffer,
+    address_of_callback,
+    as_pointer,
+    as_size,
+)
 from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
 
 __all__ = ["WasmCoreGuest"]
@@ -81,7 +88,7 @@ class WasmCoreGuest:
         instantiate(store, step.module, as_pointer(given.address), as_size(len(step.imports)), made)
 
     def _make_host_function(self, store: GuestStore, function: Argument) -> None:
-        context, callback = as_pointer(store.context), as_pointer(address_of(self._callback))
+        context, callback = as_pointer(store.context), as_pointer(address_of_callback(self._callback))
         native.function_new(context, self._links.host_type, callback, None, None, function)
 
     def _core(self, number: int) -> Argument:

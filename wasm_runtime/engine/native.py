@@ -35,6 +35,7 @@ __all__ = [
     "Argument",
     "Buffer",
     "address_of",
+    "address_of_callback",
     "as_bytes",
     "as_pointer",
     "as_size",
@@ -186,6 +187,11 @@ def memory_meter(context: int, memory: int) -> Callable[[], int]:
 def address_of(pointer: Any) -> int:
     """Returns the address that a ctypes pointer, or a wasmtime-py object's `ptr()`, holds."""
     return ctypes.cast(pointer, c_void_p).value or 0
+
+
+def address_of_callback(callback: Any) -> int:
+    """Returns the address of a callback without a reference to it: what `address_of` casts, refers to itself."""
+    return c_void_p.from_buffer(callback).value or 0
 
 
 _NOTHING = bytearray(1)

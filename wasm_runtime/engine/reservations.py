@@ -11,12 +11,13 @@ __all__ = ["GUARD_BYTES", "sparing_reservation"]
 GUARD_BYTES = 64 << 10
 """What is reserved behind each memory besides, for nothing."""
 
-_PART = 32
+_PART = 80
+"""So a chain of calls as deep as may be has room, each of them in an instance of its own."""
 _LEAST_BYTES, _MOST_BYTES = 64 << 20, 1 << 30
 
 
 def sparing_reservation() -> int | None:
-    """Returns what fits a good twenty times into the addresses of the process, for a memory and for a heap each.
+    """Returns what fits forty times into the addresses of the process, for a memory and for a heap each.
 
     Memories stay where they are, so that is what each can hold. None if nothing bounds addresses.
     """
