@@ -7,8 +7,6 @@ import hashlib
 import os
 import weakref
 
-import wasmtime
-
 from polycall.interop.aside import Asides
 from polycall.interop.confined import ConfinedFolder
 from polycall.interop.context import CallContext
@@ -25,6 +23,7 @@ from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.compiler import Compiler, SharedModule
 from polycall.wasm_runtime.engine.footprint import Footprint, together
 from polycall.wasm_runtime.engine.guest_text import shown
+from polycall.wasm_runtime.engine.stores import WasmEngine
 from polycall.wasm_runtime.spec import BinaryFile
 
 __all__ = ["CompiledProgram", "Programs"]
@@ -53,7 +52,7 @@ class CompiledProgram:
 class Programs:
     """Every program of a runtime. Shared by threads: each program is made by one, and only who wants it waits."""
 
-    def __init__(self, engine: wasmtime.Engine, cache: CompileCache) -> None:
+    def __init__(self, engine: WasmEngine, cache: CompileCache) -> None:
         self._compiler = Compiler(engine, cache)
         self._plans = Plans(cache)
         self._locks: Locks[str | BinaryFile] = Locks()
