@@ -24,7 +24,7 @@ demo: $(VENV)/.runtime
 	PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/04-orchestration/run.sh
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(if $(COVERAGE),--cov --cov-report=term) -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(if $(COVERAGE),--cov --cov-report=term) -n 2 --dist worksteal $(PYTEST_ARGS)
 
 conformance: $(VENV)/.dev
 	@test -n "$(CHECKOUT)" || { echo 'say CHECKOUT=/path/to/component-model, or several folders with : between them'; exit 2; }

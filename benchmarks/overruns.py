@@ -1,4 +1,4 @@
-"""By how much a Lua guest overruns its deadline that keeps inside C, where no hook fires: least, median and most.
+"""By how much a sandboxed Lua guest that keeps inside C overruns its deadline: least, median and most.
 
 python -m benchmarks.overruns
 """
@@ -61,7 +61,8 @@ def overruns(made: str, done: str) -> list[float]:
         made: What the guest makes before its clock runs.
         done: What it then does until it is stopped.
     """
-    entry = {"name": "guest", "kind": "function.lua", "method": "main", "source": _GUEST.format(made=made, done=done)}
+    source = _GUEST.format(made=made, done=done)
+    entry = {"name": "guest", "kind": "function.lua", "method": "main", "source": source, "isolation": "sandbox"}
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "_index.yaml").write_text(json.dumps({"namespace": "over", "entries": [entry]}), encoding="utf-8")

@@ -13,8 +13,9 @@ from polycall.interop.context import CallContext
 
 __all__ = ["CoreEngine", "CoreGuest", "CoreMemory", "CoreModule", "CoreProgram", "HostFunction"]
 
-HostFunction = Callable[..., int | None]
-"""Answers the calls of a guest: takes and gives numbers. What it raises ends the guest's call and is raised there."""
+HostFunction = Callable[[], None]
+"""Answers a call of a guest: what is asked and what is answered lies in the guest's memory. What it raises ends the
+guest's call and is raised there."""
 
 
 class CoreModule(Protocol):
@@ -56,7 +57,7 @@ class CoreMemory(Protocol):
 class CoreGuest(Protocol):
     """An instance of a program. Used by one thread at a time; its functions may be called between `begin` and `end`.
 
-    A call that fails is the guest's end: it is to be closed. A host function may call its guest before it answers.
+    A call that fails is the guest's end: it is to be closed. A host function must not call its guest.
     """
 
     @property
@@ -98,7 +99,13 @@ class CoreGuest(Protocol):
 
 
 class CoreProgram(Protocol):
-    """Modules linked with each other. Shared by threads."""
+    """Modules linked with each other. Shared by threads.
+
+    Attributes:
+        most_bytes: What a memory can hold, whatever its bound; None for 4 GiB.
+    """
+
+    most_bytes: int | None
 
     def start(self, host: HostFunction, context: CallContext, *, memory_bytes: int | None = None) -> CoreGuest:
         """Makes a guest. The call of `context` has begun in it then: `CoreGuest.end` must follow.
@@ -141,7 +148,7 @@ class CoreEngine(Protocol):
         """Links modules, which are instantiated in this order.
 
         A module is given what an earlier one exports by the name of the import, the latest one first; whatever the
-        import says of the module. One function is left over at most: that is the host's.
+        import says of the module. One function is left over at most, of no numbers: that is the host's.
 
         Raises:
             PreparationError: Something else is left over.

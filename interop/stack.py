@@ -31,8 +31,11 @@ DEFAULT_STACK_BYTES = 512 * 1024
 LEAST_STACK_BYTES, MOST_STACK_BYTES = 64 * 1024, 8 * 1024 * 1024
 
 _HOST_BYTES = 192 * 1024
-"""What else a hop may use. Lua's own limits of nesting end a hop at 144 KiB, whatever its guest nests; below a guest of
-WebAssembly the host takes less than 16 KiB. Lua and WebAssembly are never both in one hop."""
+"""What else a hop may use: below a guest the host takes less than 16 KiB."""
+
+_LUA_BYTES = 512 * 1024
+"""What a hop of Lua may use: its own limit of 200 levels ends a hop at 470 KiB, whatever its guest nests. Lua in the
+host's engine and WebAssembly are never both in one hop."""
 
 _MOST_HOPS = 34
 """How many hops a thread of ours has room for: a whole chain, its end, and what each call of Python's needs."""
@@ -58,7 +61,7 @@ class StackRoom:
         Args:
             stack_bytes: What a guest may use of the stack in one hop.
         """
-        self._hop_bytes = -(-stack_bytes // _PAGE_BYTES) * _PAGE_BYTES + _HOST_BYTES
+        self._hop_bytes = -(-max(stack_bytes, _LUA_BYTES) // _PAGE_BYTES) * _PAGE_BYTES + _HOST_BYTES
         self._here: _Here | None = None
 
     @property

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Sequence
 from traceback import walk_tb
 from typing import Any, NoReturn, TypeVar
 
+from polycall.interop.context import CallContext
 from polycall.interop.errors import (
+    CancelledError,
     ConversionError,
+    DeadlineError,
     GuestError,
     InternalError,
     MemoryLimitError,
@@ -30,6 +34,9 @@ POISONING = frozenset({b"stopped", b"memory"})
 """Words after which a state must not be used again."""
 
 _OVERFLOW = "stack overflow"
+
+_LATE_SECONDS = 1.0
+_LATE_HINT = "a function of C ran on past it, which only isolation: sandbox interrupts"
 
 
 def conclude(answer: tuple[Any, ...], session: Session, more: Callable[[], Any]) -> Value:
@@ -118,7 +125,7 @@ def raise_stopped(session: Session) -> NoReturn:
 def _stop(session: Session) -> BaseException:
     failure, context = session.take_failure(), session.context or session.starting
     if failure is None:
-        failure = context.interruption() if context else None
+        failure = _interruption(session, context) if context else None
     if failure is None:
         return InternalError("a Lua guest was stopped for no known reason", entry_id=session.entry_id)
     if isinstance(failure, Exception) and not isinstance(failure, PolycallError) and not _of_a_signal(failure):
@@ -126,6 +133,14 @@ def _stop(session: Session) -> BaseException:
         error.__cause__ = failure
         return error
     return failure
+
+
+def _interruption(session: Session, context: CallContext) -> CancelledError | DeadlineError | None:
+    interruption = context.interruption()
+    if isinstance(interruption, DeadlineError) and session.at_once is not None and context.deadline is not None:
+        late_seconds = time.monotonic() - context.deadline
+        interruption.hint = _LATE_HINT if late_seconds > _LATE_SECONDS else None
+    return interruption
 
 
 def raise_unforeseen(error: BaseException, session: Session) -> NoReturn:

@@ -29,8 +29,6 @@ return kernel.IN_LIST, kernel.IN_RECORD, kernel.IN_RESOURCE, kernel.enter, kerne
     kernel.enter_fed, kernel.enter_fed_guarded,
     kernel.feed, kernel.more, kernel.start, kernel.define
 """
-# What ``lua/patterns/searches.lua`` runs, in this order, when a guest first needs it.
-_PATTERNS = ("patterns/patterns", "patterns/windows", "patterns/matching", "patterns/replacing")
 _FILES = (
     "guard/trace",
     "guard/guard",
@@ -42,15 +40,15 @@ _FILES = (
     "values/values",
     "values/nones",
     "values/arguments",
-    "library/tables",
     "library/strings",
-    "patterns/searches",
     "library/bounds",
     "library/library",
     "library/environment",
     "guard/calls",
-    *_PATTERNS,
 )
+_PLAIN = {"values/values": 3}
+"""How many of what a file is given first are no host functions, though objects of Python's."""
+
 # False, not nil: lupa looks "debug" up in each call, outside of protection, so the name must exist and cost no memory.
 _SHUT = b"python = nil debug = false"
 
@@ -136,21 +134,15 @@ class Kernel:
         run(code["guard/trace"], kernel)
         run(code["guard/guard"], kernel, session.expired, restore)
         install: LuaFunctionHandle = run(b"return (...).install", kernel)
-        install(code["guard/metatables"], 0)
-        install(code["library/identities"], 0, *_seeds())
-        install(code["values/objects"], 0)
-        install(code["values/errors"], 0)
-        install(code["values/resources"], 0, *resource_functions(session))
-        install(code["values/values"], 3, LIST, RECORD, RESOURCE, session.collect, session.more, restore)
-        install(code["values/nones"], 0)
-        install(code["values/arguments"], 0)
-        install(code["library/tables"], 0)
-        install(code["library/strings"], 0)
-        install(code["patterns/searches"], 0, *map(code.__getitem__, _PATTERNS))
-        install(code["library/bounds"], 0)
-        install(code["library/library"], 0)
-        install(code["library/environment"], 0, *line_writer(session), " ".join(sorted(MODULES)).encode())
-        install(code["guard/calls"], 0, restore)
+        given: Mapping[str, tuple[Any, ...]] = {
+            "library/identities": _seeds(),
+            "values/resources": tuple(resource_functions(session)),
+            "values/values": (LIST, RECORD, RESOURCE, session.collect, session.more, restore),
+            "library/environment": (*line_writer(session), " ".join(sorted(MODULES)).encode()),
+            "guard/calls": (restore,),
+        }
+        for name in _FILES[2:]:
+            install(code[name], _PLAIN.get(name, 0), *given.get(name, ()))
         for name in modules:
             path = f"modules/{name}"
             install(bytecodes((path,))[path], 0, *MODULES[name](session))

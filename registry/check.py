@@ -76,7 +76,7 @@ def _declared_signature(entry: Entry) -> Signature | None:
     """
     if entry.kind != "function.lua" or entry.spec.wit is None:
         return None
-    from polycall.registry.signatures.entry_types import types_of_wit  # noqa: PLC0415  # few say it
+    from polycall.registry.signatures.declared_types import types_of_wit  # noqa: PLC0415  # few say it
 
     return types_of_wit(entry).signature
 

@@ -17,6 +17,7 @@ from polycall.lua_runtime.spec import LuaFunctionSpec, LuaLibrarySpec
 from polycall.lua_runtime.uses import EntryCall, Uses, uses_of
 from polycall.registry.check_links import Checked
 from polycall.registry.dispatch.dispatcher import is_callable
+from polycall.registry.dispatch.programs import isolation_of
 from polycall.registry.documents.text_files import UnreadableError, read_text
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
@@ -41,7 +42,7 @@ def check_lua(index: Index, functions: Mapping[str, Checked], failures: Mapping[
         if isinstance(entry.spec, (LuaFunctionSpec, LuaLibrarySpec)):
             source = entry.spec.source
             # What the host's Lua must not run it need not read in this process either.
-            isolated = (getattr(entry.spec, "isolation", None) or index.settings.isolation) != "none"
+            isolated = isolation_of(entry, index) != "none"
             if (source, isolated) not in known:
                 known[source, isolated] = _isolated(source) if isolated else _uses(source, str(entry.id))
             failure = failures.get(str(entry.id), "")

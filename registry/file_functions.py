@@ -11,6 +11,7 @@ from typing import Any
 
 from polycall.interop.errors import MissingExportError, NotFoundError, PreparationError
 from polycall.interop.ids import EntryId, cut, suggestion
+from polycall.interop.program_files import WASM_MAGIC, read_program
 from polycall.interop.source import SourceText
 from polycall.registry.entries.data_kinds import FsDirectorySpec
 from polycall.registry.entries.entry import Entry, Location
@@ -22,7 +23,6 @@ __all__ = ["function_id", "open_file"]
 
 _NAMESPACE = "file"
 _FOLDER = EntryId(_NAMESPACE, "folder-of-the-file")
-_BINARY = b"\0asm"
 _LONGEST_HINT = 1_000
 _GRANTS = ("wasi:cli", "wasi:io", "wasi:clocks", "wasi:random", "wasi:filesystem", "wasi1")
 """What hands out nothing by itself: no folder is mounted."""
@@ -50,13 +50,13 @@ def open_file(path: Path, function: str, *, wit: str | None = None, isolation: s
         PreparationError: It cannot be called.
     """
     try:
-        data = path.read_bytes()
+        data = read_program(path)
     except OSError as error:
         raise NotFoundError(f"{path} cannot be read: {error.strerror}") from error
     if path.suffix == ".lua":
         return _registry(path, function, "function.lua", _placed(_lua_spec(path, function, data), isolation))
     folder = _entry(path, _FOLDER, "fs.directory", FsDirectorySpec(directory=str(path.resolve().parent)))
-    kind = "function.wasm" if data.startswith(_BINARY) else "function.wat"
+    kind = "function.wasm" if data.startswith(WASM_MAGIC) else "function.wat"
     missing: MissingExportError | None = None
     for method in (function, f"#{function}"):  # of the file itself, or of whichever interface has it
         registry = _registry(path, function, kind, _placed(_wasm_spec(path, method, data, wit), isolation), folder)
@@ -99,7 +99,7 @@ def _wasm_spec(path: Path, method: str, data: bytes, wit: str | None) -> Any:
     from polycall.wasm_runtime.spec import WasmFunctionSpec, WatFunctionSpec  # noqa: PLC0415  # as above
 
     wit = wit or _numbers(path, method, data)
-    if not data.startswith(_BINARY):
+    if not data.startswith(WASM_MAGIC):
         return WatFunctionSpec(source=_source(path, data), method=method, wit=wit, imports=_GRANTS)
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     return WasmFunctionSpec(fs=_FOLDER, path=path.name, hash=digest, method=method, wit=wit, imports=_GRANTS)
@@ -108,7 +108,7 @@ def _wasm_spec(path: Path, method: str, data: bytes, wit: str | None) -> Any:
 def _numbers(path: Path, method: str, data: bytes) -> str | None:
     from polycall.wasm_runtime.bare_signature import bare_signatures  # noqa: PLC0415  # loads the engine
 
-    code = data if data.startswith(_BINARY) else _source(path, data)
+    code = data if data.startswith(WASM_MAGIC) else _source(path, data)
     found = bare_signatures(code)
     if found and method not in found:
         hint = suggestion(method, found) or f"it exports {', '.join(sorted(found))}"

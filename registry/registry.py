@@ -314,7 +314,7 @@ class Registry:
         It has an instance of its own; its streams are descriptors of this process, byte for byte.
 
         Args:
-            target: ``namespace:name``, or the `EntryId`; the entry's ``method`` does not matter for a component.
+            target: ``namespace:name``, or the `EntryId`; any export of a component will do as its ``method``.
             *arguments: What the command is given behind its own name.
             stdin: The descriptor that it reads; None for an empty input.
             stdout: The descriptor that it writes to; None for the entry's log.

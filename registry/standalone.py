@@ -13,6 +13,7 @@ from polycall.interop.context import CallContext, Cancellation, deadline_in
 from polycall.interop.errors import CallError, NotFoundError
 from polycall.interop.ids import EntryId
 from polycall.interop.limits import LimitsSpec
+from polycall.interop.program_files import WASM_MAGIC, read_program
 from polycall.interop.services import Entries, Environment
 from polycall.interop.source import SourceText
 from polycall.interop.stack import DEFAULT_STACK_BYTES, StackRoom
@@ -97,7 +98,7 @@ def _program(path: Path, mounts: Sequence[Mount], network: Sequence[str], limits
     from polycall.wasm_runtime.spec import WasiMountSpec, WasiSpec, WasmProgram  # noqa: PLC0415  # the same
 
     try:
-        data = path.read_bytes()
+        data = read_program(path)
     except OSError as error:
         raise NotFoundError(f"{path} cannot be read: {error.strerror}") from error
     guests = [WasiMountSpec(EntryId(_NAMESPACE, str(at)), each.guest, each.read_only) for at, each in enumerate(mounts)]
@@ -114,13 +115,11 @@ def _program(path: Path, mounts: Sequence[Mount], network: Sequence[str], limits
 def _code(path: Path, data: bytes) -> BinaryFile | SourceText:
     from polycall.wasm_runtime.spec import BinaryFile  # noqa: PLC0415  # as above
 
-    if not data.startswith(_MAGIC):
+    if not data.startswith(WASM_MAGIC):
         return SourceText(data.decode("utf-8", "replace"), str(path))
     digest = hashlib.sha256(data).hexdigest()
     return BinaryFile(path.resolve().parent, path.name, str(path), f"sha256:{digest}")
 
-
-_MAGIC = b"\0asm"
 
 _ALWAYS = frozenset({"wasi:cli", "wasi:io", "wasi:clocks", "wasi:random", "wasi:filesystem", "wasi1"})
 """What hands out nothing by itself: no folder is mounted that nobody named."""

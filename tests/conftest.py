@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 import lua_guests
 from effort import WHOLE, times
-from lua_differences import difference, is_endless
+from lua_differences import difference
 
 # No test is timed: a busy machine must not fail one.
 settings.register_profile(
@@ -76,7 +76,7 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what one of the two engines of Lua shows as well as both.
 
     Of a test that runs in a worker too, the sandboxed half: what is offered there is the same for both. Of a test with
-    the mark `stops_alike`, all but each third case in the sandbox.
+    the mark `alike_in_the_sandbox`, all but each third case in the sandbox.
     """
     counts: Counter[str] = Counter()
     left_out: list[pytest.Item] = []
@@ -86,7 +86,7 @@ def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
         leave = False
         if lua_guests.CONDITIONS[str(parameters.get("conditions", "unlimited"))].sandbox:
             leave = parameters.get("in_process_and_isolated") == "process"
-            if item.get_closest_marker("stops_alike"):
+            if item.get_closest_marker("alike_in_the_sandbox"):
                 name = item.nodeid.partition("[")[0]
                 leave = leave or counts[name] % 3 > 0
                 counts[name] += 1
@@ -99,10 +99,9 @@ def _expect_difference(item: pytest.Item) -> None:
     call = getattr(item, "callspec", None)
     conditions = call and call.params.get("conditions")
     if conditions and lua_guests.CONDITIONS[conditions].sandbox:
-        name = _without(item.nodeid, conditions)
-        reason = difference(name)
+        reason = difference(_without(item.nodeid, conditions))
         if reason is not None:
-            item.add_marker(pytest.mark.xfail(reason=reason, run=not is_endless(name)))
+            item.add_marker(pytest.mark.xfail(reason=reason))
 
 
 def _without(node_id: str, parameter: str) -> str:

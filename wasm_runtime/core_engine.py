@@ -37,13 +37,13 @@ class WasmCoreEngine:
         """Compiles nothing yet.
 
         Args:
-            engine: Where programs run; other guests may run there as well.
+            engine: Where programs run, or in what it names for many guests; others may run there as well.
             cache_directory: Where compiled code is kept between runs; None for the user's cache directory.
             cache_bytes: How much is kept there.
         """
-        self._engine = engine
+        self._engine = engine.sparing()
         cache = CompileCache(cache_directory or default_cache_directory(), cache_bytes)
-        self._compiler = Compiler(engine.engine, cache)
+        self._compiler = Compiler(self._engine, cache)
 
     def module(self, digest: str, binary: bytes) -> SharedModule:
         """Returns a module; see `polycall.interop.core_engine.CoreEngine.module`."""
@@ -68,6 +68,7 @@ class WasmCoreProgram:
             PreparationError: Something is imported that nobody gives.
         """
         self._engine = engine
+        self.most_bytes = engine.reservation
         self._shared = modules  # for as long as this lives, nobody compiles them anew
         self._links = link(each.module for each in modules)
 

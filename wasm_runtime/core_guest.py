@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from polycall.interop.context import CallContext
@@ -19,8 +19,15 @@ from polycall.wasm_runtime.engine.core_calls import (
     CoreCall,
     instantiate,
 )
-from polycall.wasm_runtime.engine.native import Argument, Buffer, as_pointer, as_size
-from polycall.wasm_runtime.engine.stores import GuestStore, Handler, WasmEngine
+from polycall.wasm_runtime.engine.native import (
+    HOST_CALLBACK,
+    Argument,
+    Buffer,
+    address_of_callback,
+    as_pointer,
+    as_size,
+)
+from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
 
 __all__ = ["WasmCoreGuest"]
 
@@ -46,10 +53,12 @@ class WasmCoreGuest:
         self.memory = GuestMemory(0, 0)
         self._store: GuestStore | None = store
         self._links = links
-        self._callback = engine.core_callback
         self._cores = Buffer(INSTANCE_BYTES * len(links.steps))
         self._memory: Buffer | None = None
-        store.handlers = {} if links.host_numbers is None else {0: _handler(host, links.host_numbers)}
+        store.is_exposed = False
+        serving = _serving(store, host)
+        next(serving)
+        self._callback: Any = HOST_CALLBACK(serving.__next__)
 
     def instantiate(self) -> None:
         """Makes the instances; `begin` has been called.
@@ -79,8 +88,8 @@ class WasmCoreGuest:
         instantiate(store, step.module, as_pointer(given.address), as_size(len(step.imports)), made)
 
     def _make_host_function(self, store: GuestStore, function: Argument) -> None:
-        context, environment = as_pointer(store.context), as_pointer(store.environment(0))
-        native.function_new(context, self._links.host_type, self._callback, environment, None, function)
+        context, callback = as_pointer(store.context), as_pointer(address_of_callback(self._callback))
+        native.function_new(context, self._links.host_type, callback, None, None, function)
 
     def _core(self, number: int) -> Argument:
         return as_pointer(self._cores.address + number * INSTANCE_BYTES)
@@ -110,11 +119,13 @@ class WasmCoreGuest:
 
     def begin(self, context: CallContext) -> None:
         """Makes ready for a call; `end` must follow."""
-        self._open().begin(context)
+        store = self._store
+        (self._open() if store is None else store).begin(context)
 
     def end(self) -> None:
         """Ends what `begin` began; a signal that came in the meantime may raise here."""
-        self._open().end()
+        store = self._store
+        (self._open() if store is None else store).end()
 
     def _open(self) -> GuestStore:
         if self._store is None:
@@ -125,41 +136,59 @@ class WasmCoreGuest:
         """Gives the memory back; harmless when repeated."""
         store, self._store = self._store, None
         if store is not None:
+            store.takes_calls = False
             self.memory.close()
             store.close()
+            self._callback = None
 
 
 class _Function(CoreCall):
     """A function of a guest that takes and gives numbers."""
 
-    __slots__ = ("_extern", "_pack", "_unpack")
+    __slots__ = ("_extern", "_pack", "_results")
 
     def __init__(self, store: GuestStore, extern: Buffer, numbers: Numbers) -> None:
         super().__init__(store, extern.address + EXTERN_CONTENT, numbers.slots)
         self._extern = extern  # where the engine reads which function it is
         self._pack = numbers.parameters.pack_into
-        self._unpack = None if numbers.result is None else numbers.result.unpack_from
+        self._results = None if numbers.result is None else memoryview(self.raw).cast(numbers.result)
 
     def __call__(self, *arguments: int | float) -> Any:
-        if self._store.handlers is None:  # nothing may reach into freed memory
-            raise InternalError("a guest was called after its end")
-        raw = self.raw
+        store, raw = self._store, self.raw
+        if not store.takes_calls:  # nothing may reach into freed memory, or into a generator that runs
+            raise InternalError("a guest was called after its end, or while its host answers it")
         self._pack(raw, 0, *arguments)
-        self.run()
-        return None if self._unpack is None else self._unpack(raw)[0]
+        try:
+            self.run()
+        except BaseException:
+            store.takes_calls = False
+            raise
+        return None if self._results is None else self._results[0]
 
 
-def _handler(host: HostFunction, numbers: Numbers) -> Handler:
-    read, result = numbers.parameters.unpack_from, numbers.result
-    if result is None:
+def _serving(store: GuestStore, host: HostFunction) -> Generator[int | None, None, None]:
+    """Serves the calls of a guest: the engine calls the ``__next__`` of this, and what is yielded goes to the engine.
 
-        def serve(_caller: int, raw: memoryview) -> None:
-            host(*read(raw))
-
-        return serve
-    write = result.pack_into
-
-    def answer(_caller: int, raw: memoryview) -> None:
-        write(raw, 0, host(*read(raw)))
-
-    return answer
+    A function of Python would begin outside of its ``try``, and there a signal's handler may raise already; the engine
+    would then take whatever lies in the place of a result for a pointer. A generator goes on where it is: inside.
+    """
+    trap: int | None = native.host_failed_trap()  # made beforehand: a failure must not call anything
+    try:
+        while True:
+            yield None
+            shield = store.shield
+            if shield is not None:
+                shield.open()
+            store.takes_calls = False
+            host()
+            store.takes_calls = True
+            if shield is not None:
+                shield.holding = True
+    except GeneratorExit:
+        native.trap_delete(trap)
+        return
+    except BaseException as failure:  # noqa: BLE001 - Ctrl-C lands here too; nothing may unwind through the engine
+        if store.shield is not None:
+            store.shield.holding = True
+        store.failure = failure
+    yield trap  # no loop and no call since the failure: one more handler finds no place to raise

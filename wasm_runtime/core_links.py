@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import wasmtime
 
@@ -13,6 +13,8 @@ from polycall.wasm_runtime.engine.native import SLOT_BYTES, Argument, address_of
 
 __all__ = ["CoreLinks", "Numbers", "Place", "Step", "link"]
 
+Format = Literal["I", "q", "f", "d"]
+_FORMATS: dict[str, Format] = {"i32": "I", "i64": "q", "f32": "f", "f64": "d"}
 _SLOTS = {"i32": f"I{SLOT_BYTES - 4}x", "i64": f"q{SLOT_BYTES - 8}x", "f32": f"f{SLOT_BYTES - 4}x"}
 _SLOTS["f64"] = f"d{SLOT_BYTES - 8}x"
 
@@ -22,12 +24,12 @@ class Numbers(NamedTuple):
 
     Attributes:
         parameters: Of the parameters.
-        result: Of the result, or None if it has none.
+        result: The format, as of `memoryview.cast`, of the result, or None if it has none.
         slots: How many slots there are.
     """
 
     parameters: struct.Struct
-    result: struct.Struct | None
+    result: Format | None
     slots: int
 
 
@@ -59,14 +61,12 @@ class CoreLinks(NamedTuple):
         steps: What is instantiated, in order.
         exports: What the instances export, by name: of those with the same one, the latest.
         host_type: The address of the ``wasm_functype_t`` of the host function, or None if no module imports one.
-        host_numbers: How its numbers lie in the slots.
         kept: What the addresses rely on.
     """
 
     steps: tuple[Step, ...]
     exports: Mapping[str, Place]
     host_type: Argument | None
-    host_numbers: Numbers | None
     kept: tuple[object, ...]
 
 
@@ -88,8 +88,7 @@ def link(modules: Iterable[wasmtime.Module]) -> CoreLinks:
         kept.append(module)
     host = _host_function(left)
     address = None if host is None else as_pointer(address_of(host.ptr()))
-    numbers = None if host is None else _numbers(host)
-    return CoreLinks(tuple(steps), exports, address, numbers, (*kept, host))
+    return CoreLinks(tuple(steps), exports, address, (*kept, host))
 
 
 def _host_function(left: list[wasmtime.ImportType]) -> wasmtime.FuncType | None:
@@ -97,7 +96,8 @@ def _host_function(left: list[wasmtime.ImportType]) -> wasmtime.FuncType | None:
     if not left:
         return None
     kind = left[0].type
-    wrong = left[1:] if isinstance(kind, wasmtime.FuncType) and _numbers(kind) else left
+    fits = isinstance(kind, wasmtime.FuncType) and not (kind.params or kind.results)
+    wrong = left[1:] if fits else left
     if wrong or not isinstance(kind, wasmtime.FuncType):
         raise PreparationError(f'nothing is given for the import "{wrong[0].name}" of "{wrong[0].module}"')
     return kind
@@ -115,5 +115,5 @@ def _numbers(function: wasmtime.FuncType) -> Numbers | None:
     parameters, results = [str(each) for each in function.params], [str(each) for each in function.results]
     if len(results) > 1 or not _SLOTS.keys() >= {*parameters, *results}:
         return None
-    packed = [struct.Struct("<" + "".join(map(_SLOTS.__getitem__, each))) for each in (parameters, results)]
-    return Numbers(packed[0], packed[1] if results else None, max(len(parameters), len(results)))
+    packed = struct.Struct("<" + "".join(map(_SLOTS.__getitem__, parameters)))
+    return Numbers(packed, _FORMATS[results[0]] if results else None, max(len(parameters), len(results)))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from polycall.interop.errors import NotFoundError, PreparationError
+from polycall.interop.program_files import WASM_MAGIC, read_program
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime.binaries import assemble, is_component
 from polycall.wasm_runtime.component.binary import decode
@@ -20,8 +21,6 @@ from polycall.wasm_runtime.imports import group_of_interface
 
 __all__ = ["Export", "Look", "look_at", "read_binary"]
 
-_MOST_BYTES = 512 * 1024 * 1024
-_MAGIC = b"\0asm"
 _OF_TOOLCHAINS = ("__", "cabi_", "canonical_abi_", "asyncify_")
 _ALLOCATORS = frozenset({"_initialize", "realloc", "malloc", "alloc", "free"})
 _WIT_TYPES = {"i32": "s32", "i64": "s64", "f32": "f32", "f64": "f64"}
@@ -67,15 +66,12 @@ def read_binary(path: Path) -> bytes:
         PreparationError: It cannot be read, or is no WebAssembly.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+        content = read_program(path)
     except FileNotFoundError as error:
         raise NotFoundError(f"there is no file {path}") from error
     except OSError as error:
         raise PreparationError(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(content) > _MOST_BYTES:
-        raise PreparationError(f"{path} has more than {_MOST_BYTES:,} bytes")
-    if content.startswith(_MAGIC) or path.suffix != ".wat":
+    if content.startswith(WASM_MAGIC) or path.suffix != ".wat":
         return content
     return assemble(SourceText(content.decode("utf-8", "replace"), str(path)))
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import weakref
-
-import wasmtime
 
 from polycall.interop.aside import Asides
 from polycall.interop.confined import ConfinedFolder
 from polycall.interop.context import CallContext
 from polycall.interop.errors import HashError, NotFoundError, PolycallError, PreparationError
 from polycall.interop.locks import Locks
+from polycall.interop.program_files import MOST_BINARY_BYTES
 from polycall.interop.slow_work import told_if_slow
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime.binaries import assemble, is_component
@@ -23,6 +23,7 @@ from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.compiler import Compiler, SharedModule
 from polycall.wasm_runtime.engine.footprint import Footprint, together
 from polycall.wasm_runtime.engine.guest_text import shown
+from polycall.wasm_runtime.engine.stores import WasmEngine
 from polycall.wasm_runtime.spec import BinaryFile
 
 __all__ = ["CompiledProgram", "Programs"]
@@ -51,7 +52,7 @@ class CompiledProgram:
 class Programs:
     """Every program of a runtime. Shared by threads: each program is made by one, and only who wants it waits."""
 
-    def __init__(self, engine: wasmtime.Engine, cache: CompileCache) -> None:
+    def __init__(self, engine: WasmEngine, cache: CompileCache) -> None:
         self._compiler = Compiler(engine, cache)
         self._plans = Plans(cache)
         self._locks: Locks[str | BinaryFile] = Locks()
@@ -88,9 +89,11 @@ class Programs:
             descriptor = ConfinedFolder(file.folder).open(file.path, os.O_RDONLY)
             with os.fdopen(descriptor, "rb") as opened:
                 identity = _identity(os.fstat(descriptor))
+                if identity[-1] > MOST_BINARY_BYTES:
+                    raise OSError(errno.EFBIG, f"it has more than {MOST_BINARY_BYTES:,} bytes")
                 digest = self._digests.get(identity, "")
                 program = self._compiled.get(digest)
-                binary = b"" if program else opened.read()
+                binary = b"" if program else opened.read(MOST_BINARY_BYTES)
         except OSError as error:
             raise _unreadable(file, error) from error
         if program is None:

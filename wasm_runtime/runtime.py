@@ -56,7 +56,7 @@ class WasmRuntime:
         """
         self._engine = engine or WasmEngine(stack_bytes)
         cache = CompileCache(cache_directory or default_cache_directory(), cache_bytes)
-        self._programs = Programs(self._engine.engine, cache)
+        self._programs = Programs(self._engine, cache)
         self._invoker = invoker
         self._services = services
         self._closing = Cancellation()

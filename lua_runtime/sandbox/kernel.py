@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from polycall.lua_runtime.values import LIST, RECORD, RESOURCE, Marks, lower, lo
 
 __all__ = ["SandboxKernel", "sandbox_session"]
 
+_seeds = struct.Struct("<qq")
 _SPARE_BYTES = 4 << 20
 """What the memory may hold beside what Lua holds, which the limit is about: runs on their way, and fragments."""
 
@@ -43,6 +45,7 @@ class SandboxKernel:
         session: What the host functions of the state share.
         start_seconds: How long start-up code may run.
         broken: Whether the state must not be used again.
+        bare: See `polycall.lua_runtime.instance.LuaKernel`.
     """
 
     def __init__(
@@ -58,9 +61,10 @@ class SandboxKernel:
         self.session = sandbox_session(entry_id, invoker, yaml, services, limits)
         self.start_seconds = start_seconds(limits)
         self.broken = False
-        self.bare: Callable[..., Any] | None = None
         self._call_seconds = limits.execution_seconds
         self._limit = limits.max_memory_bytes
+        limited = self._limit is not None or self._call_seconds is not None
+        self.bare: Callable[..., Any] | None = None if limited else self._enter
         self._snapshot = snapshot
         self._state: SandboxState | None = None
 
@@ -71,10 +75,7 @@ class SandboxKernel:
         most = None if self._limit is None else snapshot.memory_bytes + 2 * self._limit + _SPARE_BYTES
         state = self._state = snapshot.state(session, frame, most)
         try:
-            drawn = os.urandom(16)
-            state.function("seed")(int.from_bytes(drawn[:8], signed=True), int.from_bytes(drawn[8:], signed=True))
-            if self._limit is not None:
-                state.function("limit")(self._limit)
+            state.seed(_seeds.unpack(os.urandom(_seeds.size)), self._limit)
             return state.invoke(snapshot.start, session.entry_id.encode(), method.encode())
         except (DeadlineError, CancelledError):
             return (b"stopped",)
@@ -90,14 +91,17 @@ class SandboxKernel:
             run = self._lowered(arguments)
         if self._limit is not None:
             self._admit(run, self._limit)
-        state = self._state
-        if state is None:
-            raise InternalError("a sandboxed Lua state was called after its end", entry_id=context.entry_id)
-        state.begin(context)
+        return self._enter(*run)
+
+    def _enter(self, *run: Any) -> Any:
+        state, session = self._state, self.session
+        if state is None or session.context is None:
+            raise InternalError("a sandboxed Lua state was called after its end", entry_id=session.entry_id)
+        state.begin(session.context)
         try:
             return state.enter(run)
         except BaseException:
-            self.broken = self.session.untidy = True
+            self.broken = session.untidy = True
             raise
         finally:
             state.end()
@@ -119,7 +123,7 @@ class SandboxKernel:
     def release(self) -> None:
         """Gives the memory back; harmless when repeated."""
         self.session.end_call()
-        self.session.marks = None
+        self.session.marks = self.bare = None
         state, self._state = self._state, None
         if state is not None:
             state.close()

@@ -18,22 +18,31 @@ from polycall.interop.values import MAX_NESTING
 from polycall.lua_runtime.values import LIST, RECORD, Mark, in_order, text_of
 
 __all__ = [
+    "INTEGER",
+    "INTEGER_BYTES",
     "HostFunctionNumber",
     "MalformedRunError",
     "Reference",
     "encode",
-    "encode_integer",
+    "pack_integer",
+    "read_integer",
     "read_run",
-    "read_scalar",
+    "read_text",
 ]
 
 _NIL, _FALSE, _TRUE, _INTEGER, _FLOAT, _STRING, _FAR = range(7)
 _LIST, _RECORD, _RESOURCE, _INTEGERS, _FLOATS, _HOST_FUNCTION, _REFERENCE, _FAILED = range(7, 15)
 _small, _wide, _double = struct.Struct("<BI"), struct.Struct("<Bq"), struct.Struct("<Bd")
 _u32, _far, _i64, _f64 = struct.Struct("<I"), struct.Struct("<II"), struct.Struct("<q"), struct.Struct("<d")
+INTEGER, INTEGER_BYTES = _INTEGER, _wide.size
+"""How a run begins, and how long it is, that is nothing but an integer: the least of all, so nobody calls a function
+for it."""
+
+pack_integer, read_integer = _wide.pack_into, _i64.unpack_from
+"""(memory, where, `INTEGER`, number), and (memory, behind where it begins): gives the number and nothing else."""
+
 _SIMPLE = {None: bytes([_NIL]), False: bytes([_FALSE]), True: bytes([_TRUE])}
 _NUMBER_BYTES = 8
-_LEAST_SCALAR = _small.size
 _SHORT = 1024
 _MOST_SHOWN = 300
 
@@ -53,12 +62,6 @@ class MalformedRunError(TrapError):
         super().__init__(
             f"what the sandbox gave is no value: {what}", hint="the guest has overwritten the engine that runs it"
         )
-
-
-def encode_integer(memory: CoreMemory, at: int, number: int) -> int:
-    """Writes a run of nothing but an integer of 64 bits; returns its size."""
-    _wide.pack_into(memory.view, at, _INTEGER, number)
-    return _wide.size
 
 
 def encode(run: Iterable[Any]) -> list[bytes]:
@@ -99,15 +102,12 @@ def _marked(mark: Mark, number: int) -> bytes:
     return _small.pack(_RECORD, number) if mark is RECORD else _wide.pack(_RESOURCE, number)
 
 
-def read_scalar(memory: CoreMemory, at: int, size: int) -> Any:
-    """Returns what a run of nothing but an integer or a short text says, else None: for most answers."""
-    if at + size > memory.size or size < _LEAST_SCALAR:
+def read_text(memory: CoreMemory, at: int, size: int) -> bytes | None:
+    """Returns what a run of nothing but a short text says, else None."""
+    if at + size > memory.size or size < _small.size:
         return None
     view = memory.view
-    tag = view[at]
-    if tag == _INTEGER and size == _wide.size:
-        return _i64.unpack_from(view, at + 1)[0]
-    if tag == _STRING and _u32.unpack_from(view, at + 1)[0] == size - _small.size:
+    if view[at] == _STRING and _u32.unpack_from(view, at + 1)[0] == size - _small.size:
         return bytes(view[at + _small.size : at + size])
     return None
 

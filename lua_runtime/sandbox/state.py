@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -11,7 +12,16 @@ from polycall.interop.errors import InternalError, PolycallError
 from polycall.lua_runtime.failure import memory_error, raise_stopped
 from polycall.lua_runtime.sandbox.clock import CLOCK_FUNCTIONS, Clock
 from polycall.lua_runtime.sandbox.host_functions import HostFunctions
-from polycall.lua_runtime.sandbox.runs import MalformedRunError, encode, encode_integer, read_run, read_scalar
+from polycall.lua_runtime.sandbox.runs import (
+    INTEGER,
+    INTEGER_BYTES,
+    MalformedRunError,
+    encode,
+    pack_integer,
+    read_integer,
+    read_run,
+    read_text,
+)
 from polycall.lua_runtime.session import Session
 
 __all__ = ["SandboxState"]
@@ -21,6 +31,13 @@ _TAKE, _NO_MEMORY, _FAULT = range(3)
 
 _SIZE = (1 << 32) - 1
 _MOST_SHOWN = 300
+_ENTER = _SIZE
+"""What is called without a reference: the entry's function."""
+
+_asked, _beginning, _answer = struct.Struct("<III"), struct.Struct("<Iqqq"), struct.Struct("<q")
+_INBOX_AT = _asked.size + _beginning.size + _answer.size
+"""What is shared with the module, in this order, as in ``c/host.h``; the inbox comes behind."""
+
 _PIECE, _SMALL = 1 << 20, 1 << 12
 _STOP = b"stop"
 
@@ -45,12 +62,12 @@ class SandboxState:
         self._clock: Clock | None = None
         self._waiting: tuple[list[bytes], int] | None = None
         self.inbox = self.inbox_bytes = 0
+        self._most_bytes = program.most_bytes
         self._guest = program.start(self._serve, context, memory_bytes=memory_bytes)
         self._memory = self._guest.memory
         self.function = self._guest.function
         self.begin, self.end = self._guest.begin, self._guest.end
-        self._enter = self.function("enter")
-        self._invoke = self.function("invoke")
+        self._call = self.function("call")
 
     @property
     def worn(self) -> bool:
@@ -64,7 +81,13 @@ class SandboxState:
 
     def boot(self, seed: int) -> None:
         """Makes the state, where it is not in the image that the program starts from."""
-        self.use_inbox(self.function("boot")(seed), self.function("inbox_bytes")())
+        self.use_inbox(self.function("shared_at")() + _INBOX_AT, self.function("inbox_bytes")())
+        self.function("boot")(seed)
+
+    def seed(self, seeds: tuple[int, int], most_bytes: int | None) -> None:
+        """Says, before the first call, how `math.random` begins, and how much more the state may hold than now."""
+        at = self.inbox - _answer.size - _beginning.size
+        _beginning.pack_into(self._memory.view, at, 1, *seeds, most_bytes or 0)
 
     def use_inbox(self, address: int, size: int) -> None:
         """Says where runs go in: a fact of the module, found out before a guest's code has run."""
@@ -72,17 +95,21 @@ class SandboxState:
 
     def invoke(self, function: int, *given: Any) -> Any:
         """Calls a function of the host's own Lua code, 0 for a chunk of it with text and name; as lupa would."""
-        return self._answer(self._invoke(function, *self._write(encode(given))))
+        return self._answer(self._call(function, *self._write(encode(given))))
 
     def enter(self, run: Sequence[Any]) -> Any:
         """Calls the entry's function with a run of arguments; gives what ``enter`` of ``lua/guard/calls.lua`` would."""
-        memory = self._memory
+        memory, inbox = self._memory, self.inbox
         if len(run) == 1 and type(run[0]) is int:
-            packed = self._enter(self.inbox, encode_integer(memory, self.inbox, run[0]))
+            pack_integer(memory.view, inbox, INTEGER, run[0])
+            packed = self._call(_ENTER, inbox, INTEGER_BYTES)
         else:
-            packed = self._enter(*self._write(encode(run)))
-        scalar = read_scalar(memory, packed >> 32 & _SIZE, packed & _SIZE)
-        return self._answer(packed) if scalar is None else scalar
+            packed = self._call(_ENTER, *self._write(encode(run)))
+        at, size = packed >> 32 & _SIZE, packed & _SIZE
+        if size == INTEGER_BYTES and at <= memory.size - INTEGER_BYTES and memory.view[at] == INTEGER:
+            return read_integer(memory.view, at + 1)[0]
+        text = read_text(memory, at, size)
+        return self._answer(packed) if text is None else text
 
     def close(self) -> None:
         """Gives the memory back; harmless when repeated."""
@@ -95,9 +122,15 @@ class SandboxState:
             return self.inbox, size
         address = self.function("reserve")(size) & _SIZE
         if not address:
-            raise memory_error(self._session)
+            raise self._no_memory()
         self._copy(pieces, address, size)
         return address, size
+
+    def _no_memory(self) -> PolycallError:
+        error, limit, most = memory_error(self._session), self._session.memory_limit, self._most_bytes
+        if most is not None and (limit is None or limit > most // 2):
+            error.hint = f"ulimit -v bounds the addresses here: a guest's memory can hold {most} bytes at most"
+        return error
 
     def _copy(self, pieces: Sequence[bytes], address: int, size: int) -> None:
         """Copies pieces one behind the other; small ones together, and of large ones so much at a time."""
@@ -115,7 +148,13 @@ class SandboxState:
 
     # What the module calls -----------------------------------------------------------------------------------------
 
-    def _serve(self, function: int, address: int, size: int) -> int:
+    def _serve(self) -> None:
+        """Answers a call: what is asked, and what is answered, lies right below the inbox."""
+        memory, at = self._memory, self.inbox - _INBOX_AT
+        function, address, size = _asked.unpack_from(memory.view, at)
+        _answer.pack_into(memory.view, self.inbox - _answer.size, self._answered(function, address, size))
+
+    def _answered(self, function: int, address: int, size: int) -> int:
         host_function = self._functions.find(function)
         if host_function is None:
             return self._serve_module(function, address, size)
@@ -133,7 +172,8 @@ class SandboxState:
         elif answer[1:2] == (_STOP,):
             raise_stopped(session)
         if type(answer[0]) is int and len(answer) == 1:
-            return encode_integer(self._memory, self.inbox, answer[0])
+            pack_integer(self._memory.view, self.inbox, INTEGER, answer[0])
+            return INTEGER_BYTES
         pieces = encode(answer)
         size = sum(map(len, pieces))
         if size <= self.inbox_bytes:
@@ -153,7 +193,7 @@ class SandboxState:
             self._copy(waiting[0], address, size)
             return size
         if function == _NO_MEMORY:
-            raise memory_error(self._session)
+            raise self._no_memory()
         view = self._memory.fence(address, size, "what the module gave")
         if function in CLOCK_FUNCTIONS:
             self._clock = self._clock or Clock()

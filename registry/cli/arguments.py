@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 
 import click
 
-from polycall.interop.errors import ConversionError
+from polycall.interop.errors import ConversionError, PreparationError
 from polycall.interop.json_text import decode_json
 from polycall.interop.protocols import Signature
 from polycall.interop.signature_text import types_of
 from polycall.interop.values import Value
 from polycall.registry.cli.printable import one_line
+from polycall.registry.registry import Registry
 
-__all__ = ["given", "values_of"]
+__all__ = ["given", "signature_of", "values_of"]
 
 _SHOWN_CHARACTERS = 60
 
@@ -50,6 +52,18 @@ def values_of(
         _value(text, number, shown[number - 1], as_text, str(wit_type))
         for number, (text, wit_type) in enumerate(pairs, 1)
     ]
+
+
+def signature_of(registry: Registry, target: str, known: Signature | None) -> Signature | None:
+    """Returns what says of which types the arguments of a function are: what is known of it, or what it declares."""
+    wit = getattr(registry.get(target).spec, "wit", None)
+    if known is not None or wit is None:
+        return known
+    from polycall.registry.signatures.declared_types import types_of_wit  # noqa: PLC0415  # few declare it
+
+    with suppress(PreparationError):  # `check` says what is wrong there
+        return types_of_wit(registry.get(target)).signature
+    return None
 
 
 def given(arguments: Sequence[str], *, as_text: bool, dash: bool = True) -> list[str | bytes]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import click
 
 from polycall.interop.context import Cancellation
+from polycall.interop.errors import PolycallError, PreparationError
 from polycall.registry.building.due import BuildReport, build_what_is_due
 from polycall.registry.building.processes import Builders, Built
 from polycall.registry.cli.interruptible import interruptible
@@ -37,9 +40,26 @@ def build(session: Session, entry_ids: tuple[str, ...], force: bool, jobs: int |
         print_line(("unchanged  ", "dim"), (each.name, ""))
     if report.files:
         print_line((f"wrote hashes in {', '.join(report.files)}", ""))
+    _compile(session, report)
     if not report.built and not report.kept:
         say('nothing to build: no entry has a "build"')
     return _SOME_FAILED if any(each.failure is not None for each in report.built) else 0
+
+
+def _compile(session: Session, report: BuildReport) -> None:
+    """Compiles what was built, for the cache: the first call would have to do it in its own time."""
+    entry_ids = [each for built in report.built if built.failure is None for each in built.build.entry_ids]
+    if not entry_ids:
+        return
+    cancellation = Cancellation()
+
+    def work() -> None:
+        with suppress(PolycallError), session.load() as registry:  # `check` says what is wrong
+            for entry_id in entry_ids:
+                with suppress(PreparationError):
+                    registry.prepare(entry_id, cancellation=cancellation)
+
+    interruptible(work, cancellation)
 
 
 def bring_up_to_date(session: Session, *, first: bool) -> BuildReport:

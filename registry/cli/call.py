@@ -13,7 +13,7 @@ import click
 from polycall.interop.context import Cancellation
 from polycall.interop.values import Value
 from polycall.registry.cli.anywhere import no_such_option
-from polycall.registry.cli.arguments import given, values_of
+from polycall.registry.cli.arguments import given, signature_of, values_of
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.limit_options import limit_options, limits_of
 from polycall.registry.cli.logs import show_guests
@@ -187,7 +187,8 @@ def _call_once(registry: Registry, called: Target, one: _Call, texts: list[str |
     def work() -> tuple[Value, bool]:
         started = time.monotonic()
         function = registry.prepare(called.entry_id, timeout=one.timeout, cancellation=cancellation)
-        values = values_of(texts, function.signature, as_text=one.as_text, names=one.arguments)
+        typed = signature_of(registry, called.entry_id, function.signature)
+        values = values_of(texts, typed, as_text=one.as_text, names=one.arguments)
         values += [path.read_bytes() for path in one.byte_files]
         left = None if one.timeout is None else max(0.0, one.timeout - (time.monotonic() - started))
         result = registry.call(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -119,6 +120,9 @@ def _run_file(  # noqa: PLR0917  # as above
     stdin, stdout, stderr = _streams()
     console = Console(stdin, stdout, stderr, (path.name, *arguments), tuple(variables.items()))
     mounts = [_mount(text) for text in folders]
+    twice = [guest for guest, times in Counter(mount.guest for mount in mounts).items() if times > 1]
+    if twice:
+        raise click.BadParameter(f"{twice[0]!r} stands twice: a path is one folder", param_hint="--dir")
     return interruptible(
         lambda: run_file(
             path, console, mounts, network=rules, timeout=timeout, limits=limits, cancellation=cancellation
@@ -134,8 +138,10 @@ def _mount(text: str) -> Mount:
     host, separator, guest = rest.partition("::")
     guest = guest if separator else host
     folder = Path(host)
-    if not folder.is_dir():
+    if not host or not folder.is_dir():  # an empty one would be the folder that we stand in
         raise click.BadParameter(f"there is no folder {host!r}", param_hint="--dir")
+    if separator and ":" in guest:  # ":rw", ":RO": a slip that would grant more than was meant
+        raise click.BadParameter(f"{guest!r} has a colon: only :ro may follow the guest's path", param_hint="--dir")
     if separator and not guest.startswith("/"):
         raise click.BadParameter(f"{guest!r} is no absolute path of the guest, such as /data", param_hint="--dir")
     return Mount(folder, guest, read_only)

@@ -14,7 +14,7 @@ from polycall.interop.context import Cancellation
 from polycall.interop.errors import PolycallError
 from polycall.interop.ids import suggestion
 from polycall.interop.values import Value
-from polycall.registry.cli.arguments import given, values_of
+from polycall.registry.cli.arguments import given, signature_of, values_of
 from polycall.registry.cli.failures import ERROR, show_failure
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.list import print_entries
@@ -142,7 +142,8 @@ class _Shell:
 
         def work() -> tuple[Value, bool]:
             signature = registry.prepare(target, timeout=timeout, cancellation=cancellation).signature
-            values = values_of(texts, signature, as_text=False, names=arguments)
+            typed = signature_of(registry, target, signature)
+            values = values_of(texts, typed, as_text=False, names=arguments)
             return registry.call(target, *values, timeout=timeout, cancellation=cancellation), may_err(signature)
 
         result, fails = interruptible(work, cancellation)

@@ -8,16 +8,27 @@ from polycall.lua_runtime.spec import LuaFunctionSpec, LuaLibrarySpec, LuaProgra
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
 
-__all__ = ["lua_program"]
+__all__ = ["isolation_of", "lua_program"]
 
 
 def lua_program(entry: Entry, index: Index) -> LuaProgram:
     """Returns a Lua entry with its imports, and theirs, in place; the load has refused import cycles.
 
-    Libraries are where their importer is. One that is looked at for itself is where functions are that say nothing.
+    Libraries are where their importer is; one that is looked at for itself is where `isolation_of` says.
     """
-    own = entry.spec.isolation if isinstance(entry.spec, LuaFunctionSpec) else None
-    return _lua_program(entry, index, {}, in_sandbox(own or index.settings.isolation))
+    return _lua_program(entry, index, {}, in_sandbox(isolation_of(entry, index)))
+
+
+def isolation_of(entry: Entry, index: Index) -> str:
+    """Returns where the text of a Lua entry may be looked at.
+
+    That of a library is for the host's Lua if a function that runs there imports it. If only isolated ones do, or none
+    does and the project's functions are isolated, it is for the sandbox.
+    """
+    project = index.settings.isolation
+    if isinstance(entry.spec, LuaFunctionSpec):
+        return entry.spec.isolation or project
+    return "none" if "none" in index.importers().get(entry.id, {project}) else "sandbox"
 
 
 def _lua_program(entry: Entry, index: Index, known: dict[EntryId, LuaProgram], sandbox: bool) -> LuaProgram:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,7 +35,7 @@ class Index:
         settings: The project's; what they say of entries is in the entries already.
     """
 
-    __slots__ = ("_alike", "_nested", "_ordered", "_variables", "by_id", "root", "settings", "warnings")
+    __slots__ = ("_alike", "_importers", "_nested", "_ordered", "_variables", "by_id", "root", "settings", "warnings")
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Index:
         self._alike: SharedMap[str, str] | None = None
         self._nested: Mapping[Entry, Nested] | None = None
         self._variables: Mapping[str, Entry] | None = None
+        self._importers: Mapping[EntryId, Set[str]] | None = None
         self.root = root
         self.warnings = tuple(warnings)
         self.settings = settings
@@ -91,6 +92,22 @@ class Index:
             )
             self._variables = {entry.spec.variable: entry for entry in entries}
         return self._variables
+
+    def importers(self) -> Mapping[EntryId, Set[str]]:
+        """Returns the isolations of the Lua functions that refer to an entry, directly or not; of each that some do."""
+        if self._importers is None:
+            found: dict[EntryId, set[str]] = {}
+            for function in self.find(kind="function.lua"):
+                isolation = getattr(function.spec, "isolation", None) or self.settings.isolation
+                ahead = [function]
+                while ahead:
+                    for reference in ahead.pop().references:
+                        isolations, entry = found.setdefault(reference.target, set()), self.by_id.get(reference.target)
+                        if isolation not in isolations:
+                            isolations.add(isolation)
+                            ahead += [] if entry is None else [entry]
+            self._importers = found
+        return self._importers
 
     def find(
         self, *, namespace: str | None = None, kind: str | None = None, meta: Mapping[str, Any] | None = None

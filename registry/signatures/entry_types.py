@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
-from polycall.interop.errors import NotFoundError, PolycallError, PreparationError
+from polycall.interop.errors import NotFoundError, PolycallError
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.folders import declared_folder
 from polycall.registry.entries.index import Index
+from polycall.registry.signatures.declared_types import EntryTypes, types_of_wit
 from polycall.wasm_runtime.binaries import assemble
 from polycall.wasm_runtime.component.plan import Plan
 from polycall.wasm_runtime.exports import exported_function
 from polycall.wasm_runtime.links import link_of
 from polycall.wasm_runtime.look import look_at, read_binary
 from polycall.wasm_runtime.spec import WasmFunctionSpec, WatFunctionSpec
-from polycall.wasm_runtime.wit.signature import Signature
-from polycall.wasm_runtime.wit.wit_parser import find_types
-from polycall.wasm_runtime.wit.wit_types import WitType
 
-__all__ = ["EntryTypes", "TypesOfEntries", "types_of_wit"]
-
-
-class EntryTypes(NamedTuple):
-    """What an entry takes and gives.
-
-    Attributes:
-        signature: Its parameters and its result.
-        names: The types that have a name where it is declared.
-    """
-
-    signature: Signature
-    names: Mapping[str, WitType]
+__all__ = ["TypesOfEntries"]
 
 
 class TypesOfEntries:
@@ -115,18 +100,3 @@ def _of_plan(plan: Plan, method: str) -> EntryTypes:
         if name.partition("@")[0] == interface:
             names |= instance.types
     return EntryTypes(signature, names)
-
-
-def types_of_wit(entry: Entry) -> EntryTypes:
-    """Returns the types that the ``wit`` of an entry declares.
-
-    Raises:
-        PreparationError: It is no WIT, or does not declare what the entry's method names.
-    """
-    wit, method = entry.spec.wit, entry.spec.method
-    try:
-        return EntryTypes(*find_types(wit, method))
-    except PreparationError:
-        if entry.kind != "function.lua" or "_" not in method:
-            raise
-    return EntryTypes(*find_types(wit, method.replace("_", "-")))  # Lua has no names with -

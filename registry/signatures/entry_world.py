@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from polycall.interop.errors import NotFoundError, PreparationError
 from polycall.registry.entries.entry import Entry
-from polycall.registry.signatures.entry_types import EntryTypes, TypesOfEntries
+from polycall.registry.signatures.declared_types import EntryTypes
+from polycall.registry.signatures.entry_types import TypesOfEntries
 from polycall.wasm_runtime.component.names import compatible, unversioned
 from polycall.wasm_runtime.component.plan import Plan
 from polycall.wasm_runtime.imports import group_of_interface, group_of_spelling

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from polycall.interop.errors import PolycallError
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
-from polycall.registry.signatures.entry_types import EntryTypes, TypesOfEntries
+from polycall.registry.signatures.declared_types import EntryTypes
+from polycall.registry.signatures.entry_types import TypesOfEntries
 
 __all__ = ["TypedEntry", "by_namespace", "typed_entries"]
 

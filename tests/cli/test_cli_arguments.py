@@ -21,6 +21,9 @@ entries:
   - {name: check, kind: function.wat, source: file://echo.wat, method: check}
   - {name: check-isolated, kind: function.wat, source: file://echo.wat, method: check, isolation: process}
   - {name: lua, kind: function.lua, method: f, source: "return { f = function(...) return ... end }"}
+  - {name: typed, kind: function.lua, method: f, wit: "f: func(a: string, b: option<string>) -> string",
+     source: "return { f = function(a, b) return type(a) .. ' ' .. type(b) end }"}
+  - {name: mistyped, kind: function.lua, method: f, wit: "f: fun(", source: "return { f = function() end }"}
   - {name: errs, kind: function.lua, method: f, source: "return { f = function() return { err = 'value' } end }"}
 """
 
@@ -55,6 +58,13 @@ def test_a_parameter_that_is_a_string_takes_plain_text(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"from a pipe")))
     done = run(capsys, "call", "app:echo", argument, "--json")
     assert (json.loads(done.out), done.code) == (text, 0)
+
+
+def test_lua_that_says_what_it_takes_is_given_plain_text(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "call", "app:typed", "Ana", "null").out == "string nil\n"
+    assert run(capsys, "call", "app:typed", "5", "6").out == "string string\n"
+    for untyped in ("app:lua", "app:mistyped"):
+        assert "argument 1 is not JSON" in run(capsys, "call", untyped, "Ana").err
 
 
 def test_an_optional_string_is_null_or_text(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,6 +47,18 @@ def runs(project: Path) -> int:
     return len(log.read_text().splitlines()) if log.exists() else 0
 
 
+def test_what_is_built_is_compiled(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = project / "cache"
+    monkeypatch.setenv("POLYCALL_CACHE_DIR", str(cache))
+    assert run(capsys, "-C", str(project), "build").code == 0
+    compiled = sorted(cache.iterdir())
+    assert compiled
+    run(capsys, "-C", str(project), "show", "app:one")
+    assert sorted(cache.iterdir()) == compiled
+
+
 def test_a_build_makes_the_file_and_its_hash_is_written(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     done = run(capsys, "-C", str(project), "build")
     assert (done.code, done.err) == (0, "")

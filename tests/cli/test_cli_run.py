@@ -12,6 +12,7 @@ import pytest
 
 import polycall
 from commands import run
+from polycall.interop.program_files import MOST_BINARY_BYTES
 from projects import GUESTS, hash_of, write_project
 
 BIN = GUESTS / "bin"
@@ -242,11 +243,32 @@ def test_what_is_no_command_is_refused(project: Path, capsys: pytest.CaptureFixt
     assert (code, 'did you mean "app:filter"' in err) == (4, True)
 
 
+def test_what_is_no_file_or_too_large_for_a_program_is_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large, text, pipe = (tmp_path / f"{name}.wasm" for name in ("large", "text", "pipe"))
+    large.write_bytes(b"\0asm\1\0\0\0")
+    text.write_bytes(b"(module)")
+    os.mkfifo(pipe)
+    assert run(capsys, "run", str(text)).code == 5  # it is read, and is no command
+    for sparse, size in ((large, MOST_BINARY_BYTES + 1), (text, 8 * 1024 * 1024 + 1)):
+        os.truncate(sparse, size)
+    for path, why in ((large, "may have 536,870,912 bytes"), (text, "as text it may have"), (pipe, "no regular file")):
+        for arguments in (["run", str(path)], ["call", str(path), "f"], ["wit", str(path)]):
+            code, _, err = run(capsys, *arguments)
+            assert (code in {4, 5}, why in err) == (True, True), err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--dir", "nowhere::/d", str(ECHO)), "there is no folder 'nowhere'"),
         (("--dir", ".::d", str(ECHO)), "no absolute path of the guest"),
+        (("--dir", "", str(ECHO)), "there is no folder ''"),
+        (("--dir", ":ro", str(ECHO)), "there is no folder ''"),
+        (("--dir", "::/d", str(ECHO)), "there is no folder ''"),
+        (("--dir", ".::/d:rw", str(ECHO)), "only :ro may follow the guest's path"),
+        (("--dir", ".::/d", "--dir", "..::/d:ro", str(ECHO)), "'/d' stands twice"),
         (("--env", "=x", str(ECHO)), "write NAME=VALUE"),
         (("--env", "NOT_SET_ANYWHERE", str(ECHO)), "there is no environment variable NOT_SET_ANYWHERE"),
         (("--allow-net", "http://x y", str(ECHO)), "a rule, such as"),

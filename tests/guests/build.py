@@ -59,7 +59,7 @@ LIBC_FLAGS = ("-target", "wasm32-wasi", "-std=gnu17", "-Os", "-Wall", "-Wextra",
 LUA_VERSION, LUA_SHA256 = "2.8", "d8022641b9ec8ecf2c5ecbe9f47e5a70e0b87c4b5ae921b92cb02a638e0acd08"
 SANDBOX = "lua_runtime/sandbox"
 LUA_SOURCES = tuple(f"{SANDBOX}/c/{name}" for name in (
-    "buffers.h", "embedding.h", "heap.h", "host.h", "jumps.c", "platform.h", "runs.h", "texts.h",
+    "buffers.h", "copies.h", "embedding.h", "heap.h", "host.h", "jumps.c", "platform.h", "runs.h", "texts.h",
 ))  # fmt: skip
 LUA_FLAGS = (
     "-target", "wasm32-wasi", "-mexec-model=reactor", "-std=gnu17", "-O2", "-DNDEBUG", "-DLUA_USE_JUMPTABLE=0",

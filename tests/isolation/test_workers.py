@@ -585,3 +585,11 @@ def test_a_worker_that_is_ready_only_after_the_end_of_its_registry_ends_as_well(
     function = runtime.prepare(program(body("return 1")))
     assert children() == before
     function.close()
+
+
+def test_a_worker_imports_neither_yaml_nor_what_its_parent_needs() -> None:
+    code = (
+        "import sys, polycall.registry.isolation.worker; "
+        "sys.exit(bool({'yaml', 'subprocess', 'lupa', 'wasmtime'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -14,7 +14,7 @@ from polycall.interop.ids import EntryId
 from polycall.interop.source import SourceText
 from polycall.registry.entries.entry import Entry, Location
 from polycall.registry.signatures.component_wit import component_wit
-from polycall.registry.signatures.entry_types import EntryTypes
+from polycall.registry.signatures.declared_types import EntryTypes
 from polycall.registry.stubs.lua_stubs import lua_definitions
 from polycall.registry.stubs.python_stubs import python_modules
 from polycall.registry.stubs.typed_entries import TypedEntry

@@ -110,7 +110,7 @@ def swallowing(attempt: str, host: str = "require('ctx').all") -> str:
         for name in SWALLOWING
     )
 )
-@pytest.mark.stops_alike
+@pytest.mark.alike_in_the_sandbox
 @pytest.mark.parametrize("limits", [LimitsSpec(), MEMORY], ids=["unlimited", "limited"])
 @pytest.mark.parametrize("raised", RAISED.values(), ids=RAISED.keys())
 @pytest.mark.parametrize("attempt", SWALLOWING.values(), ids=SWALLOWING.keys())
@@ -161,7 +161,7 @@ DEEP = """
         "7,000 results on a full stack, in a coroutine", "Lua", "stopped", "the same depth without the host goes on"
     ),
 )
-@pytest.mark.stops_alike
+@pytest.mark.alike_in_the_sandbox
 @pytest.mark.parametrize("depth", [332900, 332500, 331500, 330800][:: times(1, 3)])  # of 333,320 that there are
 @pytest.mark.parametrize(
     "attempt",
@@ -291,7 +291,7 @@ GOING_ON = {
         for name in GOING_ON
     )
 )
-@pytest.mark.stops_alike
+@pytest.mark.alike_in_the_sandbox
 @pytest.mark.parametrize("attempt", GOING_ON.values(), ids=GOING_ON.keys())
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS.keys())
 def test_a_stopped_guest_does_not_go_on_and_its_instance_serves_no_other_call(ending: Ending, attempt: str) -> None:
@@ -384,7 +384,7 @@ MAKES = {
 
 
 @attacks(*(Attack(f"a chain of {name}", "Lua", "DeadlineError in time", "a short one") for name in MAKES))
-@pytest.mark.stops_alike
+@pytest.mark.alike_in_the_sandbox
 @pytest.mark.parametrize("make", MAKES.values(), ids=MAKES.keys())
 def test_no_chain_of_a_guest_costs_the_collector_the_square_of_its_length(make: str) -> None:
     text = CHAIN.replace("MAKE", make)

@@ -275,7 +275,7 @@ def workshop(conditions: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
         for what, case in WORK.items()
     )
 )
-@pytest.mark.stops_alike
+@pytest.mark.alike_in_the_sandbox
 @pytest.mark.parametrize("at", range(len(WORK)), ids=WORK.keys())
 def test_work_on_what_a_guest_gives_is_stopped_in_time(workshop: polycall.Registry, at: int) -> None:
     case = list(WORK.values())[at]

@@ -7,7 +7,9 @@ import struct
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import pytest
 from hypothesis import given
@@ -15,13 +17,22 @@ from hypothesis import strategies as st
 from lupa.lua54 import LuaRuntime
 
 import lua_guests
+from attacks import Attack, attacks
 from lua_guests import FakeInvoker, body, context, program, runtime
-from polycall.interop.errors import ConversionError, LimitError, MemoryLimitError, PolycallError, TrapError
+from polycall.interop.errors import (
+    ConversionError,
+    DeadlineError,
+    LimitError,
+    MemoryLimitError,
+    PolycallError,
+    TrapError,
+)
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.values import Value
 from polycall.lua_runtime.instance import LuaInstance
 from polycall.lua_runtime.sandbox.runs import MalformedRunError, encode, read_run
 from polycall.lua_runtime.values import LIST, RECORD, RESOURCE, Marks, lower
+from polycall.wasm_runtime.engine.stores import GuestStore
 
 INTEGER, STRING, FAR, LISTED, RECORDED, RESOURCED, INTEGERS, REFERENCED = 3, 5, 6, 7, 8, 9, 10, 13
 LARGE = 2**32 - 1
@@ -161,12 +172,46 @@ def test_calls_of_the_host_that_no_module_of_ours_makes_are_errors(function: int
         state = instance._kernel._state  # type: ignore[union-attr]
         state.begin(context())
         try:
-            answer = state._serve(function, address, size)
+            answer = state._answered(function, address, size)
             assert isinstance(answer, int)
         except PolycallError:
             pass
         finally:
             state.end()
+
+
+COPIES = {
+    "concat": "local t = s .. 'y'",
+    "rep": "local t = s:rep(2)",
+    "format": "local t = ('%s'):format(s)",
+    "pack": "local t = string.pack('s', s)",
+    "table.concat": "local t = table.concat({ s, s })",
+}
+
+
+@attacks(
+    *(
+        Attack(f"{name} of 60 MiB, again and again", "Lua, sandboxed", "DeadlineError", "each looks at the clock")
+        for name in COPIES
+    )
+)
+@pytest.mark.parametrize("copy", COPIES.values(), ids=COPIES.keys())
+def test_no_copy_of_many_bytes_keeps_the_engine_from_looking_at_the_time(
+    copy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+    interruption = GuestStore.interruption
+
+    def looked(store: GuestStore) -> PolycallError | None:
+        looks.append(time.thread_time())
+        return interruption(store)
+
+    monkeypatch.setattr(GuestStore, "interruption", looked)
+    instance = sandboxed(f"local s = ('x'):rep(60 << 20)\nwhile true do {copy} end")
+    with closing(instance), pytest.raises(DeadlineError):
+        instance.call([], context(deadline=time.monotonic() + 0.4))
+    # A tick comes each 5 ms. A copy in one go takes some 40 ms here.
+    assert median(later - earlier for earlier, later in pairwise(looks)) < 0.02
 
 
 def test_an_answer_anywhere_is_refused() -> None:

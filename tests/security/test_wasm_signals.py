@@ -43,8 +43,8 @@ def repeated(attempt: Callable[[], Value], number: signal.Signals, expected: typ
     handler = signal.getsignal(number)
     for turn in range(TIMES):
         timer = threading.Timer(0.01 * (turn + 1), os.kill, (os.getpid(), number))
-        timer.start()
         try:
+            timer.start()  # in here: on a busy machine the signal may come before the attempt begins
             attempt()
         except expected:
             pass

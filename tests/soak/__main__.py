@@ -86,7 +86,7 @@ def _options() -> argparse.Namespace:
 
 def _soak(folder: Path, seed: int, threads: int, seconds: float, every: float) -> Figures:
     write_project(folder)
-    with http_server() as wasi.SERVER.port, polycall.load(folder, cache_directory=folder / ".cache") as registry:
+    with http_server() as wasi.SERVER.port, polycall.load(folder) as registry:
         over = _MOST_OVER_SECONDS if seconds >= _JUDGED_SECONDS else math.inf
         return Soak(registry, seed=seed, threads=threads, most_over=over).run(seconds, every)
 

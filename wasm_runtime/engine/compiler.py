@@ -15,7 +15,7 @@ from polycall.interop.forks import watch_forks
 from polycall.interop.locks import Locks
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.guest_text import shown
-from polycall.wasm_runtime.engine.stores import ENGINE_SETTINGS, lone_engine
+from polycall.wasm_runtime.engine.stores import WasmEngine
 
 __all__ = ["Compiler", "SharedModule"]
 
@@ -46,20 +46,20 @@ class Compiler:
     Two threads that want the same module compile it once. Threads that want different ones do not wait for each other.
     """
 
-    def __init__(self, engine: wasmtime.Engine, cache: CompileCache) -> None:
+    def __init__(self, engine: WasmEngine, cache: CompileCache) -> None:
         """Compiles nothing yet.
 
         Args:
             engine: What the modules are for.
             cache: Where they are kept.
         """
-        self._engine = engine
-        self._compiler: wasmtime.Engine | None = engine
-        self._lone: wasmtime.Engine | None = None
+        self._engine = engine.engine
+        self._compiler: wasmtime.Engine | None = engine.engine
+        self._alone = engine.alone
         self._cache = cache
         self._settings = (
             importlib.metadata.version("wasmtime"),
-            ENGINE_SETTINGS,
+            engine.settings,
             platform.system(),
             platform.machine(),
         )
@@ -114,10 +114,6 @@ class Compiler:
             raise PreparationError(f"does not compile: {_one_line(str(error))}") from error
         self._cache.store(key, content)
         return module if compiler is self._engine else wasmtime.Module.deserialize(self._engine, content)
-
-    def _alone(self) -> wasmtime.Engine:
-        lone = self._lone = self._lone or lone_engine()
-        return lone
 
 
 def _one_line(message: str) -> str:

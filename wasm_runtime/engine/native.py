@@ -30,11 +30,13 @@ from wasmtime._ffi import dll
 __all__ = [
     "CORE_CALLBACK",
     "EPOCH_CALLBACK",
+    "HOST_CALLBACK",
     "SLOT_BYTES",
     "Argument",
     "Buffer",
     "Pointer",
     "address_of",
+    "address_of_callback",
     "as_bytes",
     "as_pointer",
     "as_size",
@@ -45,6 +47,10 @@ __all__ = [
 
 CORE_CALLBACK = ctypes.CFUNCTYPE(c_void_p, c_void_p, c_void_p, c_void_p, c_size_t)
 """A host function of core modules: (data, caller, values, count) -> trap or None."""
+
+HOST_CALLBACK = ctypes.CFUNCTYPE(c_void_p)
+"""The same of core modules of the project's own, without a look at what it is given, which every calling convention
+allows: -> trap or None."""
 
 EPOCH_CALLBACK = ctypes.CFUNCTYPE(c_void_p, c_void_p, c_void_p, ctypes.POINTER(c_uint64), c_void_p)
 """Runs when a store's epoch deadline is reached: (context, data, delta to set, kind to set) -> error or None."""
@@ -129,6 +135,7 @@ byte_vec_delete = prototype("wasm_byte_vec_delete", None, c_void_p)
 # `wasm_trap_t` and `wasmtime_error_t` are one struct under two names: each holds the engine's error and nothing else
 # (crates/c-api/src/trap.rs and error.rs of the version that is pinned). So what is offered for one reads the other.
 trap_code = prototype("wasmtime_trap_code", c_bool, c_void_p, c_void_p)
+trap_delete = prototype("wasm_trap_delete", None, c_void_p)
 error_trace = prototype("wasmtime_error_wasm_trace", None, c_void_p, c_void_p, library=dll)
 frame_vec_delete = prototype("wasm_frame_vec_delete", None, c_void_p)
 frame_function = prototype("wasmtime_frame_func_name", c_void_p, c_void_p)
@@ -137,6 +144,8 @@ frame_index = prototype("wasm_frame_func_index", c_uint32, c_void_p)
 frame_offset = prototype("wasm_frame_module_offset", c_size_t, c_void_p)
 
 config_memory_may_move = prototype("wasmtime_config_memory_may_move_set", None, c_void_p, c_bool)
+config_memory_reservation = prototype("wasmtime_config_memory_reservation_set", None, c_void_p, c_uint64)
+config_memory_guard = prototype("wasmtime_config_memory_guard_size_set", None, c_void_p, c_uint64)
 config_async_stack_size = prototype("wasmtime_config_async_stack_size_set", None, c_void_p, c_uint64)
 config_concurrency = prototype("wasmtime_config_concurrency_support_set", None, c_void_p, c_bool)
 config_component_features = tuple(
@@ -182,6 +191,11 @@ def memory_meter(context: int, memory: int) -> Callable[[], int]:
 def address_of(pointer: Any) -> int:
     """Returns the address that a ctypes pointer, or a wasmtime-py object's `ptr()`, holds."""
     return ctypes.cast(pointer, c_void_p).value or 0
+
+
+def address_of_callback(callback: Any) -> int:
+    """Returns the address of a callback without a reference to it: what `address_of` casts, refers to itself."""
+    return c_void_p.from_buffer(callback).value or 0
 
 
 _NOTHING = bytearray(1)

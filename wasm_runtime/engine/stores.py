@@ -26,13 +26,13 @@ from polycall.wasm_runtime.engine.epoch_ticker import EpochTicker
 from polycall.wasm_runtime.engine.memory_shares import Shares
 from polycall.wasm_runtime.engine.memory_wear import Wear
 from polycall.wasm_runtime.engine.native import CORE_CALLBACK, EPOCH_CALLBACK, SLOT_BYTES, address_of, as_pointer
+from polycall.wasm_runtime.engine.reservations import GUARD_BYTES, sparing_reservation
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
 from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
 
-__all__ = ["ENGINE_SETTINGS", "GuestStore", "StoreSession", "WasmEngine", "lone_engine"]
+__all__ = ["GuestStore", "StoreSession", "WasmEngine"]
 
-ENGINE_SETTINGS = "epochs, no threads, no shared memory, no concurrency, memories stay where they are"
-"""What compiled code depends on beside wasmtime's version: part of the key of the compile cache."""
+_SETTINGS = "epochs, no threads, no shared memory, no concurrency, memories stay where they are"
 
 _NEVER = 2**62
 _INSTANCES = 2_000
@@ -57,7 +57,7 @@ _NO_SLOTS = memoryview(b"")
 _MOST_VIEWS = 64
 
 
-def _configure(stack_bytes: int = DEFAULT_STACK_BYTES) -> wasmtime.Config:
+def _configure(stack_bytes: int = DEFAULT_STACK_BYTES, reservation: int | None = None) -> wasmtime.Config:
     config = wasmtime.Config()
     config.epoch_interruption = True
     native.config_async_stack_size(config.ptr(), MOST_STACK_BYTES)  # it must not be less, though nothing uses it
@@ -66,14 +66,10 @@ def _configure(stack_bytes: int = DEFAULT_STACK_BYTES) -> wasmtime.Config:
     config.shared_memory = False
     native.config_memory_may_move(config.ptr(), False)  # views of memories rely on it
     native.config_concurrency(config.ptr(), False)  # streams and futures; without them a call is a fifth faster
+    if reservation is not None:  # what is set for memories holds for heaps of exceptions
+        native.config_memory_reservation(config.ptr(), reservation)
+        native.config_memory_guard(config.ptr(), GUARD_BYTES)
     return config
-
-
-def lone_engine() -> wasmtime.Engine:
-    """Returns an engine that compiles in the thread which asks it to, what any other one can load."""
-    config = _configure()
-    config.parallel_compilation = False
-    return wasmtime.Engine(config)
 
 
 class StoreSession(Protocol):
@@ -100,6 +96,8 @@ class GuestStore:
         call: The context of the running call, or None between calls.
         calls_back: Whether the engine may come to Python during the running call.
         enters_host: Whether the guest has functions to call that Python answers.
+        is_exposed: Whether those begin where a signal's handler must not raise; see `polycall.wasm_runtime.core_guest`.
+        takes_calls: Whether a guest of the project's own may be called.
         failed_call: The last call of the guest to another entry that failed, during the running call.
         failure: What went wrong in a callback of the engine's, kept until the engine has returned.
         shield: What callbacks must open, and close before they return; None outside of the main thread.
@@ -129,10 +127,12 @@ class GuestStore:
         "failure",
         "handlers",
         "host_calls",
+        "is_exposed",
         "memories",
         "session",
         "shield",
         "starting",
+        "takes_calls",
         "views",
         "wanted_bytes",
         "wear",
@@ -156,7 +156,7 @@ class GuestStore:
         self.views: dict[tuple[int, int], memoryview] = {}
         self.calls_back = True
         self.starting = False
-        self.enters_host = True
+        self.enters_host = self.is_exposed = self.takes_calls = True
         self.call: CallContext | None = None
         self.failed_call: PolycallError | None = None
         self.failure: BaseException | None = None
@@ -202,7 +202,7 @@ class GuestStore:
         # Without a deadline no epoch passes: then only an import leads from the engine to Python. And only the main
         # thread runs signal handlers.
         self.calls_back = guarded or self.enters_host
-        if self.calls_back and get_ident() == main_thread().ident:
+        if (guarded or (self.enters_host and self.is_exposed)) and get_ident() == main_thread().ident:
             self.shield = self._engine.shield
             self.shield.begin()
         try:
@@ -329,13 +329,30 @@ class WasmEngine:
         ticker: What makes the epoch pass while a guarded call runs.
         shield: What keeps signal handlers of the main thread from raising into the engine.
         stack_bytes: What a guest may use of the native stack in one call, from where the engine is entered.
+        reservation: How many bytes a memory can hold at most; None for 4 GiB.
+        settings: What compiled code depends on beside wasmtime's version: part of the key of the compile cache.
     """
 
-    def __init__(self, stack_bytes: int = DEFAULT_STACK_BYTES) -> None:
+    def __init__(
+        self,
+        stack_bytes: int = DEFAULT_STACK_BYTES,
+        reservation: int | None = None,
+        ticker: EpochTicker | None = None,
+    ) -> None:
+        """Makes one.
+
+        Args:
+            stack_bytes: What a guest may use of the native stack in one call.
+            reservation: How many bytes of addresses are taken in advance for each memory; None for 4 GiB.
+            ticker: What ticks for this one as well; None for one of its own.
+        """
         self.stack_bytes = stack_bytes
-        self.engine = wasmtime.Engine(_configure(stack_bytes))
+        self.settings = _SETTINGS if reservation is None else f"{_SETTINGS}, {reservation} bytes for each"
+        self.reservation = reservation
+        self.engine = wasmtime.Engine(_configure(stack_bytes, reservation))
         self._address = address_of(self.engine.ptr())
-        self.ticker = EpochTicker(lambda: native.increment_epoch(self._address))
+        self._sparing: WasmEngine | None = None
+        self.ticker = ticker or EpochTicker(self._tick)
         self.shield = SignalShield()
         self._keys = itertools.count(1)
         self._stores: dict[int, weakref.ref[GuestStore]] = {}
@@ -362,6 +379,23 @@ class WasmEngine:
         self._stores[key] = weakref.ref(store)
         return store
 
+    def sparing(self) -> WasmEngine:
+        """Returns an engine for many guests: this one or, where addresses are few, one that reserves less of them.
+
+        Checks of each access are what that costs. Both tick together.
+        """
+        reservation = sparing_reservation()
+        if reservation is None:
+            return self
+        if self._sparing is None:
+            self._sparing = WasmEngine(self.stack_bytes, reservation, self.ticker)
+        return self._sparing
+
+    def _tick(self) -> None:
+        native.increment_epoch(self._address)
+        if self._sparing is not None:
+            self._sparing._tick()
+
     def forget(self, key: int) -> None:
         """Forgets a store that is no more."""
         self._stores.pop(key, None)
@@ -381,10 +415,17 @@ class WasmEngine:
             found = self._own_modules[text] = self.compiled_here(bytes(wasmtime.wat2wasm(text)))
         return found
 
+    def alone(self) -> wasmtime.Engine:
+        """Returns an engine that compiles in the thread which asks it to, what this one can load."""
+        if self._lone is None:
+            config = _configure(self.stack_bytes, self.reservation)
+            config.parallel_compilation = False
+            self._lone = wasmtime.Engine(config)
+        return self._lone
+
     def compiled_here(self, binary: bytes) -> wasmtime.Module:
         """Returns a small module, compiled in this thread: the engine's own ones are gone in a forked child."""
-        lone = self._lone = self._lone or lone_engine()
-        return wasmtime.Module.deserialize(self.engine, wasmtime.Module(lone, binary).serialize())
+        return wasmtime.Module.deserialize(self.engine, wasmtime.Module(self.alone(), binary).serialize())
 
     def _store(self, key: int) -> GuestStore:
         return self._stores[key]() or self._gone()

@@ -37,7 +37,6 @@ end
 local function raised(value)
   local trace = last_trace
   last_trace = nil
-  kernel.unwound()
   if parts[value] then return failed(parts[value], trace) end
   if type(value) == "table" then
     local ran, fits, run, length = pcall(flatten_error, "$", value)

@@ -1,41 +1,45 @@
 -- The standard library as guests see it: an allow-list, sealed. In `kernel.own` is what stands for Lua's own functions.
 local kernel = ...
-local next, pairs, type = next, pairs, type
-local gmatch, own, seal = string.gmatch, kernel.own, kernel.seal
+local next, type = next, type
+local own, seal = kernel.own, kernel.seal
 
-local GLOBALS = [[_VERSION assert error getmetatable ipairs next pairs pcall rawequal rawget rawset select setmetatable
-  tonumber tostring type xpcall]]
+local GLOBALS = {
+  "_VERSION", "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget", "rawset", "select",
+  "setmetatable", "tonumber", "tostring", "type", "xpcall",
+}
 local LIBRARIES = {
-  string = "byte char find format gmatch gsub len lower match pack packsize rep reverse sub unpack upper",
-  table = "concat insert move pack remove sort unpack",
-  math = [[abs acos asin atan ceil cos deg exp floor fmod huge log max maxinteger min mininteger modf pi rad random
-    randomseed sin sqrt tan tointeger type ult]],
-  utf8 = "char charpattern codepoint codes len offset",
-  coroutine = "close create isyieldable resume running status wrap yield",
-  os = "clock date difftime time",
+  string = {
+    "byte", "char", "find", "format", "gmatch", "gsub", "len", "lower", "match", "pack", "packsize", "rep", "reverse", "sub",
+    "unpack", "upper",
+  },
+  table = { "concat", "insert", "move", "pack", "remove", "sort", "unpack" },
+  math = {
+    "abs", "acos", "asin", "atan", "ceil", "cos", "deg", "exp", "floor", "fmod", "huge", "log", "max", "maxinteger", "min",
+    "mininteger", "modf", "pi", "rad", "random", "randomseed", "sin", "sqrt", "tan", "tointeger", "type", "ult",
+  },
+  utf8 = { "char", "charpattern", "codepoint", "codes", "len", "offset" },
+  coroutine = { "close", "create", "isyieldable", "resume", "running", "status", "wrap", "yield" },
+  os = { "clock", "date", "difftime", "time" },
 }
 
-local names = {} -- of Lua's own functions, for messages where the guest calls them by none
-
-local function pick(source, instead, listed, prefix)
+local function pick(source, instead, listed)
   local picked = {}
-  for name in gmatch(listed, "%S+") do
+  for at = 1, #listed do
+    local name = listed[at]
     picked[name] = instead and instead[name] or source[name]
-    if type(source[name]) == "function" then names[source[name]] = prefix .. name end
   end
   return picked
 end
 
-local globals, always, tables, texts = pick(_G, own.globals, GLOBALS, ""), {}, nil, nil
+local globals, always, tables = pick(_G, own.globals, GLOBALS), {}, nil
 for library, listed in next, LIBRARIES do
-  local content = pick(_G[library], own[library], listed, library .. ".")
+  local content = pick(_G[library], own[library], listed)
   if library == "table" then tables = content end
-  if library == "string" then texts = content end
   if library == "os" then content.platform = "wippy" end -- what scripts written for that system ask for
   always[library] = seal(content, library)
 end
 always.errors = seal(kernel.errors, "errors")
-for name, library in pairs(always) do globals[name] = library end
+for name, library in next, always do globals[name] = library end
 globals.unpack = tables.unpack
 
 function tables.maxn(list)
@@ -47,6 +51,18 @@ function tables.maxn(list)
 end
 
 local metatable = debug.getmetatable("")
-metatable.__index, metatable.__metatable = texts, false
+metatable.__index, metatable.__metatable = pick(string, own.methods, LIBRARIES.string), false
 
-kernel.names, kernel.globals, kernel.always = names, globals, always
+-- Returns the name of one of Lua's own functions, for messages where the guest calls it by none; nil for others.
+function kernel.name_of(wanted)
+  for _, name in next, GLOBALS do
+    if _G[name] == wanted then return name end
+  end
+  for library, listed in next, LIBRARIES do
+    for _, name in next, listed do
+      if _G[library][name] == wanted then return library .. "." .. name end
+    end
+  end
+end
+
+kernel.globals, kernel.always = globals, always

@@ -8,9 +8,7 @@ kernel.native, kernel.error_key, kernel.MEMORY = native, native.error_key, nativ
 kernel.state = { armed = false, stopping = false }
 
 function kernel.arm() end
-function kernel.work() end
 function kernel.disarm(...) return ... end
-function kernel.unwound() end
 function kernel.fatal() end
 function kernel.is_over() return false end
 

@@ -1,9 +1,7 @@
 -- What a table that came from the host remembers as none, shown to guests.
 local kernel = ...
 local next, type, rawget, rawset, getmetatable = next, type, rawget, rawset, debug.getmetatable
-local MEMORY, null, sealed, parts, work = kernel.MEMORY, kernel.null, kernel.sealed, kernel.error_parts, kernel.work
-
-local TABLE_WORK = 128 * 1024 -- as in values.lua
+local MEMORY, null, sealed, parts = kernel.MEMORY, kernel.null, kernel.sealed, kernel.error_parts
 
 local function memory_of(value)
   local metatable = getmetatable(value)
@@ -37,7 +35,6 @@ function kernel.put_nulls(top)
     local value = pending[length]
     length = length - 1
     put_nulls(value)
-    work(TABLE_WORK)
     for _, item in next, value do
       if type(item) == "table" and not (seen[item] or sealed[item] or parts[item]) then
         length = length + 1

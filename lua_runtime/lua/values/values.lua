@@ -5,7 +5,7 @@ local error, next, type, rawlen, rawget = error, next, type, rawlen, rawget
 local select, unpack, utf8_len, math_type, min = select, table.unpack, utf8.len, math.type, math.min
 local pcall, sub, getmetatable, setmetatable = pcall, string.sub, debug.getmetatable, setmetatable
 local rawequal, rawset, null, sealed, MEMORY = rawequal, rawset, kernel.null, kernel.sealed, kernel.MEMORY
-local parts, new_error, stop, work = kernel.error_parts, kernel.new_error, kernel.stop, kernel.work
+local parts, new_error, stop = kernel.error_parts, kernel.new_error, kernel.stop
 local is_object, resource, resource_held = kernel.is_object, kernel.resource, kernel.resource_held
 
 local MOST_NESTING = 128 -- as in interop.values
@@ -15,7 +15,6 @@ local MOST_BYTES, VALUE_BYTES = 128 * 1024 * 1024, 128
 local MOST_STRING, MOST_KEY = 64 * 1024 * 1024, 64 * 1024
 local SHOWN_KEY = 100 -- bytes of a key in a path
 local ERROR_BYTES = 1024 * 1024 -- of what an error carries, for the host may have to keep it
-local TABLE_WORK = 128 * 1024 -- `next` walks over the empty places of a table unseen: some 5 ms for the largest
 local MOST_RESULTS = 8000 -- values in one crossing; Lua's stack is the bound
 local MOST_ARGUMENTS = 128 -- Lupa copies the arguments once for each argument
 local MOST_HOLES = 100 -- in a table, beyond one for each value that is there: `{ [2^40] = 1 }` is no list
@@ -127,7 +126,6 @@ end
 -- How many keys there are in all and how many of them are strings.
 local function survey(value)
   local all, strings = 0, 0
-  work(TABLE_WORK)
   for key in next, value do
     all = all + 1
     if type(key) == "string" then strings = strings + 1 end

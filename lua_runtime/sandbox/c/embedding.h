@@ -4,7 +4,6 @@
 #define EXPORT(name) __attribute__((export_name(#name)))
 
 static lua_State *state;
-static char inbox[64 * 1024]; /* where the host writes a run; a larger one into a parcel */
 static char *parcel;
 static int method, on_error, finish; /* references: the entry's function, and the host's code around it */
 static int run_chunk, reseed; /* references */
@@ -122,7 +121,7 @@ static int call_host(lua_State *L) {
   uint32_t size = out_size;
   int64_t given = host(lua_tointeger(L, lua_upvalueindex(1)), out, size);
   lua_settop(L, 0);
-  if (given >= 0) return read_in(L, inbox, given);
+  if (given >= 0) return read_in(L, shared.inbox, given);
   char *whole = new_parcel(-given);
   if (!whole) out_of_memory();
   host(HOST_TAKE, whole, -given);
@@ -158,12 +157,12 @@ static int64_t give_all(lua_State *L, int first, int status) {
   return answer(out_size);
 }
 
-/* Calls a function of ours by its reference, 0 for `run_chunk`, with a run; gives a run. */
-EXPORT(invoke) int64_t invoke(uint32_t reference, const char *data, size_t size) {
-  lua_settop(state, 0);
-  lua_rawgeti(state, LUA_REGISTRYINDEX, reference ? (lua_Integer)reference : run_chunk);
-  int count = read_in(state, data, size);
-  return give_all(state, 1, lua_pcall(state, count, LUA_MULTRET, 0));
+/* Calls a function of ours by its reference with a run; gives a run. */
+static int64_t invoke(lua_State *L, uint32_t reference, const char *data, size_t size) {
+  lua_settop(L, 0);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, reference);
+  int count = read_in(L, data, size);
+  return give_all(L, 1, lua_pcall(L, count, LUA_MULTRET, 0));
 }
 
 static int is_scalar(int kind) {
@@ -187,8 +186,7 @@ static int64_t give_table(lua_State *L, int at) {
 }
 
 /* Calls the entry's function with a run of arguments; gives a scalar, or a word of lua/guard/calls.lua and what it says. */
-EXPORT(enter) int64_t enter(const char *data, size_t size) {
-  lua_State *L = state;
+static int64_t enter(lua_State *L, const char *data, size_t size) {
   lua_settop(L, 0);
   lua_rawgeti(L, LUA_REGISTRYINDEX, on_error);
   lua_rawgeti(L, LUA_REGISTRYINDEX, method);
@@ -294,8 +292,13 @@ static int make_state(lua_State *L) {
   return 0;
 }
 
-/* Makes the state, once; gives the address of the inbox. */
-EXPORT(boot) int64_t boot(uint64_t seed) {
+/* Gives the address of what is shared with the host. */
+EXPORT(shared_at) int64_t shared_at(void) { return (uint32_t)&shared; }
+
+EXPORT(inbox_bytes) int64_t inbox_bytes(void) { return sizeof shared.inbox; }
+
+/* Makes the state, once. */
+EXPORT(boot) void boot(uint64_t seed) {
   if (state) fault("booted twice", 12);
   seed_of_state = seed;
   state = lua_newstate(allocate, NULL);
@@ -303,30 +306,30 @@ EXPORT(boot) int64_t boot(uint64_t seed) {
   lua_atpanic(state, on_panic);
   lua_pushcfunction(state, make_state);
   lua_call(state, 0, 0);
-  return (uint32_t)inbox;
 }
 
-EXPORT(inbox_bytes) int64_t inbox_bytes(void) { return sizeof inbox; }
+static void begin_instance(void) {
+  shared.begins = 0;
+  lua_settop(state, 0);
+  lua_rawgeti(state, LUA_REGISTRYINDEX, reseed);
+  lua_pushinteger(state, shared.seeds[0]);
+  lua_pushinteger(state, shared.seeds[1]);
+  lua_call(state, 2, 0);
+  uint64_t most = (uint64_t)held_bytes + shared.most_bytes;
+  limit_bytes = shared.most_bytes && most < SIZE_MAX ? most : SIZE_MAX;
+}
+
+enum { RUN_CHUNK = 0, ENTER = -1 }; /* what is called without a reference */
+
+/* Calls a function of ours, or the entry's, with a run; gives a run. One export, for to look one up takes its time. */
+EXPORT(call) int64_t call(int32_t function, const char *data, size_t size) {
+  if (shared.begins) begin_instance();
+  if (function == ENTER) return enter(state, data, size);
+  return invoke(state, function == RUN_CHUNK ? run_chunk : function, data, size);
+}
 
 /* Makes room for a run that is too large for the inbox: gives its address, or 0. */
 EXPORT(reserve) int64_t reserve(size_t size) { return (uint32_t)new_parcel(size); }
-
-/* Lets the state hold so many bytes more than now, 0 for no limit; gives how many it holds. */
-EXPORT(limit) int64_t limit(uint32_t bytes) {
-  uint64_t most = (uint64_t)held_bytes + bytes;
-  limit_bytes = bytes && most < SIZE_MAX ? most : SIZE_MAX;
-  return held_bytes;
-}
-
-/* Gives `math.random` another beginning. */
-EXPORT(seed) int64_t seed(int64_t first, int64_t second) {
-  lua_settop(state, 0);
-  lua_rawgeti(state, LUA_REGISTRYINDEX, reseed);
-  lua_pushinteger(state, first);
-  lua_pushinteger(state, second);
-  lua_call(state, 2, 0);
-  return 0;
-}
 
 /* Where what is in use ends: a snapshot holds what lies below. */
 EXPORT(top) int64_t top(void) {

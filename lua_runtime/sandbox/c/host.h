@@ -1,8 +1,27 @@
-/* The way out: one import. Functions below FIRST_FUNCTION are the embedding's own, the others are a session's. */
+/*
+ * The way out: one import. It takes and gives nothing: what is asked and what is answered lies in `shared`, below the runs
+ * that come in. Functions below FIRST_FUNCTION are the embedding's own, the others are a session's.
+ */
 #include <stdint.h>
 
-__attribute__((import_module("polycall"), import_name("host"))) int64_t
-host(uint32_t function, const void *data, uint32_t size);
+__attribute__((import_module("polycall"), import_name("host"))) void call_out(void);
+
+static struct {
+  uint32_t function, data, size; /* of a call */
+  uint32_t begins; /* whether this is the first call of an instance; then */
+  int64_t seeds[2]; /* `math.random` begins with these, */
+  int64_t most_bytes; /* and so much more than now may be held; 0 for no limit */
+  int64_t answer;
+  char inbox[64 * 1024]; /* where the host writes a run; a larger one into a parcel */
+} shared;
+
+static int64_t host(uint32_t function, const void *data, uint32_t size) {
+  shared.function = function;
+  shared.data = (uint32_t)data;
+  shared.size = size;
+  call_out();
+  return shared.answer;
+}
 
 enum {
   HOST_TAKE = 0, /* (where, size): write the answer there that was too large for the inbox */

@@ -2,6 +2,7 @@
  * Lua 5.4 as one WebAssembly module: its own source, unchanged, and the embedding. Built by lua_runtime/sandbox/build.py.
  */
 #include "lprefix.h"
+#include "copies.h"
 #include "heap.h"
 #include "platform.h"
 

@@ -69,11 +69,13 @@ def _refused_for_its_size(answer: object, most: int) -> None:
     assert f" {most} " in refused.replace(",", "")
 
 
+@pytest.mark.alike_in_the_sandbox
 @pytest.mark.parametrize("bound", BOUNDS.values(), ids=BOUNDS)
 def test_what_is_larger_is_an_error_that_names_the_bound(bound: Bound) -> None:
     _refused_for_its_size(run(_asked(bound)), bound.most)
 
 
+@pytest.mark.alike_in_the_sandbox
 @pytest.mark.parametrize("bound", OF_A_PROJECT.values(), ids=OF_A_PROJECT)
 def test_what_is_larger_is_refused_by_what_a_project_offers(bound: Bound, tmp_path: Path) -> None:
     entries = "- {name: files, kind: fs.directory, directory: data, auto_init: true}"

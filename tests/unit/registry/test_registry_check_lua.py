@@ -95,6 +95,42 @@ def test_the_text_of_an_isolated_entry_is_not_read_in_this_process(
         assert [(found.problem.line, found.problem.column) for found in registry.check()] == [(1, 27), (1, 35)]
 
 
+ISOLATED = """namespace: app
+entries:
+  - {name: theirs, kind: library.lua, source: file://theirs.lua}
+  - {name: both, kind: library.lua, source: "return {}"}
+  - {name: between, kind: library.lua, source: "return require('both')", imports: {both: app:both}}
+  - {name: alone, kind: library.lua, source: "return {}"}
+  - name: sandboxed
+    kind: function.lua
+    isolation: sandbox
+    imports: {theirs: app:theirs, both: app:both}
+    source: "return { f = function() return require('theirs'), require('both') end }"
+    method: f
+  - name: hosted
+    kind: function.lua
+    imports: {between: app:between}
+    source: "return { f = function() return require('between') end }"
+    method: f
+"""
+
+
+def test_a_library_is_compiled_where_it_would_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here: set[str] = set()
+
+    def recorded(source: SourceText, entry_id: str) -> bytes:
+        here.add(entry_id)
+        return compiled(source, entry_id)
+
+    for place in ("registry.check_lua", "lua_runtime.runtime"):
+        monkeypatch.setattr(f"polycall.{place}.compiled", recorded)
+    write_project(tmp_path, index=ISOLATED, theirs_lua="return {\n")
+    with polycall.load(tmp_path) as registry:
+        found = [str(finding) for finding in registry.check()]
+    assert here == {"app:both", "app:between", "app:alone", "app:hosted"}
+    assert ["theirs.lua:2: unexpected symbol near <eof>" in message for message in found] == [True, True]
+
+
 def test_what_the_process_of_an_isolated_text_says_is_checked() -> None:
     uses = uses_of(compiled(SourceText("x = y.z require('a') require('funcs').call('b', 1)", "a.lua"), "a:a"))
     back = decode_uses(encode_uses(uses))

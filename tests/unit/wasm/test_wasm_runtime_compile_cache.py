@@ -21,6 +21,7 @@ import wasmtime
 
 from polycall.interop import slow_work
 from polycall.interop.errors import HashError, NotFoundError, PreparationError
+from polycall.interop.program_files import MOST_BINARY_BYTES
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime import BinaryFile, WasmProgram
 from polycall.wasm_runtime.component import plans
@@ -186,6 +187,9 @@ def test_a_missing_file_and_an_unreadable_one_are_told(tmp_path: Path) -> None:
             run(runtime, BinaryFile(tmp_path, "gone.wasm", code.name, code.hash))
         with pytest.raises(PreparationError, match="cannot be read: Is a directory"):
             run(runtime, BinaryFile(tmp_path, ".", code.name, code.hash))
+        os.truncate(tmp_path / code.path.lstrip("/"), MOST_BINARY_BYTES + 1)
+        with pytest.raises(PreparationError, match="cannot be read: it has more than 536,870,912 bytes"):
+            run(runtime, code)
 
 
 @pytest.mark.parametrize(
