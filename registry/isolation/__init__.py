@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING
 from polycall.interop.lazy import lazy
 
 if TYPE_CHECKING:
-    from polycall.registry.isolation.function import IsolatedFunction
+    from polycall.registry.isolation.function import IsolatedFunction, IsolationRuntime
     from polycall.registry.isolation.instance import IsolatedInstance
-    from polycall.registry.isolation.runtime import IsolationRuntime
 
 __all__ = ["IsolatedFunction", "IsolatedInstance", "IsolationRuntime"]
 
 __getattr__ = lazy(
     __name__,
     {
-        "polycall.registry.isolation.function": ("IsolatedFunction",),
+        "polycall.registry.isolation.function": ("IsolatedFunction", "IsolationRuntime"),
         "polycall.registry.isolation.instance": ("IsolatedInstance",),
-        "polycall.registry.isolation.runtime": ("IsolationRuntime",),
     },
 )

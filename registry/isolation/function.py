@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-from polycall.interop.context import CallContext, Cancellation
-from polycall.interop.forks import new_lock
-from polycall.interop.host_traffic import HostCounter
-from polycall.interop.protocols import Invoker
-from polycall.interop.services import Services
-from polycall.interop.slow_work import told_if_slow
-from polycall.interop.stack import DEFAULT_STACK_BYTES
-from polycall.lua_runtime.spec import LuaProgram
-from polycall.registry.isolation.asking import asked
-from polycall.registry.isolation.messages import pack
-from polycall.registry.isolation.process import WORKER_COMMAND, WorkerProcess
-from polycall.registry.isolation.program_data import encode_program
-from polycall.registry.isolation.services import ServiceDesk
-from polycall.wasm_runtime.engine import DEFAULT_CACHE_BYTES
-from polycall.wasm_runtime.spec import WasmProgram
-
 import fcntl
 import os
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.forks import new_lock
 from polycall.interop.host_traffic import HostCounter, HostTraffic
 from polycall.interop.payload import PayloadForm
 from polycall.interop.protocols import Function, ImportNeed, Invoker, Link, Signature
+from polycall.interop.services import Services
+from polycall.interop.slow_work import told_if_slow
+from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.interop.values import Value
 from polycall.lua_runtime.spec import LuaProgram
-from polycall.registry.isolation.asking import have_instance
+from polycall.registry.isolation.asking import asked, have_instance
 from polycall.registry.isolation.guest_calls import GuestCalls
 from polycall.registry.isolation.instance import IsolatedCommand, IsolatedInstance
-from polycall.registry.isolation.process import WorkerProcess
-from polycall.registry.isolation.services import modules_of
+from polycall.registry.isolation.messages import pack
+from polycall.registry.isolation.process import WORKER_COMMAND, WorkerProcess
+from polycall.registry.isolation.program_data import encode_program
+from polycall.registry.isolation.services import ServiceDesk, modules_of
+from polycall.wasm_runtime.engine import DEFAULT_CACHE_BYTES
 from polycall.wasm_runtime.spec import WasmProgram
 
 if TYPE_CHECKING:

@@ -73,7 +73,7 @@ class _ListedWorker(WorkerProcess):
 
 def list_workers() -> None:
     """Has all workers from now on listed for `live_workers`."""
-    runtime.WorkerProcess = _ListedWorker  # type: ignore[attr-defined]  # for the time of a soak
+    runtime.WorkerProcess = _ListedWorker  # for the time of a soak
 
 
 def live_workers(entry_id: str = "") -> list[WorkerProcess]:
