@@ -9,7 +9,7 @@ import weakref
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from polycall.registry.isolation import runtime
+from polycall.registry.isolation import function
 from polycall.registry.isolation.process import WorkerProcess
 
 __all__ = ["Resources", "list_workers", "live_workers", "measure"]
@@ -73,7 +73,7 @@ class _ListedWorker(WorkerProcess):
 
 def list_workers() -> None:
     """Has all workers from now on listed for `live_workers`."""
-    runtime.WorkerProcess = _ListedWorker  # for the time of a soak
+    function.WorkerProcess = _ListedWorker  # type: ignore[attr-defined]  # for the time of a soak
 
 
 def live_workers(entry_id: str = "") -> list[WorkerProcess]:
