@@ -103,7 +103,7 @@ class WasmFunction:
         self._methods = ResourceMethods(plan)
         self._engine = engine
         self._compiled = compiled
-        self._linked = LinkedPlan(engine, plan, compiled.modules, host, compiled.footprint)
+        self._linked = LinkedPlan(engine, plan, compiled.modules, host)
         self._times = 1
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:

@@ -119,7 +119,7 @@ class ComponentInstance:
         """Makes a core instance."""
         frame, given = self._filled(module.given), module.given
         slot, core = frame.slots[given.first], frame.cores[module.core]
-        instantiate(self.store, module.address, slot, given.how_many, core, brief=self._linked.brief)
+        instantiate(self.store, module.address, slot, given.how_many, core)
         for name in module.memories:
             self._add_memory(self._content(CoreExport(module.core, name), IS_MEMORY))
 

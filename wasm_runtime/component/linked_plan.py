@@ -29,20 +29,11 @@ from polycall.wasm_runtime.component.plan import (
     ResourceFunction,
     Step,
 )
-from polycall.wasm_runtime.engine.footprint import Footprint
 from polycall.wasm_runtime.engine.native import address_of, as_pointer
 from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
 from polycall.wasm_runtime.wit.signature import Signature
 
-__all__ = ["LinkedPlan", "is_brief"]
-
-_LITTLE_BYTES, _FEW_ELEMENTS = 1 << 20, 1 << 10
-
-
-def is_brief(footprint: Footprint) -> bool:
-    """Says whether what is made of modules runs nothing until it is complete, and begins with little."""
-    elements = sum(table.elements for table in footprint.tables)
-    return not footprint.busy_at_start and sum(footprint.memories) <= _LITTLE_BYTES and elements <= _FEW_ELEMENTS
+__all__ = ["LinkedPlan"]
 
 
 def _memory_names(module: wasmtime.Module) -> tuple[str, ...]:
@@ -67,7 +58,6 @@ class LinkedPlan:
         frames: What instances keep of their core instances.
         enters_host: Whether code of its guests may call into Python: a host's function, a built-in of resources, or
             another component instance.
-        brief: Whether a core module is instantiated in a moment: it runs nothing then, and begins with little memory.
         may_batch: Whether calls of an allocator may follow each other without anything in between: each is a task of
             its own, with its own context slots.
     """
@@ -78,7 +68,6 @@ class LinkedPlan:
         plan: Plan,
         modules: Sequence[wasmtime.Module],
         host: Host,
-        footprint: Footprint | None = None,
     ) -> None:
         """Links a plan.
 
@@ -87,13 +76,11 @@ class LinkedPlan:
             plan: What they do.
             modules: Its core modules, compiled.
             host: What stands behind its imports.
-            footprint: Of its modules, if it is known.
 
         Raises:
             PreparationError: It imports a function with another signature than the host's.
         """
         self.engine = engine
-        self.brief = footprint is not None and is_brief(footprint)
         self.plan = plan
         self.enters_host = bool(plan.host_functions)
         self.may_batch = not any(

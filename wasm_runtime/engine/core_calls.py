@@ -75,9 +75,7 @@ class CoreCall:
             _raise_failed(self._store, error or self._trap.value or 0)
 
 
-def instantiate(
-    store: GuestStore, module: Argument, imports: Argument, count: Argument, made: Argument, *, brief: bool = False
-) -> None:
+def instantiate(store: GuestStore, module: Argument, imports: Argument, count: Argument, made: Argument) -> None:
     """Makes a core instance; `GuestStore.begin` has been called.
 
     Args:
@@ -86,7 +84,6 @@ def instantiate(
         imports: The address of what it imports: as many ``wasmtime_extern_t`` as it has imports, in its order.
         count: How many.
         made: Where its ``wasmtime_instance_t`` is written to.
-        brief: That it runs nothing now and begins with little memory: the interpreter's lock is kept.
 
     Raises:
         PolycallError: Its start code failed, it needs more memory than it may have, or an import does not fit.
@@ -97,8 +94,7 @@ def instantiate(
         raise too_deep() from None
     trap = Pointer()
     context = as_pointer(store.context)
-    new = native.instance_new_brief if brief else native.instance_new
-    error = new(context, module, imports, count, made, as_pointer(addressof(trap)))
+    error = native.instance_new(context, module, imports, count, made, as_pointer(addressof(trap)))
     if error or trap.value:
         _raise_failed(store, error or trap.value or 0)
 

@@ -104,9 +104,6 @@ function_new = bare("wasmtime_func_new_unchecked", None)
 instance_new = bare("wasmtime_instance_new", library=dll)
 """(context, module, imports, how many, instance, trap) -> error or None."""
 
-instance_new_brief = bare("wasmtime_instance_new")
-"""The same, for modules that run nothing when they are instantiated and begin with little memory."""
-
 instance_export = bare("wasmtime_instance_export_get", c_bool)
 """(context, instance, name, its length, extern) -> whether there is one."""
 

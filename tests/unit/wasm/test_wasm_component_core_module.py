@@ -7,7 +7,6 @@ import wasmtime
 
 from polycall.interop.errors import PreparationError
 from polycall.wasm_runtime.component.core_module import CoreMemory, CoreTable, read_core_module
-from polycall.wasm_runtime.component.linked_plan import is_brief
 
 HEADER = b"\0asm\x01\0\0\0"
 
@@ -122,19 +121,3 @@ def test_what_is_wrong_is_said_with_its_offset(sections: bytes, message: str) ->
 
 def test_an_export_of_nothing_has_no_type() -> None:
     assert read_core_module(HEADER + b"\x07\x05\x01\x01f\x00\x05").exports == {"f": ("func", None)}
-
-
-@pytest.mark.parametrize(
-    ("text", "brief"),
-    [
-        ("(memory 16) (table 1024 funcref)", True),
-        ('(memory 1) (data (i32.const 0) "text") (func $f) (table 1 funcref) (elem (i32.const 0) $f)', True),
-        ("(memory 17)", False),
-        ("(table 1025 funcref)", False),
-        ("(func $f) (start $f)", False),
-    ],
-)
-def test_only_what_runs_nothing_and_begins_with_little_is_instantiated_with_the_lock_kept(
-    text: str, brief: bool
-) -> None:
-    assert is_brief(read_core_module(binary(text)).footprint) is brief
