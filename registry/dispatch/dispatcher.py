@@ -170,7 +170,11 @@ class Dispatcher:
             return value
         finally:
             if context.holds is not None:
-                _end_chain(context, value)
+                try:  # here, not in a function of its own: a handler that raises may do so before that has begun
+                    end_chain(context, value)
+                except BaseException:
+                    context.holds = None  # Ctrl-C: nobody has them any more, so their instances are given up
+                    raise
 
     def _call_below(  # noqa: PLR0917  # as `call_from_outside`
         self,
@@ -255,10 +259,15 @@ class Dispatcher:
             value = route.run(arguments, context, self._max_depth, False, taken)
             return value
         finally:
-            if forget is not None:
-                forget()
-            if parent is None and context.holds is not None:
-                _end_chain(context, value)
+            try:
+                if parent is None and context.holds is not None:
+                    end_chain(context, value)
+            except BaseException:
+                context.holds = None  # as above
+                raise
+            finally:
+                if forget is not None:
+                    forget()
 
     @property
     def max_depth(self) -> int:
@@ -570,14 +579,6 @@ class Dispatcher:
 
 def _add_observer(context: CallContext, observer: Observer) -> None:
     context.observer = Observers(*filter(None, (context.observer, observer)))
-
-
-def _end_chain(context: CallContext, value: Value) -> None:
-    try:
-        end_chain(context, value)
-    except BaseException:
-        context.holds = None  # Ctrl-C: nobody has them any more, so their instances are given up
-        raise
 
 
 def _retire(routes: Iterable[Route]) -> None:

@@ -39,7 +39,7 @@ signal.signal(signal.SIGALRM, interrupt)
 moments, interrupted = random.Random(8), 0
 with load_shop(Path(sys.argv[1]), lua("loop", sys.argv[2])) as shop:
     shop.call("shop:loop")
-    for _ in range(400):
+    for _ in range(1_000):
         try:
             armed.append(True)
             signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-5, 1e-3))
