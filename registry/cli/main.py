@@ -88,6 +88,8 @@ class _Commands(click.Group):
         except KeyboardInterrupt:  # click would write an empty line
             return _interrupted()
         except Exception as error:  # noqa: BLE001  # nobody above could say it better
+            if isinstance(error.__cause__, KeyboardInterrupt):  # Python 3.11 wraps one that comes while a class is made
+                return _interrupted()
             return show_failure(error, debug=ctx.params["debug"])
         return result
 

@@ -90,6 +90,21 @@ def test_a_fault_asks_to_be_reported(
     assert err == "error: internal error: LookupError: oh\nhint: this is a fault of polycall; please report it\n"
 
 
+def test_ctrl_c_while_a_module_makes_a_class_is_no_fault(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted:
+        def __set_name__(self, _owner: type, _name: str) -> None:
+            raise KeyboardInterrupt
+
+    def load(*_: object, **__: object) -> None:
+        type("Late", (), {"member": Interrupted()})
+
+    monkeypatch.setattr(list_command, "print_entries", load)
+    code, _, err = run(capsys, "-C", str(project), "list")
+    assert (code, err) == (130, "interrupted\n")
+
+
 def test_bytes_that_are_not_utf_8_have_one_form_in_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(run(capsys, "-C", str(project), "call", "app:in-table").out) == {
         "a": {"base64": "/w=="},
