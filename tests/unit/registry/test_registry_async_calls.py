@@ -97,7 +97,7 @@ def test_a_call_that_waits_keeps_few_objects_for_the_collector_to_look_at(regist
         await cancelled(tasks)
         return kept
 
-    assert asyncio.run(many()) / count < 135
+    assert asyncio.run(many()) / count < 145  # 120 with Python 3.11, 136 with 3.13
 
 
 def test_results_that_are_there_together_wake_the_loop_once() -> None:
