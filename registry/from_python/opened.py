@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from polycall.interop.context import DEFAULT_MAX_DEPTH
 from polycall.interop.errors import DeclarationError
+from polycall.interop.logs import DEBUG, is_wanted
 from polycall.interop.observer import Observer
 from polycall.registry.dispatch.dispatcher import Dispatcher
 from polycall.registry.entries.index import Index
@@ -113,7 +113,7 @@ def _observers(*, metrics: bool, telemetry: bool) -> tuple[Latencies | None, lis
         from polycall.registry.observers.latencies import Latencies  # noqa: PLC0415  # see TYPE_CHECKING
 
         observers.append(latencies := Latencies())
-    if CALL_LOG.isEnabledFor(logging.DEBUG):  # once: asking at each call would make short ones a tenth slower
+    if is_wanted(CALL_LOG, DEBUG):  # once: asking at each call would make short ones a tenth slower
         observers.append(CallLog())
     if telemetry:
         from polycall.registry.observers.telemetry import Telemetry  # noqa: PLC0415  # its package is an extra
