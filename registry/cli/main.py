@@ -11,9 +11,10 @@ from types import MappingProxyType
 
 import click
 
+from polycall._version import __version__
 from polycall.interop.ids import suggestion
 from polycall.interop.isolation import ISOLATIONS
-from polycall.registry.cli.anywhere import taken_anywhere
+from polycall.registry.cli.command import Command, PathType, taken_anywhere
 from polycall.registry.cli.failures import show_failure
 from polycall.registry.cli.logs import configure_logging
 from polycall.registry.cli.printable import printable
@@ -49,7 +50,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
 """Each command, which is also the name of its module here, and what it is called there."""
 
 
-class _Commands(click.Group):
+class _Commands(Command, click.Group):
     """Imports a command when it is used: a script that calls `polycall list` must not wait for all the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -94,12 +95,25 @@ class _Commands(click.Group):
         return result
 
 
+def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        click.echo(f"polycall, version {__version__}", color=context.color)
+        context.exit()
+
+
 @click.group(cls=_Commands, context_settings=_CONTEXT_SETTINGS)
-@click.version_option(package_name="polycall")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 @click.option(
     "-C",
     "--project",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="The project folder (default: the one that the current folder lies in).",
 )
 @click.option(

@@ -15,7 +15,7 @@ from typing import Any
 from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.logs import logger
 from polycall.interop.pool import Pool
-from polycall.interop.stack import start_thread
+from polycall.interop.stack import OwnThread
 
 __all__ = ["CareThread", "Janitor", "Lost"]
 
@@ -77,9 +77,9 @@ class CareThread:
             thread.join()
 
     def _start(self) -> None:
-        self._work = SimpleQueue()  # another thread may still be about to take its end out of the old one
-        self._thread = threading.Thread(target=self._run, args=(self._work,), name="polycall-janitor", daemon=True)
-        start_thread(self._thread)
+        work = self._work = SimpleQueue()  # another thread may still be about to take its end out of the old one
+        self._thread = OwnThread(lambda: self._run(work), "polycall-janitor")
+        self._thread.start()
 
     def after_fork(self) -> None:
         """Starts again in a forked child."""
