@@ -6,11 +6,12 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from polycall.interop.context import Cancellation
+from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.values import Value
 from polycall.registry.cli.arguments import given, signature_of, values_of
 from polycall.registry.cli.command import Command, PathType, no_such_option

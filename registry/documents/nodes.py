@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Iterator
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from polycall.interop.ids import cut
+from polycall.interop.named_tuples import NamedTuple
 
 __all__ = [
     "START",

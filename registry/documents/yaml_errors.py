@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 import yaml
 
+from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.values import MAX_NESTING
 from polycall.registry.documents.nodes import Mark
 

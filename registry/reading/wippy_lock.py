@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from polycall.interop.errors import DeclarationError, Problem
+from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.documents.nodes import START, ListNode, MapNode, Node, ScalarNode, describe_node
 from polycall.registry.documents.paths import is_file, is_folder
 from polycall.registry.documents.problems import Report
