@@ -16,19 +16,19 @@ from polycall.interop.protocols import Prepared
 from polycall.interop.public import public
 from polycall.interop.values import SCALARS, Value, plain_all
 from polycall.registry.dispatch.dispatcher import is_callable
-from polycall.registry.dispatch.narrowing import narrowing
 from polycall.registry.dispatch.python_functions import current_context
 from polycall.registry.entries.entry import Entry
-from polycall.registry.from_python.additions import PythonEntries
 from polycall.registry.from_python.calls import Calls
-from polycall.registry.from_python.names import id_text
+from polycall.registry.from_python.names import context_values, id_text
 from polycall.registry.from_python.opened import Opened, without_files
-from polycall.registry.from_python.terms import CallOptions, Terms, context_values
 
 if TYPE_CHECKING:  # at run time, what one call does not need is imported where it is used: a cold start pays for it
     from polycall.registry.check import Finding
+    from polycall.registry.dispatch.narrowing import Narrowing
     from polycall.registry.dispatch.stats import Stats
     from polycall.registry.entries.changes import Changes
+    from polycall.registry.from_python.additions import PythonEntries
+    from polycall.registry.from_python.terms import CallOptions
 
 __all__ = ["Registry", "registry_of"]
 
@@ -81,7 +81,12 @@ class Registry:
         self._dispatcher = opened.dispatcher
         self._admits = self._dispatcher.admits
         self._calls = Calls(self._dispatcher)
-        self._python = PythonEntries(opened)
+
+    @property
+    def _python(self) -> PythonEntries:
+        from polycall.registry.from_python.additions import PythonEntries  # noqa: PLC0415  # see TYPE_CHECKING
+
+        return PythonEntries(self._opened)
 
     def __repr__(self) -> str:
         where = f" of {self.root}" if self._opened.has_files else ""
@@ -158,6 +163,8 @@ class Registry:
                 that `returns` says.
         """
         if returns is not None:
+            from polycall.registry.from_python.terms import Terms  # noqa: PLC0415  # see TYPE_CHECKING
+
             terms = Terms(timeout, values, limits=limits, calls=calls, observer=observer)
             return self._calls.checked(target, arguments, returns, terms, cancellation)
         given: Sequence[Any] = arguments
@@ -173,7 +180,7 @@ class Registry:
             cancellation,
             None if values is None else context_values(values),
             observer,
-            None if limits is None and calls is None else narrowing(limits, calls),
+            None if limits is None and calls is None else _narrowing(limits, calls),
         )
 
     @overload
@@ -213,6 +220,8 @@ class Registry:
             ValueError, TypeError: As for `call`.
             asyncio.CancelledError: The task was cancelled.
         """
+        from polycall.registry.from_python.terms import Terms  # noqa: PLC0415  # see TYPE_CHECKING
+
         terms = Terms(timeout, values, limits=limits, calls=calls, observer=observer)
         return await self._calls.in_thread(target, arguments, returns, terms)
 
@@ -289,6 +298,8 @@ class Registry:
         """
         if workers < 1:
             raise ValueError(f"workers is {workers}; it must be at least 1")
+        from polycall.registry.from_python.terms import Terms  # noqa: PLC0415  # see TYPE_CHECKING
+
         terms = Terms(timeout, values, limits=limits, calls=calls, observer=observer)
         return self._calls.of_each(
             target, items, terms, workers=workers, ordered=not unordered, spread=spread, keep_going=keep_going
@@ -336,7 +347,7 @@ class Registry:
 
         text = id_text(target)
         console = Console(stdin, stdout, stderr, (text.partition(":")[2], *arguments), tuple((env or {}).items()))
-        narrowed = narrowing(limits, calls)
+        narrowed = _narrowing(limits, calls)
         return self._dispatcher.run_command(text, console, timeout, cancellation, observer, narrowed)
 
     def add(self, declaration: Mapping[str, Any], *, prepare: bool = False) -> Entry:
@@ -542,6 +553,12 @@ class Registry:
         import asyncio  # noqa: PLC0415  # see TYPE_CHECKING
 
         await asyncio.to_thread(self.close)
+
+
+def _narrowing(limits: Mapping[str, int] | None, calls: Sequence[str | EntryId] | None) -> Narrowing | None:
+    from polycall.registry.dispatch.narrowing import narrowing  # noqa: PLC0415  # see TYPE_CHECKING
+
+    return narrowing(limits, calls)
 
 
 def registry_of(opened: Opened) -> Registry:

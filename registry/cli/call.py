@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["call"]
 
-_LIKE_AN_OPTION = re.compile(r"-(?!$|\.?\d)")
+_LIKE_AN_OPTION = r"-(?!$|\.?\d)"
 _ERR = 1
 
 
@@ -47,7 +47,7 @@ class _CallCommand(Command):
         ctx.ignore_unknown_options = True
         rest = super().parse_args(ctx, args)
         for argument in ctx.params["arguments"]:
-            if argument in before_dashes and _LIKE_AN_OPTION.match(argument):
+            if argument in before_dashes and argument[:1] == "-" and re.match(_LIKE_AN_OPTION, argument):
                 raise no_such_option(argument, ctx)
         return rest
 

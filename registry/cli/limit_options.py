@@ -12,7 +12,7 @@ __all__ = ["limit_options", "limits_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SIZE = re.compile(r"([0-9]{1,15})([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_SIZE = r"([0-9]{1,15})([KMGT]?)(?:i?B)?"
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -23,7 +23,7 @@ class _Bytes(click.IntRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Reads the number."""
-        found = _SIZE.fullmatch(str(value))
+        found = re.fullmatch(_SIZE, str(value), re.IGNORECASE)
         if not found:
             self.fail(f"{value!r} is no number of bytes: write 64M, or 67108864", param, ctx)
         return int(super().convert(int(found[1]) * _UNITS[found[2].upper()], param, ctx))

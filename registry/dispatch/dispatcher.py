@@ -32,7 +32,7 @@ from polycall.registry.dispatch.narrowing import Narrowing, limited_function
 from polycall.registry.dispatch.own_instance import OwnInstance
 from polycall.registry.dispatch.preparation import Preparation
 from polycall.registry.dispatch.python_functions import PYTHON_KIND, current_context
-from polycall.registry.dispatch.routes import ResourceRoute, Route
+from polycall.registry.dispatch.routes import Route
 from polycall.registry.dispatch.runtimes import FUNCTION_KINDS, Runtimes
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
@@ -430,6 +430,8 @@ class Dispatcher:
         callees = None if calls is None else Callees(calls)
         instances: Pool[Instance] = Pool(function.entry_id, policy, function.instantiate, self._waits)
         if function.has_resources:
+            from polycall.registry.dispatch.resource_route import ResourceRoute  # noqa: PLC0415  # few functions have any
+
             return ResourceRoute(function, instances, policy, self._stack, callees, dispatcher=self)
         return Route(function, instances, policy, self._stack, callees)
 

@@ -29,7 +29,7 @@ from polycall.registry.dispatch.python_functions import current_context
 
 if TYPE_CHECKING:
     from polycall.registry.dispatch.dispatcher import Dispatcher
-    from polycall.registry.dispatch.routes import ResourceRoute
+    from polycall.registry.dispatch.resource_route import ResourceRoute
 
 __all__ = ["Hold", "end_chain"]
 

@@ -13,7 +13,7 @@ from polycall.interop.logs import DEBUG, is_wanted
 from polycall.interop.observer import Observer
 from polycall.registry.dispatch.dispatcher import Dispatcher
 from polycall.registry.entries.index import Index
-from polycall.registry.observers.call_log import CALL_LOG, CallLog
+from polycall.registry.observers import CALL_LOG
 from polycall.registry.reading.load import load_index
 
 if TYPE_CHECKING:  # at run time, what one call does not need is imported where it is used: a cold start pays for it
@@ -114,6 +114,8 @@ def _observers(*, metrics: bool, telemetry: bool) -> tuple[Latencies | None, lis
 
         observers.append(latencies := Latencies())
     if is_wanted(CALL_LOG, DEBUG):  # once: asking at each call would make short ones a tenth slower
+        from polycall.registry.observers.call_log import CallLog  # noqa: PLC0415  # few listen
+
         observers.append(CallLog())
     if telemetry:
         from polycall.registry.observers.telemetry import Telemetry  # noqa: PLC0415  # its package is an extra

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from polycall.interop.logs import logger
 from polycall.interop.observer import Ended, Finish, ObservedCall
 from polycall.interop.values import Value
+from polycall.registry.observers import CALL_LOG
 
-__all__ = ["CALL_LOG", "CallLog"]
-
-CALL_LOG = "polycall.call"
+__all__ = ["CallLog"]
 
 
 class CallLog:

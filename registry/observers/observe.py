@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from polycall.interop.context import CallContext
 from polycall.interop.logs import logger
 from polycall.interop.observer import Ended, Finish, ObservedCall, Observer, WaitObserver
 from polycall.interop.values import Value
 
-__all__ = ["Observers", "observed"]
+__all__ = ["Observers"]
 
 _LOG = "polycall.observer"
 
@@ -54,20 +52,3 @@ class Observers:
                 member.waited(context, what, seconds)
             except Exception:  # noqa: BLE001  # as above
                 logger(_LOG).exception("%s failed at a wait of %s", type(member).__name__, context.entry_id)
-
-
-def observed(observer: Observer, context: CallContext, arguments: Sequence[Value], work: Callable[[], Value]) -> Value:
-    """Runs the call that `work` makes and tells an observer of it.
-
-    Raises:
-        BaseException: What `work` raised.
-    """
-    finish = observer.start(context, arguments)
-    started = time.perf_counter()
-    try:
-        result = work()
-    except BaseException as error:
-        finish(Ended(time.perf_counter() - started, None, error))
-        raise
-    finish(Ended(time.perf_counter() - started, result, None))
-    return result

@@ -14,11 +14,10 @@ from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.settings import SETTINGS_FILE, Settings
 from polycall.registry.reading.data_folders import DataFolders, lies_in_data, settle
 from polycall.registry.reading.declarations import declare
-from polycall.registry.reading.discovery import SourceFile, discover
+from polycall.registry.reading.discovery import LOCK_FILE, SourceFile, discover
 from polycall.registry.reading.entry_file import EntryFile, read_entry_file
 from polycall.registry.reading.file_sources import FileSources
 from polycall.registry.reading.project_folder import is_marked, no_project
-from polycall.registry.reading.wippy_lock import LOCK_FILE
 
 __all__ = ["ProjectFile", "read_project"]
 

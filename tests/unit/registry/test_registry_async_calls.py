@@ -41,7 +41,7 @@ def registry(project: Path) -> Iterator[polycall.Registry]:
 
 
 def calls_of(registry: polycall.Registry) -> AsyncCalls:
-    return registry._calls._threads
+    return registry._calls._with_threads()
 
 
 async def until(true: Callable[[], bool], seconds: float = 60) -> None:
