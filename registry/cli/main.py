@@ -15,7 +15,6 @@ from polycall._version import __version__
 from polycall.interop.ids import suggestion
 from polycall.interop.isolation import ISOLATIONS
 from polycall.registry.cli.command import Command, PathType, taken_anywhere
-from polycall.registry.cli.failures import show_failure
 from polycall.registry.cli.logs import configure_logging
 from polycall.registry.cli.printable import printable
 from polycall.registry.cli.session import Session
@@ -91,6 +90,8 @@ class _Commands(Command, click.Group):
         except Exception as error:  # noqa: BLE001  # nobody above could say it better
             if isinstance(error.__cause__, KeyboardInterrupt):  # Python 3.11 wraps one that comes while a class is made
                 return _interrupted()
+            from polycall.registry.cli.failures import show_failure  # noqa: PLC0415  # most commands do not fail
+
             return show_failure(error, debug=ctx.params["debug"])
         return result
 
@@ -164,6 +165,8 @@ def main(arguments: Sequence[str] | None = None, *, begin: Callable[[], None] = 
     except (click.Abort, KeyboardInterrupt):
         return _interrupted()
     except OSError as error:  # --help and --version write before there is a command
+        from polycall.registry.cli.failures import show_failure  # noqa: PLC0415  # as above
+
         return show_failure(error, debug=False)
 
 
