@@ -96,8 +96,7 @@ class GuestStore:
         call: The context of the running call, or None between calls.
         calls_back: Whether the engine may come to Python during the running call.
         enters_host: Whether the guest has functions to call that Python answers.
-        is_exposed: Whether those begin where a signal's handler must not raise; see `polycall.wasm_runtime.core_guest`.
-        takes_calls: Whether a guest of the project's own may be called.
+        is_exposed: Whether those begin where a signal's handler must not raise, as they do not in a `CoreInstance`.
         failed_call: The last call of the guest to another entry that failed, during the running call.
         failure: What went wrong in a callback of the engine's, kept until the engine has returned.
         shield: What callbacks must open, and close before they return; None outside of the main thread.
@@ -132,7 +131,6 @@ class GuestStore:
         "session",
         "shield",
         "starting",
-        "takes_calls",
         "views",
         "wanted_bytes",
         "wear",
@@ -156,7 +154,7 @@ class GuestStore:
         self.views: dict[tuple[int, int], memoryview] = {}
         self.calls_back = True
         self.starting = False
-        self.enters_host = self.is_exposed = self.takes_calls = True
+        self.enters_host = self.is_exposed = True
         self.call: CallContext | None = None
         self.failed_call: PolycallError | None = None
         self.failure: BaseException | None = None
