@@ -140,8 +140,9 @@ class CoreInstance:
 
     def close(self) -> None:
         """Frees it, with its memory."""
+        held_bytes = len(self.memory.whole())
         self.memory.close()
-        self.store.close()
+        self.store.close(held_bytes)
         self._callback = None
 
 

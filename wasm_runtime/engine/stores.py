@@ -28,6 +28,7 @@ from polycall.wasm_runtime.engine.memory_wear import Wear
 from polycall.wasm_runtime.engine.native import CORE_CALLBACK, EPOCH_CALLBACK, SLOT_BYTES, address_of, as_pointer
 from polycall.wasm_runtime.engine.reservations import GUARD_BYTES, sparing_reservation
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
+from polycall.wasm_runtime.engine.store_ends import StoreEnds
 from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
 
 __all__ = ["GuestStore", "StoreSession", "WasmEngine"]
@@ -52,7 +53,6 @@ _VALUE_TYPES = {
     "f32": wasmtime.ValType.f32,
     "f64": wasmtime.ValType.f64,
 }
-_LITTLE_BYTES = 1 << 20
 _NO_SLOTS = memoryview(b"")
 _MOST_VIEWS = 64
 
@@ -292,16 +292,15 @@ class GuestStore:
         return told
 
     @property
-    def holds_little(self) -> bool:
-        """Whether its memories are small; only while what `watch` was told of lives."""
-        held: int = sum(native.memory_size(self.context, memory) for memory in self.memories)
-        return held <= _LITTLE_BYTES
+    def held_bytes(self) -> int:
+        """How large its memories are; only while what `watch` was told of lives."""
+        return sum(native.memory_size(self.context, memory) for memory in self.memories)
 
-    def close(self, *, little: bool = False) -> None:
+    def close(self, held_bytes: int | None = None) -> None:
         """Frees the store and everything in it; harmless when repeated.
 
         Args:
-            little: That this takes a moment: who waits for the interpreter's lock would have to wait longer for it.
+            held_bytes: How large its memories are; None if nobody knows.
         """
         address, self._address = self._address, None
         self.handlers = None
@@ -311,7 +310,7 @@ class GuestStore:
                 session.close()
         finally:
             if address is not None:
-                (native.store_delete_brief if little else native.store_delete)(address)
+                self._engine.ends.delete(address, held_bytes)
                 self._engine.forget(self._key)
 
     def __del__(self) -> None:
@@ -328,6 +327,7 @@ class WasmEngine:
         shield: What keeps signal handlers of the main thread from raising into the engine.
         stack_bytes: What a guest may use of the native stack in one call, from where the engine is entered.
         reservation: How many bytes a memory can hold at most; None for 4 GiB.
+        ends: How its stores are deleted.
         settings: What compiled code depends on beside wasmtime's version: part of the key of the compile cache.
     """
 
@@ -352,6 +352,7 @@ class WasmEngine:
         self._sparing: WasmEngine | None = None
         self.ticker = ticker or EpochTicker(self._tick)
         self.shield = SignalShield()
+        self.ends = StoreEnds()
         self._keys = itertools.count(1)
         self._stores: dict[int, weakref.ref[GuestStore]] = {}
         self._types: dict[CoreType, wasmtime.FuncType] = {}
