@@ -87,7 +87,7 @@ def test_without_another_thread_it_is_deleted_all_the_same(
     def none_left(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(store_ends, "start_thread", none_left)
+    monkeypatch.setattr(store_ends.OwnThread, "start", none_left)
     ends = StoreEnds()
     for _ in range(2):
         ends.delete(store(), 100 * MIB)
