@@ -88,6 +88,7 @@ def test_a_call_that_waits_keeps_few_objects_for_the_collector_to_look_at(regist
     count = 50
 
     async def many() -> int:
+        await registry.call_async(GUEST, 0)  # loads what the first of them needs
         gc.collect()
         before = len(gc.get_objects())
         tasks = sleepers(registry, count)
@@ -306,7 +307,7 @@ import polycall
 
 registry = polycall.load(sys.argv[1])
 GUEST, FOREVER = "app:guest", 10**15
-calls = registry._calls._threads
+calls = registry._calls._with_threads()
 
 async def waiting(count):
     tasks = [asyncio.create_task(registry.call_async(GUEST, FOREVER)) for _ in range(count)]
