@@ -1,23 +1,24 @@
-"""Calls that are more than a call: with a result that is checked, on a thread, with each of many items."""
+"""Calls that are more than a call: with a result that is checked, on a thread, with each of many items.
+
+Imported when the first of them is made: a cold start pays for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from polycall.interop.context import Cancellation
 from polycall.interop.errors import PolycallError
-from polycall.interop.forks import new_lock
 from polycall.interop.ids import EntryId
 from polycall.interop.values import Value, plain_all
+from polycall.registry.dispatch.async_calls import AsyncCalls
 from polycall.registry.dispatch.dispatcher import Dispatcher
+from polycall.registry.dispatch.narrowing import narrowing
 from polycall.registry.dispatch.python_functions import current_context
 from polycall.registry.from_python.names import id_text
-
-if TYPE_CHECKING:  # a cold start pays for what one call does not need
-    from polycall.registry.dispatch.async_calls import AsyncCalls
-    from polycall.registry.from_python.terms import Terms
+from polycall.registry.from_python.terms import Terms, result_check
 
 __all__ = ["Calls"]
 
@@ -27,9 +28,10 @@ class Calls:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
-        self._lock = new_lock()
-        self._threads: AsyncCalls | None = None
-        self._closed = False
+        self._threads = AsyncCalls()
+
+    terms = staticmethod(Terms)
+    narrowing = staticmethod(narrowing)
 
     def checked(
         self,
@@ -40,8 +42,6 @@ class Calls:
         cancellation: Cancellation | None,
     ) -> Any:
         """Makes a call here, and checks its result."""
-        from polycall.registry.from_python.terms import result_check  # noqa: PLC0415  # as above
-
         check = result_check(returns)
         return check(self._call(id_text(target), arguments, terms, terms.deadline(), cancellation))
 
@@ -54,20 +54,8 @@ class Calls:
         # No function, which has a cell for each of these: a thousand calls may wait, and the collector looks at all.
         work: Callable[[], Any] = partial(self._call, text, arguments, terms, deadline, cancellation)
         if returns is not None:
-            from polycall.registry.from_python.terms import result_check  # noqa: PLC0415  # as above
-
             work = partial(_checked, result_check(returns), work)
-        return (self._threads or self._with_threads()).run(text, work, deadline, cancellation)
-
-    def _with_threads(self) -> AsyncCalls:
-        from polycall.registry.dispatch.async_calls import AsyncCalls  # noqa: PLC0415  # as above
-
-        with self._lock:
-            if self._threads is None:
-                self._threads = AsyncCalls()
-                if self._closed:
-                    self._threads.close()
-            return self._threads
+        return self._threads.run(text, work, deadline, cancellation)
 
     def of_each(
         self,
@@ -113,10 +101,7 @@ class Calls:
 
     def close(self) -> None:
         """Refuses new calls on threads, and waits for those that run."""
-        with self._lock:
-            self._closed, threads = True, self._threads
-        if threads is not None:
-            threads.close()
+        self._threads.close()
 
 
 def _checked(check: Callable[[Value], Any], work: Callable[[], Value]) -> Any:
