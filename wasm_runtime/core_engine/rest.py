@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from polycall.interop.forks import new_lock
 from polycall.interop.named_tuples import NamedTuple
-from polycall.wasm_runtime.core_instance import CoreInstance
+from polycall.wasm_runtime.core_engine.instance import CoreInstance
 
 __all__ = ["Rest"]
 
