@@ -105,6 +105,26 @@ def test_ctrl_c_while_a_module_makes_a_class_is_no_fault(
     assert (code, err) == (130, "interrupted\n")
 
 
+def test_what_fails_while_ctrl_c_cleans_up_is_no_fault(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clean_up() -> None:
+        raise OSError(28, "No space left on device")
+
+    def load(*_: object, **__: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            try:
+                clean_up()
+            except OSError as error:
+                raise polycall.PreparationError("it cannot be written") from error
+
+    monkeypatch.setattr(list_command, "print_entries", load)
+    code, _, err = run(capsys, "-C", str(project), "list")
+    assert (code, err) == (130, "interrupted\n")
+
+
 def test_bytes_that_are_not_utf_8_have_one_form_in_json(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(run(capsys, "-C", str(project), "call", "app:in-table").out) == {
         "a": {"base64": "/w=="},
