@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, closing, nullcontext
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
@@ -121,13 +122,23 @@ def _changes(root: Path) -> Generator[list[str]]:
     except ImportError as error:
         raise click.UsageError("--watch needs the package watchfiles: pip install 'polycall[watch]'") from error
 
+    outputs = set(_file_of(1)) | set(_file_of(2))  # a log in the project would be written because it was written
+
     def wanted(_change: watchfiles.Change, path: str) -> bool:
         parts = Path(path).relative_to(root).parts
-        return not any(part.startswith(".") or part in SKIPPED_FOLDERS for part in parts)
+        skipped = any(part.startswith(".") or part in SKIPPED_FOLDERS for part in parts)
+        return not skipped and outputs.isdisjoint(_file_of(path))
 
     # Watching begins with the first item, which therefore must not wait for the first change.
     for found in watchfiles.watch(root, watch_filter=wanted, rust_timeout=_TICK_MS, yield_on_timeout=True):
         yield sorted({Path(path).relative_to(root).as_posix() for _, path in found})
+
+
+def _file_of(path: str | int) -> Iterator[tuple[int, int]]:
+    """Yields what makes a file, or that of a descriptor, the same as another one; nothing if it is gone."""
+    with suppress(OSError):
+        found = os.stat(path)
+        yield found.st_dev, found.st_ino
 
 
 def _listed(files: list[str]) -> str:
