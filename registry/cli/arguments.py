@@ -127,7 +127,7 @@ def _text(data: bytes) -> Value:
 def _not_json(number: int, shown: str, data: bytes, error: ConversionError) -> str:
     cut = shown if len(shown) <= _SHOWN_CHARACTERS else shown[:_SHOWN_CHARACTERS] + "..."
     name = "standard input" if shown == "-" else one_line(cut[1:] if cut.startswith("@") else f"'{cut}'")
-    what = error.got if error.expected == "JSON text" else f"expected {error.expected}, got {error.got}"
+    what = error.got.removeprefix("a mistake: ") if error.expected == "JSON text" else f"expected {error.expected}, got {error.got}"
     return f"argument {number} is not JSON: {name}: {what}{_hint(data)}"
 
 
