@@ -14,11 +14,10 @@ _SECONDS_UNTIL_HEARD = 0.001
 
 def main() -> None:
     """Runs the command line and ends the process with its exit code."""
-    code = _INTERRUPTED
     try:
         code = _run()
     except KeyboardInterrupt:
-        pass
+        code = _INTERRUPTED
     # Python looks for signals at the begin of functions, after calls and in loops: from here on nowhere any more.
     # Its own end would take a fifth of a short command's time, and after Ctrl-C a thread may still be inside of an
     # engine, which must not be taken apart under it. All output has been flushed as it was written.

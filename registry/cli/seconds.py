@@ -16,10 +16,13 @@ class _Seconds(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Reads the number."""
-        seconds = float(super().convert(value, param, ctx))
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
         if math.isnan(seconds):  # it is in every range, for it compares with nothing
-            self.fail(f"{value} is no number of seconds", param, ctx)
-        return seconds
+            self.fail(f"{value!r} is no number of seconds: write 2, or 0.5", param, ctx)
+        return float(super().convert(seconds, param, ctx))
 
 
 SECONDS = _Seconds(0, threading.TIMEOUT_MAX)

@@ -14,6 +14,7 @@ import pytest
 
 import polycall.registry.cli.list as list_command
 from commands import run
+from polycall.interop.errors import PreparationError
 from projects import write_project
 
 INDEX = """
@@ -54,7 +55,8 @@ def shell(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
         ("polycall --help >/dev/full", 74, "standard input or output: No space"),
         ("polycall list >&-", 2, "standard output is closed"),
         ("polycall call app:bytes >&-", 2, "standard output is closed"),
-        ("polycall call app:bytes --timeout nan", 2, "nan is no number of seconds"),
+        ("polycall call app:bytes --timeout nan", 2, "'nan' is no number of seconds"),
+        ("polycall call app:bytes --timeout 2s", 2, "'2s' is no number of seconds: write 2, or 0.5"),
         ("polycall call app:bytes --timeout inf", 2, "--timeout"),
         ("polycall test --timeout -1", 2, "--timeout"),
         ("mkdir gone; cd gone; rmdir ../gone; polycall list", 4, "the working directory may have been removed"),
@@ -118,7 +120,7 @@ def test_what_fails_while_ctrl_c_cleans_up_is_no_fault(
             try:
                 clean_up()
             except OSError as error:
-                raise polycall.PreparationError("it cannot be written") from error
+                raise PreparationError("it cannot be written") from error
 
     monkeypatch.setattr(list_command, "print_entries", load)
     code, _, err = run(capsys, "-C", str(project), "list")
