@@ -180,8 +180,9 @@ def test_an_argument_that_is_not_json_is_cut_and_not_called_text_where_it_is_non
 
 def test_an_empty_project_says_how_to_begin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "polycall.yaml").touch()
-    assert run(capsys, "-C", str(tmp_path), "list") == (0, "", "no entries here: polycall init makes a project\n")
-    assert "polycall init makes a project" in run(capsys, "-C", str(tmp_path), "call", "a:x").err
+    hint = "polycall add --template lua NAME makes one"
+    assert run(capsys, "-C", str(tmp_path), "list") == (0, "", f"no entries here: {hint}\n")
+    assert hint in run(capsys, "-C", str(tmp_path), "call", "a:x").err
     (tmp_path / "a.yaml").write_text("namspace: a\nentries: [{name: x, kind: registry.entry}]\n")
     assert '"namspace" may be meant' in run(capsys, "-C", str(tmp_path), "list").err
 
