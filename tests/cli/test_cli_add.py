@@ -125,12 +125,6 @@ def test_entries_go_to_the_end_of_the_list_and_nothing_else_changes(
     assert ("# ours\nnamespace: app\n" in text) is ("# ours" in before)
     with load(project) as registry:
         assert "app:three" in registry
-    assert "$schema" not in (project / "_index.yaml").read_text()  # there is none
-    (project / "_index.yaml").unlink()
-    (project / ".polycall").mkdir(exist_ok=True)
-    (project / ".polycall" / "entries.schema.json").write_text("{}")
-    add(project, capsys, str(project / "build" / "caller.wasm"), "--export", "three")
-    assert "$schema=.polycall/entries.schema.json\n" in (project / "_index.yaml").read_text()
 
 
 @pytest.mark.parametrize(
