@@ -10,7 +10,7 @@ from polycall.interop.errors import MOST_SHOWN, OUTCOMES, DeclarationError, Poly
 from polycall.registry.cli.printable import indented, one_line, printable
 from polycall.registry.cli.stderr import say
 
-__all__ = ["ERROR", "show_failure"]
+__all__ = ["ERROR", "add_hint", "show_failure"]
 
 ERROR = ("error:", "\x1b[31m\x1b[1m")
 """What stands before a message, and its colour on a terminal."""
@@ -20,6 +20,13 @@ _OUTPUT_NOT_WANTED = 141
 
 _SYSTEM_REFUSED = 74
 """EX_IOERR of sysexits.h, from which 70 for an internal error comes as well."""
+
+
+def add_hint(error: PolycallError, hint: str) -> None:
+    """Adds to what an error says would mend it."""
+    before = error.hint or ""
+    separator = " " if before.endswith("?") else "; "
+    error.hint = f"{before}{separator}{hint}" if before else hint
 
 
 def show_failure(error: Exception, *, debug: bool) -> int:
