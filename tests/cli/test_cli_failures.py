@@ -57,7 +57,7 @@ def shell(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
         ("polycall call app:bytes >&-", 2, "standard output is closed"),
         ("polycall call app:bytes --timeout nan", 2, "'nan' is no number of seconds"),
         ("polycall call app:bytes --timeout 2s", 2, "'2s' is no number of seconds: write 2, or 0.5"),
-        ("echo app:byte | polycall shell", 4, 'did you mean "app:bytes"? it was line 1\n'),
+        ("echo app:byte | polycall shell", 4, '"app:steer"? it was line 1\n'),
         ("polycall call app:bytes --timeout inf", 2, "--timeout"),
         ("polycall test --timeout -1", 2, "--timeout"),
         ("mkdir gone; cd gone; rmdir ../gone; polycall list", 4, "the working directory may have been removed"),
