@@ -111,7 +111,7 @@ class Target:
     def refuse_taken(self, name: str) -> None:
         """Refuses a name that an entry of the namespace has."""
         if name in self._taken:
-            raise PreparationError(f"the id {self.id_of(name)} is taken", hint="choose another name; for a file: --name")
+            raise PreparationError(f"the id {self.id_of(name)} is taken", hint="choose another; a file has --name")
 
     def free(self, name: str) -> str:
         """Returns a name that is not taken, and takes it."""
