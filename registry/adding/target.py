@@ -111,7 +111,9 @@ class Target:
     def refuse_taken(self, name: str) -> None:
         """Refuses a name that an entry of the namespace has."""
         if name in self._taken:
-            raise PreparationError(f"the id {self.id_of(name)} is taken", hint="choose another; a file has --name")
+            raise PreparationError(
+                f"the id {self.id_of(name)} is taken", hint="choose another; for a file: --name and --export"
+            )
 
     def free(self, name: str) -> str:
         """Returns a name that is not taken, and takes it."""
