@@ -38,7 +38,12 @@ def show_failure(error: Exception, *, debug: bool) -> int:
 
     Returns:
         The exit code.
+
+    Raises:
+        KeyboardInterrupt: The error comes of Ctrl-C.
     """
+    if _broken_off(error):
+        raise KeyboardInterrupt from error
     if isinstance(error, OSError) and not isinstance(error, PolycallError):
         _discard_unwritten_output()
     if isinstance(error, BrokenPipeError):
@@ -54,6 +59,16 @@ def show_failure(error: Exception, *, debug: bool) -> int:
     if isinstance(error, PolycallError):
         return error.exit_code
     return _SYSTEM_REFUSED if isinstance(error, OSError) else OUTCOMES["internal"].exit_code
+
+
+def _broken_off(error: BaseException) -> bool:
+    """Says whether Ctrl-C is behind an error: Python 3.11 wraps one in a class's body, and cleaning up may fail."""
+    chain: list[BaseException] = []
+    step: BaseException | None = error
+    while step is not None and step not in chain:
+        chain.append(step)
+        step = step.__cause__ or step.__context__
+    return any(isinstance(each, KeyboardInterrupt) for each in chain)
 
 
 def _show_error(error: PolycallError) -> None:

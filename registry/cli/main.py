@@ -81,15 +81,17 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command; returns its exit code, also that of a failure."""
         try:
+            return self._invoke(ctx)
+        except KeyboardInterrupt:  # click would write an empty line
+            return _interrupted()
+
+    def _invoke(self, ctx: click.Context) -> object:
+        try:
             result: object = super().invoke(ctx)
             sys.stdout.flush()  # at Python's own exit it would be too late to say what went wrong
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except KeyboardInterrupt:  # click would write an empty line
-            return _interrupted()
         except Exception as error:  # noqa: BLE001  # nobody above could say it better
-            if _broken_off(error):
-                return _interrupted()
             return show_failure(error, debug=ctx.params["debug"])
         return result
 
@@ -151,16 +153,6 @@ def main(arguments: Sequence[str] | None = None, *, begin: Callable[[], None] = 
         return _interrupted()
     except OSError as error:  # --help and --version write before there is a command
         return show_failure(error, debug=False)
-
-
-def _broken_off(error: BaseException) -> bool:
-    """Says whether an error comes of Ctrl-C: Python 3.11 wraps one in a class's body, and cleaning up may fail."""
-    chain: list[BaseException] = []
-    step: BaseException | None = error
-    while step is not None and step not in chain:
-        chain.append(step)
-        step = step.__cause__ or step.__context__
-    return any(isinstance(each, KeyboardInterrupt) for each in chain)
 
 
 def _interrupted() -> int:
