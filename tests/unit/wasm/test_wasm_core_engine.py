@@ -27,7 +27,7 @@ from polycall.interop.errors import (
     TrapError,
 )
 from polycall.wasm_runtime.core_engine import WasmCoreEngine
-from polycall.wasm_runtime.core_guest import WasmCoreGuest
+from polycall.wasm_runtime.core_engine.guest import WasmCoreGuest
 from polycall.wasm_runtime.engine import native, stores
 from polycall.wasm_runtime.engine.stores import WasmEngine
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from polycall.interop.context import CallContext
 from polycall.interop.core_engine import CoreModule, HostFunction
 from polycall.wasm_runtime.component.memory_image import memory_image
-from polycall.wasm_runtime.core_guest import WasmCoreGuest
-from polycall.wasm_runtime.core_instance import Beginning, CoreInstance
-from polycall.wasm_runtime.core_links import link
-from polycall.wasm_runtime.core_rest import Rest
+from polycall.wasm_runtime.core_engine.guest import WasmCoreGuest
+from polycall.wasm_runtime.core_engine.instance import Beginning, CoreInstance
+from polycall.wasm_runtime.core_engine.links import link
+from polycall.wasm_runtime.core_engine.rest import Rest
 from polycall.wasm_runtime.engine import DEFAULT_CACHE_BYTES
 from polycall.wasm_runtime.engine.cache_folder import default_cache_directory
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
@@ -130,7 +130,9 @@ class WasmCoreProgram:
         """Has an instance rest, if it can have another guest: unhurt, and not large."""
         self._is_left = True  # the next guest finds out what the memory is to be like
         beginning = self._beginning
-        if self._rest is None or beginning is None or len(instance.memory.whole()) > _MOST_RESTING_BYTES:
+        if self._rest is None or beginning is None or instance.store.call is not None:  # a signal came before its end
+            return False
+        if len(instance.memory.whole()) > _MOST_RESTING_BYTES:
             return False
         instance.rewind(beginning)
         self._rest.put(self, memory_bytes, instance)

@@ -9,8 +9,8 @@ from polycall.interop.context import CallContext
 from polycall.interop.core_engine import HostFunction
 from polycall.interop.errors import InternalError, MissingExportError
 from polycall.wasm_runtime.canonical.memory import GuestMemory
-from polycall.wasm_runtime.core_instance import CoreInstance
-from polycall.wasm_runtime.core_links import Numbers
+from polycall.wasm_runtime.core_engine.instance import CoreInstance
+from polycall.wasm_runtime.core_engine.links import Numbers
 from polycall.wasm_runtime.engine.core_calls import EXTERN_CONTENT, CoreCall
 from polycall.wasm_runtime.engine.native import Buffer
 from polycall.wasm_runtime.engine.stores import GuestStore

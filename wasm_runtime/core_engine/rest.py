@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from polycall.interop.forks import new_lock
-from polycall.wasm_runtime.core_instance import CoreInstance
+from polycall.wasm_runtime.core_engine.instance import CoreInstance
 
 __all__ = ["Rest"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from polycall.interop.errors import InternalError, PreparationError
 from polycall.wasm_runtime.canonical.memory import GuestMemory
-from polycall.wasm_runtime.core_links import CoreLinks, Place, Step
+from polycall.wasm_runtime.core_engine.links import CoreLinks, Place, Step
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.core_calls import (
     EXTERN_BYTES,
@@ -29,7 +29,7 @@ from polycall.wasm_runtime.engine.native import (
 from polycall.wasm_runtime.engine.stores import GuestStore
 
 if TYPE_CHECKING:
-    from polycall.wasm_runtime.core_guest import WasmCoreGuest
+    from polycall.wasm_runtime.core_engine.guest import WasmCoreGuest
 
 __all__ = ["Beginning", "CoreInstance"]
 
