@@ -176,12 +176,13 @@ def test_a_nested_deadline_cannot_be_swallowed_once_the_callers_own_has_passed()
         raise nested[0]
 
     text = "local v, err = require('funcs').call('app:late') return 'swallowed'"
-    seconds = 0.02
-    while not nested:  # on a busy machine that may be over before there is a nested call
+    for seconds in (0.02, 0.2, 2.0):  # on a busy machine that may be over before there is a nested call
         with pytest.raises(DeadlineError) as caught:
             run(text, targets={"app:late": late}, frame=context(deadline=time.monotonic() + seconds))
-        seconds *= 4
-    assert caught.value is nested[0]
+        if nested:
+            assert caught.value is nested[0]
+            return
+    pytest.fail("there was no nested call")
 
 
 def test_a_nested_deadline_of_the_callee_alone_can_be_handled() -> None:
@@ -447,3 +448,9 @@ def test_deep_callbacks_in_a_long_chain_of_calls_do_not_overflow_the_native_stac
         invoker.targets["app:main"] = again
         with closing(function.instantiate()) as instance, pytest.raises(LimitError, match="deeper than 32"):
             instance.call([], context())
+
+
+def test_a_wait_for_the_compiler_is_told_in_a_sentence() -> None:
+    long = body("x = 1\n" * 50_000)  # it is not compiled before anybody looks
+    with closing(runtime()) as lua, pytest.raises(DeadlineError, match=r"while it waited for .* to be compiled"):
+        lua.prepare(program(long), context(deadline=0.0))
