@@ -66,6 +66,7 @@ _METHODS: Mapping[str, Any] = {
     "__getnewargs__": _values,  # for copies and pickles
     "_asdict": _asdict,
     "_replace": _replace,
+    "__replace__": _replace,  # for `copy.replace` of Python 3.13
     "_make": classmethod(_make),
 }
 

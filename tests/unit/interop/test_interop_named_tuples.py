@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import sys
 import types
 import typing
 from typing import Any, Generic, TypeVar
@@ -101,6 +102,12 @@ def test_copies_and_pickles_are_equal(made: Any) -> None:
     for again in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
         assert type(again) is made
         assert again == one
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="copy.replace is of Python 3.13")
+@ways
+def test_a_copy_may_differ(made: Any) -> None:
+    assert vars(copy)["replace"](made(1), y=5) == (1, 5, ())
 
 
 def test_classes_below_it_and_generic_ones_are_ordinary() -> None:
