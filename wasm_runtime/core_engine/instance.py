@@ -141,7 +141,7 @@ class CoreInstance:
 
     def close(self) -> None:
         """Frees it, with its memory."""
-        held_bytes = len(self.memory.whole())
+        held_bytes = None if self.store.closed else len(self.memory.whole())
         self.memory.close()
         self.store.close(held_bytes)
         self._callback = None
