@@ -19,7 +19,7 @@ PLANS: dict[str, dict[str, Any]] = {  # who a tenant is, your own authentication
     "acme": {"limits": PAID, "calls": ["tenant.acme:*", "host:*"]},
     "globex": {"limits": FREE, "calls": ["tenant.globex:*", "host:price"]},
 }
-PLUGIN = {"kind": "function.lua", "method": "main", "modules": ["funcs", "json", "time"]}  # no env, fs, registry
+PLUGIN = {"kind": "function.lua", "method": "main", "modules": ["funcs", "json", "time"], "isolation": "sandbox"}
 Name = Annotated[str, Path(pattern="^[a-z_]{1,40}$")]
 registry = polycall.Registry(settings={"limits": {"max_output_bytes": 4096}})
 
