@@ -97,8 +97,12 @@ class CoreGuest(Protocol):
         """Ends what `begin` began. A signal that came in the meantime may raise here."""
         ...
 
-    def close(self) -> None:
-        """Gives the memory back; harmless when repeated."""
+    def close(self, *, lost: bool = False) -> None:
+        """Gives the memory back; harmless when repeated.
+
+        Args:
+            lost: That nobody ended it, and what it consists of may be freed at the same time: it serves no other guest.
+        """
         ...
 
 

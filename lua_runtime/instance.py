@@ -51,8 +51,12 @@ class LuaKernel(Protocol):
         """Returns the next piece of a long answer."""
         ...
 
-    def release(self) -> None:
-        """Gives the memory back; harmless when repeated."""
+    def release(self, *, lost: bool = False) -> None:
+        """Gives the memory back; harmless when repeated.
+
+        Args:
+            lost: That nobody ended it: what it consists of may be freed at the same time, in any order.
+        """
         ...
 
 
@@ -123,14 +127,17 @@ class LuaInstance:
 
     def close(self) -> None:
         """Gives the state's memory back; harmless when repeated."""
+        self._end(lost=False)
+
+    def _end(self, *, lost: bool) -> None:
         self.poisoned = True
         kernel, self._kernel, self._bare = self._kernel, None, None
         if kernel is not None:
-            kernel.release()
+            kernel.release(lost=lost)
 
     def __del__(self) -> None:
         """Gives back the memory of a state that nobody called or closed, as of an entry that was only checked."""
-        self.close()
+        self._end(lost=True)
 
 
 def _ended(context: CallContext) -> InternalError:

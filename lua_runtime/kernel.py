@@ -209,7 +209,7 @@ class Kernel:
             raise memory_error(self.session)
         cap.lift()
 
-    def release(self) -> None:
+    def release(self, *, lost: bool = False) -> None:  # as the protocol has it
         """Breaks the ring of references between the state and its host functions, so that memory goes back at once."""
         self.session.end_call()
         self.session.marks = None

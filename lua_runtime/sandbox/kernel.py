@@ -120,10 +120,10 @@ class SandboxKernel:
         """Returns nothing: what comes out comes as a whole."""
         return ()
 
-    def release(self) -> None:
-        """Gives the memory back; harmless when repeated."""
+    def release(self, *, lost: bool = False) -> None:
+        """Gives the memory back; see `polycall.lua_runtime.instance.LuaKernel.release`."""
         self.session.end_call()
         self.session.marks = self.bare = None
         state, self._state = self._state, None
         if state is not None:
-            state.close()
+            state.close(lost=lost)

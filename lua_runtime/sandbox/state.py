@@ -110,9 +110,9 @@ class SandboxState:
         text = read_text(memory, at, size)
         return self._answer(packed) if text is None else text
 
-    def close(self) -> None:
+    def close(self, *, lost: bool = False) -> None:
         """Gives the memory back; harmless when repeated."""
-        self._guest.close()
+        self._guest.close(lost=lost)
 
     def _write(self, pieces: list[bytes]) -> tuple[int, int]:
         size = sum(map(len, pieces))

@@ -95,8 +95,8 @@ class WasmCoreProgram:
     def start(self, host: HostFunction, context: CallContext, *, memory_bytes: int | None = None) -> WasmCoreGuest:
         """Makes a guest, in which a call has begun; see `polycall.interop.core_engine.CoreProgram.start`."""
 
-        def leave(instance: CoreInstance, unhurt: bool) -> None:
-            if not (unhurt and self._rests(instance, memory_bytes)):
+        def leave(instance: CoreInstance, is_fit: bool) -> None:
+            if not (is_fit and self._rests(instance, memory_bytes)):
                 instance.close()
 
         rested = None if self._rest is None else self._rest.take(self, memory_bytes)
@@ -127,12 +127,10 @@ class WasmCoreProgram:
             raise
 
     def _rests(self, instance: CoreInstance, memory_bytes: int | None) -> bool:
-        """Has an instance rest, if it can have another guest: unhurt, and not large."""
+        """Has an instance rest, unless it is large or its guest the first one."""
         self._is_left = True  # the next guest finds out what the memory is to be like
-        beginning, store = self._beginning, instance.store
-        if self._rest is None or beginning is None or store.closed:
-            return False
-        if store.call is not None:  # a signal came before its end
+        beginning = self._beginning
+        if self._rest is None or beginning is None or instance.store.call is not None:  # a signal came before its end
             return False
         if len(instance.memory.whole()) > _MOST_RESTING_BYTES:
             return False

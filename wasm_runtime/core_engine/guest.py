@@ -34,7 +34,7 @@ class WasmCoreGuest:
         Args:
             instance: What it has.
             host: Answers its calls.
-            leave: Is given the instance at the end, and whether all of its calls have gone well.
+            leave: Is given the instance at the end, and whether another guest may have it.
         """
         self.takes_calls = True
         self.host = host
@@ -79,14 +79,14 @@ class WasmCoreGuest:
             raise InternalError("a guest was used after its end")
         return self._instance
 
-    def close(self) -> None:
-        """Gives the memory back; harmless when repeated."""
+    def close(self, *, lost: bool = False) -> None:
+        """Gives the memory back; see `polycall.interop.core_engine.CoreGuest.close`."""
         instance, self._instance = self._instance, None
         if instance is not None:
             unhurt, self.takes_calls = self.takes_calls, False
             instance.guest = None
             del self.host  # which refers to this: nobody shall need the cycle collector
-            self._leave(instance, unhurt)
+            self._leave(instance, unhurt and not lost)
 
 
 class _Function(CoreCall):

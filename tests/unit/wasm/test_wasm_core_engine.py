@@ -526,12 +526,17 @@ def test_who_has_left_reaches_nobody(starting_over: Started) -> None:
     leave(second)
 
 
-def test_a_guest_whose_store_the_collector_has_freed_before_has_no_other_guest(starting_over: Started) -> None:
+@pytest.mark.parametrize("first_of_all", ["the guest", "the store"])
+def test_an_instance_that_the_collector_comes_to_has_no_other_guest(starting_over: Started, first_of_all: str) -> None:
+    # It calls the finalizers of all that is lost, in any order, and what they have put elsewhere lives on.
     first = starting_over()
     assert isinstance(first, WasmCoreGuest)
+    store = first._open().store
     first.end()
-    first._open().store.__del__()
-    first.close()
+    if first_of_all == "the store":
+        store.__del__()
+    first.close(lost=True)
+    assert store.closed
     second = starting_over()
     assert second.content() == _MIDDLE
     leave(second)
