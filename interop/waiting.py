@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Sequence, Set
-from queue import Empty, SimpleQueue
+from contextlib import suppress
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import raise_if
@@ -28,12 +28,14 @@ class Wakeup:
         notified: Whether `notify` was called.
     """
 
-    __slots__ = ("_wakes", "notified")
+    __slots__ = ("_asleep", "notified")
 
     def __init__(self) -> None:
         self.notified = False
-        # SimpleQueue.put never blocks and is reentrant: a signal handler may cancel the wait of its own thread.
-        self._wakes: SimpleQueue[None] = SimpleQueue()
+        # A lock that is taken: `_wake` gives it back, in whatever thread. That never blocks and is reentrant: a signal
+        # handler may cancel the wait of its own thread. To the garbage collector it is nothing.
+        self._asleep = threading.Lock()
+        self._asleep.acquire()
 
     def notify(self) -> None:
         """Ends the wait, now or as soon as it begins; never blocks, harmless when repeated."""
@@ -67,8 +69,9 @@ class Wakeup:
             call_off()
 
     def _wait(self, context: CallContext, what: str, until: float | None) -> bool:
-        limits = [limit for limit in (context.deadline, until) if limit is not None]
-        end = min(limits, default=None)
+        end = context.deadline
+        if end is None or (until is not None and until < end):
+            end = until
         while not self.notified:
             raise_if(context.interruption(f"it waited for {what}"))
             if until is not None and time.monotonic() >= until:
@@ -77,14 +80,13 @@ class Wakeup:
         return True
 
     def _wake(self) -> None:
-        self._wakes.put(None)
+        with suppress(RuntimeError):  # it was woken before, and has not looked yet: once is enough
+            self._asleep.release()
 
     def _sleep(self, end: float | None) -> None:
-        timeout = None if end is None else min(max(0.0, end - time.monotonic()), threading.TIMEOUT_MAX)
-        try:
-            self._wakes.get(timeout=timeout)
-        except Empty:
-            return
+        self._asleep.acquire(
+            timeout=-1 if end is None else min(max(0.0, end - time.monotonic()), threading.TIMEOUT_MAX)
+        )
 
 
 class Happening:

@@ -28,6 +28,7 @@ from polycall.wasm_runtime.wit.wit_types import HandleType
 if TYPE_CHECKING:
     from polycall.wasm_runtime.component.instance import ComponentInstance
     from polycall.wasm_runtime.component.plan import LiftedFunction, LoweredFunction, Options
+    from polycall.wasm_runtime.engine.stores import GuestStore
 
 __all__ = ["Border", "LiftedCall", "LoweredCall"]
 
@@ -330,7 +331,7 @@ def _check_handles(border: Border, pieces: Pieces, values: Sequence[Value]) -> N
 class LoweredCall:
     """A component function as core code of a component instance calls it."""
 
-    __slots__ = ("_border", "_call", "_codec", "_instance", "_misfit", "_number", "_pieces")
+    __slots__ = ("_border", "_call", "_codec", "_first", "_instance", "_misfit", "_number", "_pieces")
 
     def __init__(
         self,
@@ -338,6 +339,8 @@ class LoweredCall:
         function: LoweredFunction,
         codec: Codec,
         call: Callable[..., Any],
+        *,
+        first: tuple[()] | tuple[GuestStore] = (),
         misfit: Callable[[ConversionError], ConversionError] | None = None,
     ) -> None:
         """Prepares calls.
@@ -347,6 +350,7 @@ class LoweredCall:
             function: What it calls.
             codec: Of the function.
             call: Takes the values, returns the result.
+            first: What it takes before them.
             misfit: See `polycall.wasm_runtime.component.host.HostFunction`.
         """
         self._instance = instance
@@ -354,6 +358,7 @@ class LoweredCall:
         self._number = function.instance
         self._border = Border(instance, function.options, function.instance)
         self._call = call
+        self._first = first
         self._misfit = misfit
         self._pieces = instance.pieces
 
@@ -370,7 +375,7 @@ class LoweredCall:
         pace.call, pace.bytes_left, pace.values_left = instance.store.call, MAX_LIFTED_BYTES, AT_ONCE  # `Pace.begin`
         border.short = 0
         values = codec.lift_parameters(raw, border)
-        result = self._call(*values)
+        result = self._call(*self._first, *values)
         pace.bytes_left, pace.values_left = MAX_LIFTED_BYTES, AT_ONCE  # what it answers is counted apart
         pieces = self._pieces
         try:
