@@ -68,13 +68,16 @@ class Border:
         "short",
     )
 
-    def __init__(self, instance: ComponentInstance, options: Options, number: int, task: Task | None = None) -> None:
+    def __init__(
+        self, instance: ComponentInstance, options: Options, number: int, pace: Pace, task: Task | None = None
+    ) -> None:
         """Makes one.
 
         Args:
             instance: Whose border it is.
             options: How values cross.
             number: The component instance on the guest's side.
+            pace: The clock and the budget of the call.
             task: What borrows that are lowered belong to.
         """
         self._instance = instance
@@ -84,7 +87,7 @@ class Border:
         self._lenders: list[Handle | ResourceState] | None = None
         self._lent: list[ResourceState] | None = None
         self.memory = instance.memory(options.memory)
-        self.pace = Pace()
+        self.pace = pace
         self.short = 0
         self.number = number
         self.has_lent = False
@@ -245,7 +248,7 @@ class LiftedCall:
         self._codec = codec
         self._number = function.instance
         self._task = Task()
-        self._border = Border(instance, function.options, function.instance, self._task)
+        self._border = Border(instance, function.options, function.instance, Pace(), self._task)
         self._core = instance.core_call(function.core, max(len(parameters), len(results)))
         post_return = function.options.post_return
         self._post_return = None if post_return is None else instance.core_call(post_return, len(results))
@@ -356,7 +359,8 @@ class LoweredCall:
         self._instance = instance
         self._codec = codec
         self._number = function.instance
-        self._border = Border(instance, function.options, function.instance)
+        # One pace for all: each begins it anew, and once more when the host, which may have led to others, has answered.
+        self._border = Border(instance, function.options, function.instance, instance.pace)
         self._call = call
         self._first = first
         self._misfit = misfit

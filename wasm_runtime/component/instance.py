@@ -43,6 +43,7 @@ from polycall.wasm_runtime.engine.core_calls import (
     instantiate,
 )
 from polycall.wasm_runtime.engine.native import Argument, Buffer, address_of, as_bytes, as_pointer, as_size
+from polycall.wasm_runtime.engine.pace import Pace
 from polycall.wasm_runtime.engine.stores import GuestStore, Handler
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class ComponentInstance:
         memories: The addresses of the ``wasmtime_memory_t`` that its core instances export.
         pieces: What is being lowered. Only an allocator runs before it is empty again, and no allocator may call out.
         allocation: The task of such a call; each is one of its own.
+        pace: Of the functions of the host that it calls.
     """
 
     def __init__(self, linked: LinkedPlan, store: GuestStore) -> None:
@@ -99,6 +101,8 @@ class ComponentInstance:
         self.memories: list[int] = []
         self.pieces = Pieces()
         self.allocation = Task()
+        self.pace = Pace()
+        self._store_first = (store,)
         self._known: dict[tuple[int, ...], None] = {}  # no set: the garbage collector does not see an empty dict
         self._linked = linked
         self._context = as_pointer(store.context)
@@ -327,7 +331,7 @@ class ComponentInstance:
         how = self._linked.codec(function, callee.signature)
         if how.plain_result is not None and host.misfit is None:
             return partial(self._number, function.instance, partial(implementation, store), how.plain_result)
-        return LoweredCall(self, function, how, implementation, first=(store,), misfit=host.misfit).serve
+        return LoweredCall(self, function, how, implementation, first=self._store_first, misfit=host.misfit).serve
 
     def _number(
         self,
