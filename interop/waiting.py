@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Sequence, Set
-from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import raise_if
@@ -28,14 +28,12 @@ class Wakeup:
         notified: Whether `notify` was called.
     """
 
-    __slots__ = ("_asleep", "notified")
+    __slots__ = ("_wakes", "notified")
 
     def __init__(self) -> None:
         self.notified = False
-        # A lock that is taken: `_wake` gives it back, in whatever thread. That never blocks and is reentrant: a signal
-        # handler may cancel the wait of its own thread. To the garbage collector it is nothing.
-        self._asleep = threading.Lock()
-        self._asleep.acquire()
+        # SimpleQueue.put never blocks and is reentrant: a signal handler may cancel the wait of its own thread.
+        self._wakes: SimpleQueue[None] = SimpleQueue()
 
     def notify(self) -> None:
         """Ends the wait, now or as soon as it begins; never blocks, harmless when repeated."""
@@ -80,13 +78,14 @@ class Wakeup:
         return True
 
     def _wake(self) -> None:
-        with suppress(RuntimeError):  # it was woken before, and has not looked yet: once is enough
-            self._asleep.release()
+        self._wakes.put(None)
 
     def _sleep(self, end: float | None) -> None:
-        self._asleep.acquire(
-            timeout=-1 if end is None else min(max(0.0, end - time.monotonic()), threading.TIMEOUT_MAX)
-        )
+        timeout = None if end is None else min(max(0.0, end - time.monotonic()), threading.TIMEOUT_MAX)
+        try:
+            self._wakes.get(timeout=timeout)
+        except Empty:
+            return
 
 
 class Happening:

@@ -246,7 +246,7 @@ class _Work:
         outcome: What is awaited.
     """
 
-    __slots__ = ("_answers", "_arguments", "_calls", "_claim", "_generation", "_work", "outcome", "variables")
+    __slots__ = ("_answers", "_arguments", "_calls", "_generation", "_unclaimed", "_work", "outcome", "variables")
 
     # A thousand of them may wait, and the garbage collector looks at all that they are made of.
     def __init__(
@@ -259,7 +259,7 @@ class _Work:
         self._work = work
         self._arguments = arguments
         self._answers = answers
-        self._claim = threading.Lock()  # who takes it decides whether the call begins
+        self._unclaimed = [True]  # who pops it first decides whether the call begins
 
     def __call__(self) -> None:
         """Makes it in this thread, when it has got a place."""
@@ -267,7 +267,10 @@ class _Work:
 
     def taken(self) -> bool:
         """Says whether nobody has begun the call or given it up before; nobody will, from now on."""
-        return self._claim.acquire(blocking=False)
+        try:
+            return self._unclaimed.pop()
+        except IndexError:
+            return False
 
     def give_up(self, target: str) -> None:
         """Ends the wait for a thread, unless it has ended; on the loop."""

@@ -359,7 +359,7 @@ class LoweredCall:
         self._instance = instance
         self._codec = codec
         self._number = function.instance
-        # One pace for all: each begins it anew, and once more when the host, which may have led to others, has answered.
+        # One pace for all: each begins it anew, and again when the host has answered, which may have led to others.
         self._border = Border(instance, function.options, function.instance, instance.pace)
         self._call = call
         self._first = first
