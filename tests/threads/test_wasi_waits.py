@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from polycall.interop import name_lookup
 from polycall.interop.io_thread import io_thread
 from polycall.interop.name_lookup import NameLookups
 from socket_guests import full_server
+from waiting_threads import once_it_waits
 from wasi.here import write_project
 from wasi.runs import BIN, Run
 
@@ -125,31 +125,6 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nobody]:
             nobody.talking = server.port
             yield nobody
             nobody.end()
-
-
-def waits(thread: int | None) -> bool:
-    """Whether a thread is where guests wait."""
-    frame = sys._current_frames().get(thread or 0)
-    while frame is not None:
-        if frame.f_code.co_filename.replace(os.sep, "/").endswith("interop/waiting.py"):
-            return True
-        frame = frame.f_back
-    return False
-
-
-def once_it_waits(thread: int | None, act: Callable[[], None]) -> threading.Thread:
-    """Has something done as soon as a thread waits."""
-
-    def watch() -> None:
-        for _ in range(10_000):
-            if waits(thread):
-                return act()
-            threading.Event().wait(0.002)
-        raise AssertionError("it does not wait")
-
-    watching = threading.Thread(target=watch)
-    watching.start()
-    return watching
 
 
 def descriptors() -> int:

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import polycall
-from http_servers import Server, answering, response
+from http_servers import Server, response
 from observed_project import observed_project
 from polycall.registry.observers.trace import Trace
 from wasi.here import write_project
@@ -214,9 +214,15 @@ def test_what_a_guest_waited_for_is_told_and_nothing_of_what_it_read(
     (tmp_path / "data" / "file.txt").write_text("SECRET", "utf-8")
     run = Run(BIN / "js-script.wasm", (("evaluate", ("",)),), folders=(Folder(tmp_path / "data"),))
     write_project(tmp_path / "project", run)
-    observer = Trace()
+    observer, guest = Trace(), threading.get_ident()
+
+    def late(peer: Peer) -> None:
+        peer.request()
+        until_it_waits(guest)
+        peer.send(response("SECRET"))
+
     with (
-        Server(answering(response("SECRET"))) as server,
+        Server(late) as server,
         polycall.load(tmp_path / "project", telemetry=True) as registry,
     ):
         answer = registry.call("app:evaluate", f"var port = {server.port}; {script}", observer=observer)
