@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import polycall
-from http_servers import Server, response
+from http_servers import Peer, Server, response
 from observed_project import observed_project
 from polycall.registry.observers.trace import Trace
+from waiting_threads import until_it_waits
 from wasi.here import write_project
 from wasi.runs import BIN, Folder, Run
 
