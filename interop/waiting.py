@@ -20,6 +20,9 @@ __all__ = ["Happening", "WaitGraph", "Waiter", "Wakeup"]
 
 _NONE: frozenset[Waiter] = frozenset()
 
+_LOOK_SECONDS = 0.04
+"""How late Ctrl-C may be at most, if it comes at the very moment when a wait begins."""
+
 
 class Wakeup:
     """Lets one thread wait until another notifies it; it serves for one wait.
@@ -81,11 +84,21 @@ class Wakeup:
         self._wakes.put(None)
 
     def _sleep(self, end: float | None) -> None:
+        # A signal that comes after Python's last look, and before the thread really waits, is only noted, and nothing
+        # wakes the thread for it. So the thread that runs the handlers looks again and again.
+        if threading.get_ident() == threading.main_thread().ident:
+            while end is None or end > time.monotonic() + _LOOK_SECONDS:
+                if self._woken(time.monotonic() + _LOOK_SECONDS):
+                    return
+        self._woken(end)
+
+    def _woken(self, end: float | None) -> bool:
         timeout = None if end is None else min(max(0.0, end - time.monotonic()), threading.TIMEOUT_MAX)
         try:
             self._wakes.get(timeout=timeout)
         except Empty:
-            return
+            return False
+        return True
 
 
 class Happening:
