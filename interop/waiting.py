@@ -16,12 +16,21 @@ from polycall.interop.context import CallContext
 from polycall.interop.errors import raise_if
 from polycall.interop.forks import new_lock
 
-__all__ = ["Happening", "WaitGraph", "Waiter", "Wakeup"]
+__all__ = ["Happening", "WaitGraph", "Waiter", "Wakeup", "seconds_between_looks"]
 
 _NONE: frozenset[Waiter] = frozenset()
 
 _LOOK_SECONDS = 0.04
 """How late Ctrl-C may be at most, if it comes at the very moment when a wait begins."""
+
+
+def seconds_between_looks() -> float | None:
+    """Returns for how long this thread may wait until it has Python look for signals; None for as long as it likes.
+
+    A signal that comes after Python's last look, and before the thread really waits, is only noted, and nothing wakes
+    the thread for it. So the thread that runs the handlers looks again and again.
+    """
+    return _LOOK_SECONDS if threading.get_ident() == threading.main_thread().ident else None
 
 
 class Wakeup:
@@ -84,12 +93,10 @@ class Wakeup:
         self._wakes.put(None)
 
     def _sleep(self, end: float | None) -> None:
-        # A signal that comes after Python's last look, and before the thread really waits, is only noted, and nothing
-        # wakes the thread for it. So the thread that runs the handlers looks again and again.
-        if threading.get_ident() == threading.main_thread().ident:
-            while end is None or end > time.monotonic() + _LOOK_SECONDS:
-                if self._woken(time.monotonic() + _LOOK_SECONDS):
-                    return
+        look = seconds_between_looks()
+        while look is not None and (end is None or end > time.monotonic() + look):
+            if self._woken(time.monotonic() + look):
+                return
         self._woken(end)
 
     def _woken(self, end: float | None) -> bool:
