@@ -6,7 +6,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -58,14 +57,11 @@ class Cancellation:
 
         `wake` must not block and must not raise.
         """
-        mark = object()  # of a switch that a thousand calls wait under, each finds its own at once
+        mark = _Mark(self._wakers)  # of a switch that a thousand calls wait under, each finds its own at once
         self._wakers[mark] = wake
         if self.cancelled:
             self.cancel()
-        return partial(self._call_off, mark)
-
-    def _call_off(self, mark: object) -> None:
-        self._wakers.pop(mark, None)  # None: it was called, or called off before
+        return mark
 
     def joined(self, other: Cancellation) -> tuple[Cancellation, Callable[[], None]]:
         """Returns a switch that goes on when one of two does, and how to let go of both."""
@@ -77,6 +73,18 @@ class Cancellation:
                 each()
 
         return both, forget
+
+
+class _Mark:
+    """By which a waker is known: calling it calls the waker off. One object, where a thousand calls may wait."""
+
+    __slots__ = ("_wakers",)
+
+    def __init__(self, wakers: dict[object, Callable[[], None]]) -> None:
+        self._wakers = wakers
+
+    def __call__(self) -> None:
+        self._wakers.pop(self, None)  # None: it was called, or called off before
 
 
 class CallContext:

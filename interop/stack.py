@@ -11,12 +11,13 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import DepthError
 from polycall.interop.forks import new_lock
+from polycall.interop.waiting import seconds_between_looks
 
 if TYPE_CHECKING:
     from polycall.interop.native_stack import StackPointer
@@ -203,8 +204,10 @@ class _Hop(Generic[T]):
 
     def wait(self) -> None:
         # A handler may raise just after the queue gave what it has. So that only wakes; the mark says if it is over.
+        look = seconds_between_looks()
         while not self._ended:
-            self._wakes.get()
+            with suppress(Empty):
+                self._wakes.get(timeout=look)
 
     def abandon(self) -> None:
         """Returns when the work has ended, or will never begin."""

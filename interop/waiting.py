@@ -16,9 +16,21 @@ from polycall.interop.context import CallContext
 from polycall.interop.errors import raise_if
 from polycall.interop.forks import new_lock
 
-__all__ = ["Happening", "WaitGraph", "Waiter", "Wakeup"]
+__all__ = ["Happening", "WaitGraph", "Waiter", "Wakeup", "seconds_between_looks"]
 
 _NONE: frozenset[Waiter] = frozenset()
+
+_LOOK_SECONDS = 0.04
+"""How late Ctrl-C may be at most, if it comes at the very moment when a wait begins."""
+
+
+def seconds_between_looks() -> float | None:
+    """Returns for how long this thread may wait until it has Python look for signals; None for as long as it likes.
+
+    A signal that comes after Python's last look, and before the thread really waits, is only noted, and nothing wakes
+    the thread for it. So the thread that runs the handlers looks again and again.
+    """
+    return _LOOK_SECONDS if threading.get_ident() == threading.main_thread().ident else None
 
 
 class Wakeup:
@@ -67,8 +79,9 @@ class Wakeup:
             call_off()
 
     def _wait(self, context: CallContext, what: str, until: float | None) -> bool:
-        limits = [limit for limit in (context.deadline, until) if limit is not None]
-        end = min(limits, default=None)
+        end = context.deadline
+        if end is None or (until is not None and until < end):
+            end = until
         while not self.notified:
             raise_if(context.interruption(f"it waited for {what}"))
             if until is not None and time.monotonic() >= until:
@@ -80,11 +93,19 @@ class Wakeup:
         self._wakes.put(None)
 
     def _sleep(self, end: float | None) -> None:
+        look = seconds_between_looks()
+        while look is not None and (end is None or end > time.monotonic() + look):
+            if self._woken(time.monotonic() + look):
+                return
+        self._woken(end)
+
+    def _woken(self, end: float | None) -> bool:
         timeout = None if end is None else min(max(0.0, end - time.monotonic()), threading.TIMEOUT_MAX)
         try:
             self._wakes.get(timeout=timeout)
         except Empty:
-            return
+            return False
+        return True
 
 
 class Happening:

@@ -70,13 +70,19 @@ class AsyncCalls:
         watch_forks(self)
 
     async def run(
-        self, target: str, work: Callable[[], Value], deadline: float | None, cancellation: Cancellation
+        self,
+        target: str,
+        work: Callable[..., Value],
+        arguments: tuple[Any, ...],
+        deadline: float | None,
+        cancellation: Cancellation,
     ) -> Value:
         """Runs a call on a thread and returns its result.
 
         Args:
             target: The entry that is called, for messages.
             work: Makes the call; it sees to the deadline itself once it has a thread.
+            arguments: What it takes.
             deadline: When to give up waiting for a thread, in seconds of `time.monotonic`, or None.
             cancellation: The switch of the call; it goes on when the awaiting task is cancelled.
 
@@ -88,7 +94,7 @@ class AsyncCalls:
         import asyncio  # noqa: PLC0415  # a command that only lists must not pay for it
 
         loop = asyncio.get_running_loop()
-        submitted = _Work(awaited_elsewhere(), work, self._answers_of(loop))
+        submitted = _Work(self, work, arguments, self._answers_of(loop))
         self._submit(target, submitted)
         timer = None
         if deadline is not None:  # a timer costs a fraction of what `asyncio.wait` does
@@ -150,7 +156,7 @@ class AsyncCalls:
         while self._queued and self._running < _PLACES and self._on_threads < _THREADS:
             queued = self._queued.popleft()
             try:
-                self._threads.do(partial(self._serve, queued, self._generation))
+                self._threads.do(queued)
             except RuntimeError as error:  # the system gives no thread more
                 if self._on_threads:
                     self._queued.appendleft(queued)  # until one of them ends
@@ -160,7 +166,8 @@ class AsyncCalls:
             self._running += 1
             self._on_threads += 1
 
-    def _serve(self, queued: _Work | None, generation: object) -> None:
+    def serve(self, queued: _Work | None, generation: object) -> None:
+        """Makes a call that has got a place, and others in the same place then; in a thread of their own."""
         while queued is not None:
             self._marked(queued)
             with self._lock:
@@ -239,14 +246,24 @@ class _Work:
         outcome: What is awaited.
     """
 
-    __slots__ = ("_answers", "_unclaimed", "_work", "outcome", "variables")
+    __slots__ = ("_answers", "_arguments", "_calls", "_generation", "_unclaimed", "_work", "outcome", "variables")
 
-    def __init__(self, variables: contextvars.Context, work: Callable[[], Value], answers: _Answers) -> None:
-        self.variables = variables
+    # A thousand of them may wait, and the garbage collector looks at all that they are made of.
+    def __init__(
+        self, calls: AsyncCalls, work: Callable[..., Value], arguments: tuple[Any, ...], answers: _Answers
+    ) -> None:
+        self.variables = awaited_elsewhere()
         self.outcome: Future[Value] = answers.loop.create_future()
+        self._calls = calls
+        self._generation = calls.generation
         self._work = work
+        self._arguments = arguments
         self._answers = answers
         self._unclaimed = [True]  # who pops it first decides whether the call begins
+
+    def __call__(self) -> None:
+        """Makes it in this thread, when it has got a place."""
+        self._calls.serve(self, self._generation)
 
     def taken(self) -> bool:
         """Says whether nobody has begun the call or given it up before; nobody will, from now on."""
@@ -266,7 +283,7 @@ class _Work:
         if not self.taken():
             return
         try:
-            result = self.variables.run(self._work)
+            result = self.variables.run(self._work, *self._arguments)
         except BaseException as error:  # noqa: BLE001  # raised where it is awaited
             self.fail(error)
             del self  # the error knows this frame by its traceback, and what is awaited knows the error

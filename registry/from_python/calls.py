@@ -51,11 +51,11 @@ class Calls:
         """Makes a call on a thread, which is to be awaited; cancelling the awaiting task stops the guest as well."""
         text = id_text(target)
         deadline, cancellation = terms.deadline(), Cancellation()
-        # No function, which has a cell for each of these: a thousand calls may wait, and the collector looks at all.
-        work: Callable[[], Any] = partial(self._call, text, arguments, terms, deadline, cancellation)
+        given = (text, arguments, terms, deadline, cancellation)
+        work: Callable[..., Any] = self._call
         if returns is not None:
             work = partial(_checked, result_check(returns), work)
-        return self._threads.run(text, work, deadline, cancellation)
+        return self._threads.run(text, work, given, deadline, cancellation)
 
     def of_each(
         self,
@@ -104,5 +104,5 @@ class Calls:
         self._threads.close()
 
 
-def _checked(check: Callable[[Value], Any], work: Callable[[], Value]) -> Any:
-    return check(work())
+def _checked(check: Callable[[Value], Any], work: Callable[..., Value], *arguments: Any) -> Any:
+    return check(work(*arguments))

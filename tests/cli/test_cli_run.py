@@ -222,6 +222,24 @@ def test_ctrl_c_ends_a_program_that_waits(project: Path, name: str) -> None:
         assert err.splitlines()[-1] == b"interrupted"
 
 
+def test_ctrl_c_ends_a_program_that_waits_for_input() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "polycall", "run", str(FILTER)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"a line\n" * 10_000)
+        process.stdin.flush()
+        assert os.read(process.stdout.fileno(), 1)  # of its first piece; it waits for the next one
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stderr is not None
+        assert process.stderr.read().splitlines()[-1:] == [b"interrupted"]
+
+
 @pytest.mark.parametrize("mode", ["--spin", "--sleep"])
 def test_a_deadline_ends_a_program(project: Path, mode: str) -> None:
     given: Sequence[str] = [mode] if mode == "--spin" else [mode, "60000"]

@@ -88,7 +88,7 @@ class HandleTable:
 
     def __init__(self, count: HandleCount) -> None:
         self._entries: list[Handle | None] = [None]
-        self._free: list[int] = []
+        self._free: list[int] | tuple[()] = ()
         self._count = count
 
     def add(self, handle: Handle) -> int:
@@ -132,7 +132,10 @@ class HandleTable:
         if handle.lends:
             raise TrapError(f"cannot remove owned resource while borrowed: handle index {number}")
         self._entries[number] = None
-        self._free.append(number)
+        if self._free:
+            self._free.append(number)
+        else:
+            self._free = [number]
         self._count.left += 1
         return handle
 

@@ -28,6 +28,7 @@ from polycall.wasm_runtime.wit.wit_types import HandleType
 if TYPE_CHECKING:
     from polycall.wasm_runtime.component.instance import ComponentInstance
     from polycall.wasm_runtime.component.plan import LiftedFunction, LoweredFunction, Options
+    from polycall.wasm_runtime.engine.stores import GuestStore
 
 __all__ = ["Border", "LiftedCall", "LoweredCall"]
 
@@ -67,13 +68,16 @@ class Border:
         "short",
     )
 
-    def __init__(self, instance: ComponentInstance, options: Options, number: int, task: Task | None = None) -> None:
+    def __init__(
+        self, instance: ComponentInstance, options: Options, number: int, pace: Pace, task: Task | None = None
+    ) -> None:
         """Makes one.
 
         Args:
             instance: Whose border it is.
             options: How values cross.
             number: The component instance on the guest's side.
+            pace: The clock and the budget of the call.
             task: What borrows that are lowered belong to.
         """
         self._instance = instance
@@ -83,7 +87,7 @@ class Border:
         self._lenders: list[Handle | ResourceState] | None = None
         self._lent: list[ResourceState] | None = None
         self.memory = instance.memory(options.memory)
-        self.pace = Pace()
+        self.pace = pace
         self.short = 0
         self.number = number
         self.has_lent = False
@@ -244,7 +248,7 @@ class LiftedCall:
         self._codec = codec
         self._number = function.instance
         self._task = Task()
-        self._border = Border(instance, function.options, function.instance, self._task)
+        self._border = Border(instance, function.options, function.instance, Pace(), self._task)
         self._core = instance.core_call(function.core, max(len(parameters), len(results)))
         post_return = function.options.post_return
         self._post_return = None if post_return is None else instance.core_call(post_return, len(results))
@@ -330,7 +334,7 @@ def _check_handles(border: Border, pieces: Pieces, values: Sequence[Value]) -> N
 class LoweredCall:
     """A component function as core code of a component instance calls it."""
 
-    __slots__ = ("_border", "_call", "_codec", "_instance", "_misfit", "_number", "_pieces")
+    __slots__ = ("_border", "_call", "_codec", "_first", "_instance", "_misfit", "_number", "_pieces")
 
     def __init__(
         self,
@@ -338,6 +342,8 @@ class LoweredCall:
         function: LoweredFunction,
         codec: Codec,
         call: Callable[..., Any],
+        *,
+        first: tuple[()] | tuple[GuestStore] = (),
         misfit: Callable[[ConversionError], ConversionError] | None = None,
     ) -> None:
         """Prepares calls.
@@ -347,13 +353,16 @@ class LoweredCall:
             function: What it calls.
             codec: Of the function.
             call: Takes the values, returns the result.
+            first: What it takes before them.
             misfit: See `polycall.wasm_runtime.component.host.HostFunction`.
         """
         self._instance = instance
         self._codec = codec
         self._number = function.instance
-        self._border = Border(instance, function.options, function.instance)
+        # One pace for all: each begins it anew, and again when the host has answered, which may have led to others.
+        self._border = Border(instance, function.options, function.instance, instance.pace)
         self._call = call
+        self._first = first
         self._misfit = misfit
         self._pieces = instance.pieces
 
@@ -370,7 +379,7 @@ class LoweredCall:
         pace.call, pace.bytes_left, pace.values_left = instance.store.call, MAX_LIFTED_BYTES, AT_ONCE  # `Pace.begin`
         border.short = 0
         values = codec.lift_parameters(raw, border)
-        result = self._call(*values)
+        result = self._call(*self._first, *values)
         pace.bytes_left, pace.values_left = MAX_LIFTED_BYTES, AT_ONCE  # what it answers is counted apart
         pieces = self._pieces
         try:

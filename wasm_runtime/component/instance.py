@@ -44,6 +44,7 @@ from polycall.wasm_runtime.engine.core_calls import (
     instantiate,
 )
 from polycall.wasm_runtime.engine.native import Argument, Buffer, address_of, as_bytes, as_pointer, as_size
+from polycall.wasm_runtime.engine.pace import Pace
 from polycall.wasm_runtime.engine.stores import GuestStore, Handler
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class ComponentInstance:
         memories: The addresses of the ``wasmtime_memory_t`` that its core instances export.
         pieces: What is being lowered. Only an allocator runs before it is empty again, and no allocator may call out.
         allocation: The task of such a call; each is one of its own.
+        pace: Of the functions of the host that it calls.
     """
 
     def __init__(self, linked: LinkedPlan, store: GuestStore) -> None:
@@ -100,13 +102,15 @@ class ComponentInstance:
         self.memories: list[int] = []
         self.pieces = Pieces()
         self.allocation = Task()
-        self._known: set[tuple[int, ...]] = set()
+        self.pace = Pace()
+        self._store_first = (store,)
+        self._known: dict[tuple[int, ...], None] = {}  # no set: the garbage collector does not see an empty dict
         self._linked = linked
         self._context = as_pointer(store.context)
         self._frame: Frame | None = linked.frames.take()
         self._cores = self._frame.cores
         self._externs: dict[CoreRef, int] = {}  # their addresses
-        self._buffers: list[Buffer] = []  # of those that are not in the frame
+        self._buffers: dict[int, Buffer] = {}  # of those that are not in the frame
         self._memories: dict[CoreExport, GuestMemory] = {}
         self._calls: dict[int, LiftedCall] = {}  # by the identity of the plan's functions: their hash takes long
         self._destructors: dict[CoreRef, CoreCall] = {}
@@ -149,7 +153,7 @@ class ComponentInstance:
     def _add_memory(self, address: int) -> None:
         handle = _MEMORY.unpack(native.view(address, _MEMORY.size))
         if handle not in self._known:  # instances hand the memories that they were given on
-            self._known.add(handle)
+            self._known[handle] = None
             self.memories.append(address)
 
     def define(self, step: DefineResource) -> None:
@@ -174,7 +178,7 @@ class ComponentInstance:
 
     def _buffer(self) -> int:
         made = Buffer(EXTERN_BYTES)
-        self._buffers.append(made)
+        self._buffers[made.address] = made
         return made.address
 
     def _look_up(self, core: Argument, name: bytes, extern: int) -> None:
@@ -209,7 +213,7 @@ class ComponentInstance:
             given = as_pointer(self._extern(realloc))
             instantiate(self.store, as_pointer(address_of(module.ptr())), given, as_size(1), core)
             self._look_up(core, b"", function.address)
-            self._buffers.append(function)
+            self._buffers[function.address] = function
             found = self._batches[realloc] = CoreCall(self.store, function.address + EXTERN_CONTENT, BATCH_SLOTS)
         return found
 
@@ -228,7 +232,7 @@ class ComponentInstance:
         if not native.caller_export(caller, name, len(name), extern.address) or extern.data[0] != IS_MEMORY:
             return _NO_MEMORY
         self._externs[ref] = extern.address
-        self._buffers.append(extern)
+        self._buffers[extern.address] = extern
         return self.memory(ref)
 
     # --- calls from the host ---
@@ -328,7 +332,7 @@ class ComponentInstance:
         how = self._linked.codec(function, callee.signature)
         if how.plain_result is not None and host.misfit is None:
             return partial(self._number, function.instance, partial(implementation, store), how.plain_result)
-        return LoweredCall(self, function, how, partial(implementation, store), host.misfit).serve
+        return LoweredCall(self, function, how, implementation, first=self._store_first, misfit=host.misfit).serve
 
     def _number(
         self,
@@ -434,6 +438,8 @@ class ComponentInstance:
 
 class _Handlers(dict[int, Handler]):
     """What serves the core functions of the host, by their number: each made when it is first called."""
+
+    __slots__ = ("_functions", "_make")
 
     def __init__(self, make: Callable[[HostCoreFunction], Handler], functions: Sequence[HostCoreFunction]) -> None:
         super().__init__()

@@ -45,6 +45,9 @@ class Shares(NamedTuple):
     running_bytes: int
 
 
+_UNLIMITED = Shares(MOST_MEMORIES, _MOST_TABLES, _MOST_ELEMENTS, -1, -1)
+
+
 def shares(limit: int | None, footprint: Footprint, times: int = 1) -> Shares:
     """Shares out a limit.
 
@@ -57,7 +60,7 @@ def shares(limit: int | None, footprint: Footprint, times: int = 1) -> Shares:
         MemoryLimitError: What it starts with is more than the limit.
     """
     if limit is None:
-        return Shares(MOST_MEMORIES, _MOST_TABLES, _MOST_ELEMENTS, -1, -1)
+        return _UNLIMITED
     memories, tables = len(footprint.memories) * times, len(footprint.tables) * times
     elements = _elements(max(0, limit - sum(footprint.memories) * times), footprint, tables)
     room = limit - max(0, tables * elements * ELEMENT_BYTES - FREE_TABLE_BYTES)

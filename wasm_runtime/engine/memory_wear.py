@@ -34,7 +34,7 @@ class Wear:
         """
         self._limit = limit
         self._share = None if limit is None else share_bytes
-        self.bounds: list[tuple[Callable[[], int], int]] = []
+        self.bounds: tuple[tuple[Callable[[], int], int], ...] = ()
 
     def watch(self, meters: Sequence[Callable[[], int]]) -> None:
         """Says which memories there are, once the instance has started; they are as it starts.
@@ -42,13 +42,13 @@ class Wear:
         Args:
             meters: For each memory, what tells how many bytes it holds.
         """
-        self.bounds = [(meter, _bound(self._share, meter())) for meter in meters]
+        self.bounds = tuple((meter, _bound(self._share, meter())) for meter in meters)
         if len(meters) > 1:
 
             def together() -> int:
                 return sum(meter() for meter in meters)
 
-            self.bounds.append((together, _bound(self._limit, together())))
+            self.bounds += ((together, _bound(self._limit, together())),)
 
     @property
     def worn(self) -> bool:

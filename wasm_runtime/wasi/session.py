@@ -47,7 +47,6 @@ class Session:
         settings: The entry's ``wasi`` block.
         console: What stands behind stdin, stdout and stderr of a command; None for a function, which writes to its log.
         services: Where variables and folders come from.
-        log: The entry's.
         context: The frame of the running call, or of the guest's start code; None between calls.
         bytes_in: What the guest has read, until `take_traffic` is asked.
         bytes_out: What it has written.
@@ -75,7 +74,8 @@ class Session:
         self.services = services
         self.context: CallContext | None = None
         self.entry_id = program.entry_id
-        self.log = GuestLog(program.entry_id, program.limits.output_bytes)
+        self._log: GuestLog | None = None
+        self._log_bytes = program.limits.output_bytes
         self.bytes_in = 0
         self.bytes_out = 0
         self.refusals = 0
@@ -84,7 +84,7 @@ class Session:
         self._lasting: dict[Kept, None] = {}
         self._ends: dict[str, Any] = {}
         self._network: NetworkGate | None = None
-        self._remarks: set[str] = set()
+        self._remarks: dict[str, None] = {}  # no set: the garbage collector does not see an empty dict
 
     def begin(self, context: CallContext) -> None:
         """Begins a call, or the guest's start code."""
@@ -105,8 +105,8 @@ class Session:
             self._network.forget()
         self._remarks.clear()
         context, self.context = self.context, None
-        if self.log.used:
-            self.log.end(context)
+        if self._log is not None and self._log.used:
+            self._log.end(context)
 
     def close(self) -> None:
         """Closes everything; harmless when repeated."""
@@ -125,6 +125,13 @@ class Session:
         return self.context
 
     @property
+    def log(self) -> GuestLog:
+        """The entry's."""
+        if self._log is None:
+            self._log = GuestLog(self.entry_id, self._log_bytes)
+        return self._log
+
+    @property
     def network(self) -> NetworkGate:
         """What it may call, listen at and look up."""
         if self._network is None:
@@ -136,7 +143,7 @@ class Session:
         self.refusals += 1
         if text in self._remarks or len(self._remarks) > _MOST_REMARKS:
             return
-        self._remarks.add(text)
+        self._remarks[text] = None
         if len(self._remarks) > _MOST_REMARKS:
             text = f"this call has been told {_MOST_REMARKS} times what was refused: the rest is left out"
         self.log.remark(text, self.context)
@@ -220,7 +227,12 @@ class Session:
         context = self.running()
         if any(map(_is_ready, subjects)):
             return
-        self.told(what, self._wait, subjects, what, context)
+        if (
+            context.observer is None
+        ):  # as `told` finds out, which would keep two objects more for each guest that sleeps
+            self._wait(subjects, what, context)
+        else:
+            self.told(what, self._wait, subjects, what, context)
 
     def told(self, what: str, work: Callable[..., E], *arguments: Any) -> E:
         """Does what may take a while, and tells those who watch the call how long it took."""

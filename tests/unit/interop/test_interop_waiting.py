@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from queue import Empty
 from types import FrameType
 
 import pytest
@@ -257,3 +258,33 @@ def test_a_caller_counts_as_waiting_for_every_one_of_its_branches() -> None:
     _begins(graph, _frame("b", caller), [other])
     _begins(graph, _frame("c", caller), [running])
     assert len(_refused(graph, _frame("a", other), [caller])) == 2
+
+
+class Queue:
+    """Notes for how long it is asked; it has something for who asks for the third time, or waits without an end."""
+
+    def __init__(self, wakeup: Wakeup) -> None:
+        self.timeouts: list[float | None] = []
+        self._wakeup = wakeup
+
+    def get(self, *, timeout: float | None) -> None:
+        self.timeouts.append(timeout)
+        if timeout is not None and len(self.timeouts) < 3:
+            raise Empty
+        self._wakeup.notified = True
+
+
+def test_only_the_thread_that_runs_signal_handlers_looks_for_them_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    wakeup = Wakeup()
+    queue = Queue(wakeup)
+    monkeypatch.setattr(wakeup, "_wakes", queue)
+    assert wakeup.wait(_call(), "something")
+    assert [timeout is not None and timeout <= 0.05 for timeout in queue.timeouts] == [True, True, True]
+
+    other = Wakeup()
+    queue = Queue(other)
+    monkeypatch.setattr(other, "_wakes", queue)
+    thread = threading.Thread(target=other.wait, args=(_call(), "something"))
+    thread.start()
+    thread.join()
+    assert queue.timeouts == [None]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import polycall
+from http_servers import Peer, Server, response
 from observed_project import observed_project
+from polycall.registry.observers.trace import Trace
+from waiting_threads import until_it_waits
+from wasi.here import write_project
+from wasi.runs import BIN, Folder, Run
 
 CHAIN = ("app:ask", "app:relay", "app:to-python", "hello")
 
@@ -189,3 +195,44 @@ def test_a_meter_that_fails_leaves_no_span_open(
         assert [registry.call("app:same", number) for number in range(2)] == [0, 1]
     assert not trace.get_current_span().get_span_context().is_valid
     assert [span.parent for span in exporter.get_finished_spans()] == [None, None]
+
+
+def test_what_a_guest_waited_for_is_told_and_nothing_of_what_it_read(
+    tmp_path: Path, exporter: InMemorySpanExporter
+) -> None:
+    script = """
+    var { Fields, OutgoingRequest } = wasi.http.types, [[folder]] = wasi.filesystem.preopens.getDirectories();
+    folder.openAt({}, "file.txt", {}, { read: true }).read(100, 0);
+    var request = new OutgoingRequest(Fields.fromList([["x-key", bytes("SECRET")]]));
+    request.setScheme({ tag: "HTTP" });
+    request.setAuthority("127.0.0.1:" + port);
+    request.setPathWithQuery("/SECRET?SECRET");
+    var future = wasi.http.outgoingHandler.handle(request, undefined);
+    wait(future);
+    future.get().val.val.status();
+    """
+    (tmp_path / "project").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file.txt").write_text("SECRET", "utf-8")
+    run = Run(BIN / "js-script.wasm", (("evaluate", ("",)),), folders=(Folder(tmp_path / "data"),))
+    write_project(tmp_path / "project", run)
+    observer, guest = Trace(), threading.get_ident()
+
+    def late(peer: Peer) -> None:
+        peer.request()
+        until_it_waits(guest)
+        peer.send(response("SECRET"))
+
+    with (
+        Server(late) as server,
+        polycall.load(tmp_path / "project", telemetry=True) as registry,
+    ):
+        answer = registry.call("app:evaluate", f"var port = {server.port}; {script}", observer=observer)
+        assert answer == {"ok": "200"}
+        waits = {"/data/file.txt", f"an HTTP response of 127.0.0.1:{server.port}"}
+    (span,) = exporter.get_finished_spans()
+    events = [dict(event.attributes or {}) for event in span.events if event.name == "polycall.wait"]
+    assert waits <= {event["polycall.wait.for"] for event in events}
+    assert all(float(str(event["polycall.wait.seconds"])) >= 0 for event in events)
+    assert waits <= observer.calls[0].waits.keys()
+    assert "SECRET" not in f"{events} {observer.calls[0].waits}"

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import ssl
+import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from certificates import Authority
 from http_guest import HttpGuest, NoAnswer, StreamFailed
 from http_servers import Peer, Server, answering, response
-from polycall.wasm_runtime.wasi.http.connection import client_context
+from polycall.wasm_runtime.wasi.http.connection import client_context, secured
 from polycall.wasm_runtime.wasi.http.request_options import RequestOptions
 
 
@@ -134,3 +141,69 @@ def test_a_body_that_is_closed_is_whole(trusted: Authority) -> None:
 def test_plain_http_to_a_server_with_tls_is_an_error(trusted: Authority) -> None:
     with Server(answering(response("x")), context=trusted.server("127.0.0.1")) as server, HttpGuest() as guest:
         refused(guest, server, "HTTP")
+
+
+class InMemory:
+    """A connection whose server, with TLS 1.3, is in this process; after the handshake it has nothing to say."""
+
+    bare: socket.socket | None = None
+
+    def __init__(self, context: ssl.SSLContext, keys: Path) -> None:
+        context.keylog_filename = str(keys)
+        context.num_tickets = 0  # which would be sent before anything else
+        self._keys = keys
+        self._arrived, self._leaving = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._server = context.wrap_bio(self._arrived, self._leaving, server_side=True)
+        self.flood = b""
+
+    async def read(self, _most: int) -> bytes:
+        flood, self.flood = self.flood, b""
+        return flood or self._leaving.read()
+
+    async def write(self, data: bytes) -> None:
+        self._arrived.write(data)
+        with suppress(ssl.SSLWantReadError):
+            self._server.do_handshake()
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def new_keys_and(self, data: bytes, count: int) -> bytes:
+        """Returns records that announce new keys, so many times, and one with data (RFC 8446, 4.6.3)."""
+        names = (line.split() for line in self._keys.read_text().splitlines())
+        secret = next(bytes.fromhex(words[2]) for words in names if words[0] == "SERVER_TRAFFIC_SECRET_0")
+        records = []
+        for number in range(count + 1):
+            inner = b"\x18\0\0\x01\0\x16" if number < count else data + b"\x17"
+            head = struct.pack(">BHH", 0x17, 0x303, len(inner) + 16)
+            cipher = AESGCM(expanded(secret, b"key", 32))
+            records.append(head + cipher.encrypt(expanded(secret, b"iv", 12), inner, head))
+            secret = expanded(secret, b"traffic upd", 48)
+        return b"".join(records)
+
+
+def expanded(secret: bytes, label: bytes, size: int) -> bytes:
+    info = struct.pack(">HB", size, len(label) + 6) + b"tls13 " + label + b"\0"
+    return HKDFExpand(hashes.SHA384(), size, info).derive(secret)
+
+
+def test_a_flood_of_new_keys_does_not_keep_others_waiting(trusted: Authority, tmp_path: Path) -> None:
+    flooding = InMemory(trusted.server("127.0.0.1"), tmp_path / "keys")
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def read() -> bytes:
+        connection = await secured(flooding, client_context(), "127.0.0.1")
+        flooding.flood = flooding.new_keys_and(b"at last", 3_000)
+        beside = asyncio.create_task(others())
+        data = await connection.read(64)
+        beside.cancel()
+        return data
+
+    assert asyncio.run(read()) == b"at last"
+    assert turns >= 3
