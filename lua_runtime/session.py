@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from io import FileIO
 from typing import Any
 
@@ -162,8 +163,9 @@ class Session:
     def safe(self, function: Callable[..., Any], most: int = MOST_TEXT_BYTES) -> Callable[..., Any]:
         """Returns a host function that answers with `refuse` or `failed` where `function` raises.
 
-        What a guest gives is bounded here, for every host function: lupa has copied it by then, which is all that a
-        text of any length costs, so each such copy is a look at the clock.
+        What a guest gives is bounded here, for every host function. The sandbox asks `admission` before it copies a
+        text; lupa has copied it by then, which is all that a text of any length costs, so each such copy is a look at
+        the clock.
 
         Args:
             function: Takes scalars; texts as bytes.
@@ -174,20 +176,31 @@ class Session:
             try:
                 for argument in arguments:
                     if type(argument) is bytes and len(argument) > MOST_NAME_BYTES:
-                        self._admit(argument, most)
+                        self.admit(len(argument), most)
                 return function(*arguments)
             except RefusedError as refusal:
                 return self.refuse(refusal.message, refusal.kind)
             except BaseException as error:  # noqa: BLE001  # nothing may be raised into Lua
                 return self.failed(error)
 
+        host_function.most_bytes = most  # type: ignore[attr-defined]  # a table of them would be a ring of references
         return host_function
 
-    def _admit(self, text: bytes, most: int) -> None:
-        if len(text) > PIECE:
+    def admission(self, host_function: Callable[..., Any]) -> Callable[[int], None]:
+        """Returns what is asked for each long text that a host function is about to be given; see `admit`."""
+        return partial(self.admit, most=getattr(host_function, "most_bytes", MOST_TEXT_BYTES))
+
+    def admit(self, length: int, most: int) -> None:
+        """Looks at the clock for a long text, and refuses one that is too long.
+
+        Raises:
+            RefusedError: It is.
+            LimitError: The deadline passed, or the call was cancelled.
+        """
+        if length > PIECE:
             self.check()
-        if len(text) > most:
-            raise RefusedError(f"expected at most {most} bytes, got a text of {len(text)}")
+        if length > most:
+            raise RefusedError(f"expected at most {most} bytes, got a text of {length}")
 
     def take_failure(self) -> BaseException | None:
         """Returns what must be raised, and forgets it: an error that is kept keeps what its traceback refers to."""

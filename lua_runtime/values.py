@@ -9,6 +9,7 @@ table remembers what it was, and comes back so, as ``lua/values/values.lua`` say
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
@@ -43,6 +44,9 @@ AT_ONCE = 8000
 
 _AT_A_TIME = 2048
 """Values that are worked through without asking whether the call is still wanted; sorted keys as well."""
+
+_LONG, _PIECE = 16 << 20, 1 << 20
+"""Bytes of a text that is read in pieces of that size: 60 MiB at once can take 40 ms."""
 
 _FIXED = frozenset({type(None), bool, float})
 AS_THEY_ARE = _FIXED | {bytes}
@@ -230,7 +234,7 @@ def lift_all(
     for item in run:
         kind = type(item)
         if kind is bytes:
-            values.append(text_of(item))
+            values.append(text_of(item, check))
         elif kind is Mark:
             return _lift_deep(run, check, resource)
         else:
@@ -289,9 +293,25 @@ def _first(pair: tuple[str, Value]) -> str:
     return pair[0]
 
 
-def text_of(data: bytes) -> str | bytes:
-    """Returns a string that came from Lua, as str if it is UTF-8: Lua has one type for both."""
+def text_of(data: bytes | memoryview, check: Callable[[], None] | None = None) -> str | bytes:
+    """Returns a string that came from Lua, as str if it is UTF-8: Lua has one type for both.
+
+    Args:
+        data: Its bytes.
+        check: Called again and again for a long one; raises to end the work.
+    """
     try:
-        return data.decode()
+        if check is None or len(data) <= _LONG:
+            return str(data, "utf-8")
+        return "".join(_decoded(memoryview(data), check))
     except UnicodeDecodeError:
-        return data
+        return bytes(data)
+
+
+def _decoded(data: memoryview, check: Callable[[], None]) -> list[str]:
+    decode, pieces = getincrementaldecoder("utf-8")().decode, []
+    for at in range(0, len(data), _PIECE):
+        check()
+        pieces.append(decode(data[at : at + _PIECE], at + _PIECE >= len(data)))
+    check()
+    return pieces

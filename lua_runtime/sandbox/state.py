@@ -20,9 +20,10 @@ from polycall.lua_runtime.sandbox.runs import (
     pack_integer,
     read_integer,
     read_run,
+    read_scalars,
     read_text,
 )
-from polycall.lua_runtime.session import Session
+from polycall.lua_runtime.session import RefusedError, Session
 
 __all__ = ["SandboxState"]
 
@@ -143,7 +144,9 @@ class SandboxState:
     def _answer(self, packed: int) -> Any:
         address, size = packed >> 32 & _SIZE, packed & _SIZE
         session = self._session
-        values = read_run(self._memory, address, size, session.check, session.resources.handle)
+        values = read_scalars(self._memory, address, size)
+        if values is None:
+            values = read_run(self._memory, address, size, session.check, session.resources.handle)
         return values[0] if len(values) == 1 else tuple(values)
 
     # What the module calls -----------------------------------------------------------------------------------------
@@ -160,9 +163,16 @@ class SandboxState:
             return self._serve_module(function, address, size)
         session = self._session
         try:
-            given = read_run(self._memory, address, size, session.check, session.resources.handle)
+            given = read_scalars(self._memory, address, size)
+            if given is None:
+                given = read_run(
+                    *(self._memory, address, size, session.check, session.resources.handle),
+                    admit=session.admission(host_function),
+                )
         except MalformedRunError:
             raise
+        except RefusedError as refusal:
+            answer = session.refuse(refusal.message, refusal.kind)
         except PolycallError as error:  # a resource that is gone, or the call is over
             answer = session.failed(error)
         else:

@@ -124,6 +124,45 @@ def test_a_long_name_is_refused_and_a_short_one_is_taken(case: Long, tmp_path: P
     assert int(length) < 71_000 if case.call.startswith("fs.get('app:files')") else int(length) < 500
 
 
+LONG_TEXTS = {
+    "json.encode": Long("json.encode(huge)", "return json.encode('a')", '"a"'),
+    "json.encode, in a list": Long("json.encode({ huge })", "return json.encode({ 'a' })", '["a"]'),
+    "json.decode": Long("json.decode(huge)", "return json.decode('[1]')[1]", 1),
+    "yaml.encode, in a list": Long("yaml.encode({ huge })", "return yaml.encode({ 'a' })", "- a\n"),
+    "yaml.decode": Long("yaml.decode(huge)", "return yaml.decode('a')", "a"),
+    "a payload": Long(
+        "payload.new({ huge }):transcode(payload.format.JSON)",
+        "return payload.new({ 1 }):transcode(payload.format.JSON):data()",
+        "[1]",
+    ),
+    "a filter": Long("registry.find({ ['meta.a'] = huge })", "return #registry.find({ ['meta.a'] = 1 })", 1),
+    "claims": Long("crypto.jwt.encode({ a = huge }, 'k')", "return #(crypto.jwt.encode({ a = 1 }, 'k')) > 9", True),
+    "a key of claims": Long("crypto.jwt.encode({}, huge)", "return #(crypto.jwt.encode({}, 'k')) > 9", True),
+    "what is encrypted": Long(
+        "crypto.encrypt.aes(huge, ('k'):rep(16))", "return #crypto.encrypt.aes('a', ('k'):rep(16))", 29
+    ),
+    "what is compared": Long(
+        "crypto.constant_time_compare(huge, huge)", "return crypto.constant_time_compare('a', 'a')", True
+    ),
+}
+
+
+@attacks(
+    *(
+        Attack(f"{what}, a text of 20 MiB", "Lua", "refused", f"`{case.control}` {outcome(case.expected)}")
+        for what, case in LONG_TEXTS.items()
+    )
+)
+@pytest.mark.parametrize("case", LONG_TEXTS.values(), ids=LONG_TEXTS.keys())
+def test_a_text_that_takes_long_in_one_step_is_refused(case: Long, tmp_path: Path) -> None:
+    told = (
+        f"local huge = ('a'):rep(20 << 20) local value, err = {case.call} return {{ value == nil, err and err:kind() }}"
+    )
+    with project(tmp_path, *ENTRIES, lua("long", told), lua("short", case.control)) as registry:
+        assert registry.call("app:short") == case.expected
+        assert registry.call("app:long") in ([True, "Invalid"], [True, "Internal"])
+
+
 class Work(NamedTuple):
     """What is made at the start, what is then done for ever, and an honest use of the same functions."""
 
