@@ -9,6 +9,8 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from polycall.lua_runtime.values import readable
+
 __all__ = ["ENVIRONMENT", "Instruction", "Local", "Opcode", "Proto", "UpValue", "read_chunk"]
 
 ENVIRONMENT = "_ENV"
@@ -134,7 +136,7 @@ class _Reader:
 
     def _text(self) -> str | None:
         size = self._integer()
-        return self._take(size - 1).decode(errors="backslashreplace") if size else None
+        return readable(self._take(size - 1)) if size else None
 
     def _constant(self) -> str | None:
         kind = self._take(1)[0]

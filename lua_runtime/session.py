@@ -80,6 +80,7 @@ class Session:
         stopped: Whether the guest was told to end.
         untidy: Whether the running call has files open, has written to the log, was told of an error or gave a long
             answer: whatever does one of these sets it, so that the end of any other call pays for one look.
+        waiting: An answer for which the sandbox is still making room, in pieces, and how long it is.
         unread: Whether a long answer of the guest's was not read to its end: what is left of it is in the state.
         marks: Of this state; None once it is closed.
         cap: What keeps lupa to the memory limit, or None.
@@ -110,6 +111,7 @@ class Session:
         self._kept = KeptErrors()
         self._collected: list[Any] = []
         self._leaving: Iterator[Any] = iter(())
+        self.waiting: tuple[list[bytes], int] | None = None
 
     def end_call(self) -> None:
         """Forgets what belonged to the call that ended."""
@@ -124,6 +126,7 @@ class Session:
         self.resources.clear()
         self._collected.clear()
         self._leaving = iter(())
+        self.waiting = None
         while self.files:
             _, file = self.files.popitem()
             with suppress(OSError):

@@ -36,6 +36,7 @@ __all__ = [
     "lift_all",
     "lower",
     "lower_scalars",
+    "readable",
     "text_of",
 ]
 
@@ -48,6 +49,7 @@ _AT_A_TIME = 2048
 _LONG, _PIECE = 16 << 20, 1 << 20
 """Bytes of a text that is read in pieces of that size: 60 MiB at once can take 40 ms."""
 
+_MOST_ESCAPED = 64 << 10
 _FIXED = frozenset({type(None), bool, float})
 AS_THEY_ARE = _FIXED | {bytes}
 """What lupa takes as it is; and so it does integers from `SMALLEST` to `LARGEST`."""
@@ -291,6 +293,17 @@ def in_order(pairs: list[tuple[str, Value]]) -> Iterable[tuple[str, Value]]:
 
 def _first(pair: tuple[str, Value]) -> str:
     return pair[0]
+
+
+def readable(data: bytes) -> str:
+    """Returns text as a message shows it. What is not UTF-8 stands there as escapes, and then not all of it.
+
+    Python makes each escape by itself and holds the interpreter meanwhile: 60 MiB take ten seconds.
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data[:_MOST_ESCAPED].decode(errors="backslashreplace")
 
 
 def text_of(data: bytes | memoryview, check: Callable[[], None] | None = None) -> str | bytes:

@@ -15,7 +15,7 @@ from polycall.interop.core_engine import CoreMemory
 from polycall.interop.errors import InternalError, TrapError
 from polycall.interop.resources import ResourceHandle
 from polycall.interop.values import MAX_NESTING
-from polycall.lua_runtime.values import LIST, RECORD, Mark, in_order, text_of
+from polycall.lua_runtime.values import LIST, RECORD, Mark, in_order, readable, text_of
 
 __all__ = [
     "INTEGER",
@@ -49,7 +49,7 @@ _MOST_SHOWN = 300
 
 
 class Reference(int):
-    """The number of a table or a function of the host's own Lua code."""
+    """The number of a table or a function of the host's own Lua code. What comes out is a number like any other."""
 
 
 class HostFunctionNumber(int):
@@ -261,7 +261,7 @@ class _Reading:
                 return [self._value(depth + 1) for _ in range(count)]
             return dict(in_order([(self._key(), self._value(depth + 1)) for _ in range(count)]))
         if tag == _REFERENCE and depth == 0:
-            return Reference(self._count())
+            return self._count()
         if tag == _FAILED and depth == 0:
             raise InternalError(f"the host's Lua code failed in the sandbox: {self._failure()}")
         raise MalformedRunError(f"a value cannot begin with the byte {tag}")
@@ -269,7 +269,7 @@ class _Reading:
     def _failure(self) -> str:
         self._at += 1
         text = self._value(0)
-        return text[:_MOST_SHOWN].decode(errors="backslashreplace") if isinstance(text, bytes) else "with no text"
+        return readable(text[:_MOST_SHOWN]) if isinstance(text, bytes) else "with no text"
 
     def _key(self) -> str:
         tag = self._run[self._at]

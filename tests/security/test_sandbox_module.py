@@ -59,6 +59,10 @@ def read(run: bytes) -> list[object]:
     return values
 
 
+def test_a_reference_comes_out_as_a_number() -> None:
+    assert [type(value) for value in read(small(REFERENCED, 5))] == [int]
+
+
 def small(tag: int, number: int) -> bytes:
     return struct.pack("<BI", tag, number)
 
