@@ -26,6 +26,7 @@ __all__ = [
     "AT_ONCE",
     "LARGEST",
     "LIST",
+    "LONG",
     "RECORD",
     "RESOURCE",
     "SMALLEST",
@@ -34,6 +35,7 @@ __all__ = [
     "in_order",
     "lift",
     "lift_all",
+    "long_text",
     "lower",
     "lower_scalars",
     "readable",
@@ -46,7 +48,7 @@ AT_ONCE = 8000
 _AT_A_TIME = 2048
 """Values that are worked through without asking whether the call is still wanted; sorted keys as well."""
 
-_LONG, _PIECE = 16 << 20, 1 << 20
+LONG, _PIECE = 16 << 20, 1 << 20
 """Bytes of a text that is read in pieces of that size: 60 MiB at once can take 40 ms."""
 
 _MOST_ESCAPED = 64 << 10
@@ -236,7 +238,7 @@ def lift_all(
     for item in run:
         kind = type(item)
         if kind is bytes:
-            values.append(text_of(item, check))
+            values.append(text_of(item) if len(item) <= LONG else long_text(item, check))
         elif kind is Mark:
             return _lift_deep(run, check, resource)
         else:
@@ -306,25 +308,23 @@ def readable(data: bytes) -> str:
         return data[:_MOST_ESCAPED].decode(errors="backslashreplace")
 
 
-def text_of(data: bytes | memoryview, check: Callable[[], None] | None = None) -> str | bytes:
-    """Returns a string that came from Lua, as str if it is UTF-8: Lua has one type for both.
-
-    Args:
-        data: Its bytes.
-        check: Called again and again for a long one; raises to end the work.
-    """
+def text_of(data: bytes) -> str | bytes:
+    """Returns a string that came from Lua, as str if it is UTF-8: Lua has one type for both."""
     try:
-        if check is None or len(data) <= _LONG:
-            return str(data, "utf-8")
-        return "".join(_decoded(memoryview(data), check))
+        return data.decode()
     except UnicodeDecodeError:
-        return bytes(data)
+        return data
 
 
-def _decoded(data: memoryview, check: Callable[[], None]) -> list[str]:
-    decode, pieces = getincrementaldecoder("utf-8")().decode, []
-    for at in range(0, len(data), _PIECE):
-        check()
-        pieces.append(decode(data[at : at + _PIECE], at + _PIECE >= len(data)))
+def long_text(data: bytes | memoryview, check: Callable[[], None]) -> str | bytes:
+    """Returns what `text_of` would of more than `LONG` bytes, and asks `check` again and again."""
+    view, decode = memoryview(data), getincrementaldecoder("utf-8")().decode
+    pieces = []
+    try:
+        for at in range(0, len(view), _PIECE):
+            check()
+            pieces.append(decode(view[at : at + _PIECE], at + _PIECE >= len(view)))
+    except UnicodeDecodeError:
+        pieces.clear()
     check()
-    return pieces
+    return "".join(pieces) or bytes(data)

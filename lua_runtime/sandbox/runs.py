@@ -15,7 +15,7 @@ from polycall.interop.core_engine import CoreMemory
 from polycall.interop.errors import InternalError, TrapError
 from polycall.interop.resources import ResourceHandle
 from polycall.interop.values import MAX_NESTING
-from polycall.lua_runtime.values import LIST, RECORD, Mark, in_order, readable, text_of
+from polycall.lua_runtime.values import LIST, LONG, RECORD, Mark, in_order, long_text, readable, text_of
 
 __all__ = [
     "INTEGER",
@@ -223,7 +223,9 @@ class _Reading:
             return _f64.unpack_from(run, at + 1)[0]
         if tag in {_STRING, _FAR}:
             text = self._text(tag)
-            return bytes(text) if depth == 0 else text_of(text, self._check)
+            if depth and len(text) > LONG and self._check is not None:
+                return long_text(text, self._check)
+            return text_of(bytes(text)) if depth else bytes(text)
         return self._table(tag, depth)
 
     def _count(self) -> int:
