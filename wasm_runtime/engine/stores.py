@@ -28,6 +28,7 @@ from polycall.wasm_runtime.engine.memory_wear import Wear
 from polycall.wasm_runtime.engine.native import CORE_CALLBACK, EPOCH_CALLBACK, SLOT_BYTES, address_of, as_pointer
 from polycall.wasm_runtime.engine.reservations import GUARD_BYTES, sparing_reservation
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
+from polycall.wasm_runtime.engine.store_ends import StoreEnds
 from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
 
 __all__ = ["GuestStore", "StoreSession", "WasmEngine"]
@@ -52,7 +53,6 @@ _VALUE_TYPES = {
     "f32": wasmtime.ValType.f32,
     "f64": wasmtime.ValType.f64,
 }
-_LITTLE_BYTES = 1 << 20
 _NO_SLOTS = memoryview(b"")
 _MOST_VIEWS = 64
 
@@ -96,8 +96,7 @@ class GuestStore:
         call: The context of the running call, or None between calls.
         calls_back: Whether the engine may come to Python during the running call.
         enters_host: Whether the guest has functions to call that Python answers.
-        is_exposed: Whether those begin where a signal's handler must not raise; see `polycall.wasm_runtime.core_guest`.
-        takes_calls: Whether a guest of the project's own may be called.
+        is_exposed: Whether those begin where a signal's handler must not raise, as they do not in a `CoreInstance`.
         failed_call: The last call of the guest to another entry that failed, during the running call.
         failure: What went wrong in a callback of the engine's, kept until the engine has returned.
         shield: What callbacks must open, and close before they return; None outside of the main thread.
@@ -132,7 +131,6 @@ class GuestStore:
         "session",
         "shield",
         "starting",
-        "takes_calls",
         "views",
         "wanted_bytes",
         "wear",
@@ -156,7 +154,7 @@ class GuestStore:
         self.views: dict[tuple[int, int], memoryview] = {}
         self.calls_back = True
         self.starting = False
-        self.enters_host = self.is_exposed = self.takes_calls = True
+        self.enters_host = self.is_exposed = True
         self.call: CallContext | None = None
         self.failed_call: PolycallError | None = None
         self.failure: BaseException | None = None
@@ -294,16 +292,15 @@ class GuestStore:
         return told
 
     @property
-    def holds_little(self) -> bool:
-        """Whether its memories are small; only while what `watch` was told of lives."""
-        held: int = sum(native.memory_size(self.context, memory) for memory in self.memories)
-        return held <= _LITTLE_BYTES
+    def held_bytes(self) -> int:
+        """How large its memories are; only while what `watch` was told of lives."""
+        return sum(native.memory_size(self.context, memory) for memory in self.memories)
 
-    def close(self, *, little: bool = False) -> None:
+    def close(self, held_bytes: int | None = None) -> None:
         """Frees the store and everything in it; harmless when repeated.
 
         Args:
-            little: That this takes a moment: who waits for the interpreter's lock would have to wait longer for it.
+            held_bytes: How large its memories are; None if nobody knows.
         """
         address, self._address = self._address, None
         self.handlers = None
@@ -313,7 +310,7 @@ class GuestStore:
                 session.close()
         finally:
             if address is not None:
-                (native.store_delete_brief if little else native.store_delete)(address)
+                self._engine.ends.delete(address, held_bytes)
                 self._engine.forget(self._key)
 
     def __del__(self) -> None:
@@ -330,6 +327,7 @@ class WasmEngine:
         shield: What keeps signal handlers of the main thread from raising into the engine.
         stack_bytes: What a guest may use of the native stack in one call, from where the engine is entered.
         reservation: How many bytes a memory can hold at most; None for 4 GiB.
+        ends: How its stores are deleted.
         settings: What compiled code depends on beside wasmtime's version: part of the key of the compile cache.
     """
 
@@ -354,6 +352,7 @@ class WasmEngine:
         self._sparing: WasmEngine | None = None
         self.ticker = ticker or EpochTicker(self._tick)
         self.shield = SignalShield()
+        self.ends = StoreEnds()
         self._keys = itertools.count(1)
         self._stores: dict[int, weakref.ref[GuestStore]] = {}
         self._types: dict[CoreType, wasmtime.FuncType] = {}

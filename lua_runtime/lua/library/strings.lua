@@ -8,7 +8,7 @@ local real_find, real_format, real_gsub, real_rep = string.find, string.format, 
 
 local MOST_MADE = 64 * 1024 * 1024 -- bytes of one string.rep
 local MOST_LAYOUT = 16 * 1024 -- bytes of a layout of pack, packsize and unpack
-local TAKES_TEXT = "byte find gmatch gsub len lower match reverse sub upper"
+local TAKES_TEXT = "byte find gmatch gsub len lower match pack packsize reverse sub unpack upper"
 
 local methods = {}
 
@@ -64,6 +64,7 @@ function methods.format(...)
   if type(layout) == "string" and (any_object(...) or real_find(layout, "p", 1, true)) then
     return (without_objects(...)) -- no tail call, for messages say what the guest called
   end
+  if type(layout) == "table" and parts[layout] then return methods.format(error_text(layout), select(2, ...)) end
   return real_format(...)
 end
 
@@ -79,6 +80,6 @@ end
 
 local strings = {}
 for name, method in next, methods do strings[name] = method end
-for name in TAKES_TEXT:gmatch("%a+") do strings[name] = for_errors(string[name]) end
+for name in TAKES_TEXT:gmatch("%a+") do strings[name] = for_errors(methods[name] or string[name]) end
 
 kernel.strings, kernel.methods = strings, methods
