@@ -163,8 +163,9 @@ local function wrapped(thread, before, ok, ...)
   if status(thread) ~= "dead" then error((...), 2) end -- one that resumes itself
   local problem = placed(thread, (...))
   -- Not before `caught`: a coroutine that a hook stopped would run its __close handlers with hooks off.
-  local _, other = caught(close(thread)) -- gives the same problem, or that of a handler
-  error(rawequal(other, (...)) and problem or other, 2) -- as Lua does, with the place of the call in front of a text
+  local closed, other = caught(close(thread)) -- gives the same problem, or that of a handler
+  if closed or rawequal(other, (...)) then other = problem end
+  error(other, 2) -- as Lua does, with the place of the call in front of a text
 end
 
 kernel.stop, kernel.state, kernel.is_over = stop, state, is_over

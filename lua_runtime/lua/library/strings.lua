@@ -12,13 +12,14 @@ local TAKES_TEXT = "byte find gmatch gsub len lower match pack packsize reverse 
 
 local methods = {}
 
-local function size_of(value) return (type(value) == "string" or type(value) == "number") and #(value .. "") or 0 end
+-- Of a text; nil for what is none, of which C says so.
+local function size_of(value) return (type(value) == "string" or type(value) == "number") and #(value .. "") or nil end
 
 function methods.rep(...)
   local text, times, separator = ...
   if type(text) == "table" and parts[text] then return methods.rep(error_text(text), times, separator) end
-  local count = tointeger(times)
-  if count and (count + 0.0) * (size_of(text) + size_of(separator)) > MOST_MADE then
+  local count, size, between = tointeger(times), size_of(text), separator == nil and 0 or size_of(separator)
+  if count and size and between and (count + 0.0) * (size + between) > MOST_MADE then
     error("string.rep: the result would be larger than 64 MiB", 2)
   end
   return real_rep(...)
@@ -26,7 +27,7 @@ end
 
 local function laid_out(name, plain)
   return function(...)
-    if size_of((...)) > MOST_LAYOUT then error(name .. ": a layout of more than " .. MOST_LAYOUT .. " bytes", 2) end
+    if (size_of((...)) or 0) > MOST_LAYOUT then error(name .. ": a layout of more than " .. MOST_LAYOUT .. " bytes", 2) end
     return plain(...)
   end
 end
