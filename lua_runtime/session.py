@@ -25,6 +25,7 @@ from polycall.lua_runtime.values import (
     AT_ONCE,
     LARGEST,
     LIST,
+    MOST_TEXT_BYTES,
     SMALLEST,
     Mark,
     Marks,
@@ -46,9 +47,6 @@ _MOST_DETAIL_BYTES = 1 << 20
 
 MOST_AT_ONCE_BYTES = 16 << 20
 """What a text may have that a host function works through in one step of at most some 50 ms."""
-
-MOST_TEXT_BYTES = 64 << 20
-"""What any text may have that a guest gives a host function: one that works through it in pieces, such as a digest."""
 
 
 class RefusedError(Exception):

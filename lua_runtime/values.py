@@ -27,6 +27,7 @@ __all__ = [
     "LARGEST",
     "LIST",
     "LONG",
+    "MOST_TEXT_BYTES",
     "RECORD",
     "RESOURCE",
     "SMALLEST",
@@ -52,6 +53,10 @@ LONG, _PIECE = 16 << 20, 1 << 20
 """Bytes of a text that is read in pieces of that size: 60 MiB at once can take 40 ms."""
 
 _MOST_ESCAPED = 64 << 10
+
+MOST_TEXT_BYTES = 64 << 20
+"""What any text may have that a guest gives: a host function that takes so much works through it in pieces."""
+
 _FIXED = frozenset({type(None), bool, float})
 AS_THEY_ARE = _FIXED | {bytes}
 """What lupa takes as it is; and so it does integers from `SMALLEST` to `LARGEST`."""
@@ -317,7 +322,13 @@ def text_of(data: bytes) -> str | bytes:
 
 
 def long_text(data: bytes | memoryview, check: Callable[[], None]) -> str | bytes:
-    """Returns what `text_of` would of more than `LONG` bytes, and asks `check` again and again."""
+    """Returns what `text_of` would of more than `LONG` bytes, and asks `check` again and again.
+
+    Raises:
+        ConversionError: It has more than `MOST_TEXT_BYTES`.
+    """
+    if len(data) > MOST_TEXT_BYTES:
+        raise ConversionError("$", "lift", f"text of at most {MOST_TEXT_BYTES} bytes", f"one of {len(data)}")
     view, decode = memoryview(data), getincrementaldecoder("utf-8")().decode
     pieces = []
     try:

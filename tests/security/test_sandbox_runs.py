@@ -92,13 +92,23 @@ def test_the_memory_limit_is_back_after_an_overflow_while_a_value_comes_in() -> 
 
 
 @attacks(
-    Attack("a text of more than 64 MiB as the result", "Lua, sandboxed", "ConversionError", "a shorter one arrives")
+    Attack(
+        "a text of more than 64 MiB as the result, or as an argument",
+        "Lua, sandboxed",
+        "ConversionError",
+        "a shorter one arrives",
+    )
 )
 @pytest.mark.parametrize("conditions", ["unlimited", "sandbox"])
-def test_a_result_is_bounded_by_itself_as_in_a_table(conditions: str) -> None:
+def test_a_text_is_bounded_by_itself_as_in_a_table(conditions: str) -> None:
     lua_guests.current[0] = CONDITIONS[conditions]
     with pytest.raises(
         ConversionError, match=r"\$.result: expected text of at most 67108864 bytes, got one of 73400320"
     ):
         run("local piece = ('a'):rep(35 << 20) return piece .. piece")
+    long = "local piece, funcs = ('a'):rep(35 << 20), require('funcs')"
+    told = f"{long} return (select(2, funcs.call('app:length', piece .. piece))):kind()"
+    targets = {"app:length": lambda arguments, _frame: len(arguments[0])}
+    assert run(told, targets=targets) == "Invalid"
+    assert run(f"{long} return funcs.call('app:length', piece)", targets=targets) == 35 << 20
     assert run("return 'short'") == "short"
