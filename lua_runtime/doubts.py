@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from types import MappingProxyType
-from typing import NamedTuple
 
 from polycall.interop.ids import cut, suggestion
+from polycall.interop.named_tuples import NamedTuple
 from polycall.lua_runtime.modules import ALWAYS_THERE, MODULES
 from polycall.lua_runtime.spec import LuaFunctionSpec, LuaLibrarySpec
 from polycall.lua_runtime.uses import Name, Uses

@@ -22,24 +22,23 @@ from polycall.interop.resources import ResourceHandle, wrong_with
 from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
 from polycall.interop.waiting import WaitGraph
-from polycall.registry.dispatch.additions import Additions, Put
-from polycall.registry.dispatch.command_call import CommandCall
-from polycall.registry.dispatch.held_call import HeldCall
 from polycall.registry.dispatch.hold_watch import HoldWatch
-from polycall.registry.dispatch.holds import Hold, end_chain
 from polycall.registry.dispatch.janitor import Janitor
-from polycall.registry.dispatch.narrowing import Narrowing, limited_function
-from polycall.registry.dispatch.own_instance import OwnInstance
 from polycall.registry.dispatch.preparation import Preparation
 from polycall.registry.dispatch.python_functions import PYTHON_KIND, current_context
-from polycall.registry.dispatch.routes import ResourceRoute, Route
+from polycall.registry.dispatch.routes import Route
 from polycall.registry.dispatch.runtimes import FUNCTION_KINDS, Runtimes
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
-from polycall.registry.observers.observe import Observers
 from polycall.registry.services.services import GuestServices
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # at run time, what a plain call does not need is imported where it is used: a cold start pays for it
+    from polycall.registry.dispatch.additions import Additions, Put
+    from polycall.registry.dispatch.command_call import CommandCall
+    from polycall.registry.dispatch.held_call import HeldCall
+    from polycall.registry.dispatch.holds import Hold
+    from polycall.registry.dispatch.narrowing import Narrowing
+    from polycall.registry.dispatch.own_instance import OwnInstance
     from polycall.registry.entries.changes import Changes
     from polycall.wasm_runtime.wasi.console import Console
 
@@ -98,13 +97,14 @@ class Dispatcher:
         self.watch = HoldWatch()
         self.closing = Cancellation()
         self._janitor = Janitor()
-        self._additions = Additions(has_files)
+        self._has_files = has_files
+        self._additions: Additions | None = None  # nothing yet
         self._routes: dict[str, Route] = {}
         self._preparations: dict[str, Preparation] = {}
         self._lock = new_lock()
         self._reloading = new_lock()
         self._closed = False
-        self._observer = Observers(*observers) if observers else None
+        self._observer = _told(*observers) if observers else None
         self._holds: weakref.WeakSet[Hold] = weakref.WeakSet()  # those that are Python's
         watch_forks(self)
 
@@ -171,6 +171,8 @@ class Dispatcher:
         finally:
             if context.holds is not None:
                 try:  # here, not in a function of its own: a handler that raises may do so before that has begun
+                    from polycall.registry.dispatch.holds import end_chain  # noqa: PLC0415  # see TYPE_CHECKING
+
                     end_chain(context, value)
                 except BaseException:
                     context.holds = None  # Ctrl-C: nobody has them any more, so their instances are given up
@@ -203,7 +205,11 @@ class Dispatcher:
 
     def _narrowed(self, context: CallContext, route: Route, narrowing: Narrowing) -> OwnInstance | None:
         narrowing.begin(context)
-        return OwnInstance(route, self._function_of(route, narrowing)) if narrowing.needs_instance else None
+        if not narrowing.needs_instance:
+            return None
+        from polycall.registry.dispatch.own_instance import OwnInstance  # noqa: PLC0415  # see TYPE_CHECKING
+
+        return OwnInstance(route, self._function_of(route, narrowing))
 
     def run_command(  # noqa: PLR0917  # as `call_from_outside`
         self,
@@ -222,6 +228,8 @@ class Dispatcher:
         route = self._routes.get(target)
         if route is None:
             route = self._first_route(CallContext(target, "", parent, deadline, cancellation))
+        from polycall.registry.dispatch.command_call import CommandCall  # noqa: PLC0415  # see TYPE_CHECKING
+
         taken = CommandCall(route, self._function_of(route, narrowing), console)
         status = self.call_taken(route, taken, (), timeout, cancellation, observer, narrowing)
         return status if isinstance(status, int) else 0
@@ -230,6 +238,8 @@ class Dispatcher:
         limits = narrowing.limits if narrowing is not None and narrowing.needs_instance else None
         if limits is None:
             return lambda _context: route.function
+        from polycall.registry.dispatch.narrowing import limited_function  # noqa: PLC0415  # see TYPE_CHECKING
+
         return lambda context: limited_function(route, limits, self.index, self._runtimes, context)
 
     def call_taken(  # noqa: PLR0917  # as `call_from_outside`
@@ -261,6 +271,8 @@ class Dispatcher:
         finally:
             try:
                 if parent is None and context.holds is not None:
+                    from polycall.registry.dispatch.holds import end_chain  # noqa: PLC0415  # see TYPE_CHECKING
+
                     end_chain(context, value)
             except BaseException:
                 context.holds = None  # as above
@@ -412,7 +424,7 @@ class Dispatcher:
 
     def _new_route(self, target: str, index: Index, call: CallContext) -> Route:
         entry = index.get(target)
-        python = self._additions.function(entry)
+        python = None if self._additions is None else self._additions.function(entry)
         if python is not None:
             return self._routed(python, PoolSpec(type="inline"))
         try:
@@ -427,6 +439,8 @@ class Dispatcher:
         callees = None if calls is None else Callees(calls)
         instances: Pool[Instance] = Pool(function.entry_id, policy, function.instantiate, self._waits)
         if function.has_resources:
+            from polycall.registry.dispatch.resource_route import ResourceRoute  # noqa: PLC0415  # few functions have any
+
             return ResourceRoute(function, instances, policy, self._stack, callees, dispatcher=self)
         return Route(function, instances, policy, self._stack, callees)
 
@@ -460,16 +474,24 @@ class Dispatcher:
                 self._check_open(str(put.entry.id))
                 is_present = self.index.settings is index.settings and self.index.has_below(put.entry, index)
                 if is_present:  # else it was read with other settings, or made of entries that are others by now
-                    retired = self._replace(*self._additions.put(self.index, put, replace=replace))
+                    retired = self._replace(*self._added().put(self.index, put, replace=replace))
                     self._add_route(route)
             _retire(retired)
             if is_present:
                 return put.entry
 
+    def _added(self) -> Additions:
+        """Returns, with the lock held, what Python has put there."""
+        if self._additions is None:
+            from polycall.registry.dispatch.additions import Additions  # noqa: PLC0415  # see TYPE_CHECKING
+
+            self._additions = Additions(self._has_files)
+        return self._additions
+
     def _prepared(self, put: Put, index: Index, *, replace: bool) -> Route | None:
         """Returns a route for an entry that is not there yet; None if it is of a kind that is not called."""
         with self._lock:
-            changed = self._additions.check(index, put, replace=replace)
+            changed = self._added().check(index, put, replace=replace)
         if not is_callable(put.entry):
             self.inspect(put.entry, changed)
             return None
@@ -494,7 +516,7 @@ class Dispatcher:
         """
         with self._lock:
             self._check_open(str(entry_id))
-            retired = self._replace(*self._additions.remove(self.index, entry_id))
+            retired = self._replace(*self._added().remove(self.index, entry_id))
         _retire(retired)
 
     def _replace(self, index: Index, affected: Iterable[EntryId]) -> list[Route]:
@@ -527,9 +549,9 @@ class Dispatcher:
             declared = read()
             with self._lock:
                 self._check_open()
-                index, puts = self._additions.over(declared, self.index)
+                index, puts = self._added().over(declared, self.index)
                 changes = changes_between(self.index, index)
-                self._additions.take(puts)
+                self._added().take(puts)
                 retired = self._swap(index, changes)
         _retire(retired)
         return changes
@@ -575,7 +597,13 @@ class Dispatcher:
 
 
 def _add_observer(context: CallContext, observer: Observer) -> None:
-    context.observer = Observers(*filter(None, (context.observer, observer)))
+    context.observer = _told(*filter(None, (context.observer, observer)))
+
+
+def _told(*observers: Observer) -> Observer:
+    from polycall.registry.observers.observe import Observers  # noqa: PLC0415  # see TYPE_CHECKING
+
+    return Observers(*observers)
 
 
 def _retire(routes: Iterable[Route]) -> None:

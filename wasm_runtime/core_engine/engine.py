@@ -129,8 +129,10 @@ class WasmCoreProgram:
     def _rests(self, instance: CoreInstance, memory_bytes: int | None) -> bool:
         """Has an instance rest, if it can have another guest: unhurt, and not large."""
         self._is_left = True  # the next guest finds out what the memory is to be like
-        beginning = self._beginning
-        if self._rest is None or beginning is None or instance.store.call is not None:  # a signal came before its end
+        beginning, store = self._beginning, instance.store
+        if self._rest is None or beginning is None or store.closed:
+            return False
+        if store.call is not None:  # a signal came before its end
             return False
         if len(instance.memory.whole()) > _MOST_RESTING_BYTES:
             return False

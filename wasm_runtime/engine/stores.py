@@ -296,6 +296,11 @@ class GuestStore:
         """How large its memories are; only while what `watch` was told of lives."""
         return sum(native.memory_size(self.context, memory) for memory in self.memories)
 
+    @property
+    def closed(self) -> bool:
+        """Whether it is freed: the collector, which keeps to no order, may have come to it before who uses it."""
+        return self._address is None
+
     def close(self, held_bytes: int | None = None) -> None:
         """Frees the store and everything in it; harmless when repeated.
 
