@@ -9,7 +9,6 @@ import struct
 from collections.abc import Iterator
 
 from polycall.interop.named_tuples import NamedTuple
-
 from polycall.lua_runtime.values import readable
 
 __all__ = ["ENVIRONMENT", "Instruction", "Local", "Opcode", "Proto", "UpValue", "read_chunk"]
