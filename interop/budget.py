@@ -16,6 +16,8 @@ CROSSING_BYTES = 128 << 20
 ``lua/values/values.lua``."""
 
 _STEPS_BETWEEN_CHECKS = 2048
+_STEP_BYTES = 512
+"""Bytes of text that count as a step: a mebibyte takes about as long as the values between two checks."""
 
 
 def _never() -> None:
@@ -29,7 +31,8 @@ class Budget:
         most_bytes: What they may come to, each with `VALUE_BYTES` and its text.
         path: Where they stand, for the message.
         direction: ``lower`` or ``lift``, for the error.
-        check: Called every few thousand values, which is a few milliseconds; raises to end the work.
+        check: Called every few thousand values or mebibyte of text, before they are worked on: that is a few
+            milliseconds; raises to end the work.
     """
 
     __slots__ = ("_check", "_direction", "_left", "_most", "_path", "_steps")
@@ -62,7 +65,7 @@ class Budget:
         if self._left < 0:
             expected = f"at most {self._most} bytes in all, each value counting {VALUE_BYTES}"
             raise ConversionError(self._path, self._direction, expected, "more")
-        self._steps -= values
+        self._steps -= values + text_length // _STEP_BYTES
         if self._steps <= 0:
             self._steps = _STEPS_BETWEEN_CHECKS
             self._check()

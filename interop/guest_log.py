@@ -28,6 +28,7 @@ MOST_FIELD_VALUES = 1000
 """Values that the fields of one line may have in all; what they hold has at most `LINE_BYTES`."""
 
 _MOST_NAME = 256
+_TOO_MANY: Mapping[str, Value] = {"...": "(fields dropped)"}
 _UNFIT = f"[{STEERING}{BREAKING}]"  # compiled when a text first needs it: most have nothing of it
 _ENCODED = "surrogatepass"
 
@@ -89,7 +90,8 @@ class GuestLog:
         if self._dropped_lines:  # without a look at it: dropping must cost next to nothing
             self._drop(_size(text) + cut_off)
         else:
-            self.pass_on(level, _line(name, text, fields), context, cut_off=cut_off, name=name, fields=fields)
+            shown = fields if _are_small(fields) else _TOO_MANY
+            self.pass_on(level, _line(name, text, shown), context, cut_off=cut_off, name=name, fields=shown)
 
     def pass_on(
         self,
@@ -198,7 +200,7 @@ def _mark(dropped: int) -> str:
 
 
 def _are_small(fields: Mapping[str, Value]) -> bool:
-    """Whether fields are within the bounds that Lua's side keeps to: a worker may claim anything."""
+    """Whether fields are within the bounds that Lua's side keeps to: whoever took its engine over claims anything."""
     values = size = 0
     level: list[Value] = [dict(fields)] if fields else []
     while level:

@@ -22,6 +22,7 @@ from polycall.interop.values import KEPT, MAX_NESTING, Value, describe
 __all__ = ["decode_json", "encode_json"]
 
 _BRACKET_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_MARKS = ((",", 1), ("[", 1), ("{", 1), ("[]", -1), ("{}", -1))
 _NO_BRACKETS = bytes(set(range(256)) - _BRACKET_STEPS.keys())
 
 _READ_DIGITS = 40  # more than any type of a guest holds, and few enough to read in no time
@@ -134,17 +135,17 @@ def decode_json(text: str | bytes, *, bounded: bool = True, check: Callable[[], 
     """
     if bounded and len(text) > _MOST_READ:
         raise ConversionError("$", "lower", f"JSON text of at most {_MOST_READ} bytes", f"{len(text)}")
+    look = check or _nothing  # before each look at the whole text, which takes some milliseconds
     reader = _READER if check is None or len(text) <= _SHORT else _Reader(check)
     try:
         # Decoded here: left to itself, the reader would guess UTF-16 and UTF-32, and let surrogates through.
         decoded = text.decode() if isinstance(text, bytes) else text
-        if bounded and len(text) > _SHORT and _values_in(decoded) > _MOST_VALUES:
+        if bounded and len(text) > _SHORT and _values_in(decoded, look) > _MOST_VALUES:
             raise ConversionError("$", "lower", f"JSON text of at most {_MOST_VALUES} values", "more")
         nests = decoded.count("[") + decoded.count("{") > MAX_NESTING
-        if nests and _nests_too_deep(decoded, bounded=bounded):
+        if nests and _nests_too_deep(decoded, look, bounded=bounded):
             raise ConversionError("$", "lower", f"at most {MAX_NESTING} levels of nesting", "more")
-        if check is not None:
-            check()
+        look()
         value: Value = reader.decode(decoded)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
@@ -159,32 +160,49 @@ def decode_json(text: str | bytes, *, bounded: bool = True, check: Callable[[], 
     return value
 
 
-def _values_in(text: str) -> int:
+def _values_in(text: str, look: Callable[[], None]) -> int:
     """Returns how many values the text has at most, by the marks between them: before anything is built of it."""
-    count = _marks_in(text)
-    return count if count <= _MOST_VALUES else _marks_in(_without_strings(text, bounded=True))
+    count = _marks_in(text, look)
+    return count if count <= _MOST_VALUES else _marks_in(_without_strings(text, look, bounded=True), look)
 
 
-def _without_strings(text: str, *, bounded: bool) -> str:
+def _without_strings(text: str, look: Callable[[], None], *, bounded: bool) -> str:
     # With their escapes gone, strings are every second part between quotes.
-    text = text.replace(r"\\", "").replace(r"\"", "")
+    for escape in (r"\\", r"\""):
+        look()
+        text = text.replace(escape, "")
+    look()
     if bounded and text.count('"') > 4 * _MOST_VALUES:  # no text of so few values: it would only cost memory
         return text
+    look()
     return "".join(text.split('"')[::2])
 
 
-def _nests_too_deep(text: str, *, bounded: bool) -> bool:
+def _nests_too_deep(text: str, look: Callable[[], None], *, bounded: bool) -> bool:
     """Says whether the text nests over `MAX_NESTING`: Python's reader, recursive C code, must not be let loose on it.
 
     How deep that goes by itself depends on Python's version: in 3.13 to a megabyte and a half of native stack.
     """
-    brackets = _without_strings(text, bounded=bounded).encode("utf-8", "replace").translate(None, _NO_BRACKETS)
-    return max(accumulate(map(_BRACKET_STEPS.__getitem__, brackets)), default=0) > MAX_NESTING
+    text = _without_strings(text, look, bounded=bounded)
+    look()
+    brackets = text.encode("utf-8", "replace").translate(None, _NO_BRACKETS)
+    depth = 0
+    for at in range(0, len(brackets), _SHORT):  # of C code that holds the interpreter, too
+        look()
+        depths = list(accumulate(map(_BRACKET_STEPS.__getitem__, brackets[at : at + _SHORT]), initial=depth))
+        if max(depths) > MAX_NESTING:
+            return True
+        depth = depths[-1]
+    return False
 
 
-def _marks_in(text: str) -> int:
+def _marks_in(text: str, look: Callable[[], None]) -> int:
     # Each value stands behind one of these; nothing does in an empty container.
-    return text.count(",") + text.count("[") + text.count("{") - text.count("[]") - text.count("{}")
+    count = 0
+    for mark, values in _MARKS:
+        look()
+        count += values * text.count(mark)
+    return count
 
 
 def _nothing() -> None:

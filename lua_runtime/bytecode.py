@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 
 from polycall.interop.named_tuples import NamedTuple
+from polycall.lua_runtime.values import readable
 
 __all__ = ["ENVIRONMENT", "Instruction", "Local", "Opcode", "Proto", "UpValue", "read_chunk"]
 
@@ -135,7 +136,7 @@ class _Reader:
 
     def _text(self) -> str | None:
         size = self._integer()
-        return self._take(size - 1).decode(errors="backslashreplace") if size else None
+        return readable(self._take(size - 1)) if size else None
 
     def _constant(self) -> str | None:
         kind = self._take(1)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from polycall.interop.errors import PreparationError
 from polycall.interop.source import SourceText
 from polycall.lua_runtime.engine import LuaMemoryError, State
+from polycall.lua_runtime.values import readable
 
 __all__ = ["MOST_COMPILING_BYTES", "MOST_SOURCE_BYTES", "compiled", "prepared"]
 
@@ -41,7 +42,7 @@ def compiled(source: SourceText, entry_id: str) -> bytes:
         message = f"compiling takes more than {MOST_COMPILING_BYTES} bytes of memory"
         raise PreparationError(f"{source.name}: {message}", entry_id=entry_id) from None
     if isinstance(answer, tuple):
-        message = answer[1].decode(errors="backslashreplace")
+        message = readable(answer[1])
         located = message if message.startswith(f"{source.name}:") else f"{source.name}: {message}"
         raise PreparationError(located, entry_id=entry_id)
     code: bytes = answer

@@ -22,7 +22,7 @@ from polycall.interop.json_text import encode_json
 from polycall.interop.values import Value
 from polycall.lua_runtime.engine import LuaError, LuaMemoryError
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import lift
+from polycall.lua_runtime.values import lift, readable
 
 __all__ = ["POISONING", "conclude", "memory_error", "raise_stopped", "raise_unforeseen"]
 
@@ -186,4 +186,4 @@ def _text(data: object) -> str:
     """Returns text that came from Lua; anything else could be a guest's own table, which is never touched."""
     if type(data) is not bytes:
         raise InternalError(f"the Lua code of the host gave a {type(data).__name__} where it gives text")
-    return data.decode(errors="backslashreplace")
+    return readable(data)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from polycall.interop.errors import CallError, InternalError, LimitError, PolycallError
 from polycall.interop.logs import logger
 from polycall.interop.resources import Keeper, ResourceHandle, ResourceState, state_of, wrong_with
+from polycall.lua_runtime.values import readable
 
 if TYPE_CHECKING:
     from polycall.lua_runtime.session import Session
@@ -95,7 +96,7 @@ def resource_functions(session: Session) -> tuple[Callable[..., Any], ...]:
 
     def invoke(what: bytes, *run: object) -> Any:
         try:
-            number, _, name = what.decode(errors="backslashreplace").partition(".")
+            number, _, name = readable(what).partition(".")
             handle = session.resources.handle(int(number))
             state, keeper = _known(handle)
             if session.context is None:

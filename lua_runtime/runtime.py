@@ -15,7 +15,7 @@ from polycall.interop.errors import (
     PreparationError,
 )
 from polycall.interop.forks import new_lock
-from polycall.interop.ids import suggestion
+from polycall.interop.ids import cut, suggestion
 from polycall.interop.protocols import Function, ImportNeed, Invoker, Signature, YamlText
 from polycall.interop.services import Services
 from polycall.interop.source import SourceText
@@ -34,6 +34,8 @@ if TYPE_CHECKING:  # what is not sandboxed must not pay for it
 __all__ = ["LuaFunction", "LuaRuntime"]
 
 _BARE = frozenset({"", "nil", "[]", "{}"})
+_MOST_NAMES = 2000
+"""Characters of names that a message lists."""
 
 
 class LuaFunction:
@@ -291,7 +293,11 @@ def _missing(entry_id: str, method: str, returned: str, *functions: str) -> Miss
     if returned != "table":
         found = f"the file returns {'nothing' if returned == 'nil' else f'a {returned}'}"
     else:
-        found = f"the functions there are: {', '.join(functions)}" if functions else "no functions are in it"
+        found = (
+            f"the functions there are: {cut(', '.join(functions), _MOST_NAMES)}"
+            if functions
+            else "no functions are in it"
+        )
     return MissingExportError(
         f'the method "{method}" is not a function in what the file returns; {found}',
         entry_id=entry_id,

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from io import FileIO
 from typing import Any
 
@@ -24,6 +25,7 @@ from polycall.lua_runtime.values import (
     AT_ONCE,
     LARGEST,
     LIST,
+    MOST_TEXT_BYTES,
     SMALLEST,
     Mark,
     Marks,
@@ -45,9 +47,6 @@ _MOST_DETAIL_BYTES = 1 << 20
 
 MOST_AT_ONCE_BYTES = 16 << 20
 """What a text may have that a host function works through in one step of at most some 50 ms."""
-
-MOST_TEXT_BYTES = 64 << 20
-"""What any text may have that a guest gives a host function: one that works through it in pieces, such as a digest."""
 
 
 class RefusedError(Exception):
@@ -79,6 +78,7 @@ class Session:
         stopped: Whether the guest was told to end.
         untidy: Whether the running call has files open, has written to the log, was told of an error or gave a long
             answer: whatever does one of these sets it, so that the end of any other call pays for one look.
+        waiting: An answer for which the sandbox is still making room, in pieces, and how long it is.
         unread: Whether a long answer of the guest's was not read to its end: what is left of it is in the state.
         marks: Of this state; None once it is closed.
         cap: What keeps lupa to the memory limit, or None.
@@ -109,6 +109,7 @@ class Session:
         self._kept = KeptErrors()
         self._collected: list[Any] = []
         self._leaving: Iterator[Any] = iter(())
+        self.waiting: tuple[list[bytes], int] | None = None
 
     def end_call(self) -> None:
         """Forgets what belonged to the call that ended."""
@@ -123,6 +124,7 @@ class Session:
         self.resources.clear()
         self._collected.clear()
         self._leaving = iter(())
+        self.waiting = None
         while self.files:
             _, file = self.files.popitem()
             with suppress(OSError):
@@ -162,8 +164,9 @@ class Session:
     def safe(self, function: Callable[..., Any], most: int = MOST_TEXT_BYTES) -> Callable[..., Any]:
         """Returns a host function that answers with `refuse` or `failed` where `function` raises.
 
-        What a guest gives is bounded here, for every host function: lupa has copied it by then, which is all that a
-        text of any length costs, so each such copy is a look at the clock.
+        What a guest gives is bounded here, for every host function. The sandbox asks `admission` before it copies a
+        text; lupa has copied it by then, which is all that a text of any length costs, so each such copy is a look at
+        the clock.
 
         Args:
             function: Takes scalars; texts as bytes.
@@ -174,20 +177,31 @@ class Session:
             try:
                 for argument in arguments:
                     if type(argument) is bytes and len(argument) > MOST_NAME_BYTES:
-                        self._admit(argument, most)
+                        self.admit(len(argument), most)
                 return function(*arguments)
             except RefusedError as refusal:
                 return self.refuse(refusal.message, refusal.kind)
             except BaseException as error:  # noqa: BLE001  # nothing may be raised into Lua
                 return self.failed(error)
 
+        host_function.most_bytes = most  # type: ignore[attr-defined]  # a table of them would be a ring of references
         return host_function
 
-    def _admit(self, text: bytes, most: int) -> None:
-        if len(text) > PIECE:
+    def admission(self, host_function: Callable[..., Any]) -> Callable[[int], None]:
+        """Returns what is asked for each long text that a host function is about to be given; see `admit`."""
+        return partial(self.admit, most=getattr(host_function, "most_bytes", MOST_TEXT_BYTES))
+
+    def admit(self, length: int, most: int) -> None:
+        """Looks at the clock for a long text, and refuses one that is too long.
+
+        Raises:
+            RefusedError: It is.
+            LimitError: The deadline passed, or the call was cancelled.
+        """
+        if length > PIECE:
             self.check()
-        if len(text) > most:
-            raise RefusedError(f"expected at most {most} bytes, got a text of {len(text)}")
+        if length > most:
+            raise RefusedError(f"expected at most {most} bytes, got a text of {length}")
 
     def take_failure(self) -> BaseException | None:
         """Returns what must be raised, and forgets it: an error that is kept keeps what its traceback refers to."""

@@ -9,6 +9,7 @@ table remembers what it was, and comes back so, as ``lua/values/values.lua`` say
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
@@ -26,6 +27,8 @@ __all__ = [
     "AT_ONCE",
     "LARGEST",
     "LIST",
+    "LONG",
+    "MOST_TEXT_BYTES",
     "RECORD",
     "RESOURCE",
     "SMALLEST",
@@ -34,8 +37,10 @@ __all__ = [
     "in_order",
     "lift",
     "lift_all",
+    "long_text",
     "lower",
     "lower_scalars",
+    "readable",
     "text_of",
 ]
 
@@ -44,6 +49,14 @@ AT_ONCE = 8000
 
 _AT_A_TIME = 2048
 """Values that are worked through without asking whether the call is still wanted; sorted keys as well."""
+
+LONG, _PIECE = 16 << 20, 1 << 20
+"""Bytes of a text that is read in pieces of that size: 60 MiB at once can take 40 ms."""
+
+_MOST_ESCAPED = 64 << 10
+
+MOST_TEXT_BYTES = 64 << 20
+"""What any text may have that a guest gives: a host function that takes so much works through it in pieces."""
 
 _FIXED = frozenset({type(None), bool, float})
 AS_THEY_ARE = _FIXED | {bytes}
@@ -231,7 +244,7 @@ def lift_all(
     for item in run:
         kind = type(item)
         if kind is bytes:
-            values.append(text_of(item))
+            values.append(text_of(item) if len(item) <= LONG else long_text(item, check))
         elif kind is Mark:
             return _lift_deep(run, check, resource)
         else:
@@ -290,9 +303,40 @@ def _first(pair: tuple[str, Value]) -> str:
     return pair[0]
 
 
+def readable(data: bytes) -> str:
+    """Returns text as a message shows it. What is not UTF-8 stands there as escapes, and then not all of it.
+
+    Python makes each escape by itself and holds the interpreter meanwhile: 60 MiB take ten seconds.
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data[:_MOST_ESCAPED].decode(errors="backslashreplace")
+
+
 def text_of(data: bytes) -> str | bytes:
     """Returns a string that came from Lua, as str if it is UTF-8: Lua has one type for both."""
     try:
         return data.decode()
     except UnicodeDecodeError:
         return data
+
+
+def long_text(data: bytes | memoryview, check: Callable[[], None]) -> str | bytes:
+    """Returns what `text_of` would of more than `LONG` bytes, and asks `check` again and again.
+
+    Raises:
+        ConversionError: It has more than `MOST_TEXT_BYTES`.
+    """
+    if len(data) > MOST_TEXT_BYTES:
+        raise ConversionError("$", "lift", f"text of at most {MOST_TEXT_BYTES} bytes", f"one of {len(data)}")
+    view, decode = memoryview(data), getincrementaldecoder("utf-8")().decode
+    pieces = []
+    try:
+        for at in range(0, len(view), _PIECE):
+            check()
+            pieces.append(decode(view[at : at + _PIECE], at + _PIECE >= len(view)))
+    except UnicodeDecodeError:
+        pieces.clear()
+    check()
+    return "".join(pieces) or bytes(data)

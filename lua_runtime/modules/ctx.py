@@ -8,6 +8,7 @@ from typing import Any
 from polycall.interop.context import NO_VALUES
 from polycall.interop.ids import cut, suggestion
 from polycall.lua_runtime.session import MOST_NAME_BYTES, Session
+from polycall.lua_runtime.values import readable
 
 __all__ = ["host_functions"]
 
@@ -17,7 +18,7 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
 
     def get(key: bytes) -> Any:
         values = session.context.values if session.context else NO_VALUES
-        name = key.decode(errors="backslashreplace")
+        name = readable(key)
         if name in values:
             return session.answer(values[name])
         near = suggestion(name, values)

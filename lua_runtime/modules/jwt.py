@@ -14,6 +14,7 @@ from polycall.interop.values import Value
 from polycall.lua_runtime.modules.aead import missing
 from polycall.lua_runtime.modules.hash import mac_of
 from polycall.lua_runtime.session import RefusedError, Session
+from polycall.lua_runtime.values import readable
 
 __all__ = ["encode_token", "verify_token"]
 
@@ -38,13 +39,14 @@ def encode_token(session: Session, claims: Value, key: Value, algorithm: Value) 
     extra = payload.pop("_header", None)
     header: dict[str, Value] = {**(extra if isinstance(extra, dict) else {}), "alg": name}
     try:
-        texts = (
+        parts = [
             encode_json(part, check=session.check) if part else "{}" for part in ({"typ": "JWT", **header}, payload)
-        )
-        signed = b".".join(_b64url(text.encode()) for text in texts)
+        ]
     except ConversionError as error:
         raise RefusedError(f"{what}: {error.message}") from error
-    if len(signed) > _MOST_TOKEN_BYTES:
+    fits = sum(map(len, parts)) <= _MOST_TOKEN_BYTES  # else not even written
+    signed = b".".join(_b64url(part.encode()) for part in parts) if fits else b""
+    if not fits or len(signed) > _MOST_TOKEN_BYTES:
         raise RefusedError(f"{what}: the token would have more than {_MOST_TOKEN_BYTES} bytes")
     secret = key.encode() if isinstance(key, str) else bytes(key) if isinstance(key, bytes) else b""
     return (signed + b"." + _b64url(_sign(session, what, name, secret, signed))).decode()
@@ -60,7 +62,7 @@ def verify_token(session: Session, token: bytes, key: bytes, algorithm: bytes, r
         ConversionError: Its parts are not JSON.
     """
     what = "crypto.jwt.verify"
-    name = _known(what, algorithm.decode(errors="backslashreplace"))
+    name = _known(what, readable(algorithm))
     if len(token) > _MOST_TOKEN_BYTES:
         _reject(f"it has more than {_MOST_TOKEN_BYTES} bytes")
     parts = token.split(b".", 3)

@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from polycall.lua_runtime.session import RefusedError, Session
+from polycall.lua_runtime.values import readable
 
 __all__ = ["derive"]
 
@@ -28,7 +29,7 @@ def derive(session: Session, password: bytes, salt: bytes, *, iterations: int, l
         RefusedError: An argument is out of bounds.
         LimitError: The deadline passed, or the call was cancelled.
     """
-    digest = name.decode(errors="backslashreplace")
+    digest = readable(name)
     if digest not in ("sha256", "sha512"):
         raise RefusedError(f'crypto.pbkdf2: expected the hash "sha256" or "sha512", got "{digest[:40]}"')
     if not 1 <= iterations <= _MOST_ITERATIONS:

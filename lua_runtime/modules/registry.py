@@ -7,7 +7,7 @@ from typing import Any
 
 from polycall.interop.services import Services
 from polycall.lua_runtime.modules.offered import offered
-from polycall.lua_runtime.session import MOST_TEXT_BYTES, RefusedError, Session
+from polycall.lua_runtime.session import MOST_AT_ONCE_BYTES, RefusedError, Session
 
 __all__ = ["host_functions"]
 
@@ -26,4 +26,4 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
             filters = {}
         return session.answer(services.entries.find(filters, session.check))
 
-    return offered(session, get), offered(session, find, MOST_TEXT_BYTES)
+    return offered(session, get), offered(session, find, MOST_AT_ONCE_BYTES)

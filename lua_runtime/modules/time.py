@@ -15,6 +15,7 @@ from polycall.lua_runtime.modules.go_format import format_time
 from polycall.lua_runtime.modules.go_parse import LayoutError, parse_time
 from polycall.lua_runtime.modules.zones import Zone, find_zone, require_zone
 from polycall.lua_runtime.session import MOST_NAME_BYTES, RefusedError, Session
+from polycall.lua_runtime.values import readable
 
 __all__ = ["host_functions"]
 
@@ -62,7 +63,7 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
         try:
             return session.answer(parse_duration(text.decode()))
         except ValueError:
-            shown = text[:60].decode(errors="backslashreplace")
+            shown = readable(text[:60])
             raise RefusedError(f'expected a duration such as "1h30m" or "250ms", got "{shown}"') from None
 
     def remainder(seconds: int, nanoseconds: int, step: int) -> int:

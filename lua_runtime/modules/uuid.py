@@ -12,6 +12,7 @@ from typing import Any
 
 from polycall.interop.values import Value
 from polycall.lua_runtime.session import MOST_NAME_BYTES, RefusedError, Session
+from polycall.lua_runtime.values import readable
 
 __all__ = ["host_functions"]
 
@@ -76,7 +77,7 @@ def _made(version: int) -> uuid.UUID:
 
 def _parsed(text: bytes) -> uuid.UUID:
     if not _SPELLING.fullmatch(text):
-        shown = text[:60].decode(errors="backslashreplace")
+        shown = readable(text[:60])
         raise RefusedError(f'expected a UUID such as "6ba7b810-9dad-11d1-80b4-00c04fd430c8", got "{shown}"')
     return uuid.UUID(text.decode())
 

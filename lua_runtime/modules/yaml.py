@@ -31,4 +31,4 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
         except ConversionError as error:
             raise RefusedError(error.message, "Internal") from error
 
-    return session.safe(encode), session.safe(decode, MOST_AT_ONCE_BYTES)
+    return session.safe(encode, MOST_AT_ONCE_BYTES), session.safe(decode, MOST_AT_ONCE_BYTES)

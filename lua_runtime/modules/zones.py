@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from polycall.interop.named_tuples import NamedTuple
 from polycall.lua_runtime.session import RefusedError
+from polycall.lua_runtime.values import readable
 
 __all__ = ["LOCAL", "Zone", "find_zone", "require_zone"]
 
@@ -74,6 +75,6 @@ def require_zone(name: bytes) -> None:
     try:
         find_zone(name.decode("ascii"))
     except (LookupError, UnicodeDecodeError):
-        shown = name.decode(errors="backslashreplace")
+        shown = readable(name)
         message = f'time.load_location: there is no time zone "{shown}"; names are like "Europe/Lisbon"'
         raise RefusedError(message, "NotFound") from None

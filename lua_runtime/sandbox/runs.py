@@ -15,7 +15,7 @@ from polycall.interop.core_engine import CoreMemory
 from polycall.interop.errors import InternalError, TrapError
 from polycall.interop.resources import ResourceHandle
 from polycall.interop.values import MAX_NESTING
-from polycall.lua_runtime.values import LIST, RECORD, Mark, in_order, text_of
+from polycall.lua_runtime.values import LIST, LONG, RECORD, Mark, in_order, long_text, readable, text_of
 
 __all__ = [
     "INTEGER",
@@ -27,6 +27,7 @@ __all__ = [
     "pack_integer",
     "read_integer",
     "read_run",
+    "read_scalars",
     "read_text",
 ]
 
@@ -48,7 +49,7 @@ _MOST_SHOWN = 300
 
 
 class Reference(int):
-    """The number of a table or a function of the host's own Lua code."""
+    """The number of a table or a function of the host's own Lua code. What comes out is a number like any other."""
 
 
 class HostFunctionNumber(int):
@@ -118,6 +119,8 @@ def read_run(
     size: int,
     check: Callable[[], None] | None = None,
     resource: Callable[[int], ResourceHandle] | None = None,
+    *,
+    admit: Callable[[int], None] | None = None,
 ) -> list[Any]:
     """Returns the values of a run: strings as bytes, and within tables as text where they are UTF-8.
 
@@ -127,23 +130,36 @@ def read_run(
         size: How many bytes, as the module gave it.
         check: Called again and again; raises to end the work.
         resource: Gives the resource of a number.
+        admit: Called with the length of each long text before it is copied; raises to refuse it.
 
     Raises:
         MalformedRunError: It is none.
         TrapError: It is outside of the memory.
         ConversionError: It comes to too much.
-        PolycallError: What `resource` raises.
+        Exception: What `check`, `resource` and `admit` raise.
     """
     run = memory.fence(at, size, "a run")[at : at + size]
     try:
-        scalars = _scalars(bytes(run)) if size <= _SHORT else None
-        return _Reading(memory, run, check, resource).values() if scalars is None else scalars
+        return _Reading(memory, run, check, resource, admit).values()
     except (struct.error, IndexError):
-        raise MalformedRunError("a run ends within a value") from None
+        raise _cut_off() from None
+
+
+def _cut_off() -> MalformedRunError:
+    return MalformedRunError("a run ends within a value")
+
+
+def read_scalars(memory: CoreMemory, at: int, size: int) -> list[Any] | None:
+    """Returns what `read_run` would for a short run, or None if there are any but the usual values: for most calls."""
+    if size > _SHORT:
+        return None
+    try:
+        return _scalars(bytes(memory.fence(at, size, "a run")[at : at + size]))
+    except (struct.error, IndexError):
+        raise _cut_off() from None
 
 
 def _scalars(run: bytes) -> list[Any] | None:
-    """Returns the values of a short run, or None if there are any but the usual ones: for most calls."""
     values: list[Any] = []
     at, size = 0, len(run)
     while at < size:
@@ -166,7 +182,7 @@ def _scalars(run: bytes) -> list[Any] | None:
 
 
 class _Reading:
-    __slots__ = ("_at", "_budget", "_memory", "_resource", "_run", "_size")
+    __slots__ = ("_admit", "_at", "_budget", "_check", "_memory", "_resource", "_run", "_size")
 
     def __init__(
         self,
@@ -174,7 +190,10 @@ class _Reading:
         run: memoryview,
         check: Callable[[], None] | None,
         resource: Callable[[int], ResourceHandle] | None,
+        admit: Callable[[int], None] | None,
     ) -> None:
+        self._admit = admit
+        self._check = check
         self._memory = memory
         self._run = run
         self._size = len(run)
@@ -204,7 +223,9 @@ class _Reading:
             return _f64.unpack_from(run, at + 1)[0]
         if tag in {_STRING, _FAR}:
             text = self._text(tag)
-            return text if depth == 0 else text_of(text)
+            if depth and len(text) > LONG and self._check is not None:
+                return long_text(text, self._check)
+            return text_of(bytes(text)) if depth else bytes(text)
         return self._table(tag, depth)
 
     def _count(self) -> int:
@@ -213,18 +234,20 @@ class _Reading:
         self._at += 5
         return number
 
-    def _text(self, tag: int) -> bytes:
+    def _text(self, tag: int) -> memoryview:
         size = self._count()
         self._budget.take(size, values=0)
+        if size > _SHORT and self._admit is not None:
+            self._admit(size)
         at = self._at
         if tag == _FAR:
             (address,) = _u32.unpack_from(self._run, at)
             self._at = at + 4
-            return bytes(self._memory.fence(address, size, "a text")[address : address + size])
+            return self._memory.fence(address, size, "a text")[address : address + size]
         if size > self._size - at:
             raise MalformedRunError("a text ends behind its run")
         self._at = at + size
-        return bytes(self._run[at : at + size])
+        return self._run[at : at + size]
 
     def _table(self, tag: int, depth: int) -> Any:
         if tag in {_INTEGERS, _FLOATS}:
@@ -240,7 +263,7 @@ class _Reading:
                 return [self._value(depth + 1) for _ in range(count)]
             return dict(in_order([(self._key(), self._value(depth + 1)) for _ in range(count)]))
         if tag == _REFERENCE and depth == 0:
-            return Reference(self._count())
+            return self._count()
         if tag == _FAILED and depth == 0:
             raise InternalError(f"the host's Lua code failed in the sandbox: {self._failure()}")
         raise MalformedRunError(f"a value cannot begin with the byte {tag}")
@@ -248,7 +271,7 @@ class _Reading:
     def _failure(self) -> str:
         self._at += 1
         text = self._value(0)
-        return text[:_MOST_SHOWN].decode(errors="backslashreplace") if isinstance(text, bytes) else "with no text"
+        return readable(text[:_MOST_SHOWN]) if isinstance(text, bytes) else "with no text"
 
     def _key(self) -> str:
         tag = self._run[self._at]
@@ -256,7 +279,7 @@ class _Reading:
             raise MalformedRunError("a key is no text")
         self._budget.take()
         try:
-            return self._text(tag).decode()
+            return str(self._text(tag), "utf-8")
         except UnicodeDecodeError:
             raise MalformedRunError("a key is not UTF-8") from None
 

@@ -26,7 +26,7 @@ from polycall.lua_runtime.sandbox.runs import Reference
 from polycall.lua_runtime.sandbox.state import SandboxState
 from polycall.lua_runtime.scripts import text_of_script
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import lower
+from polycall.lua_runtime.values import lower, readable
 
 __all__ = ["Sandbox", "Snapshot", "TextChunk"]
 
@@ -142,7 +142,7 @@ class Sandbox:
         state = SandboxState(self._empty, session, context, lambda own: HostFunctions(numbering, own))
         try:
             state.boot(int.from_bytes(os.urandom(8), signed=True))
-            kernel = state.invoke(0, b"return {}", b"=kernel")
+            kernel = Reference(state.invoke(0, b"return {}", b"=kernel"))
             for name in _LIBRARY:
                 more = numbering.add(resource_functions, session) if name == "values/resources" else ()
                 _load(state, name, kernel, *more)
@@ -150,7 +150,7 @@ class Sandbox:
                 known = " ".join(sorted(MODULES)).encode()
                 environment = name == "library/environment"
                 _load(state, name, kernel, *((*numbering.add(line_writer, session), known) if environment else ()))
-            start, define = state.invoke(0, _HAND_OUT, b"=kernel", kernel)
+            start, define = map(Reference, state.invoke(0, _HAND_OUT, b"=kernel", kernel))
             return self._taken(state, numbering, kernel, start, define)
         finally:
             _discard(state)
@@ -173,8 +173,8 @@ def _define(state: SandboxState, base: Snapshot, chunk: TextChunk, session: Sess
     declared = (*lower(list(chunk.modules), "$", marks), *lower(dict(chunk.imports), "$", marks))
     problem = state.invoke(base.define, chunk.entry_id.encode(), chunk.name, chunk.text, *declared)
     if problem is not None:
-        message = problem.decode(errors="backslashreplace")
-        name = chunk.name.decode(errors="backslashreplace")
+        message = readable(problem)
+        name = readable(chunk.name)
         located = message if message.startswith(f"{name}:") else f"{name}: {message}"
         raise PreparationError(located, entry_id=chunk.entry_id)
 

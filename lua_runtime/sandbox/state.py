@@ -20,9 +20,11 @@ from polycall.lua_runtime.sandbox.runs import (
     pack_integer,
     read_integer,
     read_run,
+    read_scalars,
     read_text,
 )
-from polycall.lua_runtime.session import Session
+from polycall.lua_runtime.session import RefusedError, Session
+from polycall.lua_runtime.values import readable
 
 __all__ = ["SandboxState"]
 
@@ -60,7 +62,6 @@ class SandboxState:
         self._session = session
         self._functions = functions(session)
         self._clock: Clock | None = None
-        self._waiting: tuple[list[bytes], int] | None = None
         self.inbox = self.inbox_bytes = 0
         self._most_bytes = program.most_bytes
         self._guest = program.start(self._serve, context, memory_bytes=memory_bytes)
@@ -142,7 +143,9 @@ class SandboxState:
     def _answer(self, packed: int) -> Any:
         address, size = packed >> 32 & _SIZE, packed & _SIZE
         session = self._session
-        values = read_run(self._memory, address, size, session.check, session.resources.handle)
+        values = read_scalars(self._memory, address, size)
+        if values is None:
+            values = read_run(self._memory, address, size, session.check, session.resources.handle)
         return values[0] if len(values) == 1 else tuple(values)
 
     # What the module calls -----------------------------------------------------------------------------------------
@@ -159,9 +162,16 @@ class SandboxState:
             return self._serve_module(function, address, size)
         session = self._session
         try:
-            given = read_run(self._memory, address, size, session.check, session.resources.handle)
+            given = read_scalars(self._memory, address, size)
+            if given is None:
+                given = read_run(
+                    *(self._memory, address, size, session.check, session.resources.handle),
+                    admit=session.admission(host_function),
+                )
         except MalformedRunError:
             raise
+        except RefusedError as refusal:
+            answer = session.refuse(refusal.message, refusal.kind)
         except PolycallError as error:  # a resource that is gone, or the call is over
             answer = session.failed(error)
         else:
@@ -178,17 +188,17 @@ class SandboxState:
         if size <= self.inbox_bytes:
             self._memory.view[self.inbox : self.inbox + size] = b"".join(pieces)
             return size
-        limit = self._session.memory_limit
+        limit = session.memory_limit
         if limit is not None and size > limit:
-            raise memory_error(self._session)
-        self._waiting = (pieces, size)
+            raise memory_error(session)
+        session.waiting, session.untidy = (pieces, size), True
         return -size
 
     def _serve_module(self, function: int, address: int, size: int) -> int:
         """Answers what the module itself asks, or a guest in its name."""
-        waiting = self._waiting
+        waiting = self._session.waiting
         if function == _TAKE and waiting is not None and size == waiting[1]:
-            self._waiting = None
+            self._session.waiting = None
             self._copy(waiting[0], address, size)
             return size
         if function == _NO_MEMORY:
@@ -198,7 +208,7 @@ class SandboxState:
             self._clock = self._clock or Clock()
             return self._clock.serve(function, view[address : address + size])
         if function == _FAULT:
-            text = bytes(view[address : address + min(size, _MOST_SHOWN)]).decode(errors="backslashreplace")
+            text = readable(bytes(view[address : address + min(size, _MOST_SHOWN)]))
             raise InternalError(f"Lua failed in the sandbox: {text}")
         raise MalformedRunError(f"there is no host function {function}")
 

@@ -19,7 +19,19 @@ BATCHES = int(os.environ.get("POLYCALL_LUA_BATCHES", "8"))
 NUMBERS = ("0", "1", "-1", "7", "255", "1 << 31", "math.maxinteger", "math.mininteger", "0.5", "-2.5", "1e300", "0x10")
 TEXTS = ("''", "'a'", "'hello world'", "'10'", "' 0x1p4 '", "'%d+'", "'\\0\\xff'", "('ab'):rep(20)", "'k=v, x=y'")
 TABLES = ("{}", "{ 1, 2, 3 }", "{ 'b', 'a' }", "{ x = 1 }", "{ 3, 1, 2, n = 3 }", "{ { 1 }, { 2 } }", "{ nil, 2 }")
-OTHER = ("nil", "true", "false", "print", "setmetatable({}, { __tostring = function() return 'T' end })")
+OTHER = (
+    *(
+        "nil",
+        "true",
+        "false",
+        "print",
+        "setmetatable({}, { __tostring = function() return 'T' end })",
+        "errors.new('e')",
+    ),
+    "setmetatable({}, { __index = function(_, key) return key end, __len = function() return 5 end })",
+    "setmetatable({}, { __call = function(_, x) return x, x end, __concat = function() return 'c' end })",
+    "setmetatable({}, { __close = function() end, __lt = function() return true end, __eq = function() return 1 end })",
+)
 NAMES = ("a", "b", "c")
 UNARY = ("- ", "#", "not ", "~")
 BINARY = ("+", "-", "*", "/", "//", "%", "^", "..", "==", "~=", "<", "<=", "and", "or", "&", "|", "~", "<<", ">>")
@@ -30,6 +42,25 @@ CALLS = (  # not math.fmod: C compilers differ in which of its arguments is look
     *("table.concat", "table.unpack", "table.pack", "table.insert", "table.remove", "table.sort", "table.move"),
     *("math.floor", "math.ceil", "math.max", "math.min", "math.tointeger", "math.abs", "math.ult"),
     *("utf8.char", "utf8.len", "utf8.codepoint", "utf8.offset", "assert", "error", "pcall", "unpack", "rawset"),
+    *("string.gmatch", "string.lower", "math.type", "math.modf", "rawget", "setmetatable", "table.maxn", "xpcall"),
+    *("coroutine.wrap", "coroutine.status", "coroutine.close", "errors.new", "errors.wrap", "errors.is", "utf8.codes"),
+)
+METHODS = ("upper", "rep", "find", "gsub", "format", "len", "byte", "message", "kind")
+
+
+STATEMENTS = (
+    "if {value} then {name} = {other} end",
+    "for i = 1, 3 do {name} = {value} end",
+    "for k, v in pairs({value}) do {name} = v break end",
+    "for k, v in ipairs({value}) do {name} = v if k > 3 then break end end",
+    "local ok, problem = pcall(function() return {value} end) {name} = problem",
+    "do local x <close> = {value} {name} = {other} end",
+    "{name} = ({value}):{method}({other})",
+    "{name} = table.pack(pcall({value}, {other}))",
+    "{name} = (function(...) local x, y = ... return {other} end)({value}, {other})",
+    "{name} = table.pack(coroutine.resume(coroutine.create(function() local x = {value} return {other} end)))",
+    "{name} = coroutine.wrap(function() {name} = coroutine.yield({value}) return {other} end)()",
+    "do local i = 0 while i < 3 do i = i + 1 if {value} then goto out end {name} = i end ::out:: end",
 )
 
 
@@ -55,13 +86,11 @@ class Writer:
     def statement(self) -> str:
         kind, name = self._random.random(), self._random.choice(NAMES)
         value = self.expression()
-        if kind < 0.6:
+        if kind < 0.4:
             return f"{name} = {value}"
-        if kind < 0.75:
-            return f"if {value} then {name} = {self.expression()} end"
-        if kind < 0.9:
-            return f"for i = 1, 3 do {name} = {value} end"
-        return f"local ok, problem = pcall(function() return {value} end) {name} = problem"
+        return self._random.choice(STATEMENTS).format(
+            name=name, value=value, other=self.expression(), method=self._random.choice(METHODS)
+        )
 
     def program(self) -> str:
         body = " ".join(self.statement() for _ in range(self._random.randrange(1, 4)))
@@ -82,8 +111,9 @@ end
 
 
 # Where an argument is missing, functions that stand for C's own outside of the sandbox are told nil, and are Lua.
-_PLACE = re.compile(r"^lua/main\.lua:\d+: ")
-_ARGUMENT = re.compile(r"#\d+ to '(?:\w+\.)?\w+'")
+_PLACE = re.compile(r"^(?:lua/main\.lua:\d+: )+")
+_ADDRESS = re.compile(r": 0x[0-9a-f]+")
+_ARGUMENT = re.compile(r"#\d+ to '(?:\w+\.)?[\w?]+'")
 
 _TOO_LARGE = ("resulting string too large", "string.rep: the result would be larger than 64 MiB")
 
@@ -93,7 +123,7 @@ def same_words(outcome: Value) -> Value:
     if isinstance(outcome, str):
         if outcome.endswith(_TOO_LARGE):
             return "too large"
-        return _ARGUMENT.sub("", _PLACE.sub("", outcome)).replace("got no value", "got nil")
+        return _ARGUMENT.sub("", _PLACE.sub("", _ADDRESS.sub("", outcome))).replace("got no value", "got nil")
     return [same_words(each) for each in outcome] if isinstance(outcome, list) else outcome
 
 

@@ -124,6 +124,55 @@ def test_a_long_name_is_refused_and_a_short_one_is_taken(case: Long, tmp_path: P
     assert int(length) < 71_000 if case.call.startswith("fs.get('app:files')") else int(length) < 500
 
 
+LONG_TEXTS = {
+    "json.encode": Long("json.encode(huge)", "return json.encode('a')", '"a"'),
+    "json.encode, in a list": Long("json.encode({ huge })", "return json.encode({ 'a' })", '["a"]'),
+    "json.decode": Long("json.decode(huge)", "return json.decode('[1]')[1]", 1),
+    "yaml.encode, in a list": Long("yaml.encode({ huge })", "return yaml.encode({ 'a' })", "- a\n"),
+    "yaml.decode": Long("yaml.decode(huge)", "return yaml.decode('a')", "a"),
+    "a payload": Long(
+        "payload.new({ huge }):transcode(payload.format.JSON)",
+        "return payload.new({ 1 }):transcode(payload.format.JSON):data()",
+        "[1]",
+    ),
+    "a filter": Long("registry.find({ ['meta.a'] = huge })", "return #registry.find({ ['meta.a'] = 1 })", 1),
+    "claims": Long("crypto.jwt.encode({ a = huge }, 'k')", "return #(crypto.jwt.encode({ a = 1 }, 'k')) > 9", True),
+    "a key of claims": Long("crypto.jwt.encode({}, huge)", "return #(crypto.jwt.encode({}, 'k')) > 9", True),
+    "what is encrypted": Long(
+        "crypto.encrypt.aes(huge, ('k'):rep(16))", "return #crypto.encrypt.aes('a', ('k'):rep(16))", 29
+    ),
+    "what is compared": Long(
+        "crypto.constant_time_compare(huge, huge)", "return crypto.constant_time_compare('a', 'a')", True
+    ),
+    "the name of a digest": Long(
+        "crypto.pbkdf2('p', 's', 1, 1, ('\\255'):rep(20 << 20))", "return #crypto.pbkdf2('p', 's', 1, 1, 'sha256')", 1
+    ),
+    "the name of an algorithm": Long(
+        "crypto.jwt.verify('a.b.c', 'k', ('\\255'):rep(16 << 20))",
+        "return #(crypto.jwt.encode({}, 'k', 'HS512')) > 9",
+        True,
+    ),
+}
+
+
+@attacks(
+    *(
+        Attack(f"{what}, a text of 20 MiB", "Lua", "refused", f"`{case.control}` {outcome(case.expected)}")
+        for what, case in LONG_TEXTS.items()
+    )
+)
+@pytest.mark.parametrize("case", LONG_TEXTS.values(), ids=LONG_TEXTS.keys())
+def test_a_text_that_takes_long_in_one_step_is_refused(case: Long, tmp_path: Path) -> None:
+    told = (
+        f"local huge = ('a'):rep(20 << 20) local value, err = {case.call} return {{ value == nil, err and err:kind() }}"
+    )
+    with project(tmp_path, *ENTRIES, lua("long", told), lua("short", case.control)) as registry:
+        assert registry.call("app:short") == case.expected
+        begun = time.thread_time()
+        assert registry.call("app:long") in ([True, "Invalid"], [True, "Internal"])
+        assert time.thread_time() - begun < MOST_STANDSTILL_SECONDS
+
+
 class Work(NamedTuple):
     """What is made at the start, what is then done for ever, and an honest use of the same functions."""
 
@@ -324,6 +373,8 @@ def test_more_values_than_cross_at_once_are_refused(tmp_path: Path) -> None:
 
 FAILS = {
     "a long message": "error(('x'):rep(4 << 20), 0)",
+    "a long message that is no text": "error(('\\255'):rep(32 << 20), 0)",
+    "a long result that is an error and no text": "return nil, ('\\255'):rep(32 << 20)",
     "a long message of an error object": "error(errors.new(('x'):rep(4 << 20)))",
     "a long kind": "error(errors.new({ message = 'x', kind = ('x'):rep(4 << 20) }))",
     "large details": "local t = {} for i = 1, 100000 do t[i] = i end error(errors.new({ message = 'x', details = t }))",
@@ -339,7 +390,9 @@ def test_what_an_error_carries_is_bounded_wherever_it_goes(body: str, tmp_path: 
     ask = "local _, err = funcs.call('app:bad') return { #err:message(), #err:kind() }"
     entries = (lua("bad", body), lua("ask", ask), lua("long", FAILS["a long message"]), lua("short", "error('no', 0)"))
     with project(tmp_path, *entries) as registry:
+        begun = time.thread_time()
         lengths: Any = registry.call("app:ask")
+        assert time.thread_time() - begun < MOST_STANDSTILL_SECONDS  # to write all of it as escapes took seconds
         assert max(lengths) < 80_000
         with pytest.raises(PolycallError) as caught:
             registry.call("app:bad")

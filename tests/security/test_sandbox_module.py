@@ -32,7 +32,7 @@ from polycall.interop.values import Value
 from polycall.lua_runtime import sandbox
 from polycall.lua_runtime.instance import LuaInstance
 from polycall.lua_runtime.sandbox.binary import _sections
-from polycall.lua_runtime.sandbox.runs import MalformedRunError, encode, read_run
+from polycall.lua_runtime.sandbox.runs import MalformedRunError, encode, read_run, read_scalars
 from polycall.lua_runtime.values import LIST, RECORD, RESOURCE, Marks, lower
 from polycall.wasm_runtime.engine.stores import GuestStore
 
@@ -55,7 +55,15 @@ class Memory:
 
 
 def read(run: bytes) -> list[object]:
-    return read_run(Memory(run), 0, len(run))
+    memory = Memory(run)
+    scalars = read_scalars(memory, 0, len(run))
+    values = read_run(memory, 0, len(run))
+    assert scalars is None or scalars == values
+    return values
+
+
+def test_a_reference_comes_out_as_a_number() -> None:
+    assert [type(value) for value in read(small(REFERENCED, 5))] == [int]
 
 
 def small(tag: int, number: int) -> bytes:
@@ -99,6 +107,24 @@ def test_one_text_told_many_times_is_bounded() -> None:
     memory = Memory(content + run)
     with pytest.raises(ConversionError, match="at most 134217728 bytes"):
         read_run(memory, len(content), len(run))
+
+
+class RefusedTextError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("before", [b"", small(LISTED, 1)], ids=["by itself", "in a list"])
+def test_a_text_is_admitted_before_it_is_read(before: bytes) -> None:
+    run = before + small(FAR, 60 << 20) + struct.pack("<I", 0)  # there is none: to read it would be a TrapError
+    asked: list[int] = []
+
+    def admit(size: int) -> None:
+        asked.append(size)
+        raise RefusedTextError
+
+    with pytest.raises(RefusedTextError):
+        read_run(Memory(run), 0, len(run), admit=admit)
+    assert asked == [60 << 20]
 
 
 @given(st.binary(max_size=200))

@@ -7,6 +7,8 @@ local arm, disarm, fatal, is_over, read_fed = kernel.arm, kernel.disarm, kernel.
 local flatten_result, flatten_error, leave, parts, IS_SCALAR =
   kernel.flatten_result, kernel.flatten_error, kernel.leave, kernel.error_parts, kernel.IS_SCALAR
 
+local MOST_STRING = 64 * 1024 * 1024 -- bytes; a longer one is refused, as in tables
+
 local state = kernel.state
 
 local method
@@ -71,7 +73,8 @@ local function finish(ok, value, err)
   end
   -- A string after a value is one more result, as of string.match or pcall; an error object is always an error.
   if err ~= nil and (parts[err] or value == nil and type(err) == "string") then return returned_error(err) end
-  if IS_SCALAR[type(value)] then return value end
+  local kind = type(value)
+  if IS_SCALAR[kind] and (kind ~= "string" or #value <= MOST_STRING) then return value end
   return result(value)
 end
 
@@ -101,10 +104,12 @@ end
 
 -- Start-up -----------------------------------------------------------------------------------------------------------
 
+local MOST_NAME = 1024 -- bytes
+
 local function function_names(exports)
   local names = {}
   for name, value in next, exports do
-    if type(name) == "string" and type(value) == "function" and utf8_len(name) and #names < 100 then
+    if type(name) == "string" and #name <= MOST_NAME and type(value) == "function" and utf8_len(name) and #names < 100 then
       names[#names + 1] = name
     end
   end

@@ -5,11 +5,11 @@
 -- handlers are passed over (see metatables.lua), and a coroutine's are abandoned with it.
 local kernel, ask, restore_limit = ...
 local located = kernel.located
-local collectgarbage, error, select, setmetatable, type = collectgarbage, error, select, setmetatable, type
+local collectgarbage, error, rawequal, select, setmetatable, type = collectgarbage, error, rawequal, select, setmetatable, type
 local pcall, xpcall, sethook, min, max, clock = pcall, xpcall, debug.sethook, math.min, math.max, os.clock
 local create, resume, close, status = coroutine.create, coroutine.resume, coroutine.close, coroutine.status
 
-local STOPPED, NO_MEMORY = "the call was stopped", "not enough memory"
+local STOPPED, NO_MEMORY, DEAD = "the call was stopped", "not enough memory", "cannot resume dead coroutine"
 -- Instructions between two looks at the clock. One, or the function of C that it calls, may take long, in proportion to what
 -- the state holds: so a state that holds more looks more often, and begins with few; there are eight times as many each time
 -- that the last ones were quick. The host, which takes ten times as long to answer, is asked when so much of the
@@ -144,14 +144,28 @@ local function resumed(before, ...)
   return caught(...)
 end
 
+-- What ended a coroutine, with its place; the stack is still there.
+local function placed(thread, problem)
+  if type(problem) ~= "string" or problem == DEAD or status(thread) ~= "dead" then return problem end
+  return (located(problem, 0, thread))
+end
+
+local function resumed_in(thread, before, ok, ...)
+  if ok then return resumed(before, ok, ...) end
+  resumed(before, ok, ...)
+  return false, placed(thread, (...))
+end
+
 local function wrapped(thread, before, ok, ...)
   if ok and not state.stopping and before == interval then return ... end
   resumed(before, ok, ...)
   if ok then return ... end
   if status(thread) ~= "dead" then error((...), 2) end -- one that resumes itself
+  local problem = placed(thread, (...))
   -- Not before `caught`: a coroutine that a hook stopped would run its __close handlers with hooks off.
-  local closed, other = caught(close(thread))
-  error(closed and (...) or other, 2) -- as Lua does, with the place of the call in front of a text
+  local closed, other = caught(close(thread)) -- gives the same problem, or that of a handler
+  if closed or rawequal(other, (...)) then other = problem end
+  error(other, 2) -- as Lua does, with the place of the call in front of a text
 end
 
 kernel.stop, kernel.state, kernel.is_over = stop, state, is_over
@@ -224,7 +238,7 @@ kernel.coroutine = {
   isyieldable = coroutine.isyieldable,
   resume = function(thread, ...)
     arm_coroutine(thread)
-    return resumed(interval, resume(thread, ...))
+    return resumed_in(thread, interval, resume(thread, ...))
   end,
   close = function(thread)
     arm_coroutine(thread)

@@ -9,7 +9,7 @@ local FEW = 2 -- arguments, which the hook reckons with
 
 local function rawset(...)
   local target = ...
-  if sealed[target] or parts[target] then error("rawset: this table cannot be changed", 2) end
+  if (sealed[target] or parts[target]) and select("#", ...) > 2 then error("rawset: this table cannot be changed", 2) end
   return kernel.rawset(...)
 end
 

@@ -1,6 +1,6 @@
 -- The standard library as guests see it: an allow-list, sealed. In `kernel.own` is what stands for Lua's own functions.
 local kernel = ...
-local next, type = next, type
+local error, next, type = error, next, type
 local own, seal = kernel.own, kernel.seal
 
 local GLOBALS = {
@@ -43,6 +43,7 @@ for name, library in next, always do globals[name] = library end
 globals.unpack = tables.unpack
 
 function tables.maxn(list)
+  if type(list) ~= "table" then error("bad argument #1 to 'maxn' (table expected, got " .. type(list) .. ")", 2) end
   local most = 0
   for key in next, list do
     if type(key) == "number" and key > most then most = key end

@@ -8,17 +8,18 @@ local real_find, real_format, real_gsub, real_rep = string.find, string.format, 
 
 local MOST_MADE = 64 * 1024 * 1024 -- bytes of one string.rep
 local MOST_LAYOUT = 16 * 1024 -- bytes of a layout of pack, packsize and unpack
-local TAKES_TEXT = "byte find gmatch gsub len lower match reverse sub upper"
+local TAKES_TEXT = "byte find gmatch gsub len lower match pack packsize reverse sub unpack upper"
 
 local methods = {}
 
-local function size_of(value) return (type(value) == "string" or type(value) == "number") and #(value .. "") or 0 end
+-- Of a text; nil for what is none, of which C says so.
+local function size_of(value) return (type(value) == "string" or type(value) == "number") and #(value .. "") or nil end
 
 function methods.rep(...)
   local text, times, separator = ...
   if type(text) == "table" and parts[text] then return methods.rep(error_text(text), times, separator) end
-  local count = tointeger(times)
-  if count and (count + 0.0) * (size_of(text) + size_of(separator)) > MOST_MADE then
+  local count, size, between = tointeger(times), size_of(text), separator == nil and 0 or size_of(separator)
+  if count and size and between and (count + 0.0) * (size + between) > MOST_MADE then
     error("string.rep: the result would be larger than 64 MiB", 2)
   end
   return real_rep(...)
@@ -26,7 +27,7 @@ end
 
 local function laid_out(name, plain)
   return function(...)
-    if size_of((...)) > MOST_LAYOUT then error(name .. ": a layout of more than " .. MOST_LAYOUT .. " bytes", 2) end
+    if (size_of((...)) or 0) > MOST_LAYOUT then error(name .. ": a layout of more than " .. MOST_LAYOUT .. " bytes", 2) end
     return plain(...)
   end
 end
@@ -64,6 +65,7 @@ function methods.format(...)
   if type(layout) == "string" and (any_object(...) or real_find(layout, "p", 1, true)) then
     return (without_objects(...)) -- no tail call, for messages say what the guest called
   end
+  if type(layout) == "table" and parts[layout] then return methods.format(error_text(layout), select(2, ...)) end
   return real_format(...)
 end
 
@@ -79,6 +81,6 @@ end
 
 local strings = {}
 for name, method in next, methods do strings[name] = method end
-for name in TAKES_TEXT:gmatch("%a+") do strings[name] = for_errors(string[name]) end
+for name in TAKES_TEXT:gmatch("%a+") do strings[name] = for_errors(methods[name] or string[name]) end
 
 kernel.strings, kernel.methods = strings, methods

@@ -4,7 +4,7 @@ local kernel, get, read_file, write_file, status, members, make_folder, remove, 
   sync, close, open = ...
 local error, next, setmetatable, tostring, type = error, next, setmetatable, tostring, type
 local sub, find, offset, utf8_len, integer = string.sub, string.find, utf8.offset, utf8.len, math.tointeger
-local receive, new_error, seal = kernel.receive, kernel.new_error, kernel.seal
+local receive, new_error, refuse, seal = kernel.receive, kernel.new_error, kernel.invalid, kernel.seal
 
 local CHUNK = 64 * 1024
 local MOST_TOKEN = 1024 * 1024
@@ -16,8 +16,6 @@ local IS_WHENCE = { set = true, cur = true, ["end"] = true }
 local folders = setmetatable({}, { __mode = "k" }) -- object -> number, cwd
 local files = setmetatable({}, { __mode = "k" }) -- object -> number, path
 local scanners = setmetatable({}, { __mode = "k" })
-
-local function refuse(message) return nil, new_error({ message = message, kind = "Invalid" }) end
 
 local function owner(objects, object, what)
   return objects[object] or error("expected " .. what .. ": call its methods with a colon", 3)

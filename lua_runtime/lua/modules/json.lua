@@ -2,7 +2,7 @@
 local kernel, encode, decode = ...
 local type = type
 local flatten, hand_over, misfit = kernel.flatten, kernel.hand_over, kernel.misfit
-local receive, new_error, null = kernel.receive, kernel.new_error, kernel.null
+local receive, invalid, null = kernel.receive, kernel.invalid, kernel.null
 
 local json = { null = null, object = kernel.new_record }
 
@@ -14,9 +14,7 @@ function json.encode(value)
 end
 
 function json.decode(text)
-  if type(text) ~= "string" or text == "" then
-    return nil, new_error({ message = "json.decode expects a non-empty string", kind = "Invalid" })
-  end
+  if type(text) ~= "string" or text == "" then return invalid("json.decode expects a non-empty string") end
   return receive(decode(text))
 end
 

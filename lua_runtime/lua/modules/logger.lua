@@ -2,7 +2,7 @@
 local kernel, write, LINE_BYTES, MOST_VALUES = ...
 local error, next, pairs, tostring, type = error, next, pairs, tostring, type
 local max, sub, utf8_len = math.max, string.sub, utf8.len
-local send, seal, new_error, measure = kernel.send, kernel.seal, kernel.new_error, kernel.measure
+local send, seal, invalid, measure = kernel.send, kernel.seal, kernel.invalid, kernel.measure
 
 local MOST_NAME = 256
 
@@ -59,12 +59,10 @@ local function make(name, inherited)
   end
   logger["with"] = function(_, fields) return make(name, merged(inherited, fields_of(fields, 2))) end
   function logger.named(_, suffix)
-    if type(suffix) ~= "string" or suffix == "" then
-      return nil, new_error({ message = "logger:named expects a name", kind = "Invalid" })
-    end
+    if type(suffix) ~= "string" or suffix == "" then return invalid("logger:named expects a name") end
     local full = name == "" and suffix or name .. "." .. suffix
     if #full > MOST_NAME or not utf8_len(full) then
-      return nil, new_error({ message = "a logger's name is text of at most 256 bytes", kind = "Invalid" })
+      return invalid("a logger's name is text of at most 256 bytes")
     end
     return make(full, inherited)
   end

@@ -57,11 +57,13 @@ static void begin_writing(lua_State *L, int flags, int64_t most, const char *bas
 static int flatten(lua_State *L) {
   int first = 4, last = lua_gettop(L);
   size_t before = out_size;
+  begin_run(L);
   begin_writing(L, lua_tointeger(L, 1), lua_tointeger(L, 2), lua_tostring(L, 3));
   for (int at = first; at <= last; at++) {
     writing.trail[0].index = at - first + 1;
     if (!write_value(at, 0)) {
       out_size = before;
+      end_run(L);
       lua_pushboolean(L, 0);
       lua_insert(L, -4);
       return 4;
@@ -74,6 +76,7 @@ static int flatten(lua_State *L) {
   piece->values = writing.values;
   piece->bytes = writing.text_bytes;
   memcpy(piece->run, out + before, size);
+  end_run(L);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &PIECE);
   lua_setmetatable(L, -2);
   if (last == first) { /* it refers to strings of these where they lie */
@@ -171,14 +174,17 @@ static int is_scalar(int kind) {
 
 enum { MOST_BYTES = 128 << 20 }; /* of a run, as in interop.budget */
 
-/* Gives a table that the entry's function returned; what does not fit is told as `finish` would. */
-static int64_t give_table(lua_State *L, int at) {
+/* Gives a table or a long text that the entry's function returned; what does not fit is told as `finish` would. */
+static int64_t give_value(lua_State *L, int at) {
   out_size = 0;
+  begin_run(L);
   put_string("value", 5);
   put_small(INTEGER, 1);
   memset(put(4), 0, 4);
   begin_writing(L, RESOURCES_PASS, MOST_BYTES, "$.result");
-  if (write_value(at, 0)) return answer(out_size);
+  int fits = write_value(at, 0);
+  end_run(L);
+  if (fits) return answer(out_size);
   out_size = 0;
   put_string("unfit", 5);
   for (int part = -3; part < 0; part++) put_scalar(L, part);
@@ -194,12 +200,12 @@ static int64_t enter(lua_State *L, const char *data, size_t size) {
   int status = lua_pcall(L, count, 2, 1);
   if (status == LUA_OK && lua_isnil(L, 3)) {
     int kind = lua_type(L, 2);
-    if (is_scalar(kind)) {
+    if (is_scalar(kind) && (kind != LUA_TSTRING || lua_rawlen(L, 2) <= MOST_STRING)) {
       out_size = 0;
       put_scalar(L, 2);
       return answer(out_size);
     }
-    if (kind == LUA_TTABLE) return give_table(L, 2);
+    if (kind == LUA_TTABLE || kind == LUA_TSTRING) return give_value(L, 2);
   }
   int given = lua_gettop(L) - 1;
   lua_rawgeti(L, LUA_REGISTRYINDEX, finish);

@@ -16,8 +16,13 @@
 #include <time.h>
 #include <setjmp.h>
 
+/* While a run is written or read no finalizer runs, for it may call the host, which overwrites the run. */
+#define begin_run(L) (G(L)->gcstp |= GCSTPUSR)
+#define end_run(L) (lifted = 0, G(L)->gcstp &= ~GCSTPUSR)
+
 /* Guests may raise the same text: that is an error like any other. */
-#define LUAI_THROW(L, c) ((c)->status == LUA_ERRMEM && lacking ? out_of_memory() : (void)0, longjmp((c)->b, 1))
+#define LUAI_THROW(L, c) \
+  ((c)->status == LUA_ERRMEM && lacking ? out_of_memory() : (void)0, end_run(L), longjmp((c)->b, 1))
 #define LUAI_TRY(L, c, a) if (setjmp((c)->b) == 0) { a }
 #define luai_jmpbuf jmp_buf
 #define l_signalT int

@@ -564,10 +564,10 @@ static void read_value(Reading *from) {
 /* Pushes all values of a run. What they take is not held against the limit before the guest's next own allocation. */
 static int read_all(lua_State *L, const char *data, size_t size) {
   Reading from = {L, data, data + size};
-  size_t limit = limit_bytes;
   int count = 0;
-  limit_bytes = SIZE_MAX;
+  begin_run(L);
+  lifted = 1;
   for (; from.at < from.end; count++) read_value(&from);
-  limit_bytes = limit;
+  end_run(L);
   return count;
 }

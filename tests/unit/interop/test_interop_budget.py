@@ -26,6 +26,14 @@ def test_it_asks_every_few_thousand_values_whether_the_work_may_go_on() -> None:
     assert 3 <= len(asked) <= 10
 
 
+def test_it_asks_before_each_long_text() -> None:
+    asked: list[int] = []
+    budget = Budget(1 << 30, check=lambda: asked.append(budget.taken))
+    for _ in range(5):
+        budget.take(60 << 20, values=0)
+    assert asked == [at * (60 << 20) for at in range(1, 6)]
+
+
 @pytest.mark.parametrize(
     ("value", "values", "text"),
     [(None, 1, 0), ("abc", 1, 3), ([1, [2, b"xy"]], 5, 2), ({"ab": {"c": (1,)}}, 6, 3), ({}, 1, 0)],

@@ -147,6 +147,17 @@ class _StoppedError(Exception):
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["[" + "[]" * 100_000 + "]", '["' + "[" * 200_000 + '"]', '"' + "\\\\" * 100_000 + '"', " " * 200_000],
+)
+def test_each_pass_over_a_long_text_asks_first(text: str) -> None:
+    asked: list[int] = []
+    with suppress(ConversionError):
+        decode_json(text, check=lambda: asked.append(1))
+    assert len(asked) >= 6
+
+
+@pytest.mark.parametrize(
     "work",
     [
         lambda check: encode_json(_LARGE, check=check),

@@ -327,3 +327,16 @@ def test_what_an_error_carries_is_bounded() -> None:
     details = "return nil, errors.new({ message = 'x', details = { text = ('x'):rep(n) } })"
     assert failure("local n = 1000000 " + details).details == {"text": "x" * 1_000_000}
     assert failure("local n = 1048577 " + details).details is None
+
+
+def test_an_error_in_a_coroutine_has_the_guests_place_and_name() -> None:
+    text = """
+      local function fails() local x = string.rep() return x end
+      local _, resumed = coroutine.resume(coroutine.create(fails))
+      local _, wrapped = pcall(function() local x = coroutine.wrap(fails)() return x end)
+      local dead = coroutine.create(fails)
+      coroutine.resume(dead)
+      return { resumed, wrapped, (select(2, coroutine.resume(dead))), (select(2, pcall(table.maxn, 1))) }"""
+    message = "lua/main.lua:3: bad argument #1 to 'rep' (string expected, got no value)"
+    maxn = "bad argument #1 to 'maxn' (table expected, got number)"
+    assert run(text) == [message, f"lua/main.lua:5: {message}", "cannot resume dead coroutine", maxn]
