@@ -203,7 +203,7 @@ def _clock(registry: polycall.Registry, effort: Effort) -> list[Case]:
 
 
 def _fresh(registry: polycall.Registry) -> list[Case]:
-    bare, granted = (registry._dispatcher.route(f"bench:{name}").function for name in ("bare", "granted"))
+    bare, granted = (registry._dispatcher.prepared(f"bench:{name}", None, None) for name in ("bare", "granted"))
     without = "polycall: a fresh instance without WASI"
     return [
         Case(without, lambda: bare.instantiate().close()),
