@@ -27,7 +27,8 @@ from polycall.wasm_runtime.engine.native import (
     as_pointer,
     as_size,
 )
-from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
+from polycall.wasm_runtime.engine.stores import GuestStore
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 __all__ = ["WasmCoreGuest"]
 

@@ -22,7 +22,7 @@ from component_oracle import ComponentOracle, NotToldApartError, our_dump, our_o
 from component_structures import drawn_composition
 from crossings import ENCODINGS, open_guest
 from differential.drawing import drawn_type, drawn_value
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 __all__ = ["main"]
 

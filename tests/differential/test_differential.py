@@ -11,7 +11,7 @@ from component_oracle import TRAP, our_dump
 from differential import __main__ as differential
 from differential.drawing import drawn_type, drawn_value
 from polycall.interop.values import Value
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 from polycall.wasm_runtime.wit.check_values import compile_check
 from polycall.wasm_runtime.wit.wit_types import WitType
 

@@ -28,7 +28,8 @@ from polycall.wasm_runtime.canonical.handles import Handle, HandleTable
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.component.instance import ComponentInstance
 from polycall.wasm_runtime.engine.native import Buffer
-from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
+from polycall.wasm_runtime.engine.stores import GuestStore
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
 from projects import GUESTS, hash_of
 from soak.machine import Resources, measure
