@@ -65,6 +65,10 @@ class CoreGuest(Protocol):
         """The memory that it exports."""
         ...
 
+    def content(self) -> bytes:
+        """Returns a copy of all of its memory as it is now."""
+        ...
+
     @property
     def worn(self) -> bool:
         """Whether its memory has grown so far that a fresh guest should take its place."""
@@ -144,13 +148,22 @@ class CoreEngine(Protocol):
         """
         ...
 
-    def program(self, *modules: CoreModule) -> CoreProgram:
+    def program(self, *modules: CoreModule, starts_over: bool = False) -> CoreProgram:
         """Links modules, which are instantiated in this order.
 
         A module is given what an earlier one exports by the name of the import, the latest one first; whatever the
         import says of the module. One function is left over at most, of no numbers: that is the host's.
 
+        Args:
+            modules: What is linked.
+            starts_over: Whether a guest may get the instance of one that was closed, its memory being as at first, but
+                larger perhaps: for modules that keep nothing outside of the memory between two calls.
+
         Raises:
             PreparationError: Something else is left over.
         """
+        ...
+
+    def close(self) -> None:
+        """Lets go of what is kept for guests to come; harmless when repeated."""
         ...

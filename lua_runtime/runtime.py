@@ -149,6 +149,11 @@ class LuaRuntime:
         self._services = services
         self._asides: Asides[tuple[SourceText, str], bytes] = Asides()
 
+    def close(self) -> None:
+        """Lets go of what is kept for instances to come; harmless when repeated."""
+        if self._sandbox is not None:
+            self._sandbox.close()
+
     def prepare(self, program: LuaProgram, context: CallContext | None = None) -> LuaFunction:
         """Compiles an entry and its libraries, and starts the entry once to see that it works.
 

@@ -302,6 +302,6 @@ class WasmInstance:
     def close(self) -> None:
         """Frees the guest's memory; harmless when repeated."""
         self.poisoned = True
-        little = self._guest.is_open and self._store.holds_little
+        held_bytes = self._store.held_bytes if self._guest.is_open else None
         self._guest.close()
-        self._store.close(little=little)
+        self._store.close(held_bytes)

@@ -104,6 +104,10 @@ class Sandbox:
         self._code = core.module(hashlib.sha256(code).hexdigest(), code)
         self._empty = core.program(core.module(hashlib.sha256(memory).hexdigest(), memory), self._code)
 
+    def close(self) -> None:
+        """Lets go of what is kept for states to come; harmless when repeated."""
+        self._core.close()
+
     def snapshot(
         self, modules: Iterable[str], chunks: Sequence[TextChunk], session: Session, context: CallContext
     ) -> Snapshot:
@@ -154,8 +158,8 @@ class Sandbox:
         self, state: SandboxState, numbering: Numbering, kernel: Reference, start: Reference, define: Reference
     ) -> Snapshot:
         state.function("top")()
-        memory = bytes(state.memory)
-        program = self._core.program(self._core.image(memory), self._code)
+        memory = state.content()
+        program = self._core.program(self._core.image(memory), self._code, starts_over=True)
         return Snapshot(program, len(memory), (state.inbox, state.inbox_bytes), numbering, kernel, start, define)
 
 

@@ -156,7 +156,9 @@ class Runtimes:
             return self._isolation
 
     def close(self) -> None:
-        """Ends the threads and processes that belong to no instance; harmless when repeated."""
+        """Ends what belongs to no instance, threads and processes among it; harmless when repeated."""
+        if self._lua is not None:
+            self._lua.close()
         if self._wasm is not None:
             self._wasm.close()
         if self._engine is not None:

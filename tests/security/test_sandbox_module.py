@@ -29,13 +29,16 @@ from polycall.interop.errors import (
 )
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.values import Value
+from polycall.lua_runtime import sandbox
 from polycall.lua_runtime.instance import LuaInstance
+from polycall.lua_runtime.sandbox.binary import _sections
 from polycall.lua_runtime.sandbox.runs import MalformedRunError, encode, read_run
 from polycall.lua_runtime.values import LIST, RECORD, RESOURCE, Marks, lower
 from polycall.wasm_runtime.engine.stores import GuestStore
 
 INTEGER, STRING, FAR, LISTED, RECORDED, RESOURCED, INTEGERS, REFERENCED = 3, 5, 6, 7, 8, 9, 10, 13
 LARGE = 2**32 - 1
+GLOBALS = 6
 
 
 class Memory:
@@ -135,7 +138,7 @@ def _in_the_sandbox() -> object:
 
 
 def overwrite(instance: LuaInstance, first: int, last: int, byte: int) -> None:
-    memory = instance._kernel._state.memory  # type: ignore[union-attr]
+    memory = instance._kernel._state._memory.view  # type: ignore[union-attr]
     memory[first:last] = bytes([byte]) * (last - first)
 
 
@@ -268,6 +271,48 @@ def test_instances_share_nothing() -> None:
     function = runtime().prepare(program("local n = 0 return { main = function() n = n + 1 return n end }"))
     with closing(function.instantiate()) as one, closing(function.instantiate()) as other:
         assert [one.call([], context()), one.call([], context()), other.call([], context())] == [1, 2, 1]
+
+
+def test_what_one_caller_leaves_the_next_does_not_find() -> None:
+    text = """kept, calls = {}, 0
+    return { main = function(text)
+        calls = calls + 1
+        kept[#kept + 1] = text:rep(1000)
+        pcall(error, kept)
+        return { calls, #kept, kept[1]:sub(1, 1) }
+    end }"""
+    function = runtime().prepare(program(text))
+    for letter in "abcdefgh":
+        with closing(function.instantiate()) as instance:
+            assert instance.call([letter], context()) == [1, 1, letter]
+
+
+def test_each_caller_has_the_whole_limit() -> None:
+    text = "return #('x'):rep(...)"
+    function = runtime().prepare(program(body(text), limits=LimitsSpec(max_memory_bytes=2 << 20)))
+    for each in range(24):
+        with closing(function.instantiate()) as instance:
+            assert instance.call([900_000], context()) == 900_000
+            if each % 3 == 0:
+                with pytest.raises(MemoryLimitError):
+                    instance.call([3 << 20], context())
+
+
+@pytest.mark.parametrize("first", [0, 400 << 10, 512 << 10, 540 << 10, 600 << 10, 900 << 10])
+def test_what_a_guest_has_overwritten_nobody_after_it_finds(first: int) -> None:
+    function = runtime().prepare(program(body("return ('text'):upper() .. #{ ... }")))
+    for _ in range(3):
+        with closing(function.instantiate()) as instance:
+            assert instance.call([1], context()) == "TEXT1"
+            overwrite(instance, first, first + 4096, 0xA5)
+
+
+def test_all_of_the_module_lies_in_its_memory() -> None:
+    # Or instances could not start over: its one variable elsewhere is the stack's, which each call brings back.
+    folder = Path(sandbox.__file__).parent
+    variables = next(each for kind, each in _sections((folder / "lua.wasm").read_bytes()) if kind == GLOBALS)
+    assert variables[2:5] == b"\x01\x7f\x01"  # one, of 32 bits, that changes
+    assert not [each.name for each in (folder / "c").iterdir() if "wasm_table" in each.read_text("utf-8")]
 
 
 def test_large_values_go_in_and_out_as_a_whole() -> None:

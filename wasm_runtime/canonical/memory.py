@@ -65,6 +65,17 @@ class GuestMemory:
             self._look()
         return end > self.size
 
+    def whole(self) -> memoryview:
+        """Returns all of the memory as it is now."""
+        self._look()
+        return self.view
+
+    @property
+    def address(self) -> int:
+        """Where the memory lies in ours."""
+        found: int = memory_data(self._context, self._memory)
+        return found
+
     def close(self) -> None:
         """Lets go of the memory; to be called before its store is deleted."""
         _release(self._before)

@@ -7,6 +7,8 @@ call of two integers is mostly such overhead. Everything that happens once per e
 from __future__ import annotations
 
 import ctypes
+import mmap
+import sys
 from collections.abc import Callable
 from ctypes import (
     c_bool,
@@ -31,6 +33,7 @@ __all__ = [
     "CORE_CALLBACK",
     "EPOCH_CALLBACK",
     "HOST_CALLBACK",
+    "PAGE_BYTES",
     "SLOT_BYTES",
     "Argument",
     "Buffer",
@@ -159,6 +162,22 @@ host_failed_trap: Callable[[], int] = partial(_trap_new, as_bytes(_HOST_FAILED),
 
 SLOT_BYTES = 16
 """The size of a ``wasmtime_val_raw_t``: a parameter or a result of a core function."""
+
+PAGE_BYTES = mmap.PAGESIZE
+"""The system's pages, by which memory is mapped."""
+
+_advise = (
+    prototype("madvise", c_int, c_void_p, c_size_t, c_int, library=ctypes.PyDLL(None))
+    if sys.platform == "linux"  # elsewhere the same advice promises nothing
+    else None
+)
+
+
+def wipe(address: int, size: int) -> None:
+    """Makes memory zero again that was zero when it was mapped for us alone: whole pages."""
+    if size and (_advise is None or _advise(address, size, mmap.MADV_DONTNEED)):
+        ctypes.memset(address, 0, size)
+
 
 _WRITABLE = 0x200
 _view_of = ctypes.PYFUNCTYPE(py_object, c_void_p, c_ssize_t, c_int)(("PyMemoryView_FromMemory", ctypes.pythonapi))

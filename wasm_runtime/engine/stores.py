@@ -40,7 +40,6 @@ FUNCTION_BITS = 20
 Handler = Callable[[int, memoryview], None]
 """Serves a core function of the host: takes the ``wasmtime_caller_t`` and the slots of parameters and results."""
 
-_LITTLE_BYTES = 1 << 20
 _MOST_VIEWS = 64
 
 
@@ -68,8 +67,7 @@ class GuestStore:
         call: The context of the running call, or None between calls.
         calls_back: Whether the engine may come to Python during the running call.
         enters_host: Whether the guest has functions to call that Python answers.
-        is_exposed: Whether those begin where a signal's handler must not raise; see `polycall.wasm_runtime.core_guest`.
-        takes_calls: Whether a guest of the project's own may be called.
+        is_exposed: Whether those begin where a signal's handler must not raise, as they do not in a `CoreInstance`.
         failed_call: The last call of the guest to another entry that failed, during the running call.
         failure: What went wrong in a callback of the engine's, kept until the engine has returned.
         shield: What callbacks must open, and close before they return; None outside of the main thread.
@@ -104,7 +102,6 @@ class GuestStore:
         "session",
         "shield",
         "starting",
-        "takes_calls",
         "views",
         "wanted_bytes",
         "wear",
@@ -128,7 +125,7 @@ class GuestStore:
         self.views: dict[tuple[int, int], memoryview] = {}
         self.calls_back = True
         self.starting = False
-        self.enters_host = self.is_exposed = self.takes_calls = True
+        self.enters_host = self.is_exposed = True
         self.call: CallContext | None = None
         self.failed_call: PolycallError | None = None
         self.failure: BaseException | None = None
@@ -266,16 +263,15 @@ class GuestStore:
         return told
 
     @property
-    def holds_little(self) -> bool:
-        """Whether its memories are small; only while what `watch` was told of lives."""
-        held: int = sum(native.memory_size(self.context, memory) for memory in self.memories)
-        return held <= _LITTLE_BYTES
+    def held_bytes(self) -> int:
+        """How large its memories are; only while what `watch` was told of lives."""
+        return sum(native.memory_size(self.context, memory) for memory in self.memories)
 
-    def close(self, *, little: bool = False) -> None:
+    def close(self, held_bytes: int | None = None) -> None:
         """Frees the store and everything in it; harmless when repeated.
 
         Args:
-            little: That this takes a moment: who waits for the interpreter's lock would have to wait longer for it.
+            held_bytes: How large its memories are; None if nobody knows.
         """
         address, self._address = self._address, None
         self.handlers = None
@@ -285,7 +281,7 @@ class GuestStore:
                 session.close()
         finally:
             if address is not None:
-                (native.store_delete_brief if little else native.store_delete)(address)
+                self._engine.ends.delete(address, held_bytes)
                 self._engine.forget(self._key)
 
     def __del__(self) -> None:

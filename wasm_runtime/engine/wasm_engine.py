@@ -16,6 +16,7 @@ from polycall.wasm_runtime.engine.memory_shares import Shares
 from polycall.wasm_runtime.engine.native import CORE_CALLBACK, EPOCH_CALLBACK, address_of, as_pointer
 from polycall.wasm_runtime.engine.reservations import GUARD_BYTES, sparing_reservation
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
+from polycall.wasm_runtime.engine.store_ends import StoreEnds
 from polycall.wasm_runtime.engine.stores import FUNCTION_BITS, NEVER, GuestStore
 
 __all__ = ["WasmEngine"]
@@ -58,6 +59,7 @@ class WasmEngine:
         shield: What keeps signal handlers of the main thread from raising into the engine.
         stack_bytes: What a guest may use of the native stack in one call, from where the engine is entered.
         reservation: How many bytes a memory can hold at most; None for 4 GiB.
+        ends: How its stores are deleted.
         settings: What compiled code depends on beside wasmtime's version: part of the key of the compile cache.
     """
 
@@ -82,6 +84,7 @@ class WasmEngine:
         self._sparing: WasmEngine | None = None
         self.ticker = ticker or EpochTicker(self._tick)
         self.shield = SignalShield()
+        self.ends = StoreEnds()
         self._keys = itertools.count(1)
         self._stores: dict[int, weakref.ref[GuestStore]] = {}
         self._types: dict[CoreType, wasmtime.FuncType] = {}

@@ -310,6 +310,7 @@ EXPORT(boot) void boot(uint64_t seed) {
 
 static void begin_instance(void) {
   shared.begins = 0;
+  find_end();
   lua_settop(state, 0);
   lua_rawgeti(state, LUA_REGISTRYINDEX, reseed);
   lua_pushinteger(state, shared.seeds[0]);

@@ -79,11 +79,14 @@ static void link_free(Block *block, uint32_t size) {
   filled[at / 32] |= 1u << at % 32;
 }
 
+/* Looks how large the memory is: an instance may begin with more than there was when its image was taken. */
+static void find_end(void) { heap_end = (char *)(__builtin_wasm_memory_size(0) * PAGE_BYTES) - sizeof(Block); }
+
 static int make_top(size_t size) {
   if (!heap_start) {
     /* Payloads lie at multiples of GRAIN. */
     heap_start = heap_top = (char *)of_grain((size_t)&__heap_base) + GRAIN - sizeof(Block);
-    heap_end = (char *)(__builtin_wasm_memory_size(0) * PAGE_BYTES) - sizeof(Block);
+    find_end();
   }
   if (size <= (size_t)(heap_end - heap_top)) return 1;
   size_t pages = (size - (size_t)(heap_end - heap_top) + PAGE_BYTES - 1) / PAGE_BYTES;

@@ -26,6 +26,12 @@ pytestmark = pytest.mark.under_every_limit
 ROOT = Path(__file__).parents[3]
 
 
+def test_a_long_source_works_as_a_short_one() -> None:
+    lines = "\n".join(f"t[{each}] = function(a, b) return a * {each} + b .. 'text {each}' end" for each in range(5000))
+    with closing(prepare(program(f"local t = {{}}\n{lines}\n{body('return t[...](2, 3)')}")).instantiate()) as instance:
+        assert instance.call([4999], context()) == "10001text 4999"
+
+
 def test_a_call_gives_the_function_its_arguments_and_returns_its_value() -> None:
     assert run("local a, b = ... return a .. b", "x", "y") == "xy"
 

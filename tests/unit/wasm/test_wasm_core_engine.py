@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,8 @@ from polycall.interop.errors import (
     TrapError,
 )
 from polycall.wasm_runtime.core_engine import WasmCoreEngine
-from polycall.wasm_runtime.engine import wasm_engine
+from polycall.wasm_runtime.core_engine.guest import WasmCoreGuest
+from polycall.wasm_runtime.engine import native, wasm_engine
 from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 PAGE = 65536
@@ -391,7 +393,8 @@ def test_what_is_no_error_of_ours_is_the_cause_of_one(started: Started) -> None:
 
 def test_nothing_reaches_a_guest_that_is_closed(engine: CoreEngine) -> None:
     guest = engine.program(engine.image(bytes(PAGE)), module(engine, WORKER)).start(no_host, context())
-    add, view = guest.function("add"), guest.memory.view
+    add, memory = guest.function("add"), guest.memory
+    view = memory.view
     guest.end()
     guest.close()
     guest.close()
@@ -403,7 +406,158 @@ def test_nothing_reaches_a_guest_that_is_closed(engine: CoreEngine) -> None:
     with pytest.raises(ValueError, match="released"):
         view[0]
     with pytest.raises(TrapError):
-        guest.memory.fence(0, 1, "it")
+        memory.fence(0, 1, "it")
+
+
+# instances that have one guest after the other
+
+_PAGES = 5
+_FULL = b"\x07" * PAGE
+_MIDDLE = bytes(2 * PAGE) + _FULL + bytes(2 * PAGE)
+
+
+@pytest.fixture(name="starting_over")
+def _starting_over(tmp_path: Path) -> Iterator[Callable[..., CoreGuest]]:
+    """Starts guests of one program that may have each other's instances; the first one has left already."""
+    engine = WasmEngine()
+    core = WasmCoreEngine(engine, tmp_path)
+    program = core.program(core.image(_MIDDLE), module(core, WORKER), starts_over=True)
+
+    def start(memory_bytes: int | None = None, host: HostFunction = no_host) -> CoreGuest:
+        return program.start(host, context(), memory_bytes=memory_bytes)
+
+    leave(start())
+    yield start
+    core.close()
+    engine.ticker.close()
+
+
+def leave(guest: CoreGuest) -> None:
+    guest.end()
+    guest.close()
+
+
+def address(guest: CoreGuest) -> int:
+    assert isinstance(guest, WasmCoreGuest)
+    return guest.memory.address
+
+
+@pytest.mark.parametrize("advised", [True, False])
+def test_a_guest_finds_the_memory_as_the_first_one_did(
+    starting_over: Started, monkeypatch: pytest.MonkeyPatch, advised: bool
+) -> None:
+    if not advised:
+        monkeypatch.setattr(native, "_advise", None)
+    first = starting_over()
+    where = address(first)
+    first.memory.view[:] = b"\xff" * len(first.memory.view)
+    leave(first)
+    second = starting_over()
+    assert address(second) == where
+    assert second.content() == _MIDDLE
+    leave(second)
+
+
+def test_a_memory_that_has_grown_is_zero_where_it_did(starting_over: Started) -> None:
+    first = starting_over()
+    where = address(first)
+    assert first.function("grow")(3) == _PAGES
+    first.function("poke")((_PAGES + 3) * PAGE - 4, 7)
+    leave(first)
+    second = starting_over()
+    assert address(second) == where
+    assert second.content() == _MIDDLE + bytes(3 * PAGE)
+    leave(second)
+
+
+def test_a_large_memory_has_no_other_guest(starting_over: Started) -> None:
+    first = starting_over()
+    first.function("grow")(100)
+    leave(first)
+    second = starting_over()
+    assert second.content() == _MIDDLE
+    leave(second)
+
+
+def test_an_instance_in_which_a_call_failed_has_no_other_guest(starting_over: Started) -> None:
+    first, other = starting_over(), starting_over()
+    where = address(first)
+    with pytest.raises(TrapError):
+        first.function("uncaught")()
+    leave(other)
+    leave(first)
+    guests = [starting_over(), starting_over()]
+    assert where not in map(address, guests[:1])
+    for guest in guests:
+        leave(guest)
+
+
+def test_guests_with_another_bound_have_another_instance(starting_over: Started) -> None:
+    leave(starting_over())
+    bounded = starting_over(memory_bytes=6 * PAGE)
+    assert bounded.function("grow")(1) == _PAGES
+    assert bounded.function("grow")(1) == 2**32 - 1
+    leave(bounded)
+    roomy = starting_over()
+    assert roomy.function("grow")(2) == _PAGES
+    leave(roomy)
+
+
+def test_each_guest_has_its_own_host(starting_over: Started) -> None:
+    called: list[int] = []
+    for each in range(3):
+        guest = starting_over(host=partial(called.append, each))
+        guest.function("host")()
+        leave(guest)
+    assert called == [0, 1, 2]
+
+
+def test_who_has_left_reaches_nobody(starting_over: Started) -> None:
+    first = starting_over()
+    where, poke = address(first), first.function("poke")
+    leave(first)
+    second = starting_over()
+    assert address(second) == where
+    first.close()
+    for use in (lambda: poke(0, 7), first.end, first.content, lambda: first.begin(context())):
+        with pytest.raises(InternalError, match="after its end"):
+            use()
+    assert second.content() == _MIDDLE
+    leave(second)
+
+
+def test_few_instances_rest(starting_over: Started) -> None:
+    guests = [starting_over() for _ in range(12)]
+    places = [address(guest) for guest in guests]
+    for guest in guests:
+        leave(guest)
+    again = [starting_over() for _ in range(12)]
+    kept = [address(guest) for guest in again[:8]]
+    assert kept == places[:3:-1]
+    for guest in again:
+        leave(guest)
+
+
+def test_none_rests_once_the_engine_is_closed(tmp_path: Path) -> None:
+    roomy = WasmEngine()
+    engine = WasmCoreEngine(roomy, tmp_path)
+    program = engine.program(engine.image(_MIDDLE), module(engine, WORKER), starts_over=True)
+    guests = [program.start(no_host, context()) for _ in range(2)]
+    leave(guests[0])
+    engine.close()
+    leave(guests[1])
+    assert not roomy._stores
+    roomy.ticker.close()
+
+
+def test_a_program_that_keeps_something_elsewhere_has_instances_of_its_own(engine: CoreEngine) -> None:
+    text = """(module (import "env" "memory" (memory 1)) (global $n (mut i32) (i32.const 0))
+      (func (export "next") (result i32) (global.set $n (i32.add (global.get $n) (i32.const 1))) (global.get $n)))"""
+    program = engine.program(engine.image(bytes(PAGE)), module(engine, text))
+    for _ in range(3):
+        guest = program.start(no_host, context())
+        assert guest.function("next")() == 1
+        leave(guest)
 
 
 def test_a_guest_serves_guarded_and_unguarded_calls_in_turn(started: Started) -> None:

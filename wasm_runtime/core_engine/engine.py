@@ -12,8 +12,10 @@ from pathlib import Path
 from polycall.interop.context import CallContext
 from polycall.interop.core_engine import CoreModule, HostFunction
 from polycall.wasm_runtime.component.memory_image import memory_image
-from polycall.wasm_runtime.core_guest import WasmCoreGuest
-from polycall.wasm_runtime.core_links import link
+from polycall.wasm_runtime.core_engine.guest import WasmCoreGuest
+from polycall.wasm_runtime.core_engine.instance import Beginning, CoreInstance
+from polycall.wasm_runtime.core_engine.links import link
+from polycall.wasm_runtime.core_engine.rest import Rest
 from polycall.wasm_runtime.engine import DEFAULT_CACHE_BYTES
 from polycall.wasm_runtime.engine.cache_folder import default_cache_directory
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
@@ -26,6 +28,9 @@ __all__ = ["WasmCoreEngine", "WasmCoreProgram"]
 _MOST_MEMORIES = _MOST_TABLES = 4
 _MOST_ELEMENTS = 10_000
 """What each table may have: those of C code hold its function pointers, and do not grow."""
+
+_MOST_RESTING_BYTES = 4 << 20
+"""How large a memory may be to be kept for another guest; to wipe a larger one takes longer than to map one."""
 
 
 class WasmCoreEngine:
@@ -44,6 +49,7 @@ class WasmCoreEngine:
         self._engine = engine.sparing()
         cache = CompileCache(cache_directory or default_cache_directory(), cache_bytes)
         self._compiler = Compiler(self._engine, cache)
+        self._rest = Rest()
 
     def module(self, digest: str, binary: bytes) -> SharedModule:
         """Returns a module; see `polycall.interop.core_engine.CoreEngine.module`."""
@@ -53,43 +59,81 @@ class WasmCoreEngine:
         """Returns a memory as a module; see `polycall.interop.core_engine.CoreEngine.image`."""
         return SharedModule(self._engine.compiled_here(memory_image(memory)))
 
-    def program(self, *modules: CoreModule) -> WasmCoreProgram:
+    def program(self, *modules: CoreModule, starts_over: bool = False) -> WasmCoreProgram:
         """Links modules; see `polycall.interop.core_engine.CoreEngine.program`."""
-        return WasmCoreProgram(self._engine, modules)
+        # Where addresses are few, what rests would take them from who runs.
+        rests = starts_over and self._engine.reservation is None
+        return WasmCoreProgram(self._engine, self._rest if rests else None, modules)
+
+    def close(self) -> None:
+        """Lets go of what is kept for guests to come; harmless when repeated."""
+        self._rest.close()
 
 
 class WasmCoreProgram:
     """See `polycall.interop.core_engine.CoreProgram`. Shared by threads."""
 
-    def __init__(self, engine: WasmEngine, modules: Sequence[CoreModule]) -> None:
+    def __init__(self, engine: WasmEngine, rest: Rest | None, modules: Sequence[CoreModule]) -> None:
         """Links modules of an engine.
+
+        Args:
+            engine: Where they run.
+            rest: Where instances rest between two guests; None if each guest gets one of its own.
+            modules: What is linked, in the order in which they start.
 
         Raises:
             PreparationError: Something is imported that nobody gives.
         """
         self._engine = engine
+        self._rest = rest
         self.most_bytes = engine.reservation
         self._shared = modules  # for as long as this lives, nobody compiles them anew
         self._links = link(each.module for each in modules)
+        self._is_left = False
+        self._beginning: Beginning | None = None
 
     def start(self, host: HostFunction, context: CallContext, *, memory_bytes: int | None = None) -> WasmCoreGuest:
         """Makes a guest, in which a call has begun; see `polycall.interop.core_engine.CoreProgram.start`."""
-        each_bytes = -1 if memory_bytes is None else memory_bytes
-        shares = Shares(_MOST_MEMORIES, _MOST_TABLES, _MOST_ELEMENTS, each_bytes, each_bytes)
-        store = self._engine.new_store(memory_bytes, shares)
-        guest = WasmCoreGuest(self._engine, store, self._links, host)
+
+        def leave(instance: CoreInstance, unhurt: bool) -> None:
+            if not (unhurt and self._rests(instance, memory_bytes)):
+                instance.close()
+
+        rested = None if self._rest is None else self._rest.take(self, memory_bytes)
+        instance = rested or self._instance(memory_bytes)
+        guest = WasmCoreGuest(instance, host, leave)
         try:
             guest.begin(context)
-            self._instantiated(guest)
+            if rested is None:
+                self._instantiate(instance)
         except BaseException:
+            guest.takes_calls = False
             guest.close()
             raise
         return guest
 
-    @staticmethod
-    def _instantiated(guest: WasmCoreGuest) -> None:
+    def _instance(self, memory_bytes: int | None) -> CoreInstance:
+        each_bytes = -1 if memory_bytes is None else memory_bytes
+        shares = Shares(_MOST_MEMORIES, _MOST_TABLES, _MOST_ELEMENTS, each_bytes, each_bytes)
+        return CoreInstance(self._engine.new_store(memory_bytes, shares), self._links)
+
+    def _instantiate(self, instance: CoreInstance) -> None:
         try:
-            guest.instantiate()
+            instance.instantiate()
+            if self._is_left and self._beginning is None:
+                self._beginning = Beginning.of(bytes(instance.memory.whole()))
         except BaseException:
-            guest.end()
+            instance.store.end()
             raise
+
+    def _rests(self, instance: CoreInstance, memory_bytes: int | None) -> bool:
+        """Has an instance rest, if it can have another guest: unhurt, and not large."""
+        self._is_left = True  # the next guest finds out what the memory is to be like
+        beginning = self._beginning
+        if self._rest is None or beginning is None or instance.store.call is not None:  # a signal came before its end
+            return False
+        if len(instance.memory.whole()) > _MOST_RESTING_BYTES:
+            return False
+        instance.rewind(beginning)
+        self._rest.put(self, memory_bytes, instance)
+        return True
