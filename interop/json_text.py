@@ -149,7 +149,7 @@ def decode_json(text: str | bytes, *, bounded: bool = True, check: Callable[[], 
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
         # Not `from error`, which would keep the whole text for as long as this one is kept.
-        raise ConversionError("$", "lower", "JSON text", f"{error.msg} at {where}") from None
+        raise ConversionError("$", "lower", "JSON text", f"a mistake: {error.msg} at {where}") from None
     except UnicodeDecodeError:
         raise ConversionError("$", "lower", "JSON text", "bytes that are not UTF-8") from None
     except RecursionError:

@@ -240,7 +240,7 @@ class LuaRuntime:
 
         if self._sandbox is not None or context is None:
             return self._sandbox or work()
-        return self._opening.done("sandbox", work, context, "Lua was compiled for the sandbox")  # takes a second, once
+        return self._opening.done("sandbox", work, context, "Lua to be compiled for the sandbox")  # a second, once
 
     def _chunks(self, program: LuaProgram, context: CallContext | None) -> list[CompiledChunk]:
         return [self._chunk(each, context) for each in _checked(program)]
@@ -249,7 +249,7 @@ class LuaRuntime:
         def work() -> bytes:
             return compiled(program.source, program.entry_id)
 
-        what = f'"{program.entry_id}" was compiled'
+        what = f'"{program.entry_id}" to be compiled'
         code = work() if context is None else self._asides.done((program.source, program.entry_id), work, context, what)
         return CompiledChunk(program.entry_id, code, program.modules, _aliases(program))
 

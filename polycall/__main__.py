@@ -4,22 +4,24 @@
 import _signal as signal  # type: ignore[import-not-found]  # it is part of the interpreter
 import gc
 import os
+import sys
 
 __all__ = ["main"]
 
 _INTERRUPTED = 130
+_SECONDS_UNTIL_HEARD = 0.001
 
 
 def main() -> None:
     """Runs the command line and ends the process with its exit code."""
-    code = _INTERRUPTED
     try:
         code = _run()
     except KeyboardInterrupt:
-        pass
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said
-    _leave(code)
+        code = _INTERRUPTED
+    # Python looks for signals at the begin of functions, after calls and in loops: from here on nowhere any more.
+    # Its own end would take a fifth of a short command's time, and after Ctrl-C a thread may still be inside of an
+    # engine, which must not be taken apart under it. All output has been flushed as it was written.
+    os._exit(code)
 
 
 def _run() -> int:
@@ -34,23 +36,27 @@ def _run() -> int:
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
-    _leave(_INTERRUPTED)
-
-
-def _leave(code: int) -> None:
-    """Ends the process at once, as mypy does; all output has been flushed as it was written.
-
-    Python's own end would take a fifth of a short command's time; and after Ctrl-C a thread may still
-    be inside of an engine, which must not be taken apart under it.
-    """
-    os._exit(code)
+    os._exit(_INTERRUPTED)
 
 
 def _begin() -> None:
     gc.freeze()
     gc.enable()
     if signal.getsignal(signal.SIGINT) is _interrupt:
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        sys.unraisablehook = _raise_later
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _raise_later(dropped: "sys.UnraisableHookArgs") -> None:
+    """Takes what Python would only print: an exception that came while an object or a module's lock went away.
+
+    Ctrl-C is raised once more, where it is heard.
+    """
+    if dropped.exc_type is KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, _SECONDS_UNTIL_HEARD)
+    else:
+        sys.__unraisablehook__(dropped)
 
 
 if __name__ == "__main__":

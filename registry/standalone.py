@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from polycall.interop.confined import ConfinedFolder
 from polycall.interop.context import CallContext, Cancellation, deadline_in
-from polycall.interop.errors import CallError, NotFoundError
+from polycall.interop.errors import CallError, NotFoundError, PolycallError
 from polycall.interop.ids import EntryId
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.program_files import WASM_MAGIC, read_program
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Mount", "run_file"]
 
-_NAMESPACE = "run"
+_NAMESPACE = "file"
 
 
 class Mount(NamedTuple):
@@ -81,11 +82,12 @@ def run_file(
         context = CallContext(program.entry_id, "wasm", None, deadline, cancellation)
 
         def run() -> int:
-            command = WasmCommand(runtime.prepare(program, context), console, context)
             try:
-                return command.call((), context)
-            finally:
-                command.close()
+                with closing(WasmCommand(runtime.prepare(program, context), console, context)) as command:
+                    return command.call((), context)
+            except PolycallError as error:
+                error.frames = error.frames or context.frames()
+                raise
 
         return StackRoom(DEFAULT_STACK_BYTES).run(context, run)
     finally:
@@ -103,7 +105,7 @@ def _program(path: Path, mounts: Sequence[Mount], network: Sequence[str], limits
         raise NotFoundError(f"{path} cannot be read: {error.strerror}") from error
     guests = [WasiMountSpec(EntryId(_NAMESPACE, str(at)), each.guest, each.read_only) for at, each in enumerate(mounts)]
     return WasmProgram(
-        entry_id=f"{_NAMESPACE}:{path.stem}",
+        entry_id=f"{_NAMESPACE}:{path.name}",
         code=_code(path, data),
         method="",
         grants=frozenset(_ALWAYS | (_NETWORK if network else frozenset())),

@@ -7,26 +7,32 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 __all__ = ["Watch"]
 
 
 class Watch:
-    """A running `polycall` with both outputs in one pipe, in the order in which they are written."""
+    """A running `polycall` with both outputs in one pipe, in the order in which they are written.
 
-    def __init__(self, project: Path, *arguments: str) -> None:
+    With `output`, its results go there, and the pipe has what it tells beside them.
+    """
+
+    def __init__(self, project: Path, *arguments: str, output: IO[str] | None = None) -> None:
         self.project = project
         command = [sys.executable, "-u", "-m", "polycall", "-C", str(project), *arguments]
         environment = {**os.environ, "NO_COLOR": "1"}
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True
-        )
+            command, stdin=subprocess.PIPE, stdout=output or subprocess.PIPE, env=environment, text=True,
+            stderr=subprocess.PIPE if output else subprocess.STDOUT,
+        )  # fmt: skip
+        self._told = self.process.stderr if output else self.process.stdout
 
     def until(self, end: str) -> list[str]:
         """Returns the lines up to the next one that begins with `end`."""
-        assert self.process.stdout is not None
+        assert self._told is not None
         lines: list[str] = []
-        for line in self.process.stdout:
+        for line in self._told:
             if line.startswith(end):
                 return lines
             lines.append(line.rstrip("\n"))

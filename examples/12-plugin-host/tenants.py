@@ -58,6 +58,7 @@ async def main() -> None:
         await upload("/acme/offer", BROKEN)
         await show("/acme/offer", "pot", 2)
         await upload("/globex/file", FILE)
+        await upload("/nobody/total", TOTAL)
         await upload("/globex/pry", PRY)
         await show("/globex/pry")
         await upload("/globex/spin", SPIN)

@@ -10,7 +10,9 @@ from pathlib import Path
 from polycall.interop.errors import PreparationError
 from polycall.interop.ids import suggestion
 from polycall.registry.adding.target import Addition, Target, scalar
+from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.folders import declared_folder
+from polycall.wasm_runtime.imports import group_of_spelling
 from polycall.wasm_runtime.spec import WasmFunctionSpec
 
 __all__ = ["add_binary"]
@@ -47,11 +49,11 @@ def add_binary(
     wanted = list(_wanted(look.exports, exports, name, path))
     folder = target.folder(real.parent)
     file = real.relative_to(folder.path).as_posix()
-    known = {(spec.method, declared_folder(target.index.get(spec.fs), target.index.root) / spec.path): str(entry.id)
+    known = {(spec.method, declared_folder(target.index.get(spec.fs), target.index.root) / spec.path): entry
              for entry in target.index if isinstance(spec := entry.spec, WasmFunctionSpec)}  # fmt: skip
     digest = "sha256:" + hashlib.sha256(binary).hexdigest()
     granted = list(look.groups) if grant else []
-    blocks, ids, kept = [], [], []
+    blocks, ids, kept = [], [], list[Entry]()
     for called, method, wit in wanted:
         there = known.get((method, folder.path / file))
         if there is not None:
@@ -63,7 +65,8 @@ def add_binary(
         blocks.append(_block(own, keys, granted))
     if blocks:
         target.write(folder.text + "\n".join(blocks))
-    return Addition(target.source.name, tuple(ids), tuple(kept), notes=tuple(_notes(look.groups, look.foreign, grant)))
+    notes = [*_notes(look.groups, look.foreign, grant), *_notes_of_kept(kept, digest, granted)]
+    return Addition(target.source.name, tuple(ids), tuple(str(entry.id) for entry in kept), notes=tuple(notes))
 
 
 def _wanted(exports: Sequence[tuple[str, str, str | None]], only: Sequence[str], name: str | None, path: Path
@@ -88,6 +91,16 @@ def _notes(groups: Sequence[str], foreign: Sequence[str], grant: bool) -> Iterat
         yield f"it imports {listed}: nothing is granted; add imports: [{listed}] where it is needed"
     if foreign:
         yield f"it imports {', '.join(foreign)}: links say which entries serve that"
+
+
+def _notes_of_kept(kept: Sequence[Entry], digest: str, granted: Sequence[str]) -> Iterator[str]:
+    for entry in kept:
+        if entry.spec.hash not in (digest, None):
+            yield f"{entry.id} declares another hash: polycall hash --write {entry.id} takes the one of now"
+        has = {group_of_spelling(each) for each in entry.spec.imports}
+        missing = [group for group in granted if group not in has]
+        if missing:
+            yield f"{entry.id} stays as it is: add imports: [{', '.join(missing)}] to it"
 
 
 def _block(name: str, keys: Mapping[str, str | None], granted: Sequence[str]) -> str:

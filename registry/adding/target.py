@@ -18,6 +18,7 @@ from polycall.registry.entries.data_kinds import FsDirectorySpec
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.folders import declared_folder
 from polycall.registry.entries.index import Index
+from polycall.registry.own_folder import own_folder
 from polycall.registry.reading.discovery import SUFFIXES, SourceFile
 from polycall.registry.reading.entry_edits import added
 from polycall.registry.reading.entry_file import read_entry_file
@@ -25,7 +26,8 @@ from polycall.registry.reading.entry_file import read_entry_file
 __all__ = ["Addition", "Folder", "Target", "scalar"]
 
 _INDEX = "_index.yaml"
-_NEW_INDEX = "# yaml-language-server: $schema=.polycall/entries.schema.json\nnamespace: app\n\nentries:\n"
+_NEW_INDEX = "namespace: app\n\nentries:\n"
+_SCHEMA = "entries.schema.json"
 _PLAIN = re.compile(r"[A-Za-z][\w./#@:-]*[\w]|[A-Za-z]")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
@@ -109,7 +111,9 @@ class Target:
     def refuse_taken(self, name: str) -> None:
         """Refuses a name that an entry of the namespace has."""
         if name in self._taken:
-            raise PreparationError(f"the id {self.id_of(name)} is taken", hint="choose another name")
+            raise PreparationError(
+                f"the id {self.id_of(name)} is taken", hint="choose another; for a file: --name and --export"
+            )
 
     def free(self, name: str) -> str:
         """Returns a name that is not taken, and takes it."""
@@ -141,7 +145,9 @@ class Target:
         if not self._new:
             replace_file(self.source.path, added(self.source, entries))
             return
-        self.source.path.write_text(_NEW_INDEX, encoding="utf-8")
+        schema = own_folder(self.index.root) / _SCHEMA  # an editor would complain of one that is not there
+        head = f"# yaml-language-server: $schema={schema.parent.name}/{_SCHEMA}\n" if schema.exists() else ""
+        self.source.path.write_text(head + _NEW_INDEX, encoding="utf-8")
         self.source.path.write_bytes(added(self.source, entries))
 
 

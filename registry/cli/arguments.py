@@ -27,8 +27,11 @@ _TEXTUAL: dict[str, tuple[type, ...]] = {
     "char": (str,),
     "option<string>": (str, type(None)),
     "option<char>": (str, type(None)),
+    "none, for there are too many": (object,),  # which the call says, not a complaint about quotes
 }
 """Types that plain text is good for, with what JSON can say of them: anything else is the text as it stands."""
+
+_TOO_MANY = next(reversed(_TEXTUAL))
 
 
 def values_of(
@@ -45,12 +48,13 @@ def values_of(
     Raises:
         click.UsageError: One is not JSON.
     """
-    types = [] if signature is None else types_of(str(signature))[0]
-    pairs = zip_longest(texts, types[: len(texts)], fillvalue="")
+    types, rest = list[str](), ""
+    if signature is not None:
+        types, rest = types_of(str(signature))[0], _TOO_MANY
+    pairs = zip_longest(texts, types[: len(texts)], fillvalue=rest)
     shown = names or [each if isinstance(each, str) else "" for each in texts]
     return [
-        _value(text, number, shown[number - 1], as_text, str(wit_type))
-        for number, (text, wit_type) in enumerate(pairs, 1)
+        _value(text, number, shown[number - 1], as_text, wit_type) for number, (text, wit_type) in enumerate(pairs, 1)
     ]
 
 
@@ -127,7 +131,11 @@ def _text(data: bytes) -> Value:
 def _not_json(number: int, shown: str, data: bytes, error: ConversionError) -> str:
     cut = shown if len(shown) <= _SHOWN_CHARACTERS else shown[:_SHOWN_CHARACTERS] + "..."
     name = "standard input" if shown == "-" else one_line(cut[1:] if cut.startswith("@") else f"'{cut}'")
-    what = error.got if error.expected == "JSON text" else f"expected {error.expected}, got {error.got}"
+    what = (
+        error.got.removeprefix("a mistake: ")
+        if error.expected == "JSON text"
+        else f"expected {error.expected}, got {error.got}"
+    )
     return f"argument {number} is not JSON: {name}: {what}{_hint(data)}"
 
 

@@ -11,6 +11,7 @@ from polycall.interop.errors import ConversionError, PolycallError, raise_if
 from polycall.interop.forks import new_lock
 from polycall.interop.values import Value, describe
 from polycall.registry.cli.each_input import FORMATS, Input, Line
+from polycall.registry.cli.failures import add_hint
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.progress import rate
 from polycall.registry.cli.results import may_err, refuse_err, result_line
@@ -131,8 +132,7 @@ class _Output:
         error = outcome.error
         if not keep_going or not isinstance(error, PolycallError):
             if isinstance(error, PolycallError):
-                about = f"it was {outcome.item}; --keep-going goes on with the others"
-                error.hint = f"{error.hint}; {about}" if error.hint else about
+                add_hint(error, f"it was {outcome.item}; --keep-going goes on with the others")
             with self._lock:
                 sys.stdout.flush()  # what came before it is there when it is told
             raise_if(error)

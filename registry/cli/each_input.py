@@ -133,6 +133,7 @@ def _text_value(line: bytes) -> Value:
 
 
 def _csv_rows(stream: Iterable[bytes]) -> Iterator[tuple[int, tuple[list[str], list[str]]]]:
+    csv.field_size_limit(_MOST_BYTES)  # the module's own limit is one of 128 KiB, for the process
     rows = csv.reader(line.decode() for line in stream)
     try:
         names = next(rows, [])

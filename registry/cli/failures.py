@@ -10,7 +10,7 @@ from polycall.interop.errors import MOST_SHOWN, OUTCOMES, DeclarationError, Poly
 from polycall.registry.cli.printable import indented, one_line, printable
 from polycall.registry.cli.stderr import say
 
-__all__ = ["ERROR", "show_failure"]
+__all__ = ["ERROR", "add_hint", "show_failure"]
 
 ERROR = ("error:", "\x1b[31m\x1b[1m")
 """What stands before a message, and its colour on a terminal."""
@@ -22,6 +22,13 @@ _SYSTEM_REFUSED = 74
 """EX_IOERR of sysexits.h, from which 70 for an internal error comes as well."""
 
 
+def add_hint(error: PolycallError, hint: str) -> None:
+    """Adds to what an error says would mend it."""
+    before = error.hint or ""
+    separator = " " if before.endswith("?") else "; "
+    error.hint = f"{before}{separator}{hint}" if before else hint
+
+
 def show_failure(error: Exception, *, debug: bool) -> int:
     """Writes what went wrong to stderr.
 
@@ -31,7 +38,12 @@ def show_failure(error: Exception, *, debug: bool) -> int:
 
     Returns:
         The exit code.
+
+    Raises:
+        KeyboardInterrupt: The error comes of Ctrl-C.
     """
+    if _broken_off(error):
+        raise KeyboardInterrupt from error
     if isinstance(error, OSError) and not isinstance(error, PolycallError):
         _discard_unwritten_output()
     if isinstance(error, BrokenPipeError):
@@ -47,6 +59,16 @@ def show_failure(error: Exception, *, debug: bool) -> int:
     if isinstance(error, PolycallError):
         return error.exit_code
     return _SYSTEM_REFUSED if isinstance(error, OSError) else OUTCOMES["internal"].exit_code
+
+
+def _broken_off(error: BaseException) -> bool:
+    """Says whether Ctrl-C is behind an error: Python 3.11 wraps one in a class's body, and cleaning up may fail."""
+    chain: list[BaseException] = []
+    step: BaseException | None = error
+    while step is not None and step not in chain:
+        chain.append(step)
+        step = step.__cause__ or step.__context__
+    return any(isinstance(each, KeyboardInterrupt) for each in chain)
 
 
 def _show_error(error: PolycallError) -> None:

@@ -24,9 +24,9 @@ _FILE = "_index.yaml"
 @click.option(
     "-t", "--template", "language", type=click.Choice(list(LANGUAGES)), help="The language of the function in it."
 )
-@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("directory", metavar="[DIRECTORY]", type=click.Path(file_okay=False, path_type=Path), default=".")
 def init(directory: Path, language: str | None) -> None:
-    """Make a project in DIRECTORY: a Lua function, a WebAssembly component, and a function that joins them.
+    """Make a project in DIRECTORY, or here: a Lua function, a WebAssembly component, and a function that joins them.
 
     With --template: a function in that language, a Lua function that calls it, a test, and how it is built.
     An existing file is never overwritten.
@@ -38,15 +38,22 @@ def init(directory: Path, language: str | None) -> None:
         files[_FILE] += _with_folder(entries).encode()
     taken = taken_names(directory, files)
     if taken:
-        raise click.UsageError(f"{directory} already has {', '.join(taken)}; choose another folder")
+        where = "this folder" if _is_here(directory) else str(directory)
+        raise click.UsageError(
+            f"{where} already has {', '.join(taken)}: name another folder, or use polycall add in this one"
+        )
     write_new_files(directory, files)
     with suppress(PolycallError):  # of files that were there before; `check` says what is wrong with them
         _wire_editors(directory)
-    here = directory.resolve() == Path.cwd()
+    here = _is_here(directory)
     place = "here" if here else f"in {one_line(str(directory))}"
     enter = [] if here else [f"cd {shlex.quote(str(directory))}"]
     steps = "\n".join(f"  {step}" for step in [*enter, *_steps(language)])
     print_text(f"Made a project {place}. Try it:\n\n{printable(steps)}")
+
+
+def _is_here(directory: Path) -> bool:
+    return directory.resolve() == Path.cwd()
 
 
 def _wire_editors(directory: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.types import IntParamType
 
 __all__ = ["limit_options", "limits_of"]
 
@@ -16,7 +17,7 @@ _SIZE = re.compile(r"([0-9]{1,15})([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
-class _Bytes(click.IntRange):
+class _Bytes(IntParamType):
     """A number of bytes: ``1048576``, ``1024K``, ``1M``, ``1MiB``."""
 
     name = "bytes"
@@ -24,12 +25,13 @@ class _Bytes(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Reads the number."""
         found = _SIZE.fullmatch(str(value))
-        if not found:
+        size = int(found[1]) * _UNITS[found[2].upper()] if found else 0
+        if not size:
             self.fail(f"{value!r} is no number of bytes: write 64M, or 67108864", param, ctx)
-        return int(super().convert(int(found[1]) * _UNITS[found[2].upper()], param, ctx))
+        return size
 
 
-_SIZES = _Bytes(min=1)
+_SIZES = _Bytes()
 _OPTIONS = (
     click.option("--max-memory", type=_SIZES, metavar="BYTES", help="Give the guest no more memory: 64M, or in bytes."),
     click.option("--max-output", type=_SIZES, metavar="BYTES", help="Let it print and log no more than that."),

@@ -81,15 +81,17 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command; returns its exit code, also that of a failure."""
         try:
+            return self._invoke(ctx)
+        except KeyboardInterrupt:  # click would write an empty line
+            return _interrupted()
+
+    def _invoke(self, ctx: click.Context) -> object:
+        try:
             result: object = super().invoke(ctx)
             sys.stdout.flush()  # at Python's own exit it would be too late to say what went wrong
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except KeyboardInterrupt:  # click would write an empty line
-            return _interrupted()
         except Exception as error:  # noqa: BLE001  # nobody above could say it better
-            if isinstance(error.__cause__, KeyboardInterrupt):  # Python 3.11 wraps one that comes while a class is made
-                return _interrupted()
             return show_failure(error, debug=ctx.params["debug"])
         return result
 

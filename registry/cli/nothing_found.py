@@ -13,7 +13,7 @@ from polycall.registry.registry import Registry
 
 __all__ = ["hints_for_missing", "say_nothing_found"]
 
-_MAKE_ONE = "polycall init makes a project"
+_MAKE_ONE = "polycall add --template lua NAME makes one"
 
 
 def say_nothing_found(registry: Registry, namespace: str | None, kind: str | None) -> None:

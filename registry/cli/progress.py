@@ -24,7 +24,7 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
     Yields:
         What to call with the name of the thing that begins.
     """
-    if not _is_shown():
+    if not total or not _is_shown():
         yield lambda _name: None
         return
     from rich.console import Console  # noqa: PLC0415  # see registry.cli.output

@@ -7,20 +7,26 @@ import threading
 from typing import Any
 
 import click
+from click.types import FloatParamType
 
 __all__ = ["SECONDS"]
 
 
-class _Seconds(click.FloatRange):
+class _Seconds(FloatParamType):
     """Seconds that can be waited for: finite, and no more than a lock can wait."""
+
+    name = "seconds"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Reads the number."""
-        seconds = float(super().convert(value, param, ctx))
-        if math.isnan(seconds):  # it is in every range, for it compares with nothing
-            self.fail(f"{value} is no number of seconds", param, ctx)
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not 0 <= seconds <= threading.TIMEOUT_MAX:
+            self.fail(f"{str(value)!r} is no number of seconds: write 2, or 0.5", param, ctx)
         return seconds
 
 
-SECONDS = _Seconds(0, threading.TIMEOUT_MAX)
+SECONDS = _Seconds()
 """The type of options such as ``--timeout``."""

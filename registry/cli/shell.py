@@ -15,7 +15,7 @@ from polycall.interop.errors import PolycallError
 from polycall.interop.ids import suggestion
 from polycall.interop.values import Value
 from polycall.registry.cli.arguments import given, signature_of, values_of
-from polycall.registry.cli.failures import ERROR, show_failure
+from polycall.registry.cli.failures import ERROR, add_hint, show_failure
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.list import print_entries
 from polycall.registry.cli.logs import show_guests
@@ -116,7 +116,7 @@ class _Shell:
             try:
                 self._do(line)
             except PolycallError as error:
-                error.hint = "; ".join(filter(None, (error.hint, f"it was line {number}")))
+                add_hint(error, f"it was line {number}")
                 raise
             except click.UsageError as error:
                 raise click.UsageError(f"line {number}: {error.message}") from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, closing, nullcontext
+import os
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
@@ -121,13 +122,24 @@ def _changes(root: Path) -> Generator[list[str]]:
     except ImportError as error:
         raise click.UsageError("--watch needs the package watchfiles: pip install 'polycall[watch]'") from error
 
+    # Nor these: a log in the project would be written because it was written.
+    outputs = {file for descriptor in (1, 2) for file in _file_of(partial(os.fstat, descriptor))}
+
     def wanted(_change: watchfiles.Change, path: str) -> bool:
         parts = Path(path).relative_to(root).parts
-        return not any(part.startswith(".") or part in SKIPPED_FOLDERS for part in parts)
+        skipped = any(part.startswith(".") or part in SKIPPED_FOLDERS for part in parts)
+        return not skipped and outputs.isdisjoint(_file_of(Path(path).stat))
 
     # Watching begins with the first item, which therefore must not wait for the first change.
     for found in watchfiles.watch(root, watch_filter=wanted, rust_timeout=_TICK_MS, yield_on_timeout=True):
         yield sorted({Path(path).relative_to(root).as_posix() for _, path in found})
+
+
+def _file_of(look: Callable[[], os.stat_result]) -> Iterator[tuple[int, int]]:
+    """Yields by what a file is the same as another one; nothing if it is gone."""
+    with suppress(OSError):
+        found = look()
+        yield found.st_dev, found.st_ino
 
 
 def _listed(files: list[str]) -> str:

@@ -90,7 +90,7 @@ def _write(session: Session, entry_id: str, output: Path) -> None:
     entry = index.get(entry_id)
     found = world_files(entry, TypesOfEntries(index))
     texts = {f"deps/{_file_name(name)}.wit": text for name, text in found.packages.items()}
-    if found.world is not None:
+    if not (found.is_own and _has_world(output, found.world)):
         texts["world.wit"] = found.world
     _refuse_overwriting(output, texts)
     for name, text in sorted(texts.items()):
@@ -99,6 +99,11 @@ def _write(session: Session, entry_id: str, output: Path) -> None:
         path.touch()
         replace_file(path, (_MADE_BY.format(entry.id) + text).encode())
         print_line(("wrote  ", "green"), (str(path), ""))
+
+
+def _has_world(folder: Path, world: str) -> bool:
+    """Says whether a folder is the one that the entry has its world from."""
+    return any(path.read_text("utf-8", "replace").splitlines() == world.splitlines() for path in folder.glob("*.wit"))
 
 
 def _refuse_overwriting(output: Path, texts: Mapping[str, str]) -> None:

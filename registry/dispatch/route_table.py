@@ -182,10 +182,7 @@ class RouteTable:
             return tuple(self.by_id.values())
 
     def _new_route(self, target: str, index: Index, call: CallContext) -> Route:
-        try:
-            entry = index.get(EntryId.parse(target))
-        except ValueError as error:
-            raise NotFoundError(str(error), entry_id=cut(target)) from error
+        entry = index.get(target)
         python = self._additions.function(entry)
         if python is not None:
             return self._routed(python, PoolSpec(type="inline"))

@@ -64,4 +64,4 @@ def _link(found: list[ProjectFile]) -> tuple[list[Entry], list[Problem]]:
 
 def _nothing_found() -> Problem:
     message = "there are no entries: no YAML or JSON file here has a namespace"
-    return Slip(".", 1, 1, "", message, "polycall init makes a project")
+    return Slip(".", 1, 1, "", message, "polycall add --template lua NAME makes one")

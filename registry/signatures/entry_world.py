@@ -36,12 +36,14 @@ class WorldFiles(NamedTuple):
     """A world as files that every tool of the Component Model reads.
 
     Attributes:
-        world: The text of the world; None where the entry has one of its own.
+        world: The text of the world.
         packages: The packages that it may name: name to text.
+        is_own: Whether the world is the entry's own text.
     """
 
-    world: str | None
+    world: str
     packages: Mapping[str, str]
+    is_own: bool
 
 
 def funcs_wit() -> str:
@@ -70,8 +72,8 @@ def world_files(entry: Entry, types: TypesOfEntries) -> WorldFiles:
         world = _world(entry, sharing, types, plan)
     bodies = package_texts(world)
     packages = {name: f"package {name};\n\n{body}" for name, body in bodies.items() if name != FUNCS}
-    own = entry.spec.wit is not None and has_scopes(entry.spec.wit)
-    return WorldFiles(None if own else world_text(world), {FUNCS: funcs_wit(), **packages})
+    own = entry.spec.wit if entry.spec.wit is not None and has_scopes(entry.spec.wit) else None
+    return WorldFiles(own or world_text(world), {FUNCS: funcs_wit(), **packages}, own is not None)
 
 
 def declared_world(entry: Entry, types: TypesOfEntries) -> World:

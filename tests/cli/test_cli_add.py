@@ -54,6 +54,13 @@ def test_every_export_of_a_component_gets_an_entry(project: Path, capsys: pytest
     again = add(project, capsys, str(project / "build" / "caller.wasm"))
     assert "unchanged  app:relay-string\n" in again
     assert (project / "_index.yaml").read_text(encoding="utf-8") == text
+    again = add(project, capsys, str(project / "build" / "caller.wasm"), "--grant")
+    assert "app:relay-string stays as it is: add imports: [funcs] to it" in again
+    assert "another hash" not in again
+    assert (project / "_index.yaml").read_text(encoding="utf-8") == text
+    (project / "_index.yaml").write_text(text.replace(hash_of(CALLER), "sha256:" + "0" * 64), encoding="utf-8")
+    again = add(project, capsys, str(project / "build" / "caller.wasm"))
+    assert "polycall hash --write app:relay-string takes the one of now" in again
 
 
 def test_one_export_may_have_a_name_and_what_it_imports(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,6 +170,12 @@ def test_a_project_without_an_entry_file_gets_one(project: Path, capsys: pytest.
     add(project, capsys, str(project / "build" / "caller.wasm"), "--export", "three")
     with load(project) as registry:
         assert "app:three" in registry
+    assert "$schema" not in (project / "_index.yaml").read_text()  # there is none
+    (project / "_index.yaml").unlink()
+    (project / ".polycall").mkdir(exist_ok=True)
+    (project / ".polycall" / "entries.schema.json").write_text("{}")
+    add(project, capsys, str(project / "build" / "caller.wasm"), "--export", "three")
+    assert "$schema=.polycall/entries.schema.json\n" in (project / "_index.yaml").read_text()
 
 
 def test_what_is_no_binary_of_the_project_is_refused(

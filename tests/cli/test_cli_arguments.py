@@ -149,3 +149,9 @@ def test_what_does_not_exist_gets_a_near_name(
     done = run(capsys, *arguments)
     assert (done.code, done.out) == (2, "")
     assert near in done.err.splitlines()[-1]
+
+
+def test_one_argument_too_many_is_no_matter_of_quotes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = run(capsys, "-C", str(project), "call", "app:echo", "a", "b")
+    assert (done.code, "expected 1 argument (text: string), got 2" in done.err) == (6, True), done.err
+    assert run(capsys, "-C", str(project), "call", "app:typed", "a", "null", "[5]").out == "string nil\n"

@@ -47,6 +47,15 @@ def runs(project: Path) -> int:
     return len(log.read_text().splitlines()) if log.exists() else 0
 
 
+def test_a_javascript_without_its_tools_says_how_to_get_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "init", "--template", "js", str(tmp_path))
+    done = run(capsys, "-C", str(tmp_path), "build")
+    said = f"jco is not there yet: npm install, in {tmp_path.resolve() / 'guests' / 'slug'}"
+    assert (done.code, said in done.out + done.err) == (1, True), done
+
+
 def test_what_is_built_is_compiled(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

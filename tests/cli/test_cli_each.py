@@ -102,6 +102,13 @@ def test_rows_of_csv_are_records_of_text(each: Each) -> None:
         {"id": "2", "name": "Carl"},
     ]
     assert each("app:count", "--csv", "--spread", given=given).out == "2\n2\n"
+    long = "x" * 200_000
+    assert json.loads(each("app:echo", "--csv", given=f"id\n{long}\n").out) == {"id": long}
+
+
+def test_a_line_that_is_not_json_is_said_to_be_none(each: Each) -> None:
+    done = each("app:echo", given="{a\n")
+    assert done.err.startswith("error: $: expected JSON, got a mistake: Expecting property name")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 
 import polycall.registry.cli.list as list_command
 from commands import run
+from polycall.interop.errors import PreparationError
 from projects import write_project
 
 INDEX = """
@@ -54,7 +55,9 @@ def shell(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
         ("polycall --help >/dev/full", 74, "standard input or output: No space"),
         ("polycall list >&-", 2, "standard output is closed"),
         ("polycall call app:bytes >&-", 2, "standard output is closed"),
-        ("polycall call app:bytes --timeout nan", 2, "nan is no number of seconds"),
+        ("polycall call app:bytes --timeout nan", 2, "'nan' is no number of seconds"),
+        ("polycall call app:bytes --timeout 2s", 2, "'2s' is no number of seconds: write 2, or 0.5"),
+        ("echo app:byte | polycall shell", 4, '"app:steer"? it was line 1\n'),
         ("polycall call app:bytes --timeout inf", 2, "--timeout"),
         ("polycall test --timeout -1", 2, "--timeout"),
         ("mkdir gone; cd gone; rmdir ../gone; polycall list", 4, "the working directory may have been removed"),
@@ -99,6 +102,26 @@ def test_ctrl_c_while_a_module_makes_a_class_is_no_fault(
 
     def load(*_: object, **__: object) -> None:
         type("Late", (), {"member": Interrupted()})
+
+    monkeypatch.setattr(list_command, "print_entries", load)
+    code, _, err = run(capsys, "-C", str(project), "list")
+    assert (code, err) == (130, "interrupted\n")
+
+
+def test_what_fails_while_ctrl_c_cleans_up_is_no_fault(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clean_up() -> None:
+        raise OSError(28, "No space left on device")
+
+    def load(*_: object, **__: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            try:
+                clean_up()
+            except OSError as error:
+                raise PreparationError("it cannot be written") from error
 
     monkeypatch.setattr(list_command, "print_entries", load)
     code, _, err = run(capsys, "-C", str(project), "list")
@@ -158,8 +181,9 @@ def test_an_argument_that_is_not_json_is_cut_and_not_called_text_where_it_is_non
 
 def test_an_empty_project_says_how_to_begin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "polycall.yaml").touch()
-    assert run(capsys, "-C", str(tmp_path), "list") == (0, "", "no entries here: polycall init makes a project\n")
-    assert "polycall init makes a project" in run(capsys, "-C", str(tmp_path), "call", "a:x").err
+    hint = "polycall add --template lua NAME makes one"
+    assert run(capsys, "-C", str(tmp_path), "list") == (0, "", f"no entries here: {hint}\n")
+    assert hint in run(capsys, "-C", str(tmp_path), "call", "a:x").err
     (tmp_path / "a.yaml").write_text("namspace: a\nentries: [{name: x, kind: registry.entry}]\n")
     assert '"namspace" may be meant' in run(capsys, "-C", str(tmp_path), "list").err
 

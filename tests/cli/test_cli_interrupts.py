@@ -49,6 +49,13 @@ main()
 """
 
 
+GOING = """
+class Going:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
 def script(module: str, *arguments: str) -> str:
     return SCRIPT.replace("MODULE", repr(module)).replace("ARGUMENTS", repr(arguments))
 
@@ -75,6 +82,18 @@ def test_no_moment_of_a_start_shows_a_traceback(tmp_path: Path, module: str, arg
     )  # fmt: skip
     assert done.returncode == 130
     assert done.stderr in ("", "interrupted\n")
+
+
+def test_ctrl_c_while_an_object_goes_away_is_raised_again_and_not_printed(tmp_path: Path) -> None:
+    write_project(tmp_path, index=INDEX)
+    going = script("csv", "call", "app:forever", "--each", "--csv").replace("class", f"{GOING}class", 1)
+    going = going.replace("            os.kill(os.getpid(), signal.SIGINT)\nsys", "            Going()\nsys")
+    done = subprocess.run(
+        [sys.executable, "-c", going], cwd=tmp_path, input="a\n1\n", capture_output=True, text=True, check=False,
+        timeout=60,
+    )  # fmt: skip
+    assert "Going()" in going
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
 def test_a_start_that_ignores_ctrl_c_goes_on_ignoring_it(tmp_path: Path) -> None:

@@ -81,8 +81,10 @@ def test_init_says_here_of_the_folder_one_is_in(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, out, _ = run(capsys, "init", ".")
+    code, out, _ = run(capsys, "init")
     assert (code, out.splitlines()[0]) == (0, "Made a project here. Try it:")
+    code, _, err = run(capsys, "init", ".")
+    assert (code, "this folder already has" in err, "use polycall add in this one" in err) == (2, True, True)
 
 
 def test_init_never_overwrites_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

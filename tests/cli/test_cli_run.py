@@ -236,7 +236,7 @@ def test_what_is_no_command_is_refused(project: Path, capsys: pytest.CaptureFixt
     code, _, err = run(capsys, "-C", str(project), "run", "app:lua")
     assert (code, "only WebAssembly can be one, and this is lua" in err) == (5, True)
     code, _, err = run(capsys, "run", str(BIN / "caller.wasm"))
-    assert (code, "it is no command" in err, "wasi:cli/run" in err) == (5, True, True)
+    assert (code, "file:caller.wasm (wasm): it is no command" in err, "wasi:cli/run" in err) == (5, True, True)
     code, _, err = run(capsys, "run", "./nothing.wasm")
     assert (code, err.startswith("error: nothing.wasm cannot be read: ")) == (4, True)
     code, _, err = run(capsys, "-C", str(project), "run", "app:filtre")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from commands import Talk, each_on_a_terminal, on_a_terminal
+from polycall.registry.cli.progress import progress
 from projects import GUESTS, write_project
 
 INDEX = """
@@ -152,6 +154,22 @@ def test_no_color_leaves_the_progress_out_as_well(project: Path) -> None:
     shown = on_a_terminal(project, "check", environment={"NO_COLOR": "1"})
     assert "\x1b" not in shown
     assert "1 error, 0 warnings" in shown
+
+
+def test_nothing_to_do_shows_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    with progress(0):
+        pass
+    assert isinstance(sys.stderr, Terminal)
+    assert not sys.stderr.getvalue()
+    with progress(1):
+        pass
+    assert sys.stderr.getvalue()
 
 
 def test_a_pipe_gets_plain_text_and_no_rich(project: Path) -> None:

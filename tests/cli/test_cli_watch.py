@@ -105,6 +105,15 @@ def test_a_function_that_writes_into_the_project_runs_again(project: Path, watch
         assert seen in "12"
 
 
+def test_its_own_output_is_no_change(project: Path, watches: list[Watch]) -> None:
+    with (project / "out.txt").open("w") as output:
+        watches.append(Watch(project, "call", "app:greet", "--string", "you", "--watch", output=output))
+    watches[0].run()
+    watches[0].rewrite("greet.lua", "hello", "good day")
+    assert watches[0].run() == ["changed: greet.lua"]
+    assert (project / "out.txt").read_text() == "hello you\ngood day you\n"
+
+
 def test_check_and_list_watch_as_well(project: Path, watches: list[Watch]) -> None:
     check, listing = Watch(project, "check", "--watch"), Watch(project, "list", "--watch", "-k", "library.*")
     watches += [check, listing]

@@ -182,6 +182,9 @@ def test_a_world_of_ones_own_stays_and_gets_what_it_may_import(
     assert done.code == 0, done.err
     assert (tmp_path / "wit" / "world.wit").read_text() == text
     assert (tmp_path / "wit" / "deps" / "shop-rules-1.0.0.wit").exists()
+    done = run(capsys, "-C", str(tmp_path), "wit", "app:bill", "--output", str(tmp_path / "elsewhere"))
+    assert done.code == 0, done.err
+    assert (tmp_path / "elsewhere" / "world.wit").read_text().endswith(f"the next time.\n{text}")
     assert run(capsys, "-C", str(tmp_path), "wit", "app:bill").out.replace("\n\n", "\n") == text
     assert run(capsys, "-C", str(tmp_path), "wit", "app.rules:tax_rate").out == LUA
 

@@ -45,3 +45,7 @@ def test_an_example_prints_what_it_should(example: Path) -> None:
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_has_a_readme(example: Path) -> None:
     assert (example / "README.md").read_text(encoding="utf-8").startswith("# ")
+
+
+def test_the_host_of_plugins_is_a_page() -> None:
+    assert len((EXAMPLES[11] / "host.py").read_text(encoding="utf-8").splitlines()) <= 70

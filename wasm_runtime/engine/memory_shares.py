@@ -95,8 +95,8 @@ def _level(room: int, sizes: Sequence[int]) -> int:
 
 
 def _does_not_fit(limit: int, footprint: Footprint, table_bytes: int) -> MemoryLimitError:
-    tables = f", and its tables with {table_bytes} that count," if table_bytes else ""
+    tables = f", its tables with {table_bytes} more" if table_bytes else ""
     hint = f"raise limits.max_memory_bytes, which is {limit} for all its memories together"
     return MemoryLimitError(
-        f"the guest's memories start with {sum(footprint.memories)} bytes{tables} beyond its limit", hint=hint
+        f"the guest's memories start with {sum(footprint.memories)} bytes{tables}: beyond its limit", hint=hint
     )

@@ -444,3 +444,9 @@ def test_deep_callbacks_in_a_long_chain_of_calls_do_not_overflow_the_native_stac
         invoker.targets["app:main"] = again
         with closing(function.instantiate()) as instance, pytest.raises(LimitError, match="deeper than 32"):
             instance.call([], context())
+
+
+def test_a_wait_for_the_compiler_is_told_in_a_sentence() -> None:
+    long = body("x = 1\n" * 50_000)  # it is not compiled before anybody looks
+    with closing(runtime()) as lua, pytest.raises(DeadlineError, match=r"while it waited for .* to be compiled"):
+        lua.prepare(program(long), context(deadline=0.0))

@@ -117,7 +117,7 @@ def test_a_timeout_that_is_no_time_is_refused(registry: polycall.Registry, timeo
 def test_an_unknown_entry_is_named_with_near_names(registry: polycall.Registry) -> None:
     with pytest.raises(polycall.NotFoundError, match=r'there is no entry app:twise \(did you mean "app:twice"'):
         registry.call("app:twise")
-    with pytest.raises(polycall.NotFoundError, match='"twice" has no namespace'):
+    with pytest.raises(polycall.NotFoundError, match=r"no entry twice \(write the namespace as well: app:twice"):
         registry.call("twice")
 
 

@@ -173,7 +173,7 @@ def test_a_guest_that_needs_more_memory_to_start_than_it_may_have_is_told(
     with pytest.raises(MemoryLimitError) as caught:
         prepare(runtime, guest[0], "abort", guest[1], limits=LimitsSpec(max_memory_bytes=1000)).instantiate()
     assert str(caught.value) == (
-        "the guest's memories start with 65536 bytes beyond its limit "
+        "the guest's memories start with 65536 bytes: beyond its limit "
         "(raise limits.max_memory_bytes, which is 1000 for all its memories together)"
     )
     assert caught.value.entry_id == "app:guest"
