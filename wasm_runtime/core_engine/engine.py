@@ -132,7 +132,7 @@ class WasmCoreProgram:
         beginning = self._beginning
         if self._rest is None or beginning is None or instance.store.call is not None:  # a signal came before its end
             return False
-        if len(instance.memory.whole()) > _MOST_RESTING_BYTES:
+        if not instance.store.is_open or len(instance.memory.whole()) > _MOST_RESTING_BYTES:
             return False
         instance.rewind(beginning)
         self._rest.put(self, memory_bytes, instance)

@@ -140,7 +140,7 @@ class CoreInstance:
 
     def close(self) -> None:
         """Frees it, with its memory."""
-        held_bytes = len(self.memory.whole())
+        held_bytes = len(self.memory.whole()) if self.store.is_open else None
         self.memory.close()
         self.store.close(held_bytes)
         self._callback = None

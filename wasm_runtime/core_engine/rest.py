@@ -37,7 +37,8 @@ class Rest:
                 found = self._resting[at]
                 if found.program is program and found.memory_bytes == memory_bytes:
                     del self._resting[at]
-                    return found.instance
+                    if found.instance.store.is_open:  # the collector may have ended it after it came here
+                        return found.instance
         return None
 
     def put(self, program: object, memory_bytes: int | None, instance: CoreInstance) -> None:

@@ -263,8 +263,15 @@ class GuestStore:
         return told
 
     @property
+    def is_open(self) -> bool:
+        """Whether it is not freed: of a cycle, the collector may end it before what lives in it."""
+        return self._address is not None
+
+    @property
     def held_bytes(self) -> int:
         """How large its memories are; only while what `watch` was told of lives."""
+        if not self.is_open:
+            return 0
         return sum(native.memory_size(self.context, memory) for memory in self.memories)
 
     def close(self, held_bytes: int | None = None) -> None:

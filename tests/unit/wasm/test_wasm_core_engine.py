@@ -538,6 +538,24 @@ def test_few_instances_rest(starting_over: Started) -> None:
         leave(guest)
 
 
+@pytest.mark.parametrize("rests", [False, True], ids=["before it is left", "where it rests"])
+def test_an_instance_whose_store_the_collector_has_ended_has_no_other_guest(
+    starting_over: Started, rests: bool
+) -> None:
+    first = starting_over()
+    assert isinstance(first, WasmCoreGuest)
+    assert first._instance is not None
+    store = first._instance.store
+    first.end()
+    if rests:
+        first.close()
+    store.__del__()  # of what nobody refers to, the collector ends one after the other, in no order
+    first.close()
+    second = starting_over()
+    assert second.content() == _MIDDLE
+    leave(second)
+
+
 def test_none_rests_once_the_engine_is_closed(tmp_path: Path) -> None:
     roomy = WasmEngine()
     engine = WasmCoreEngine(roomy, tmp_path)
