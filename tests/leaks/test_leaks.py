@@ -129,10 +129,12 @@ def hold_flat(work: Callable[[], object], calls: int = CALLS) -> None:
     for _ in range(calls):
         work()
     after, left = in_use()
-    assert (after.threads, after.descriptors, after.children, left) == (
-        *(before.threads, before.descriptors, before.children),
-        objects,
-    )
+    # Fewer are none left behind: on a busy machine the last call may have cost its worker.
+    for now, then in ((after.threads, before.threads), (after.descriptors, before.descriptors)):
+        assert now <= then
+    assert after.children <= before.children
+    more = {name: count for name, count in left.items() if count > objects.get(name, 0)}
+    assert not more
     assert after.rss_mib - before.rss_mib < GROWTH_MIB
     assert after.workers_mib - before.workers_mib < GROWTH_MIB
 
