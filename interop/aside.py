@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import raise_if
 from polycall.interop.forks import new_lock, watch_forks
-from polycall.interop.stack import start_thread
+from polycall.interop.stack import OwnThread
 from polycall.interop.waiting import Happening
 
 __all__ = ["Asides"]
@@ -80,8 +79,7 @@ class _Aside(Generic[T]):
         self._forget = forget
 
     def start(self) -> None:
-        thread = threading.Thread(target=self._run, name="polycall aside", daemon=True)  # a process may end without it
-        start_thread(thread)
+        OwnThread(self._run, "polycall aside").start()
 
     def _run(self) -> None:
         try:

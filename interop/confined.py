@@ -15,8 +15,9 @@ from collections.abc import Callable
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
+from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.walk import FOLDER, error_of, leads_out, walk
 
 __all__ = ["ConfinedFolder", "Member", "open_at", "refuse_special"]

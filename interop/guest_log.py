@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from polycall.interop.context import NO_VALUES, CallContext
 from polycall.interop.errors import ConversionError
 from polycall.interop.json_text import encode_json
+from polycall.interop.logs import WARNING, logger
 from polycall.interop.steering import BREAKING, STEERING, as_escape
 from polycall.interop.values import Value
+
+if TYPE_CHECKING:
+    import logging
 
 __all__ = ["LINE_BYTES", "MOST_FIELD_VALUES", "RECORD_BYTES", "GuestLog", "guest_logger"]
 
@@ -30,7 +34,7 @@ _ENCODED = "surrogatepass"
 
 def guest_logger(entry_id: str) -> logging.Logger:
     """Returns the logger of an entry: one, for Python's logging keeps every name for ever."""
-    return logging.getLogger(f"polycall.entry.{entry_id}")
+    return logger(f"polycall.entry.{entry_id}")
 
 
 class GuestLog:
@@ -117,19 +121,19 @@ class GuestLog:
 
     def remark(self, text: str, context: CallContext | None) -> None:
         """Writes a warning of the host's about the guest: not the guest's to use up, so the caller bounds how many."""
-        self._emit(logging.WARNING, _on_one_line(text)[:LINE_BYTES], context)
+        self._emit(WARNING, _on_one_line(text)[:LINE_BYTES], context)
 
     def end(self, context: CallContext | None) -> None:
         """Makes room for the next call; tells how much of this one was dropped, if anything was."""
         lines, size = self._dropped_lines, self._dropped_bytes
         self.used, self._left, self._dropped_lines, self._dropped_bytes = False, self._most_bytes, 0, 0
         if lines:
-            self._emit(logging.WARNING, f"dropped output of this call: {lines} lines, {size} bytes", context)
+            self._emit(WARNING, f"dropped output of this call: {lines} lines, {size} bytes", context)
 
     def _begin_to_drop(self, context: CallContext | None) -> None:
         if not self._dropped_lines:
             text = f"this call has written its {self._most_bytes} bytes (limits.max_output_bytes): the rest is dropped"
-            self._emit(logging.WARNING, text, context)
+            self._emit(WARNING, text, context)
 
     def _drop(self, size: int) -> None:
         self.used = True

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from polycall.interop.errors import PolycallError
+from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.public import public
 from polycall.interop.values import Value
 
-__all__ = ["INTERRUPTED", "OK", "Ended", "Finish", "ObservedCall", "Observer", "WaitObserver"]
+__all__ = ["INTERRUPTED", "OK", "Ended", "Finish", "ObservedCall", "Observer", "WaitObserver", "observed"]
 
 OK = "ok"
 """The outcome of a call that gave a value, where a failed one has the code of its error."""
@@ -106,3 +108,20 @@ class WaitObserver(Protocol):
             seconds: How long.
         """
         ...
+
+
+def observed(observer: Observer, context: ObservedCall, arguments: Sequence[Value], work: Callable[[], Value]) -> Value:
+    """Runs the call that `work` makes and tells an observer of it.
+
+    Raises:
+        BaseException: What `work` raised.
+    """
+    finish = observer.start(context, arguments)
+    started = time.perf_counter()
+    try:
+        result = work()
+    except BaseException as error:
+        finish(Ended(time.perf_counter() - started, None, error))
+        raise
+    finish(Ended(time.perf_counter() - started, result, None))
+    return result

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.public import public
 
 __all__ = ["PoolSnapshot", "PoolTraffic"]

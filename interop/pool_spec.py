@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from polycall.interop.fields import at_least, key, one_of
+from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.records import record
 
 __all__ = ["PoolPolicy", "PoolSpec", "PoolType"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+
+from polycall.interop.logs import logger
 
 __all__ = ["SLOW_LOG", "told_if_slow"]
 
@@ -13,8 +14,6 @@ SLOW_LOG = "polycall.slow"
 """The logger that is told, by messages of level INFO: a program sees none of them unless it asks for them."""
 
 SLOW_SECONDS = 1.0
-
-_log = logging.getLogger(SLOW_LOG)
 
 
 @contextmanager
@@ -24,7 +23,7 @@ def told_if_slow(what: str) -> Iterator[None]:
     Args:
         what: A sentence without its end.
     """
-    timer = threading.Timer(SLOW_SECONDS, _log.info, ("%s", what))
+    timer = threading.Timer(SLOW_SECONDS, lambda: logger(SLOW_LOG).info("%s", what))
     timer.daemon = True
     with suppress(RuntimeError):  # no more threads: the work itself needs none
         timer.start()

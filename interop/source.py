@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from polycall.interop.named_tuples import NamedTuple
 
 __all__ = ["SourceText"]
 

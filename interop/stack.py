@@ -21,7 +21,7 @@ from polycall.interop.forks import new_lock
 if TYPE_CHECKING:
     from polycall.interop.native_stack import StackPointer
 
-__all__ = ["DEFAULT_STACK_BYTES", "LEAST_STACK_BYTES", "MOST_STACK_BYTES", "StackRoom", "blocked_loop", "start_thread"]
+__all__ = ["DEFAULT_STACK_BYTES", "LEAST_STACK_BYTES", "MOST_STACK_BYTES", "OwnThread", "StackRoom", "blocked_loop"]
 
 T = TypeVar("T")
 
@@ -135,18 +135,33 @@ def blocked_loop() -> Any:
         return _BLOCKED.get()
 
 
-def start_thread(thread: threading.Thread, stack_bytes: int = _WORK_BYTES) -> None:
-    """Starts a thread that has so much stack, whatever `threading.stack_size` says at the moment.
+class OwnThread(threading.Thread):
+    """A thread of ours, whose stack has a size that is known, whatever `threading.stack_size` says at the moment.
 
-    Raises:
-        RuntimeError: The system gives no thread more.
+    A process may end without it.
     """
-    with _STARTING:
-        usual = threading.stack_size(stack_bytes)
-        try:
-            thread.start()
-        finally:
-            threading.stack_size(usual)
+
+    def __init__(self, work: Callable[[], object], name: str, stack_bytes: int = _WORK_BYTES) -> None:
+        super().__init__(target=work, name=name, daemon=True)
+        self._stack_bytes = stack_bytes
+
+    def start(self) -> None:
+        """Starts it.
+
+        Raises:
+            RuntimeError: The system gives no thread more.
+        """
+        with _STARTING:
+            usual = threading.stack_size(self._stack_bytes)
+            try:
+                super().start()
+            finally:
+                threading.stack_size(usual)
+
+    def run(self) -> None:
+        """Works."""
+        _KNOWN.bytes = self._stack_bytes
+        super().run()
 
 
 _STARTING = new_lock()
@@ -165,9 +180,8 @@ class _Hop(Generic[T]):
         self._wakes: SimpleQueue[None] = SimpleQueue()
 
     def start(self, stack_bytes: int) -> None:
-        thread = threading.Thread(target=self._run, name="polycall hop", daemon=True)
         try:
-            start_thread(thread, stack_bytes)
+            OwnThread(self._run, "polycall hop", stack_bytes).start()
         except RuntimeError as error:
             hint = "give the thread more stack (threading.stack_size, ulimit -s), or the process more threads or memory"
             raise DepthError(f"the thread has no stack left for this call, and {error}", hint=hint) from error
@@ -206,27 +220,43 @@ class _Hop(Generic[T]):
         return self._results[0]
 
 
+class _Known(threading.local):
+    bytes = 0
+
+
+_KNOWN = _Known()
+"""How much stack a thread of ours has got; 0 in one of somebody else's."""
+
+
 class _Here(threading.local):
     """The stack of the running thread; looked at when the thread first asks, which is when `__init__` runs in it.
+
+    That loads ctypes, which takes as long as a call from the command line: so in a thread of ours, not before a chain
+    is longer than what is known to fit.
 
     Attributes:
         free_hops: So many hops fit in any case.
     """
 
     def __init__(self, hop_bytes: int) -> None:
-        from polycall.interop.native_stack import is_told, stack_of_this_thread  # noqa: PLC0415  # loads ctypes
+        self._pointer: StackPointer | None = None  # most threads need none
+        self._lowest = self._size = 0
+        if _KNOWN.bytes:
+            self.free_hops: int = _KNOWN.bytes // 2 // hop_bytes
+            return
+        from polycall.interop.native_stack import is_told, stack_of_this_thread  # noqa: PLC0415  # see above
 
         self._lowest, self._size = stack_of_this_thread()
-        self._pointer: StackPointer | None = None  # most threads need none
         # Where nobody can look, more is left to trust: elsewhere is dear, and the first hop should not need it.
         part = self._size // 2 if is_told() else self._size * 3 // 4
-        self.free_hops: int = part // hop_bytes
+        self.free_hops = part // hop_bytes
 
     def left_bytes(self) -> int:
         """Returns how much of the stack is left; 0 where that is not known."""
         if self._pointer is None:
-            from polycall.interop.native_stack import StackPointer  # noqa: PLC0415  # as above
+            from polycall.interop.native_stack import StackPointer, stack_of_this_thread  # noqa: PLC0415  # as above
 
+            self._lowest, self._size = stack_of_this_thread()
             self._pointer = StackPointer()
         left = self._pointer.now() - self._lowest
         return left if 0 < left <= self._size else 0

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from polycall.interop.named_tuples import NamedTuple
 
 __all__ = ["ENVIRONMENT", "Instruction", "Local", "Opcode", "Proto", "UpValue", "read_chunk"]
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Sequence
-from traceback import walk_tb
 from typing import Any, NoReturn, TypeVar
 
 from polycall.interop.context import CallContext
@@ -162,6 +160,9 @@ def raise_unforeseen(error: BaseException, session: Session) -> NoReturn:
 
 def _of_a_signal(error: Exception) -> bool:
     """Says whether a signal's handler raised it: then it is the program's own, for whoever set the handler."""
+    import signal  # noqa: PLC0415  # what is raised here is a PolycallError nearly always
+    from traceback import walk_tb  # noqa: PLC0415  # the same
+
     handlers = {getattr(signal.getsignal(number), "__code__", None) for number in signal.valid_signals()}
     return any(frame.f_code in handlers for frame, _ in walk_tb(error.__traceback__))
 

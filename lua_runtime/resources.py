@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from polycall.interop.errors import CallError, InternalError, LimitError, PolycallError
+from polycall.interop.logs import logger
 from polycall.interop.resources import Keeper, ResourceHandle, ResourceState, state_of, wrong_with
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Resources", "resource_functions"]
 
-_log = logging.getLogger("polycall.resources")
+_LOG = "polycall.resources"
 
 _MOST = 10_000
 """Resources that one call of a Lua function may have at a time."""
@@ -116,7 +116,7 @@ def resource_functions(session: Session) -> tuple[Callable[..., Any], ...]:
         except PolycallError as error:
             if not quietly:
                 return session.failed(error)
-            _log.warning("%s: a resource could not be dropped: %s", session.entry_id, error)
+            logger(_LOG).warning("%s: a resource could not be dropped: %s", session.entry_id, error)
             return session.answer(None)
         except BaseException as error:  # noqa: BLE001  # as above
             return session.failed(error)

@@ -9,10 +9,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import polycall
 from polycall.interop.errors import PolycallError
+from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.loading import load
 from polycall.wasm_runtime.engine.cache_bound import cache_usage
 from polycall.wasm_runtime.engine.cache_folder import CacheFolder, default_cache_directory

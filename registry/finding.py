@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from polycall.interop.errors import Problem
+from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.public import public
 
 __all__ = ["Finding"]

@@ -7,11 +7,13 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from polycall.interop.context import Cancellation
 from polycall.interop.errors import PolycallError, PreparationError
 from polycall.interop.json_text import encode_json
+from polycall.interop.logs import logger
+from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.values import Value
 from polycall.registry.entries.entry import Entry
 from polycall.registry.registry import Registry
@@ -117,19 +119,19 @@ class _Capture(logging.Handler):
         """Keeps one line."""
         self._lines.append(record.getMessage())
         if record.levelno >= self._shown_from:
-            logging.getLogger("polycall").handle(record)
+            logger("polycall").handle(record)
 
 
 @contextmanager
 def _captured() -> Iterator[list[str]]:
     """Collects what guests print and log."""
-    logger = logging.getLogger("polycall.entry")
+    guests = logger("polycall.entry")
     lines: list[str] = []
-    before = logger.handlers, logger.level, logger.propagate
-    logger.handlers, logger.propagate = [_Capture(logger.getEffectiveLevel(), lines)], False
-    logger.setLevel(logging.DEBUG)
+    before = guests.handlers, guests.level, guests.propagate
+    guests.handlers, guests.propagate = [_Capture(guests.getEffectiveLevel(), lines)], False
+    guests.setLevel(logging.DEBUG)
     try:
         yield lines
     finally:
-        logger.handlers, logger.propagate = before[0], before[2]
-        logger.setLevel(before[1])
+        guests.handlers, guests.propagate = before[0], before[2]
+        guests.setLevel(before[1])

@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack, overload
 
 from polycall.interop.context import Cancellation, deadline_in
 from polycall.interop.errors import PolycallError, Problem
+from polycall.interop.forks import new_lock
 from polycall.interop.ids import EntryId
 from polycall.interop.observer import Observer
 from polycall.interop.protocols import Prepared
 from polycall.interop.public import public
 from polycall.interop.values import SCALARS, Value, plain_all
-from polycall.registry.dispatch.narrowing import narrowing
 from polycall.registry.dispatch.python_functions import current_context
 from polycall.registry.dispatch.route_table import is_callable
 from polycall.registry.entries.entry import Entry
-from polycall.registry.from_python.additions import PythonEntries
-from polycall.registry.from_python.calls import Calls
-from polycall.registry.from_python.names import id_text
+from polycall.registry.from_python.names import context_values, id_text
 from polycall.registry.from_python.opened import Opened, without_files
-from polycall.registry.from_python.terms import CallOptions, Terms, context_values
 
 if TYPE_CHECKING:  # at run time, what one call does not need is imported where it is used: a cold start pays for it
     from polycall.registry.check import Finding
     from polycall.registry.dispatch.stats import Stats
     from polycall.registry.entries.changes import Changes
+    from polycall.registry.from_python.additions import PythonEntries
+    from polycall.registry.from_python.calls import Calls
+    from polycall.registry.from_python.terms import CallOptions
 
 __all__ = ["Registry", "registry_of"]
 
@@ -80,8 +80,24 @@ class Registry:
         self._opened = opened
         self._dispatcher = opened.dispatcher
         self._admits = self._dispatcher.admits
-        self._calls = Calls(self._dispatcher)
-        self._python = PythonEntries(opened)
+        self._lock = new_lock()
+        self._calls: Calls | None = None
+
+    def _more(self) -> Calls:
+        from polycall.registry.from_python.calls import Calls  # noqa: PLC0415  # see TYPE_CHECKING
+
+        with self._lock:
+            if self._calls is None:
+                self._calls = Calls(self._dispatcher)
+                if self._dispatcher.closed:  # `close`, which has looked by then
+                    self._calls.close()
+            return self._calls
+
+    @property
+    def _python(self) -> PythonEntries:
+        from polycall.registry.from_python.additions import PythonEntries  # noqa: PLC0415  # see TYPE_CHECKING
+
+        return PythonEntries(self._opened)
 
     def __repr__(self) -> str:
         where = f" of {self.root}" if self._opened.has_files else ""
@@ -158,8 +174,9 @@ class Registry:
                 that `returns` says.
         """
         if returns is not None:
-            terms = Terms(timeout, values, limits=limits, calls=calls, observer=observer)
-            return self._calls.checked(target, arguments, returns, terms, cancellation)
+            more = self._calls or self._more()
+            terms = more.terms(timeout, values, limits=limits, calls=calls, observer=observer)
+            return more.checked(target, arguments, returns, terms, cancellation)
         given: Sequence[Any] = arguments
         for each in arguments:  # `plain_all`, which most calls need not
             if type(each) not in SCALARS:
@@ -173,7 +190,7 @@ class Registry:
             cancellation,
             None if values is None else context_values(values),
             observer,
-            None if limits is None and calls is None else narrowing(limits, calls),
+            None if limits is None and calls is None else (self._calls or self._more()).narrowing(limits, calls),
         )
 
     @overload
@@ -213,8 +230,9 @@ class Registry:
             ValueError, TypeError: As for `call`.
             asyncio.CancelledError: The task was cancelled.
         """
-        terms = Terms(timeout, values, limits=limits, calls=calls, observer=observer)
-        return await self._calls.in_thread(target, arguments, returns, terms)
+        more = self._calls or self._more()
+        terms = more.terms(timeout, values, limits=limits, calls=calls, observer=observer)
+        return await more.in_thread(target, arguments, returns, terms)
 
     @overload
     def map(
@@ -289,8 +307,9 @@ class Registry:
         """
         if workers < 1:
             raise ValueError(f"workers is {workers}; it must be at least 1")
-        terms = Terms(timeout, values, limits=limits, calls=calls, observer=observer)
-        return self._calls.of_each(
+        more = self._calls or self._more()
+        terms = more.terms(timeout, values, limits=limits, calls=calls, observer=observer)
+        return more.of_each(
             target, items, terms, workers=workers, ordered=not unordered, spread=spread, keep_going=keep_going
         )
 
@@ -336,7 +355,7 @@ class Registry:
 
         text = id_text(target)
         console = Console(stdin, stdout, stderr, (text.partition(":")[2], *arguments), tuple((env or {}).items()))
-        narrowed = narrowing(limits, calls)
+        narrowed = self._more().narrowing(limits, calls)
         return self._dispatcher.run_command(text, console, timeout, cancellation, observer, narrowed)
 
     def add(self, declaration: Mapping[str, Any], *, prepare: bool = False) -> Entry:
@@ -519,7 +538,10 @@ class Registry:
         not wait for the others: they may be waiting for it.
         """
         self._dispatcher.close()
-        self._calls.close()
+        with self._lock:
+            calls = self._calls
+        if calls is not None:
+            calls.close()
 
     def __enter__(self) -> Self:
         """Returns the registry."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from polycall.interop.guest_log import LINE_BYTES, MOST_FIELD_VALUES
+from polycall.interop.logs import DEBUG, ERROR, INFO, WARNING
 from polycall.lua_runtime.session import Session
 
 __all__ = ["host_functions", "line_writer"]
 
-_LEVELS = {b"debug": logging.DEBUG, b"info": logging.INFO, b"warn": logging.WARNING, b"error": logging.ERROR}
+_LEVELS = {b"debug": DEBUG, b"info": INFO, b"warn": WARNING, b"error": ERROR}
 
 
 def host_functions(session: Session) -> tuple[Any, ...]:
@@ -37,6 +37,6 @@ def line_writer(session: Session) -> tuple[Callable[..., Any], int]:
 
     def write_line(line: bytes, cut_off: int) -> None:
         session.untidy = True
-        session.log.write(logging.INFO, line, session.context, cut_off=cut_off)
+        session.log.write(INFO, line, session.context, cut_off=cut_off)
 
     return session.safe(write_line, 2 * LINE_BYTES), LINE_BYTES

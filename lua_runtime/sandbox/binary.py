@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+
+from polycall.interop.named_tuples import NamedTuple
 
 __all__ = ["Binary", "binary"]
 

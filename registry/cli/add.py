@@ -9,6 +9,7 @@ import click
 from polycall.registry.adding.binaries import add_binary
 from polycall.registry.adding.functions import add_function
 from polycall.registry.adding.target import Addition
+from polycall.registry.cli.command import Command
 from polycall.registry.cli.output import print_line
 from polycall.registry.cli.session import Session
 from polycall.registry.cli.stderr import say
@@ -17,7 +18,7 @@ from polycall.registry.templates import LANGUAGES, needs
 __all__ = ["add"]
 
 
-@click.command(short_help="Add entries for a WebAssembly file, or from a template.")
+@click.command(cls=Command, short_help="Add entries for a WebAssembly file, or from a template.")
 @click.argument("source", metavar="FILE|NAME")
 @click.option(
     "-t", "--template", "language", type=click.Choice(list(LANGUAGES)), help="Make a function NAME in this language."

@@ -10,6 +10,7 @@ from polycall.interop.context import Cancellation
 from polycall.interop.errors import PolycallError, PreparationError
 from polycall.registry.building.due import BuildReport, build_what_is_due
 from polycall.registry.building.processes import Builders, Built
+from polycall.registry.cli.command import Command
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.output import print_line
 from polycall.registry.cli.printable import indented, printable
@@ -22,7 +23,7 @@ __all__ = ["bring_up_to_date", "build"]
 _SOME_FAILED = 1
 
 
-@click.command(short_help="Build what has changed.")
+@click.command(cls=Command, short_help="Build what has changed.")
 @click.argument("entry_ids", metavar="[ID]...", nargs=-1)
 @click.option("--force", is_flag=True, help="Build all, changed or not.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 256), help="How many run at a time (default: one a processor).")

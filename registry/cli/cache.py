@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from polycall.interop.errors import DeclarationError
+from polycall.registry.cli.command import Command
 from polycall.registry.cli.output import print_json, print_line, print_table
 from polycall.registry.cli.session import Session
 from polycall.registry.documents.problems import Report
@@ -15,7 +16,7 @@ from polycall.wasm_runtime.engine.cache_folder import default_cache_directory
 __all__ = ["cache"]
 
 
-@click.command(short_help="Show or empty the cache of compiled WebAssembly.")
+@click.command(cls=Command, short_help="Show or empty the cache of compiled WebAssembly.")
 @click.option("--clear", is_flag=True, help="Remove all compiled WebAssembly.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj

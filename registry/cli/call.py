@@ -12,8 +12,8 @@ import click
 
 from polycall.interop.context import Cancellation
 from polycall.interop.values import Value
-from polycall.registry.cli.anywhere import no_such_option
 from polycall.registry.cli.arguments import given, signature_of, values_of
+from polycall.registry.cli.command import Command, PathType, no_such_option
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.limit_options import limit_options, limits_of
 from polycall.registry.cli.logs import show_guests
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["call"]
 
-_LIKE_AN_OPTION = re.compile(r"-(?!$|\.?\d)")
+_LIKE_AN_OPTION = r"-(?!$|\.?\d)"
 _ERR = 1
 
 
-class _CallCommand(click.Command):
+class _CallCommand(Command):
     """Takes a negative number for an argument, where click would look for an option of that name."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -45,7 +45,7 @@ class _CallCommand(click.Command):
         ctx.ignore_unknown_options = True
         rest = super().parse_args(ctx, args)
         for argument in ctx.params["arguments"]:
-            if argument in before_dashes and _LIKE_AN_OPTION.match(argument):
+            if argument in before_dashes and argument[:1] == "-" and re.match(_LIKE_AN_OPTION, argument):
                 raise no_such_option(argument, ctx)
         return rest
 
@@ -83,7 +83,7 @@ _WITH_EACH = ("form", "spread", "jobs", "unordered", "keep_going", "raw")
 @click.option(
     "--bytes-file",
     "byte_files",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=PathType("file", exists=True, dir_okay=False),
     multiple=True,
     help="Add the content of a file as an argument of bytes, behind the others.",
 )

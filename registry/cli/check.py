@@ -6,6 +6,7 @@ import click
 
 from polycall.interop.errors import MOST_SHOWN, DeclarationError, summed_up
 from polycall.registry.check import Finding
+from polycall.registry.cli.command import Command
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.output import print_json, print_line
 from polycall.registry.cli.progress import progress
@@ -17,7 +18,7 @@ __all__ = ["check"]
 _FOUND_ERRORS = 1
 
 
-@click.command(short_help="Check the project without calling anything.")
+@click.command(cls=Command, short_help="Check the project without calling anything.")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option("--all", "show_all", is_flag=True, help="Show more than the first twenty problems.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: all problems.")

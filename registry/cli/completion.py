@@ -7,6 +7,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 from click.types import StringParamType
 
 from polycall.interop.errors import PolycallError
+from polycall.registry.cli.command import Command
 from polycall.registry.cli.output import print_text
 from polycall.registry.cli.session import Session
 from polycall.registry.reading.load import load_index
@@ -19,7 +20,7 @@ _BASH_COLON = (
 )
 
 
-@click.command(short_help="Print the completion script of a shell.")
+@click.command(cls=Command, short_help="Print the completion script of a shell.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:

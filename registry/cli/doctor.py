@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from polycall.registry.cli.command import Command
 from polycall.registry.cli.output import print_json, print_line, print_table
 from polycall.registry.doctor import examine
 
@@ -13,7 +14,7 @@ _FOUND_BROKEN = 1
 _STYLES = {"ok": "green", "warning": "yellow", "broken": "red"}
 
 
-@click.command(short_help="Examine the installation.")
+@click.command(cls=Command, short_help="Examine the installation.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> int:
     """Examine the installation: versions, engines, the cache folder, names that other packages claim, extras.

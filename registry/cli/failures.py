@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 
 from polycall.interop.errors import MOST_SHOWN, OUTCOMES, DeclarationError, PolycallError
 from polycall.registry.cli.printable import indented, one_line, printable
@@ -49,6 +48,8 @@ def show_failure(error: Exception, *, debug: bool) -> int:
     if isinstance(error, BrokenPipeError):
         return _OUTPUT_NOT_WANTED
     if debug:
+        import traceback  # noqa: PLC0415  # most failures show none
+
         say(printable("".join(traceback.format_exception(error)).rstrip()))
     elif isinstance(error, PolycallError):
         _show_error(error)

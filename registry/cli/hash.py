@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from polycall.registry.binary_hashes import BinaryHash, binary_hashes, write_hashes
+from polycall.registry.cli.command import Command
 from polycall.registry.cli.output import print_line, print_table
 from polycall.registry.cli.session import Session
 from polycall.registry.cli.stderr import say
@@ -14,7 +15,7 @@ __all__ = ["hash_binaries"]
 _FOUND_DIFFERENCES = 1
 
 
-@click.command("hash", short_help="Compare or write the hashes of binaries.")
+@click.command("hash", cls=Command, short_help="Compare or write the hashes of binaries.")
 @click.argument("entry_ids", metavar="[ID]...", nargs=-1)
 @click.option("--write", is_flag=True, help="Write each hash that differs into its entry file.")
 @click.pass_obj

@@ -10,6 +10,7 @@ import click
 
 from polycall.interop.errors import PolycallError
 from polycall.registry.binary_hashes import index_without_hashes
+from polycall.registry.cli.command import Command, PathType
 from polycall.registry.cli.output import print_text
 from polycall.registry.cli.printable import one_line, printable
 from polycall.registry.new_files import taken_names, write_new_files
@@ -20,11 +21,11 @@ __all__ = ["init"]
 _FILE = "_index.yaml"
 
 
-@click.command(short_help="Make a project that runs.")
+@click.command(cls=Command, short_help="Make a project that runs.")
 @click.option(
     "-t", "--template", "language", type=click.Choice(list(LANGUAGES)), help="The language of the function in it."
 )
-@click.argument("directory", metavar="[DIRECTORY]", type=click.Path(file_okay=False, path_type=Path), default=".")
+@click.argument("directory", metavar="[DIRECTORY]", type=PathType("directory", file_okay=False), default=".")
 def init(directory: Path, language: str | None) -> None:
     """Make a project in DIRECTORY, or here: a Lua function, a WebAssembly component, and a function that joins them.
 

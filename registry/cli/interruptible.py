@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from polycall.interop.context import Cancellation
+from polycall.interop.stack import OwnThread
 
 __all__ = ["interruptible"]
 
@@ -42,7 +43,7 @@ def interruptible(
         finally:
             done.set()
 
-    thread = threading.Thread(target=work_and_keep, name="polycall-work", daemon=True)
+    thread = OwnThread(work_and_keep, "polycall-work")
     try:
         thread.start()  # in here, because it waits as well: the work may have begun when Ctrl-C comes
         while not done.wait(_SECONDS_BETWEEN_LOOKS):

@@ -13,7 +13,7 @@ __all__ = ["limit_options", "limits_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SIZE = re.compile(r"([0-9]{1,15})([KMGT]?)(?:i?B)?", re.IGNORECASE)
+_SIZE = r"([0-9]{1,15})([KMGT]?)(?:i?B)?"
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
@@ -24,7 +24,7 @@ class _Bytes(IntParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Reads the number."""
-        found = _SIZE.fullmatch(str(value))
+        found = re.fullmatch(_SIZE, str(value), re.IGNORECASE)
         size = int(found[1]) * _UNITS[found[2].upper()] if found else 0
         if not size:
             self.fail(f"{value!r} is no number of bytes: write 64M, or 67108864", param, ctx)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from polycall.registry.cli.command import Command
 from polycall.registry.cli.nothing_found import say_nothing_found
 from polycall.registry.cli.output import print_json, print_table
 from polycall.registry.cli.session import Session
@@ -13,7 +14,7 @@ from polycall.registry.entries.entry import Entry
 __all__ = ["comment_of", "list_entries", "print_entries"]
 
 
-@click.command("list", short_help="List the entries of the project.")
+@click.command("list", cls=Command, short_help="List the entries of the project.")
 @click.option("-n", "--namespace", help="Only this namespace and those below it.")
 @click.option("-k", "--kind", help='Only this kind, such as "function.lua" or "function.*".')
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -2,27 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-
-from polycall.interop.slow_work import SLOW_LOG
-from polycall.registry.cli.printable import indented
-from polycall.registry.cli.stderr import say
+from polycall.interop.logs import logger, once_loaded
 
 __all__ = ["configure_logging", "show_guests"]
-
-
-class _EchoHandler(logging.Handler):
-    """Writes to what stderr is at that moment."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Writes one record."""
-        say(indented(self.format(record)))
-
-
-class _Formatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return record.getMessage() if record.name == SLOW_LOG else super().format(record)
 
 
 def configure_logging(verbosity: int) -> None:
@@ -31,18 +13,23 @@ def configure_logging(verbosity: int) -> None:
     Args:
         verbosity: 0 shows warnings, 1 also all that guests print and log, 2 everything.
     """
-    handler = _EchoHandler()
-    handler.setFormatter(_Formatter("%(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger("polycall")
-    root.handlers = [handler]
-    root.setLevel(logging.DEBUG if verbosity > 1 else logging.WARNING)
-    # To who waits at a terminal it is said what takes long; a script has nothing from it.
-    on_terminal = sys.stderr is not None and sys.stderr.isatty()
-    logging.getLogger(SLOW_LOG).setLevel(logging.INFO if on_terminal or verbosity > 1 else logging.WARNING)
-    logging.getLogger("polycall.entry").setLevel(logging.DEBUG if verbosity else logging.WARNING)
+
+    def configure() -> None:
+        from polycall.registry.cli import log_lines  # noqa: PLC0415  # most commands say nothing
+
+        log_lines.configure(verbosity)
+
+    once_loaded(configure)
+    if verbosity:
+        logger("polycall")  # so that whoever asks hears that somebody listens
 
 
 def show_guests() -> None:
     """Shows what guests print and log, except for debugging, whatever the verbosity: for the command that calls one."""
-    guests = logging.getLogger("polycall.entry")
-    guests.setLevel(min(guests.level, logging.INFO))
+
+    def show() -> None:
+        from polycall.registry.cli import log_lines  # noqa: PLC0415  # as above
+
+        log_lines.show_guests()
+
+    once_loaded(show)

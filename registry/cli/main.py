@@ -11,10 +11,10 @@ from types import MappingProxyType
 
 import click
 
+from polycall._version import __version__
 from polycall.interop.ids import suggestion
 from polycall.interop.isolation import ISOLATIONS
-from polycall.registry.cli.anywhere import taken_anywhere
-from polycall.registry.cli.failures import show_failure
+from polycall.registry.cli.command import Command, PathType, taken_anywhere
 from polycall.registry.cli.logs import configure_logging
 from polycall.registry.cli.printable import printable
 from polycall.registry.cli.session import Session
@@ -49,7 +49,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
 """Each command, which is also the name of its module here, and what it is called there."""
 
 
-class _Commands(click.Group):
+class _Commands(Command, click.Group):
     """Imports a command when it is used: a script that calls `polycall list` must not wait for all the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -92,16 +92,31 @@ class _Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001  # nobody above could say it better
+            from polycall.registry.cli.failures import show_failure  # noqa: PLC0415  # most commands do not fail
+
             return show_failure(error, debug=ctx.params["debug"])
         return result
 
 
+def _show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        click.echo(f"polycall, version {__version__}", color=context.color)
+        context.exit()
+
+
 @click.group(cls=_Commands, context_settings=_CONTEXT_SETTINGS)
-@click.version_option(package_name="polycall")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 @click.option(
     "-C",
     "--project",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="The project folder (default: the one that the current folder lies in).",
 )
 @click.option(
@@ -152,6 +167,8 @@ def main(arguments: Sequence[str] | None = None, *, begin: Callable[[], None] = 
     except (click.Abort, KeyboardInterrupt):
         return _interrupted()
     except OSError as error:  # --help and --version write before there is a command
+        from polycall.registry.cli.failures import show_failure  # noqa: PLC0415  # as above
+
         return show_failure(error, debug=False)
 
 

@@ -5,7 +5,6 @@ rich is imported only where a terminal is: the other commands of a script must n
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,8 @@ Styles = Mapping[str, str]
 
 def print_json(value: Any) -> None:
     """Prints what `json.dumps` takes; what it does not take is printed as its text."""
+    import json  # noqa: PLC0415  # most output is text
+
     print_text(printable_json(json.dumps(value, indent=2, ensure_ascii=False, default=str), sys.stdout))
 
 

@@ -13,7 +13,7 @@ import click
 
 from polycall.interop.context import Cancellation
 from polycall.interop.network_rules import check_rule
-from polycall.registry.cli.anywhere import no_such_option
+from polycall.registry.cli.command import Command, no_such_option
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.limit_options import limit_options, limits_of
 from polycall.registry.cli.logs import show_guests
@@ -53,7 +53,9 @@ def _rules(_context: click.Context, _parameter: click.Parameter, given: tuple[st
     return given
 
 
-@click.command(short_help="Run a WebAssembly program with stdin, stdout and arguments.", context_settings=_CONTEXT)
+@click.command(
+    cls=Command, short_help="Run a WebAssembly program with stdin, stdout and arguments.", context_settings=_CONTEXT
+)
 @click.option("--dir", "folders", metavar="HOST[::GUEST][:ro]", multiple=True, help="Show a folder to a program.")
 @click.option("--env", "variables", metavar="NAME[=VALUE]", multiple=True, callback=_variables, help="Set a variable.")
 @click.option(

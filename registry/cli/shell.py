@@ -15,6 +15,7 @@ from polycall.interop.errors import PolycallError
 from polycall.interop.ids import suggestion
 from polycall.interop.values import Value
 from polycall.registry.cli.arguments import given, signature_of, values_of
+from polycall.registry.cli.command import Command
 from polycall.registry.cli.failures import ERROR, add_hint, show_failure
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.list import print_entries
@@ -41,7 +42,7 @@ help              show this
 exit              leave, as Ctrl-D does; Ctrl-C stops a call, or drops the line"""
 
 
-@click.command(short_help="Call functions at a prompt.")
+@click.command(cls=Command, short_help="Call functions at a prompt.")
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Stop each call after this time.")
 @click.pass_obj
 def shell(session: Session, timeout: float | None) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from polycall.registry.cli.command import Command
 from polycall.registry.cli.description import describe
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.nothing_found import hints_for_missing
@@ -20,7 +21,7 @@ __all__ = ["show", "show_entry"]
 _NOT_SHOWN: tuple[Any, ...] = (None, [], {}, "")
 
 
-@click.command(short_help="Show one entry, resolved.")
+@click.command(cls=Command, short_help="Show one entry, resolved.")
 @click.argument("entry_id", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj

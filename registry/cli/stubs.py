@@ -8,6 +8,7 @@ import click
 
 from polycall.interop.errors import PreparationError
 from polycall.registry.binary_hashes import index_without_hashes
+from polycall.registry.cli.command import Command, PathType
 from polycall.registry.cli.output import print_line
 from polycall.registry.cli.printable import one_line
 from polycall.registry.cli.session import Session
@@ -17,9 +18,9 @@ from polycall.registry.documents.text_edits import replace_file
 __all__ = ["stubs"]
 
 
-@click.command(short_help="Write types for editors and type checkers.")
+@click.command(cls=Command, short_help="Write types for editors and type checkers.")
 @click.option(
-    "--python", "python", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+    "--python", "python", type=PathType("directory", file_okay=False), metavar="FOLDER",
     help="Write a typed Python module for each namespace here.",
 )  # fmt: skip
 @click.pass_obj

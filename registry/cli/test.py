@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from polycall.registry.cli.command import Command, PathType
 from polycall.registry.cli.interruptible import interruptible
 from polycall.registry.cli.output import print_json, print_line
 from polycall.registry.cli.progress import progress
@@ -28,13 +29,11 @@ _FOUND_NO_TESTS = 5
 """As pytest has it: a filter that fits nothing must not look like success."""
 
 
-@click.command("test", short_help="Run the entries that are tests.")
+@click.command("test", cls=Command, short_help="Run the entries that are tests.")
 @click.argument("filters", metavar="[FILTER]...", nargs=-1)
 @click.option("--timeout", type=SECONDS, metavar="SECONDS", help="Stop each test after this time.")
 @click.option("-x", "--fail-fast", is_flag=True, help="Stop at the first test that fails.")
-@click.option(
-    "--junit", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Write JUnit XML to this file."
-)
+@click.option("--junit", type=PathType("file", dir_okay=False, writable=True), help="Write JUnit XML to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @watch_option
 @click.pass_obj

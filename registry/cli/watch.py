@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 
 from polycall.interop.errors import DeclarationError, PolycallError, PreparationError
-from polycall.registry.cli.failures import show_failure
 from polycall.registry.cli.printable import one_line
 from polycall.registry.cli.session import Session
 from polycall.registry.cli.stderr import say
@@ -112,6 +111,8 @@ def _run_once(command: Callable[[], int], debug: bool) -> None:
     try:
         command()
     except (PolycallError, OSError) as error:
+        from polycall.registry.cli.failures import show_failure  # noqa: PLC0415  # most commands do not fail
+
         show_failure(error, debug=debug)
 
 

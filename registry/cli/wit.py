@@ -9,6 +9,7 @@ import click
 
 from polycall.interop.errors import PreparationError
 from polycall.registry.binary_hashes import index_without_hashes
+from polycall.registry.cli.command import Command, PathType
 from polycall.registry.cli.output import print_line, print_text
 from polycall.registry.cli.printable import printable
 from polycall.registry.cli.session import Session
@@ -20,10 +21,10 @@ _MADE_BY = "// Made by polycall wit {}; what is changed here is lost the next ti
 _MARK = _MADE_BY.partition("{")[0]
 
 
-@click.command(short_help="Show or write the WIT of components and entries.")
+@click.command(cls=Command, short_help="Show or write the WIT of components and entries.")
 @click.argument("target", metavar="[ID|FILE]", required=False)
 @click.option(
-    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Write the world of the entry ID here."
+    "-o", "--output", type=PathType("directory", file_okay=False), help="Write the world of the entry ID here."
 )
 @click.pass_obj
 def wit(session: Session, target: str | None, output: Path | None) -> None:

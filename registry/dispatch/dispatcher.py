@@ -16,22 +16,21 @@ from polycall.interop.protocols import Function
 from polycall.interop.resources import ResourceHandle, wrong_with
 from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
-from polycall.registry.dispatch.command_call import CommandCall
-from polycall.registry.dispatch.held_call import HeldCall
 from polycall.registry.dispatch.hold_watch import HoldWatch
-from polycall.registry.dispatch.holds import Hold, end_chain
 from polycall.registry.dispatch.janitor import Janitor
-from polycall.registry.dispatch.narrowing import Narrowing, limited_function
-from polycall.registry.dispatch.own_instance import OwnInstance
 from polycall.registry.dispatch.python_functions import current_context
 from polycall.registry.dispatch.route_table import RouteTable
 from polycall.registry.dispatch.routes import Route
 from polycall.registry.dispatch.runtimes import Runtimes
 from polycall.registry.entries.index import Index
-from polycall.registry.observers.observe import Observers
 from polycall.registry.services.services import GuestServices
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # at run time, what a plain call does not need is imported where it is used: a cold start pays for it
+    from polycall.registry.dispatch.command_call import CommandCall
+    from polycall.registry.dispatch.held_call import HeldCall
+    from polycall.registry.dispatch.holds import Hold
+    from polycall.registry.dispatch.narrowing import Narrowing
+    from polycall.registry.dispatch.own_instance import OwnInstance
     from polycall.registry.entries.changes import Changes
     from polycall.wasm_runtime.wasi.console import Console
 
@@ -85,7 +84,7 @@ class Dispatcher:
         self._routes = self.table.by_id  # a call looks here without a step between
         self.watch = HoldWatch()
         self.closing = Cancellation()
-        self._observer = Observers(*observers) if observers else None
+        self._observer = _told(*observers) if observers else None
         self._lock = new_lock()
         self._holds: weakref.WeakSet[Hold] = weakref.WeakSet()  # those that are Python's
         watch_forks(self)
@@ -153,6 +152,8 @@ class Dispatcher:
         finally:
             if context.holds is not None:
                 try:  # here, not in a function of its own: a handler that raises may do so before that has begun
+                    from polycall.registry.dispatch.holds import end_chain  # noqa: PLC0415  # see TYPE_CHECKING
+
                     end_chain(context, value)
                 except BaseException:
                     context.holds = None  # Ctrl-C: nobody has them any more, so their instances are given up
@@ -185,7 +186,11 @@ class Dispatcher:
 
     def _narrowed(self, context: CallContext, route: Route, narrowing: Narrowing) -> OwnInstance | None:
         narrowing.begin(context)
-        return OwnInstance(route, self._function_of(route, narrowing)) if narrowing.needs_instance else None
+        if not narrowing.needs_instance:
+            return None
+        from polycall.registry.dispatch.own_instance import OwnInstance  # noqa: PLC0415  # see TYPE_CHECKING
+
+        return OwnInstance(route, self._function_of(route, narrowing))
 
     def run_command(  # noqa: PLR0917  # as `call_from_outside`
         self,
@@ -204,6 +209,8 @@ class Dispatcher:
         route = self._routes.get(target)
         if route is None:
             route = self.table.route(CallContext(target, "", parent, deadline, cancellation))
+        from polycall.registry.dispatch.command_call import CommandCall  # noqa: PLC0415  # see TYPE_CHECKING
+
         taken = CommandCall(route, self._function_of(route, narrowing), console)
         status = self.call_taken(route, taken, (), timeout, cancellation, observer, narrowing)
         return status if isinstance(status, int) else 0
@@ -212,6 +219,8 @@ class Dispatcher:
         limits = narrowing.limits if narrowing is not None and narrowing.needs_instance else None
         if limits is None:
             return lambda _context: route.function
+        from polycall.registry.dispatch.narrowing import limited_function  # noqa: PLC0415  # see TYPE_CHECKING
+
         return lambda context: limited_function(route, limits, self.table.index, self._runtimes, context)
 
     def call_taken(  # noqa: PLR0917  # as `call_from_outside`
@@ -243,6 +252,8 @@ class Dispatcher:
         finally:
             try:
                 if parent is None and context.holds is not None:
+                    from polycall.registry.dispatch.holds import end_chain  # noqa: PLC0415  # see TYPE_CHECKING
+
                     end_chain(context, value)
             except BaseException:
                 context.holds = None  # as above
@@ -318,4 +329,10 @@ class Dispatcher:
 
 
 def _add_observer(context: CallContext, observer: Observer) -> None:
-    context.observer = Observers(*filter(None, (context.observer, observer)))
+    context.observer = _told(*filter(None, (context.observer, observer)))
+
+
+def _told(*observers: Observer) -> Observer:
+    from polycall.registry.observers.observe import Observers  # noqa: PLC0415  # see TYPE_CHECKING
+
+    return Observers(*observers)

@@ -11,7 +11,7 @@ from polycall.interop.values import Value
 
 if TYPE_CHECKING:
     from polycall.registry.dispatch.holds import Hold
-    from polycall.registry.dispatch.routes import ResourceRoute
+    from polycall.registry.dispatch.resource_route import ResourceRoute
 
 __all__ = ["FAILED", "HeldCall"]
 

@@ -35,6 +35,11 @@ class _Place:
         self._pool.release(cast("Instance", self._instance), self.holders, broken=True)
 
 
+_PLACES: dict[Lost, _Place] = {}
+"""By process: with a registry that nobody closed, the instance would be garbage together with its hold. The collector,
+which keeps to no order, may then free the store before a destructor runs in it."""
+
+
 class HoldWatch:
     """Looks after holds that Ctrl-C makes everybody forget: their instances are closed.
 
@@ -42,22 +47,19 @@ class HoldWatch:
     off, as it can a finalizer that is Python's. The thread at the queue's other end calls `found`.
     """
 
-    def __init__(self) -> None:
-        self._places: dict[Lost, _Place] = {}
-
     def add(self, hold: Hold, tell: Callable[[Any], object]) -> tuple[Lost, _Place]:
         """Begins to look after a hold."""
         watched, place = Lost(hold, tell), _Place(hold)
         watched.found = self.found
-        self._places[watched] = place
+        _PLACES[watched] = place
         return watched, place
 
     def discard(self, watched: Lost) -> None:
         """Ends it: its instance is back."""
-        self._places.pop(watched, None)
+        _PLACES.pop(watched, None)
 
     def found(self, watched: Lost) -> None:
         """Is told of a hold that is no more."""
-        place = self._places.pop(watched, None)
+        place = _PLACES.pop(watched, None)
         if place is not None:
             place.give_up()

@@ -9,7 +9,6 @@ hold ends when the last of them is dropped or its handle is collected.
 from __future__ import annotations
 
 import functools
-import logging
 import time
 from collections.abc import Collection, Iterable, Sequence, Set
 from typing import TYPE_CHECKING, cast
@@ -19,6 +18,7 @@ from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import CallError, LimitError
 from polycall.interop.forks import new_lock
 from polycall.interop.ids import cut, suggestion
+from polycall.interop.logs import logger
 from polycall.interop.pool_queue import Outside
 from polycall.interop.protocols import Instance, ResourceInstance
 from polycall.interop.resources import ResourceState, states_in
@@ -29,11 +29,11 @@ from polycall.registry.dispatch.python_functions import current_context
 
 if TYPE_CHECKING:
     from polycall.registry.dispatch.dispatcher import Dispatcher
-    from polycall.registry.dispatch.routes import ResourceRoute
+    from polycall.registry.dispatch.resource_route import ResourceRoute
 
 __all__ = ["Hold", "end_chain"]
 
-_log = logging.getLogger("polycall.resources")
+_LOG = "polycall.resources"
 
 _MOST_RESOURCES = 100_000
 """What one instance may have handed out: as many as it may have itself."""
@@ -276,7 +276,7 @@ class Hold:
                     end_chain(context, None)
             except Exception as error:  # noqa: BLE001  # there is nobody to hear of it
                 self.instance.poisoned = True
-                _log.warning("a %s of %s could not be dropped: %s", state.name, self.route.entry_id, error)
+                logger(_LOG).warning("a %s of %s could not be dropped: %s", state.name, self.route.entry_id, error)
         state.gone = _ENDED
 
     def _become_outside(self) -> None:

@@ -5,7 +5,6 @@ There is one for the process, however many registries there are. It runs as long
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 import weakref
@@ -14,12 +13,13 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from polycall.interop.forks import new_lock, watch_forks
+from polycall.interop.logs import logger
 from polycall.interop.pool import Pool
-from polycall.interop.stack import start_thread
+from polycall.interop.stack import OwnThread
 
 __all__ = ["CareThread", "Janitor", "Lost"]
 
-_log = logging.getLogger("polycall.pool")
+_LOG = "polycall.pool"
 
 _TICK_SECONDS = 15.0
 """Between two looks at the pools (specification: system facts 2.1)."""
@@ -77,9 +77,9 @@ class CareThread:
             thread.join()
 
     def _start(self) -> None:
-        self._work = SimpleQueue()  # another thread may still be about to take its end out of the old one
-        self._thread = threading.Thread(target=self._run, args=(self._work,), name="polycall-janitor", daemon=True)
-        start_thread(self._thread)
+        work = self._work = SimpleQueue()  # another thread may still be about to take its end out of the old one
+        self._thread = OwnThread(lambda: self._run(work), "polycall-janitor")
+        self._thread.start()
 
     def after_fork(self) -> None:
         """Starts again in a forked child."""
@@ -122,7 +122,7 @@ def _do(piece: Callable[[], object]) -> None:
         else:
             piece()
     except Exception:  # noqa: BLE001  # as in `Janitor.sweep`
-        _log.exception("an abandoned resource could not be dropped")
+        logger(_LOG).exception("an abandoned resource could not be dropped")
 
 
 _CARE_THREAD = CareThread()
@@ -172,7 +172,7 @@ class Janitor:
             try:
                 pool.drop_idle(now)
             except Exception:  # noqa: BLE001  # one guest that cannot be closed must not stop the care of all others
-                _log.exception("an idle instance of %s could not be closed", pool.name)
+                logger(_LOG).exception("an idle instance of %s could not be closed", pool.name)
 
     def close(self) -> None:
         """Ends the care; harmless when repeated. Lets go of the pools, which hold compiled code."""

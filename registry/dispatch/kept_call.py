@@ -16,7 +16,7 @@ from polycall.registry.dispatch.holds import Hold
 
 if TYPE_CHECKING:
     from polycall.registry.dispatch.dispatcher import Dispatcher
-    from polycall.registry.dispatch.routes import ResourceRoute
+    from polycall.registry.dispatch.resource_route import ResourceRoute
 
 __all__ = ["KeptCall"]
 

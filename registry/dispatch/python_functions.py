@@ -11,7 +11,6 @@ from polycall.interop.exception_text import exception_text
 from polycall.interop.protocols import Function, ImportNeed, Signature
 from polycall.interop.resources import wrong_with
 from polycall.interop.values import Value, describe, plain
-from polycall.registry.dispatch.loop_functions import LoopFunction, is_async
 
 __all__ = ["PYTHON_KIND", "PythonFunction", "current_context"]
 
@@ -60,6 +59,8 @@ class PythonFunction:
         if not callable(body):
             raise TypeError(f"{entry_id}: a callable is registered, not {describe(body)}")
         self.entry_id = entry_id
+        from polycall.registry.dispatch.loop_functions import LoopFunction, is_async  # noqa: PLC0415  # a cold start pays
+
         self._run: _Run = lambda arguments, _context: body(*arguments)
         if is_async(body):
             self._run = LoopFunction(entry_id, body, closing).run

@@ -16,16 +16,16 @@ from polycall.interop.pool_spec import PoolSpec
 from polycall.interop.protocols import Function, Instance
 from polycall.interop.stack import StackRoom
 from polycall.interop.waiting import WaitGraph
-from polycall.registry.dispatch.additions import Additions, Put
 from polycall.registry.dispatch.janitor import Janitor
 from polycall.registry.dispatch.preparation import Preparation
 from polycall.registry.dispatch.python_functions import PYTHON_KIND
-from polycall.registry.dispatch.routes import ResourceRoute, Route
+from polycall.registry.dispatch.routes import Route
 from polycall.registry.dispatch.runtimes import FUNCTION_KINDS, Runtimes
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # at run time, what a plain call does not need is imported where it is used: a cold start pays for it
+    from polycall.registry.dispatch.additions import Additions, Put
     from polycall.registry.dispatch.dispatcher import Dispatcher
     from polycall.registry.entries.changes import Changes
 
@@ -80,7 +80,8 @@ class RouteTable:
         self._stack = stack
         self._dispatcher = dispatcher
         self._waits = WaitGraph()
-        self._additions = Additions(has_files)
+        self._has_files = has_files
+        self._additions: Additions | None = None  # nothing yet
         self._preparations: dict[str, Preparation] = {}
         self._lock = new_lock()
         self._reloading = new_lock()
@@ -183,7 +184,7 @@ class RouteTable:
 
     def _new_route(self, target: str, index: Index, call: CallContext) -> Route:
         entry = index.get(target)
-        python = self._additions.function(entry)
+        python = None if self._additions is None else self._additions.function(entry)
         if python is not None:
             return self._routed(python, PoolSpec(type="inline"))
         try:
@@ -198,6 +199,8 @@ class RouteTable:
         callees = None if calls is None else Callees(calls)
         instances: Pool[Instance] = Pool(function.entry_id, policy, function.instantiate, self._waits)
         if function.has_resources:
+            from polycall.registry.dispatch.resource_route import ResourceRoute  # noqa: PLC0415  # few functions have any
+
             return ResourceRoute(function, instances, policy, self._stack, callees, dispatcher=self._dispatcher)
         return Route(function, instances, policy, self._stack, callees)
 
@@ -231,16 +234,24 @@ class RouteTable:
                 self._check_open(str(put.entry.id))
                 is_present = self.index.settings is index.settings and self.index.has_below(put.entry, index)
                 if is_present:  # else it was read with other settings, or made of entries that are others by now
-                    retired = self._take(*self._additions.put(self.index, put, replace=replace))
+                    retired = self._take(*self._added().put(self.index, put, replace=replace))
                     self._add_route(route)
             _retire(retired)
             if is_present:
                 return put.entry
 
+    def _added(self) -> Additions:
+        """Returns, with the lock held, what Python has put there."""
+        if self._additions is None:
+            from polycall.registry.dispatch.additions import Additions  # noqa: PLC0415  # see TYPE_CHECKING
+
+            self._additions = Additions(self._has_files)
+        return self._additions
+
     def _prepared(self, put: Put, index: Index, *, replace: bool) -> Route | None:
         """Returns a route for an entry that is not there yet; None if it is of a kind that is not called."""
         with self._lock:
-            changed = self._additions.check(index, put, replace=replace)
+            changed = self._added().check(index, put, replace=replace)
         if not is_callable(put.entry):
             self.inspect(put.entry, changed)
             return None
@@ -265,7 +276,7 @@ class RouteTable:
         """
         with self._lock:
             self._check_open(str(entry_id))
-            retired = self._take(*self._additions.remove(self.index, entry_id))
+            retired = self._take(*self._added().remove(self.index, entry_id))
         _retire(retired)
 
     def _take(self, index: Index, others: Iterable[EntryId | str]) -> list[Route]:
@@ -299,9 +310,9 @@ class RouteTable:
             declared = read()
             with self._lock:
                 self._check_open()
-                index, puts = self._additions.over(declared, self.index)
+                index, puts = self._added().over(declared, self.index)
                 changes = changes_between(self.index, index)
-                self._additions.take(puts)
+                self._added().take(puts)
                 retired = self._take(index, {*self.by_id, *self._preparations}.difference(changes.kept))
                 taken(index)
         _retire(retired)

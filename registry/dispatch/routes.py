@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from polycall.interop.callees import Callees
 from polycall.interop.context import CallContext, Cancellation
@@ -12,19 +12,14 @@ from polycall.interop.errors import InternalError, PolycallError
 from polycall.interop.exception_text import exception_text
 from polycall.interop.forks import new_lock
 from polycall.interop.limits import LimitsSpec
-from polycall.interop.observer import INTERRUPTED, Observer
+from polycall.interop.observer import INTERRUPTED, Observer, observed
 from polycall.interop.pool import Pool, poison
 from polycall.interop.pool_spec import PoolPolicy
 from polycall.interop.protocols import Function, Instance
 from polycall.interop.stack import StackRoom
 from polycall.interop.values import Value
-from polycall.registry.dispatch.kept_call import KeptCall
-from polycall.registry.observers.observe import observed
 
-if TYPE_CHECKING:
-    from polycall.registry.dispatch.dispatcher import Dispatcher
-
-__all__ = ["ResourceRoute", "Route"]
+__all__ = ["Route", "Taken"]
 
 
 class Taken(Protocol):
@@ -225,34 +220,3 @@ class Route:
             error.frames = context.frames()
             error.entry_id = error.entry_id or self.entry_id
         return error
-
-
-class ResourceRoute(Route):
-    """A route whose function takes or gives resources."""
-
-    __slots__ = ("_dispatcher",)
-
-    def __init__(
-        self,
-        function: Function,
-        pool: Pool[Instance],
-        policy: PoolPolicy,
-        stack: StackRoom,
-        callees: Callees | None,
-        *,
-        dispatcher: Dispatcher,
-    ) -> None:
-        super().__init__(function, pool, policy, stack, callees)
-        self._dispatcher = dispatcher
-
-    def run(
-        self,
-        arguments: Sequence[Value],
-        context: CallContext,
-        max_depth: int,
-        told: bool = False,
-        taken: Taken | None = None,
-    ) -> Value:
-        """Like `Route.run`, on the instance of the resources among the arguments; resources in the result keep it."""
-        taken = taken or KeptCall(self, self._dispatcher, arguments)
-        return super().run(arguments, context, max_depth, told, taken)

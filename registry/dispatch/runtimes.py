@@ -16,7 +16,6 @@ from polycall.interop.services import Services
 from polycall.registry.dispatch.programs import lua_program
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
-from polycall.registry.services.guest_yaml import GuestYaml
 
 if TYPE_CHECKING:
     from polycall.lua_runtime.runtime import LuaRuntime
@@ -109,6 +108,7 @@ class Runtimes:
 
     def _lua_runtime(self) -> LuaRuntime:
         from polycall.lua_runtime.runtime import LuaRuntime  # noqa: PLC0415  # loads the engine
+        from polycall.registry.services.guest_yaml import GuestYaml  # noqa: PLC0415  # as above
 
         with self._lock:
             self._lua = self._lua or LuaRuntime(self._invoker, GuestYaml(), self._services, self._sandbox)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from polycall.interop.ids import cut
+from polycall.interop.named_tuples import NamedTuple
 
 __all__ = [
     "START",
@@ -90,8 +90,14 @@ _SHOWN_CHARACTERS = 40
 def join(path: str, key: str) -> str:
     """Returns the path of a key of the mapping at `path`; a key that would be misread is quoted, a long one cut."""
     key = cut(key)
-    shown = key if _PLAIN_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+    shown = key if _PLAIN_KEY.fullmatch(key) else _quoted(key)
     return f"{path}.{shown}" if path else shown
+
+
+def _quoted(text: str) -> str:
+    import json  # noqa: PLC0415  # keys are plain nearly always: who only lists a project need not wait for it
+
+    return json.dumps(text, ensure_ascii=False)
 
 
 def locate(node: Node, path: str) -> Node:
@@ -115,6 +121,8 @@ def _steps(path: str) -> Iterator[str | int]:
             yield plain
         else:
             try:
+                import json  # noqa: PLC0415  # as above
+
                 yield json.loads(quoted)
             except ValueError:  # no path of `join`: whatever stands there, no key is called so
                 yield quoted
@@ -149,4 +157,4 @@ def describe_node(node: Node) -> str:
     if node.file is not None:
         return f"the text of {node.file}" if node.value else f"the empty file {node.file}"
     shown = cut(node.text, _SHOWN_CHARACTERS)
-    return json.dumps(shown, ensure_ascii=False) if isinstance(node.value, str) else shown
+    return _quoted(shown) if isinstance(node.value, str) else shown

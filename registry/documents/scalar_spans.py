@@ -6,10 +6,11 @@ import bisect
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 
+from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.documents.nodes import Mark
 from polycall.registry.documents.problems import Position
 

@@ -27,9 +27,10 @@ _CONSTANTS: Mapping[str, Scalar] = MappingProxyType(
     }
 )
 _NUMBER_STARTS = frozenset("+-.0123456789")
-_DECIMAL = re.compile(r"[-+]?(?:[0-9]++|[1-9][0-9_]*+)")
-_OTHER_BASE = re.compile(r"([-+]?)0(?:o(?P<octal>[0-7]{1,22})|x(?P<hexadecimal>[0-9a-fA-F]{1,16}))")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]++|[0-9]++(?:\.[0-9]*+)?)(?:[eE][-+]?[0-9]++)?")
+# Compiled when a number is first read, if any is: a short command need not wait for it.
+_DECIMAL = r"[-+]?(?:[0-9]++|[1-9][0-9_]*+)"
+_OTHER_BASE = r"([-+]?)0(?:o(?P<octal>[0-7]{1,22})|x(?P<hexadecimal>[0-9a-fA-F]{1,16}))"
+_FLOAT = r"[-+]?(?:\.[0-9]++|[0-9]++(?:\.[0-9]*+)?)(?:[eE][-+]?[0-9]++)?"
 _WIDEST = range(-(2**63), 2**64)
 _LONGEST_INTEGER = 20
 
@@ -40,13 +41,13 @@ def resolve_plain(text: str) -> Scalar:
         return _CONSTANTS[text]
     if text[0] not in _NUMBER_STARTS:
         return text
-    if _DECIMAL.fullmatch(text):
+    if re.fullmatch(_DECIMAL, text):
         return integer(text.replace("_", ""))
-    if other := _OTHER_BASE.fullmatch(text):
+    if other := re.fullmatch(_OTHER_BASE, text):
         octal, hexadecimal = other["octal"], other["hexadecimal"]
         number = int(octal, 8) if octal else int(hexadecimal, 16)
         return -number if other[1] == "-" else number
-    return float(text) if _FLOAT.fullmatch(text) else text
+    return float(text) if re.fullmatch(_FLOAT, text) else text
 
 
 def integer(digits: str) -> int | float:

@@ -9,13 +9,13 @@ from typing import Any
 import yaml
 
 from polycall.interop.ids import cut
+from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.documents.node_builder import MERGE, Document, NodeBuilder
 from polycall.registry.documents.nodes import START, ListNode, MapNode, Mark, ScalarNode
 from polycall.registry.documents.problems import Report
 from polycall.registry.documents.scalars import resolve_plain
-from polycall.registry.documents.yaml_errors import QuotedText, explain
 
-__all__ = ["read_yaml"]
+__all__ = ["QuotedText", "read_yaml"]
 
 _EVENT_SOURCE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml's reader where PyYAML was built with it: the same events and marks, about ten times as fast."""
@@ -31,6 +31,14 @@ _SCALAR_TAGS: dict[str, type | tuple[type, ...]] = {
 _DIRECTIVE = "(?:^|[\n\r\x85\u2028\u2029])%"
 _MOST_DIRECTIVES = 1000
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class QuotedText(NamedTuple):
+    """A text in quotes: where it begins and ends, and its quote."""
+
+    start: yaml.Mark
+    end: yaml.Mark
+    quote: str
 
 
 def read_yaml(text: str, report: Report, builder: NodeBuilder | None = None) -> Document:
@@ -51,6 +59,8 @@ def read_yaml(text: str, report: Report, builder: NodeBuilder | None = None) -> 
     try:
         reader.read()
     except yaml.MarkedYAMLError as error:
+        from polycall.registry.documents.yaml_errors import explain  # noqa: PLC0415  # nearly all files are right
+
         builder.stop(*explain(error, text, reader.last_quoted))
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # numeric escapes out of range are a bare ValueError
         builder.stop(Mark(1, 1), f"not valid YAML: {str(error).splitlines()[0]}")

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import yaml
 
 from polycall.interop.values import MAX_NESTING
 from polycall.registry.documents.nodes import Mark
 
-__all__ = ["QuotedText", "explain"]
+if TYPE_CHECKING:
+    from polycall.registry.documents.yaml_document import QuotedText
+
+__all__ = ["explain"]
 
 _LINE_BREAK = "\r\n|[\n\r\x85\u2028\u2029]"  # as YAML's readers count lines
-
-
-class QuotedText(NamedTuple):
-    """A text in quotes: where it begins and ends, and its quote."""
-
-    start: yaml.Mark
-    end: yaml.Mark
-    quote: str
 
 
 def explain(error: yaml.MarkedYAMLError, text: str, last: QuotedText | None = None) -> tuple[Mark, str, str | None]:

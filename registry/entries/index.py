@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from polycall.interop.errors import NotFoundError, Problem
 from polycall.interop.ids import EntryId, cut, suggestion
-from polycall.registry.documents.accents import accent_twin
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.folders import Nested, nesting
 from polycall.registry.entries.settings import Settings
@@ -194,6 +193,8 @@ class Index:
         namesakes = sorted(str(known) for known in self.by_id if known.name == name)
         if namesakes and ":" not in text:
             return f"write the namespace as well: {' or '.join(namesakes[:3])}"
+        from polycall.registry.documents.accents import accent_twin  # noqa: PLC0415  # most ids are right
+
         return accent_twin(text, map(str, self.by_id)) or suggestion(text, map(str, self.by_id))
 
 

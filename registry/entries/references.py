@@ -7,7 +7,6 @@ from itertools import chain
 
 from polycall.interop.errors import Problem
 from polycall.interop.ids import EntryId, cut, suggestion
-from polycall.registry.documents.accents import accent_twin
 from polycall.registry.entries.entry import Entry, Reference
 
 __all__ = ["by_id", "cycle_problems", "reference_problems", "variable_problems"]
@@ -124,6 +123,8 @@ class _Neighbours:
             self._look()
         self._suggestions_left -= 1
         namesakes = map(str, self._namesakes.get(target.name, ()))
+        from polycall.registry.documents.accents import accent_twin  # noqa: PLC0415  # most references are right
+
         twin = accent_twin(str(target), map(str, chain.from_iterable(self._namesakes.values())))
         if twin is not None:
             return twin

@@ -1,4 +1,7 @@
-"""Calls that are more than a call: with a result that is checked, on a thread, with each of many items."""
+"""Calls that are more than a call: with a result that is checked, on a thread, with each of many items.
+
+Imported when the first of them is made: a cold start pays for it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from polycall.interop.ids import EntryId
 from polycall.interop.values import Value, plain_all
 from polycall.registry.dispatch.async_calls import AsyncCalls
 from polycall.registry.dispatch.dispatcher import Dispatcher
+from polycall.registry.dispatch.narrowing import narrowing
 from polycall.registry.dispatch.python_functions import current_context
 from polycall.registry.from_python.names import id_text
 from polycall.registry.from_python.terms import Terms, result_check
@@ -25,6 +29,9 @@ class Calls:
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
         self._threads = AsyncCalls()
+
+    terms = staticmethod(Terms)
+    narrowing = staticmethod(narrowing)
 
     def checked(
         self,

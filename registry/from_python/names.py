@@ -1,11 +1,13 @@
-"""How Python names an entry."""
+"""How Python names an entry, and the values that a chain of calls has from it."""
 
 from __future__ import annotations
 
-from polycall.interop.ids import EntryId
-from polycall.interop.values import describe
+from collections.abc import Mapping
 
-__all__ = ["id_text"]
+from polycall.interop.ids import EntryId
+from polycall.interop.values import Value, describe, plain
+
+__all__ = ["context_values", "id_text"]
 
 
 def id_text(entry_id: object) -> str:
@@ -19,3 +21,16 @@ def id_text(entry_id: object) -> str:
     if isinstance(entry_id, str):
         return str.__str__(entry_id)
     raise TypeError(f'an entry is named by the text "namespace:name" or an EntryId, not by {describe(entry_id)}')
+
+
+def context_values(values: Mapping[str, object]) -> dict[str, Value]:
+    """Returns the context values of a call.
+
+    Raises:
+        TypeError: It is no mapping.
+        ConversionError: What is in it is nothing that guests have.
+    """
+    checked = plain(values, "$.values")
+    if not isinstance(checked, dict):
+        raise TypeError(f"values is {describe(values)}; it must be a mapping of names to values, or None")
+    return checked

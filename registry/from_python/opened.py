@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from polycall.interop.context import DEFAULT_MAX_DEPTH
 from polycall.interop.errors import DeclarationError
+from polycall.interop.logs import DEBUG, is_wanted
 from polycall.interop.observer import Observer
 from polycall.registry.dispatch.dispatcher import Dispatcher
 from polycall.registry.entries.index import Index
-from polycall.registry.observers.call_log import CALL_LOG, CallLog
+from polycall.registry.observers import CALL_LOG
 from polycall.registry.reading.load import load_index
 
 if TYPE_CHECKING:  # at run time, what one call does not need is imported where it is used: a cold start pays for it
@@ -113,7 +113,9 @@ def _observers(*, metrics: bool, telemetry: bool) -> tuple[Latencies | None, lis
         from polycall.registry.observers.latencies import Latencies  # noqa: PLC0415  # see TYPE_CHECKING
 
         observers.append(latencies := Latencies())
-    if CALL_LOG.isEnabledFor(logging.DEBUG):  # once: asking at each call would make short ones a tenth slower
+    if is_wanted(CALL_LOG, DEBUG):  # once: asking at each call would make short ones a tenth slower
+        from polycall.registry.observers.call_log import CallLog  # noqa: PLC0415  # few listen
+
         observers.append(CallLog())
     if telemetry:
         from polycall.registry.observers.telemetry import Telemetry  # noqa: PLC0415  # its package is an extra

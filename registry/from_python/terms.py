@@ -9,10 +9,10 @@ from polycall.interop.context import deadline_in
 from polycall.interop.ids import EntryId
 from polycall.interop.observer import Observer
 from polycall.interop.public import public
-from polycall.interop.values import Value, describe, plain
 from polycall.registry.dispatch.narrowing import narrowing
+from polycall.registry.from_python.names import context_values
 
-__all__ = ["CallOptions", "Terms", "context_values", "result_check"]
+__all__ = ["CallOptions", "Terms", "result_check"]
 
 
 @public
@@ -51,19 +51,6 @@ class Terms:
     def deadline(self) -> float | None:
         """Returns when a call must have ended that begins now, in seconds of `time.monotonic`."""
         return None if self.timeout is None else deadline_in(self.timeout)
-
-
-def context_values(values: Mapping[str, object]) -> dict[str, Value]:
-    """Returns the context values of a call.
-
-    Raises:
-        TypeError: It is no mapping.
-        ConversionError: What is in it is nothing that guests have.
-    """
-    checked = plain(values, "$.values")
-    if not isinstance(checked, dict):
-        raise TypeError(f"values is {describe(values)}; it must be a mapping of names to values, or None")
-    return checked
 
 
 def result_check(returns: Any) -> Callable[[Any], Any]:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import Any
 
 from polycall.interop.context import CallContext
 from polycall.interop.guest_log import LINE_BYTES, GuestLog
+from polycall.interop.logs import CRITICAL, logger
 from polycall.interop.observer import WaitObserver
 from polycall.registry.isolation.messages import MessageError
 from polycall.wasm_runtime.engine.guest_text import shown
 
 __all__ = ["WorkerOutput"]
 
-_log = logging.getLogger("polycall.worker")
+_LOG = "polycall.worker"
 
 _PIECE_BYTES = 16 * 1024
 _LINE_BYTES = 1000
-_LEVELS = range(1, logging.CRITICAL + 1)
+_LEVELS = range(1, CRITICAL + 1)
 _MOST_LINES = 200
 _LONGEST_WAIT_SECONDS = 1e9
 _LAST_PIECES = 64
@@ -67,9 +67,11 @@ class WorkerOutput:
             return
         self._lines += 1
         if self._lines <= _MOST_LINES:
-            _log.warning("%s: %s", self._entry_id, _shown(line))
+            logger(_LOG).warning("%s: %s", self._entry_id, _shown(line))
         elif self._lines == _MOST_LINES + 1:
-            _log.warning("%s: its worker writes more than %d lines; the rest is left out", self._entry_id, _MOST_LINES)
+            logger(_LOG).warning(
+                "%s: its worker writes more than %d lines; the rest is left out", self._entry_id, _MOST_LINES
+            )
 
     def turn_to(self, context: CallContext | None) -> None:
         """Says to which call the records belong from now on; None for those of start-up code."""

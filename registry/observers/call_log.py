@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
+from polycall.interop.logs import logger
 from polycall.interop.observer import Ended, Finish, ObservedCall
 from polycall.interop.values import Value
+from polycall.registry.observers import CALL_LOG
 
-__all__ = ["CALL_LOG", "CallLog"]
-
-CALL_LOG = logging.getLogger("polycall.call")
+__all__ = ["CallLog"]
 
 
 class CallLog:
@@ -18,6 +17,7 @@ class CallLog:
 
     def start(self, context: ObservedCall, arguments: Sequence[Value]) -> Finish:
         """Returns what writes the record."""
+        log = logger(CALL_LOG)
 
         def finish(ended: Ended) -> None:
             duration_ms = ended.seconds * 1000
@@ -30,7 +30,7 @@ class CallLog:
                 "duration_ms": duration_ms,
                 "outcome": ended.outcome,
             }
-            CALL_LOG.debug(
+            log.debug(
                 "%s (%s): %s, %.3f ms", context.entry_id, context.language, ended.outcome, duration_ms, extra=fields
             )
 

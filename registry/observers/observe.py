@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from polycall.interop.context import CallContext
+from polycall.interop.logs import logger
 from polycall.interop.observer import Ended, Finish, ObservedCall, Observer, WaitObserver
 from polycall.interop.values import Value
 
-__all__ = ["Observers", "observed"]
+__all__ = ["Observers"]
 
-_log = logging.getLogger("polycall.observer")
+_LOG = "polycall.observer"
 
 
 class Observers:
@@ -32,14 +30,16 @@ class Observers:
             try:
                 finishes.append(member.start(context, arguments))
             except Exception:  # noqa: BLE001  # whoever watches must not break what it watches
-                _log.exception("%s failed at the start of a call of %s", type(member).__name__, context.entry_id)
+                logger(_LOG).exception(
+                    "%s failed at the start of a call of %s", type(member).__name__, context.entry_id
+                )
 
         def finish(ended: Ended) -> None:
             for each in reversed(finishes):
                 try:
                     each(ended)
                 except Exception:  # noqa: BLE001  # as above
-                    _log.exception("an observer failed at the end of a call of %s", context.entry_id)
+                    logger(_LOG).exception("an observer failed at the end of a call of %s", context.entry_id)
 
         return finish
 
@@ -51,21 +51,4 @@ class Observers:
             try:
                 member.waited(context, what, seconds)
             except Exception:  # noqa: BLE001  # as above
-                _log.exception("%s failed at a wait of %s", type(member).__name__, context.entry_id)
-
-
-def observed(observer: Observer, context: CallContext, arguments: Sequence[Value], work: Callable[[], Value]) -> Value:
-    """Runs the call that `work` makes and tells an observer of it.
-
-    Raises:
-        BaseException: What `work` raised.
-    """
-    finish = observer.start(context, arguments)
-    started = time.perf_counter()
-    try:
-        result = work()
-    except BaseException as error:
-        finish(Ended(time.perf_counter() - started, None, error))
-        raise
-    finish(Ended(time.perf_counter() - started, result, None))
-    return result
+                logger(_LOG).exception("%s failed at a wait of %s", type(member).__name__, context.entry_id)

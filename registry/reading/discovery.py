@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from polycall.interop.errors import Problem
+from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.documents.nodes import START
 from polycall.registry.documents.paths import is_file, is_folder, shown_path
 from polycall.registry.documents.problems import Report
-from polycall.registry.reading.wippy_lock import SourceRoot, source_roots
 
-__all__ = ["SKIPPED_FOLDERS", "SUFFIXES", "SourceFile", "discover"]
+__all__ = ["LOCK_FILE", "SKIPPED_FOLDERS", "SUFFIXES", "SourceFile", "SourceRoot", "discover"]
+
+LOCK_FILE = "wippy.lock"
+"""Where a Wippy project says what its folders of sources are, at the top of the project folder."""
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """What the names of files end in that may hold entries."""
@@ -33,6 +35,18 @@ _SKIPPED_WITH: Mapping[str, tuple[str, ...]] = {
     "SKIP_NETWORK_TESTS": ("network",),
 }
 _SKIPPED_BY_NAME = "SKIP_TEST_DIRS"
+
+
+class SourceRoot(NamedTuple):
+    """A folder of sources.
+
+    Attributes:
+        folder: Without symbolic links in its path.
+        without: Folders below it that are left out.
+    """
+
+    folder: Path
+    without: frozenset[Path] = frozenset()
 
 
 class SourceFile(NamedTuple):
@@ -67,7 +81,7 @@ def discover(
     Returns:
         The files in the order of their names, and what is wrong with ``wippy.lock``, links and folders.
     """
-    roots, problems = source_roots(project)
+    roots, problems = _source_roots(project)
     walk = _Walk(project, problems, _skipped_folders(environment), enter)
     try:
         for root in roots:
@@ -75,6 +89,14 @@ def discover(
     except _EndlessError:
         return [], problems[-1:]  # what else is wrong in there is nobody's concern
     return sorted(walk.files, key=lambda file: file.name.split("/")), problems
+
+
+def _source_roots(project: Path) -> tuple[list[SourceRoot], list[Problem]]:
+    if not is_file(project / LOCK_FILE):
+        return [SourceRoot(project)], []
+    from polycall.registry.reading.wippy_lock import source_roots  # noqa: PLC0415  # few projects have one
+
+    return source_roots(project)
 
 
 def _skipped_folders(environment: Mapping[str, str]) -> frozenset[str]:

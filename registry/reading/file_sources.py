@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 
 from polycall.interop.ids import near_names
-from polycall.registry.documents.accents import accent_twin
 from polycall.registry.documents.nodes import Mark, ScalarNode
 from polycall.registry.documents.paths import is_there, shown_path
 from polycall.registry.documents.text_files import UnreadableError, read_text
@@ -96,6 +95,8 @@ class FileSources:
             names = sorted(member.name for member in islice(folder.iterdir(), _MOST_COMPARED))
         except OSError:
             return f"there is no folder {shown_path(folder, self._project)}"
+        from polycall.registry.documents.accents import accent_twin  # noqa: PLC0415  # most files are there
+
         start = value[: value.rindex("/") + 1]
         return (
             accent_twin(missing.name, names)

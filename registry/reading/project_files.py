@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from polycall.interop.errors import Problem
+from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.documents.nodes import START
 from polycall.registry.documents.paths import is_file
 from polycall.registry.documents.problems import Report
@@ -14,11 +14,10 @@ from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.settings import SETTINGS_FILE, Settings
 from polycall.registry.reading.data_folders import DataFolders, lies_in_data, settle
 from polycall.registry.reading.declarations import declare
-from polycall.registry.reading.discovery import SourceFile, discover
+from polycall.registry.reading.discovery import LOCK_FILE, SourceFile, discover
 from polycall.registry.reading.entry_file import EntryFile, read_entry_file
 from polycall.registry.reading.file_sources import FileSources
 from polycall.registry.reading.project_folder import is_marked, no_project
-from polycall.registry.reading.wippy_lock import LOCK_FILE
 
 __all__ = ["ProjectFile", "read_project"]
 

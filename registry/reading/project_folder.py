@@ -11,8 +11,7 @@ from polycall.interop.errors import NotFoundError
 from polycall.interop.ids import suggestion
 from polycall.registry.documents.paths import is_file, is_folder
 from polycall.registry.entries.settings import SETTINGS_FILE
-from polycall.registry.reading.discovery import SUFFIXES
-from polycall.registry.reading.wippy_lock import LOCK_FILE
+from polycall.registry.reading.discovery import LOCK_FILE, SUFFIXES
 
 __all__ = ["find_project", "is_marked", "no_project", "project_folder"]
 

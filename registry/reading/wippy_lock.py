@@ -4,49 +4,30 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 from polycall.interop.errors import DeclarationError, Problem
 from polycall.registry.documents.nodes import START, ListNode, MapNode, Node, ScalarNode, describe_node
-from polycall.registry.documents.paths import is_file, is_folder
+from polycall.registry.documents.paths import is_folder
 from polycall.registry.documents.problems import Report
 from polycall.registry.documents.text_files import UnreadableError, read_text
 from polycall.registry.documents.yaml_document import read_yaml
+from polycall.registry.reading.discovery import LOCK_FILE, SourceRoot
 
-__all__ = ["LOCK_FILE", "SourceRoot", "source_roots"]
-
-LOCK_FILE = "wippy.lock"
-"""Its name, at the top of the project folder."""
+__all__ = ["source_roots"]
 
 _SOURCES = "./src"
 _MODULES = ".wippy"
 
 
-class SourceRoot(NamedTuple):
-    """A folder of sources.
-
-    Attributes:
-        folder: Without symbolic links in its path.
-        without: Folders below it that are left out.
-    """
-
-    folder: Path
-    without: frozenset[Path] = frozenset()
-
-
 def source_roots(project: Path) -> tuple[list[SourceRoot], list[Problem]]:
-    """Returns the folders of sources of a project, and what is wrong with its lock file.
+    """Returns the folders of sources of a project that has a lock file, and what is wrong with that.
 
-    Without a lock file that is the project folder itself. With one, it is the folder of sources that the file names
-    (``./src`` by default), each unpacked module (``.wippy/vendor/ORGANISATION/MODULE``), and each replacement of a
-    module.
+    These are the folder of sources that it names (``./src`` by default), each unpacked module
+    (``.wippy/vendor/ORGANISATION/MODULE``), and each replacement of a module.
     """
-    lock = project / LOCK_FILE
-    if not is_file(lock):
-        return [SourceRoot(project)], []
     report = Report(LOCK_FILE)
     try:
-        root = read_yaml(read_text(lock), report).root
+        root = read_yaml(read_text(project / LOCK_FILE), report).root
         return _LockFile(project, report).roots(root), report.problems
     except UnreadableError as error:
         report.problem(error.at, "", f"the file {error.message}", error.hint)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+
+from polycall.interop.named_tuples import NamedTuple
 
 __all__ = ["read_dotenv", "with_value"]
 

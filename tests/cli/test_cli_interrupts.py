@@ -25,7 +25,7 @@ MODULES = (
     "polycall.interop.errors",
     "click",
     "click.types",
-    "logging",
+    "json",
     "yaml",
     "yaml.resolver",
     "polycall.registry.registry",

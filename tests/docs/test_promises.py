@@ -171,7 +171,7 @@ def test_the_time_of_a_caller_has_the_preparation_of_what_it_calls_in_it(
         return prepare(runtimes, entry, index, waiting)
 
     monkeypatch.setattr(Runtimes, "prepare", slow)
-    monkeypatch.setattr("polycall.registry.observers.observe.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("polycall.interop.observer.time.perf_counter", lambda: clock[0])
     seconds = Seconds()
     with polycall.load(observed_project(tmp_path)) as registry:
         registry.call("app:ask", "app:same", 1, observer=seconds)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -127,3 +130,34 @@ def test_threads_have_resources_of_their_own(shop: Any) -> None:
     assert not failures
     assert counts() == {}
     assert not any(stats.pool.in_use for stats in shop.stats().entries.values())
+
+
+ABANDONED = """
+import gc, pathlib, sys, threading
+from polycall.registry.dispatch import hold_watch
+from resource_guests import load_shop
+
+gc.disable()
+for number in range(5):
+    shop = load_shop(pathlib.Path(sys.argv[1], str(number)))
+    ring = [shop, *(shop.call("shop:cart") for _ in range(5))]
+    ring.append(ring)
+    del shop, ring
+    gc.collect()
+    while hold_watch._PLACES:  # the thread of the janitor does it
+        threading.Event().wait(0.005)
+print("alive")
+"""
+
+
+def test_a_registry_that_nobody_closed_is_garbage_together_with_its_resources(tmp_path: Path) -> None:
+    """In a process of its own, which would die: a destructor would run in a store that is freed."""
+    done = subprocess.run(
+        [sys.executable, "-c", ABANDONED, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "alive\n", "")

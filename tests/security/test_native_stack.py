@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 import polycall
 from attacks import Attack, attacks
 from effort import times
-from polycall.interop.stack import start_thread
+from foreign_threads import in_thread
 from projects import write_project
 
 DEEP = '(module (func $f (export "f") (result i32) (i32.add (i32.const 1) (call $f))))'
@@ -49,14 +49,6 @@ def small_main_stack() -> None:
 def registry(tmp_path: Path) -> Iterator[polycall.Registry]:
     with polycall.load(write_project(tmp_path, index=INDEX, down_lua=DOWN)) as registry:
         yield registry
-
-
-def in_thread(work: Callable[[], object], stack_bytes: int) -> object:
-    results: list[object] = []
-    thread = threading.Thread(target=lambda: results.append(work()))
-    start_thread(thread, stack_bytes)
-    thread.join()
-    return results[0]
 
 
 @pytest.fixture(scope="module")

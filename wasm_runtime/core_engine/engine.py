@@ -129,10 +129,12 @@ class WasmCoreProgram:
     def _rests(self, instance: CoreInstance, memory_bytes: int | None) -> bool:
         """Has an instance rest, if it can have another guest: unhurt, and not large."""
         self._is_left = True  # the next guest finds out what the memory is to be like
-        beginning = self._beginning
-        if self._rest is None or beginning is None or instance.store.call is not None:  # a signal came before its end
+        beginning, store = self._beginning, instance.store
+        if self._rest is None or beginning is None or store.closed:
             return False
-        if not instance.store.is_open or len(instance.memory.whole()) > _MOST_RESTING_BYTES:
+        if store.call is not None:  # a signal came before its end
+            return False
+        if len(instance.memory.whole()) > _MOST_RESTING_BYTES:
             return False
         instance.rewind(beginning)
         self._rest.put(self, memory_bytes, instance)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from polycall.interop.errors import InternalError, PreparationError
+from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.core_engine.links import CoreLinks, Place, Step
 from polycall.wasm_runtime.engine import native
@@ -140,7 +141,7 @@ class CoreInstance:
 
     def close(self) -> None:
         """Frees it, with its memory."""
-        held_bytes = len(self.memory.whole()) if self.store.is_open else None
+        held_bytes = None if self.store.closed else len(self.memory.whole())
         self.memory.close()
         self.store.close(held_bytes)
         self._callback = None

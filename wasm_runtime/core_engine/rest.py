@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from polycall.interop.forks import new_lock
+from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.core_engine.instance import CoreInstance
 
 __all__ = ["Rest"]
@@ -37,7 +36,7 @@ class Rest:
                 found = self._resting[at]
                 if found.program is program and found.memory_bytes == memory_bytes:
                     del self._resting[at]
-                    if found.instance.store.is_open:  # the collector may have ended it after it came here
+                    if not found.instance.store.closed:  # the collector may have ended it after it came here
                         return found.instance
         return None
 

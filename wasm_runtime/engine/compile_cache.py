@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import struct
 import time
@@ -12,13 +11,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from polycall.interop.logs import logger
 from polycall.wasm_runtime.engine import DEFAULT_CACHE_BYTES
 from polycall.wasm_runtime.engine.cache_bound import prune
 from polycall.wasm_runtime.engine.cache_folder import CacheFolder, UnusableError
 
 __all__ = ["CompileCache"]
 
-_log = logging.getLogger(__name__)
 
 _MAGIC = b"polycall-wasm-2\n"
 _TRAILER_BYTES = len(_MAGIC) + hashlib.sha256().digest_size
@@ -136,7 +135,7 @@ class CompileCache:
     def _warn(self, problem: str) -> None:
         if not self._warned:
             self._warned = True
-            _log.warning("%s", problem)
+            logger(__name__).warning("%s", problem)
 
 
 def _trailer(key: str, content: bytes | bytearray | memoryview) -> bytes:

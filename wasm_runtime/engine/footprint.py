@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from polycall.interop.named_tuples import NamedTuple
 
 __all__ = ["Footprint", "Table", "together"]
 

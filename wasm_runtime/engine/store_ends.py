@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-
 from polycall.interop.forks import new_lock
-from polycall.interop.stack import start_thread
+from polycall.interop.stack import OwnThread
 from polycall.wasm_runtime.engine import native
 
 __all__ = ["StoreEnds"]
@@ -37,9 +35,8 @@ class StoreEnds:
             native.store_delete(address)
 
     def _delete_elsewhere(self, address: int) -> None:
-        thread = threading.Thread(target=self._delete, args=(address,), name="polycall memory", daemon=True)
         try:
-            start_thread(thread)
+            OwnThread(lambda: self._delete(address), "polycall memory").start()
         except RuntimeError:  # no more threads
             self._delete(address)
 

@@ -263,16 +263,16 @@ class GuestStore:
         return told
 
     @property
-    def is_open(self) -> bool:
-        """Whether it is not freed: of a cycle, the collector may end it before what lives in it."""
-        return self._address is not None
-
-    @property
     def held_bytes(self) -> int:
         """How large its memories are; only while what `watch` was told of lives."""
-        if not self.is_open:
+        if self.closed:
             return 0
         return sum(native.memory_size(self.context, memory) for memory in self.memories)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is freed: the collector, which keeps to no order, may have come to it before who uses it."""
+        return self._address is None
 
     def close(self, held_bytes: int | None = None) -> None:
         """Frees the store and everything in it; harmless when repeated.

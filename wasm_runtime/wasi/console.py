@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import stat
@@ -12,6 +11,7 @@ from typing import Literal
 
 from polycall.interop.errors import raise_if
 from polycall.interop.guest_log import LINE_BYTES
+from polycall.interop.logs import INFO, WARNING
 from polycall.interop.records import record
 from polycall.wasm_runtime.wasi.io.ends import Closed, EmptySource, Failed, Sink, Source
 from polycall.wasm_runtime.wasi.readiness import watch_descriptor
@@ -27,7 +27,7 @@ _LINES_BETWEEN_LOOKS = 256
 """A log may be slow, and one write may have thousands of lines."""
 
 Output = Literal["stdout", "stderr"]
-_LEVELS: Mapping[Output, int] = {"stdout": logging.INFO, "stderr": logging.WARNING}
+_LEVELS: Mapping[Output, int] = {"stdout": INFO, "stderr": WARNING}
 
 
 @record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Collection
 from operator import methodcaller
@@ -12,6 +11,7 @@ from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import InternalError, LimitError, PoolClosedError, raise_if
 from polycall.interop.guest_log import GuestLog
 from polycall.interop.host_traffic import HostTraffic
+from polycall.interop.logs import logger
 from polycall.interop.observer import WaitObserver
 from polycall.interop.places import place_free
 from polycall.interop.services import Services
@@ -30,7 +30,7 @@ __all__ = ["Bound", "Kept", "Session", "TooManyError", "session_of"]
 
 E = TypeVar("E")
 
-_log = logging.getLogger("polycall.wasi")
+_LOG = "polycall.wasi"
 
 Bound = Literal["max_open_files", "max_open_sockets", "max_http_requests", "max_pollables"]
 """The keys of ``wasi.limits`` that count what is open at a time."""
@@ -186,7 +186,7 @@ class Session:
         try:
             close()
         except Exception:  # noqa: BLE001  # whatever it is
-            _log.exception("something that %s had open could not be closed", self.entry_id)
+            logger(_LOG).exception("something that %s had open could not be closed", self.entry_id)
 
     def shared(self, name: str, make: Callable[[], E]) -> E:
         """Returns the end of the streams of a name, made once: what a guest does with one of its handles, others see.

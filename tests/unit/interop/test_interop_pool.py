@@ -991,7 +991,11 @@ def test_what_the_pool_calls_is_one_calls_alone_however_many_threads_there_are()
             with suppress(KeyError):
                 assert bench.pool.call((), _call()) == 7
 
-    bench.make.then = lambda: setattr(bench.make.made[-1], "does", use)
+    def teach() -> None:
+        for instance in bench.make.made[-threads:]:  # the last is another thread's, if that makes one as well
+            instance.does = use
+
+    bench.make.then = teach
     for future in [_in_thread(called) for _ in range(threads)]:
         _result(future)
     numbers = bench.numbers()

@@ -5,22 +5,19 @@ import gc
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cmp_to_key
 from types import SimpleNamespace
-from typing import TypeVar
 
 import pytest
 
-from polycall.interop import native_stack, stack
+from foreign_threads import in_thread
+from polycall.interop import native_stack
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import CancelledError, DepthError, raise_if
 from polycall.interop.native_stack import StackPointer, stack_of_this_thread
-from polycall.interop.stack import DEFAULT_STACK_BYTES, MOST_STACK_BYTES, StackRoom, start_thread
+from polycall.interop.stack import DEFAULT_STACK_BYTES, MOST_STACK_BYTES, OwnThread, StackRoom
 from polycall.interop.waiting import Wakeup
-
-T = TypeVar("T")
 
 KIB = 1024
 SMALL = 128 * KIB  # the C library may hand out the stack of a thread that ended, if it is at most four times as large
@@ -30,15 +27,6 @@ def frame(depth: int = 1, cancellation: Cancellation | None = None) -> CallConte
     made = CallContext("app:f", "lua", cancellation=cancellation)
     made.depth = depth
     return made
-
-
-def in_thread(work: Callable[[], T], stack_bytes: int = 8 * KIB * KIB) -> T:
-    """Returns what work gives in a thread with a stack of this size."""
-    results: list[T] = []
-    thread = threading.Thread(target=lambda: results.append(work()))
-    start_thread(thread, stack_bytes)
-    thread.join()
-    return results[0]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system does not tell where it has got to")
@@ -77,6 +65,28 @@ def test_the_first_hops_fit_into_a_large_stack_without_a_look(monkeypatch: pytes
 
     assert in_thread(look) == [False, True]
     assert in_thread(lambda: room.here.free_hops) >= 5
+
+
+def test_a_thread_of_ours_knows_its_stack_and_looks_only_at_the_hop_that_may_not_fit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[int] = []
+    room, seen = StackRoom(), list[object]()
+
+    def look() -> tuple[int, int]:
+        looks.append(1)
+        return stack_of_this_thread()
+
+    def work() -> None:
+        free = room.here.free_hops
+        seen.extend([free, room.lacks(free), len(looks)])
+        seen.extend([room.lacks(free + 1), len(looks)])  # for hardly anything is used, it fits after all
+
+    monkeypatch.setattr(native_stack, "stack_of_this_thread", look)
+    thread = OwnThread(work, "test", 8 * KIB * KIB)
+    thread.start()
+    thread.join()
+    assert seen == [5, False, 0, False, 1]
 
 
 @pytest.mark.parametrize(("size", "stays"), [(8 * KIB * KIB, 8), (1024 * KIB, 1), (SMALL, 0)])
@@ -163,16 +173,17 @@ def test_work_elsewhere_leaves_nothing_to_the_garbage_collector() -> None:
 
 
 def test_work_that_was_given_up_before_it_began_never_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    threads: list[threading.Thread] = []
+    threads: list[OwnThread] = []
 
-    def interrupt(thread: threading.Thread, _stack_bytes: int) -> None:
+    def interrupt(thread: OwnThread) -> None:
         threads.append(thread)
         raise KeyboardInterrupt
 
     began: list[bool] = []
-    monkeypatch.setattr(stack, "start_thread", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        StackRoom().elsewhere(frame(), lambda: began.append(True))
+    with monkeypatch.context() as patched:
+        patched.setattr(OwnThread, "start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            StackRoom().elsewhere(frame(), lambda: began.append(True))
     threads[0].start()
     threads[0].join()
     assert not began
@@ -243,7 +254,9 @@ def test_a_system_that_gives_no_thread_more_ends_the_call_with_an_error(monkeypa
 def test_starting_a_thread_leaves_the_stack_size_of_others_alone() -> None:
     before = threading.stack_size(512 * KIB)
     try:
-        in_thread(int)
+        thread = OwnThread(lambda: None, "test")
+        thread.start()
+        thread.join()
         assert threading.stack_size() == 512 * KIB
     finally:
         threading.stack_size(before)

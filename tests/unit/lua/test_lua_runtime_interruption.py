@@ -176,9 +176,13 @@ def test_a_nested_deadline_cannot_be_swallowed_once_the_callers_own_has_passed()
         raise nested[0]
 
     text = "local v, err = require('funcs').call('app:late') return 'swallowed'"
-    with pytest.raises(DeadlineError) as caught:
-        run(text, targets={"app:late": late}, frame=context(deadline=time.monotonic() + 0.02))
-    assert caught.value is nested[0]
+    for seconds in (0.02, 0.2, 2.0):  # on a busy machine that may be over before there is a nested call
+        with pytest.raises(DeadlineError) as caught:
+            run(text, targets={"app:late": late}, frame=context(deadline=time.monotonic() + seconds))
+        if nested:
+            assert caught.value is nested[0]
+            return
+    pytest.fail("there was no nested call")
 
 
 def test_a_nested_deadline_of_the_callee_alone_can_be_handled() -> None:

@@ -41,7 +41,7 @@ def registry(project: Path) -> Iterator[polycall.Registry]:
 
 
 def calls_of(registry: polycall.Registry) -> AsyncCalls:
-    return registry._calls._threads
+    return registry._more()._threads
 
 
 async def until(true: Callable[[], bool], seconds: float = 60) -> None:
@@ -88,6 +88,7 @@ def test_a_call_that_waits_keeps_few_objects_for_the_collector_to_look_at(regist
     count = 50
 
     async def many() -> int:
+        await registry.call_async(GUEST, 0)  # loads what the first of them needs
         gc.collect()
         before = len(gc.get_objects())
         tasks = sleepers(registry, count)
@@ -306,7 +307,7 @@ import polycall
 
 registry = polycall.load(sys.argv[1])
 GUEST, FOREVER = "app:guest", 10**15
-calls = registry._calls._threads
+calls = registry._more()._threads
 
 async def waiting(count):
     tasks = [asyncio.create_task(registry.call_async(GUEST, FOREVER)) for _ in range(count)]
@@ -351,3 +352,10 @@ def test_a_forked_child_counts_anew_while_its_parents_guests_wait(project: Path)
     subprocess.run(
         [sys.executable, "-c", textwrap.dedent(_FORK), str(project)], check=True, timeout=120, cwd=REPOSITORY
     )
+
+
+def test_no_call_begins_on_a_thread_of_a_registry_that_was_closed_before_it_had_any(project: Path) -> None:
+    registry = polycall.load(project)
+    registry.close()
+    with pytest.raises(polycall.PoolClosedError, match="the registry is closed"):
+        asyncio.run(registry.call_async(GUEST, 0))

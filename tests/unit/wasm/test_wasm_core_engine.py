@@ -526,6 +526,17 @@ def test_who_has_left_reaches_nobody(starting_over: Started) -> None:
     leave(second)
 
 
+def test_a_guest_whose_store_the_collector_has_freed_before_has_no_other_guest(starting_over: Started) -> None:
+    first = starting_over()
+    assert isinstance(first, WasmCoreGuest)
+    first.end()
+    first._open().store.__del__()
+    first.close()
+    second = starting_over()
+    assert second.content() == _MIDDLE
+    leave(second)
+
+
 def test_few_instances_rest(starting_over: Started) -> None:
     guests = [starting_over() for _ in range(12)]
     places = [address(guest) for guest in guests]

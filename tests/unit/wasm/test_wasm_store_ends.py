@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from polycall.wasm_runtime.engine import native, store_ends
+from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.store_ends import StoreEnds
 from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
@@ -87,7 +87,7 @@ def test_without_another_thread_it_is_deleted_all_the_same(
     def none_left(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(store_ends, "start_thread", none_left)
+    monkeypatch.setattr(threading.Thread, "start", none_left)
     ends = StoreEnds()
     for _ in range(2):
         ends.delete(store(), 100 * MIB)

@@ -6,11 +6,11 @@ h11 knows the protocol and touches no socket; what is sent and when what comes i
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable
 
 import h11
 
+from polycall.interop.logs import logger
 from polycall.interop.records import record
 from polycall.wasm_runtime.wasi.http.connecting import Destination, connect
 from polycall.wasm_runtime.wasi.http.connection import Connection
@@ -24,7 +24,6 @@ from polycall.wasm_runtime.wasi.http.syntax import BODILESS, is_value
 
 __all__ = ["Plan", "talk"]
 
-_LOG = logging.getLogger(__name__)
 
 _START_LINE = 8 * 1024
 _HEAD_READ = 16 * 1024
@@ -80,7 +79,7 @@ async def talk(plan: Plan, head: Head, body: Incoming, outgoing: Outgoing | None
     except h11.LocalProtocolError:
         failure = HttpFailure("HTTP-protocol-error")
     except Exception:  # noqa: BLE001 - a fault of ours: the guest must not wait for ever because of it
-        _LOG.exception("an HTTP request failed")
+        logger(__name__).exception("an HTTP request failed")
         failure = HttpFailure("internal-error", None)
     if failure is not None:
         head.fail(failure)
