@@ -60,7 +60,7 @@ class _Empty:
 
 def _route(registry: polycall.Registry, target: str, *arguments: Any) -> tuple[Any, Any, CallContext]:
     registry.call(target, *arguments)
-    route = registry._dispatcher.route(target)
+    route = registry._dispatcher.table.by_id[target]
     context = CallContext(target, route.language)
     instance = route.pool.check_out(context)
     route.pool.give_back(instance)

@@ -26,6 +26,7 @@ from wasmtime import _ffi, component
 
 import polycall
 from benchmarks.harness import FULL, Case, Effort, Measurement, compare, show
+from benchmarks.plain import caching_engine
 from benchmarks.project import BUILT, GUESTS
 
 __all__ = ["measure"]
@@ -143,7 +144,7 @@ def _server(size: int) -> Iterator[int]:
 
 def _native(guest: str, export: str, folder: Path | None = None) -> Callable[..., Any]:
     """Returns an export of a component that has wasmtime's own WASI."""
-    engine = wasmtime.Engine()
+    engine = caching_engine()
     store = wasmtime.Store(engine)
     wasi = wasmtime.WasiConfig()
     if folder is not None:
@@ -203,7 +204,7 @@ def _clock(registry: polycall.Registry, effort: Effort) -> list[Case]:
 
 
 def _fresh(registry: polycall.Registry) -> list[Case]:
-    bare, granted = (registry._dispatcher.route(f"bench:{name}").function for name in ("bare", "granted"))
+    bare, granted = (registry._dispatcher.prepared(f"bench:{name}", None, None) for name in ("bare", "granted"))
     without = "polycall: a fresh instance without WASI"
     return [
         Case(without, lambda: bare.instantiate().close()),

@@ -177,8 +177,6 @@ class NetworkRules:
         allow: Sequence[str] | None = None,
         deny: Sequence[str] = (),
         listen: Sequence[str] | None = None,
-        *,
-        where: str = "wasi.network",
     ) -> NetworkRules:
         """Makes the rules of an entry.
 
@@ -186,11 +184,11 @@ class NetworkRules:
             allow: What may be called; None for the public network.
             deny: What may not, whatever else is said.
             listen: Where it may listen; None for nowhere.
-            where: What messages call the place where they stand.
 
         Raises:
             ValueError: A rule is none.
         """
+        where = "wasi.network"
         if allow is None:
             return cls((_Layer(where, _rules(_DEFAULT), _rules(deny), _rules(listen or ()), _BY_DEFAULT),))
         return cls((_Layer(where, _rules(allow), _rules(deny), _rules(listen or ())),))

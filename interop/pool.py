@@ -5,108 +5,33 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from threading import get_ident
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import PolycallError, raise_if
 from polycall.interop.pool_errors import closed, deadlock, kept, not_taken
 from polycall.interop.pool_figures import PoolSnapshot, PoolTraffic
+from polycall.interop.pool_queue import PASSING, Holders, Outside, Turn
 from polycall.interop.pool_spec import PoolPolicy
 from polycall.interop.protocols import Instance
 from polycall.interop.values import Value
-from polycall.interop.waiting import Waiter, WaitGraph
+from polycall.interop.waiting import WaitGraph
 
-__all__ = ["Outside", "Pool", "call_taken"]
+__all__ = ["Pool", "poison"]
 
 T = TypeVar("T", bound=Instance)
-S = TypeVar("S", bound=Instance)
 
 _SHRINK_STEP_SECONDS = 0.5  # the tick of the controller in the system we re-implement
 
 
-class Outside(CallContext):
-    """Stands for who holds an instance outside of calls.
-
-    Attributes:
-        thread: The thread that got it, which would wait for itself; 0 if another one may give it back.
-    """
-
-    __slots__ = ("thread",)
-
-    def __init__(self, entry_id: str, thread: int) -> None:
-        super().__init__(entry_id, "python")
-        self.thread = thread
-
-
-_PASSING = CallContext("", "")
-"""Stands for who is about to have an instance, or has just had one: a frame that goes on, and waits for nothing."""
-
-
-class Source(Protocol[S]):
-    """What instances are taken from: a pool, or what stands in for it in a call that has its instance already."""
-
-    def check_out(self, context: CallContext) -> S:
-        """Returns an instance that is the call's alone."""
-        ...
-
-    def give_back(self, instance: S) -> None:
-        """Takes it back."""
-        ...
-
-
-def call_taken(source: Source[S], arguments: Sequence[Value], context: CallContext) -> Value:
-    """Does what `Pool.call` does, with what stands in for a pool."""
-    instance = source.check_out(context)
-    try:
-        return instance.call(arguments, context)
-    except BaseException as error:
-        _poison(instance, error)
-        raise
-    finally:
-        source.give_back(instance)
-
-
-def _poison(instance: Instance, error: BaseException) -> None:
-    # Only an error that polycall raised on purpose says that the instance is still sound.
+def poison(instance: Instance, error: BaseException) -> None:
+    """Marks an instance whose call an error has ended as one to be closed, unless it is known to be sound."""
+    # Only an error that polycall raised on purpose says that.
     if not isinstance(error, PolycallError):
         instance.poisoned = True
-
-
-class _Turn(Waiter, Generic[T]):
-    """A call that found no idle instance. It gets a slot, in which it makes one itself, or an instance given back."""
-
-    __slots__ = ("instance",)
-
-    def __init__(self, context: CallContext, holders: Collection[CallContext]) -> None:
-        super().__init__(context, holders)
-        self.instance: T | None = None
-
-
-class _Holders(Collection[CallContext]):
-    """The frames that hold a pool's slots, as they are whenever somebody looks, who has the lock.
-
-    Among them is `_PASSING` if a slot has no holder: its instance is idle, or on its way to or from a call.
-    """
-
-    __slots__ = ("_pool",)
-
-    def __init__(self, pool: Pool[Any]) -> None:
-        self._pool = pool
-
-    def __iter__(self) -> Iterator[CallContext]:
-        frames = list(self._pool._held.copy().values())  # calls come and go without the lock: a copy is of one moment
-        if len(frames) < self._pool._slots:
-            frames.append(_PASSING)
-        return iter(frames)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __contains__(self, frame: object) -> bool:
-        return any(frame is each for each in self)
 
 
 class Pool(Generic[T]):
@@ -190,14 +115,14 @@ class Pool(Generic[T]):
         self._is_inline = policy.type == "inline"
         self._keeps = not self._is_inline
         # The frame that holds each slot in use; the key is the instance, or the turn of the call that is making it.
-        self._held: dict[T | _Turn[T], CallContext] = {}
+        self._held: dict[T | Turn[T], CallContext] = {}
         # The instances that are kept, and how many calls have taken each without the lock; its holder alone counts.
         self._uses: dict[T, int] = {}
         # Idle ones, as `drop_idle` has seen them: after how many uses, and since when. A call need not read the clock.
         self._seen: dict[T, tuple[int, float]] = {}
         self._returned: deque[T] = deque()  # idle ones, the last one returned at the end
         self._slots = 0  # those in use: of instances, and of calls that make one
-        self._waiters: deque[_Turn[T]] = deque()
+        self._waiters: deque[Turn[T]] = deque()
         self._made = self._discarded = self._peak = 0
         self._asked = self._waited = 0  # asked: those that took the lock
         self._waited_seconds = 0.0
@@ -282,7 +207,7 @@ class Pool(Generic[T]):
         try:
             return instance.call(arguments, context)
         except BaseException as error:
-            _poison(instance, error)
+            poison(instance, error)
             raise
         finally:
             if instance.poisoned or self._is_inline:
@@ -294,14 +219,14 @@ class Pool(Generic[T]):
                     self._settle()
 
     def _check_out(self, context: CallContext) -> T:
-        turn: _Turn[T] | None = None
+        turn: Turn[T] | None = None
         try:
             with self._lock:
                 self._asked += 1
                 instance = None if self._waiters else self._taken(context)
                 if instance is not None:
                     return instance
-                turn = _Turn(context, _Holders(self))
+                turn = Turn(context, Holders(self._holders))
                 self._line_up(turn)
             return self._serve(turn)
         except BaseException:
@@ -367,11 +292,11 @@ class Pool(Generic[T]):
         Ctrl-C may come between the lines that hand an instance over, where no one else could tell whose it is.
         """
         with self._lock:
-            held: list[T | _Turn[T]] = [key for key, holder in self._held.copy().items() if holder is context]
+            held: list[T | Turn[T]] = [key for key, holder in self._held.copy().items() if holder is context]
             held += [turn for turn in self._waiters if turn.context is context]
         with ExitStack() as closing:
             for key in held:
-                if isinstance(key, _Turn):
+                if isinstance(key, Turn):
                     closing.callback(self._withdraw, key)
                 else:
                     closing.callback(self._discard, key)
@@ -435,7 +360,7 @@ class Pool(Generic[T]):
         for key, holder in self._held.copy().items():
             if holder not in own:
                 self._free(key)
-                if not isinstance(key, _Turn):
+                if not isinstance(key, Turn):
                     self._forget_name(key)
         self._waiters.clear()
 
@@ -458,9 +383,19 @@ class Pool(Generic[T]):
         with self._lock:
             return PoolTraffic(self._asked + sum(self._uses.values()), self._waited, self._waited_seconds)
 
+    def _holders(self) -> list[CallContext]:
+        """Returns the frames that hold slots, with the lock held.
+
+        Among them is `PASSING` if a slot has no holder: its instance is idle, or on its way to or from a call.
+        """
+        frames = list(self._held.copy().values())  # calls come and go without the lock: a copy is of one moment
+        if len(frames) < self._slots:
+            frames.append(PASSING)
+        return frames
+
     # A call that finds no idle instance: it lines up, is served, or withdraws.
 
-    def _line_up(self, turn: _Turn[T]) -> None:
+    def _line_up(self, turn: Turn[T]) -> None:
         if self._closed:
             raise closed(self.name)
         if self._slots < self._limit and not self._waiters:  # a free slot goes to the first at once
@@ -476,12 +411,12 @@ class Pool(Generic[T]):
         self._waiters.append(turn)
         self._serve_waiters()
 
-    def _serve(self, turn: _Turn[T]) -> T:
+    def _serve(self, turn: Turn[T]) -> T:
         if not turn.notified:
             self._queue(turn)
         return turn.instance if turn.instance is not None else self._make_for(turn)
 
-    def _queue(self, turn: _Turn[T]) -> None:
+    def _queue(self, turn: Turn[T]) -> None:
         since = self._clock()
         try:
             turn.wait(turn.context, f'an instance of "{self.name}" (all {self._limit} are in use)')
@@ -491,7 +426,7 @@ class Pool(Generic[T]):
                 self._waited += 1
                 self._waited_seconds += seconds
 
-    def _make_for(self, turn: _Turn[T]) -> T:
+    def _make_for(self, turn: Turn[T]) -> T:
         if turn not in self._held:  # woken with neither slot nor instance
             raise closed(self.name)
         instance = self._make(turn.context)
@@ -503,7 +438,7 @@ class Pool(Generic[T]):
             self._made += 1
         return instance
 
-    def _withdraw(self, turn: _Turn[T]) -> None:
+    def _withdraw(self, turn: Turn[T]) -> None:
         """Undoes whatever the turn has got so far: it may have been served at the very moment in which it failed."""
         with self._lock:
             self._waits.leave(turn)
@@ -516,7 +451,7 @@ class Pool(Generic[T]):
 
     # What is passed on, with the lock held.
 
-    def _next_in_line(self) -> _Turn[T]:
+    def _next_in_line(self) -> Turn[T]:
         turn = self._waiters.popleft()
         self._waits.leave(turn)
         return turn
@@ -537,14 +472,14 @@ class Pool(Generic[T]):
 
     # Between these lines no signal is looked for: nothing is called.
 
-    def _grant_slot(self, turn: _Turn[T]) -> None:
+    def _grant_slot(self, turn: Turn[T]) -> None:
         self._slots += 1
         self._held[turn] = turn.context
         self._peak = max(self._peak, self._slots)
 
-    def _free(self, key: T | _Turn[T]) -> bool:
+    def _free(self, key: T | Turn[T]) -> bool:
         """Frees the slot of an instance that is no more, or of a turn; says whether it was an instance's."""
-        is_turn, uses = isinstance(key, _Turn), cast("dict[object, int]", self._uses)
+        is_turn, uses = isinstance(key, Turn), cast("dict[object, int]", self._uses)
         if key not in self._held:  # Ctrl-C came, and it was freed already
             return False
         is_instance = key in uses

@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
-from types import MappingProxyType
 
 from polycall.interop.ids import cut, suggestion
 from polycall.interop.named_tuples import NamedTuple
+from polycall.lua_runtime.library_names import GLOBALS, library_names
 from polycall.lua_runtime.modules import ALWAYS_THERE, MODULES
 from polycall.lua_runtime.spec import LuaFunctionSpec, LuaLibrarySpec
 from polycall.lua_runtime.uses import Name, Uses
 
-__all__ = ["GLOBALS", "MEMBERS", "Doubt", "doubts"]
+__all__ = ["Doubt", "doubts"]
 
 _MOST = 50
 """Doubts about one text: nobody reads on."""
-
-_GLOBALS = """
-_G _VERSION assert coroutine error errors getmetatable ipairs math next os pairs pcall print rawequal rawget rawset
-require select setmetatable string table tonumber tostring type unpack utf8 xpcall
-"""
-
-GLOBALS = frozenset(_GLOBALS.split())
-"""The globals of a chunk."""
-
-MEMBERS: Mapping[str, frozenset[str]] = MappingProxyType(
-    {
-        library: frozenset(names.split())
-        for library, names in {
-            "coroutine": "close create isyieldable resume running status wrap yield",
-            "errors": """ALREADY_EXISTS CANCELED CONFLICT INTERNAL INVALID NOT_FOUND PERMISSION_DENIED RATE_LIMITED
-                TIMEOUT UNAVAILABLE UNKNOWN call_stack is new wrap""",
-            "math": """abs acos asin atan ceil cos deg exp floor fmod huge log max maxinteger min mininteger modf pi rad
-                random randomseed sin sqrt tan tointeger type ult""",
-            "os": "clock date difftime platform time",
-            "string": "byte char find format gmatch gsub len lower match pack packsize rep reverse sub unpack upper",
-            "table": "concat insert maxn move pack remove sort unpack",
-            "utf8": "char charpattern codepoint codes len offset",
-        }.items()
-    }
-)
-"""What each global library has."""
 
 _INSTEAD = {
     "io": "the module fs reads and writes files, print writes to the log",
@@ -110,11 +84,11 @@ def _first_of_each(names: list[Name]) -> list[Name]:
 def _doubt_about_global(name: Name, spec: LuaFunctionSpec | LuaLibrarySpec, uses: Uses) -> Iterator[Doubt]:
     text = cut(name.text)
     if name.of:
-        members = MEMBERS.get(name.of)
+        members = library_names().get(name.of)
         if members is not None and name.text not in members and name.of not in uses.assigned:
-            hint = _INSTEAD.get(f"{name.of}.{name.text}") or suggestion(name.text, members)
+            hint = _INSTEAD.get(f"{name.of}.{name.text}") or suggestion(name.text, sorted(members))
             yield Doubt(f'the library {name.of} has no "{text}" here', hint, name.text, name.line)
-    elif name.text not in GLOBALS | uses.assigned:
+    elif name.text not in library_names()[GLOBALS] | uses.assigned:
         yield Doubt(f'there is no global "{text}" here', _hint_for_global(name.text, spec, uses), name.text, name.line)
 
 
@@ -122,7 +96,7 @@ def _hint_for_global(name: str, spec: LuaFunctionSpec | LuaLibrarySpec, uses: Us
     if name in MODULES or name in spec.imports:
         declare = "" if name in (*spec.modules, *spec.imports) else f", and declare modules: [{name}]"
         return f'write local {name} = require("{name}"){declare}'
-    return _INSTEAD.get(name) or suggestion(name, sorted(GLOBALS | uses.assigned))
+    return _INSTEAD.get(name) or suggestion(name, sorted(library_names()[GLOBALS] | uses.assigned))
 
 
 def _declaration_of(name: str, spec: LuaFunctionSpec | LuaLibrarySpec) -> str:

@@ -10,7 +10,7 @@ from polycall.interop.ids import cut
 from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.protocols import ImportNeed, Link
 from polycall.interop.signature_text import ok_of, types_of
-from polycall.registry.dispatch.dispatcher import is_callable
+from polycall.registry.dispatch.route_table import is_callable
 from polycall.registry.documents.nodes import join
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index

@@ -16,8 +16,8 @@ from polycall.lua_runtime.doubts import doubts
 from polycall.lua_runtime.spec import LuaFunctionSpec, LuaLibrarySpec
 from polycall.lua_runtime.uses import EntryCall, Uses, uses_of
 from polycall.registry.check_links import Checked
-from polycall.registry.dispatch.dispatcher import is_callable
 from polycall.registry.dispatch.programs import isolation_of
+from polycall.registry.dispatch.route_table import is_callable
 from polycall.registry.documents.text_files import UnreadableError, read_text
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index

@@ -16,8 +16,8 @@ from polycall.interop.observer import Observer
 from polycall.interop.protocols import Prepared
 from polycall.interop.public import public
 from polycall.interop.values import SCALARS, Value, plain_all
-from polycall.registry.dispatch.dispatcher import is_callable
 from polycall.registry.dispatch.python_functions import current_context
+from polycall.registry.dispatch.route_table import is_callable
 from polycall.registry.entries.entry import Entry
 from polycall.registry.from_python.names import context_values, id_text
 from polycall.registry.from_python.opened import Opened, without_files
@@ -435,35 +435,35 @@ class Registry:
         Raises:
             NotFoundError: There is none of that id; near names are in the hint.
         """
-        return self._dispatcher.index.get(id_text(entry_id))
+        return self._dispatcher.table.index.get(id_text(entry_id))
 
     def find(
         self, *, namespace: str | None = None, kind: str | None = None, meta: Mapping[str, Any] | None = None
     ) -> list[Entry]:
         """Returns the entries that fit every filter given, in the order of their ids; see `Index.find`."""
-        return self._dispatcher.index.find(namespace=namespace, kind=kind, meta=meta)
+        return self._dispatcher.table.index.find(namespace=namespace, kind=kind, meta=meta)
 
     def __iter__(self) -> Iterator[Entry]:
         """Iterates over all entries in the order of their ids."""
-        return iter(self._dispatcher.index)
+        return iter(self._dispatcher.table.index)
 
     def __len__(self) -> int:
         """Returns the number of entries."""
-        return len(self._dispatcher.index)
+        return len(self._dispatcher.table.index)
 
     def __contains__(self, entry_id: object) -> bool:
         """Says whether there is an entry of that id (text or `EntryId`)."""
-        return entry_id in self._dispatcher.index
+        return entry_id in self._dispatcher.table.index
 
     @property
     def root(self) -> Path:
         """The project folder; of a registry without one, the working directory in which it was made."""
-        return self._dispatcher.index.root
+        return self._dispatcher.table.index.root
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What is odd about the declarations without being wrong."""
-        return self._dispatcher.index.warnings
+        return self._dispatcher.table.index.warnings
 
     def prepare(
         self,
@@ -502,8 +502,8 @@ class Registry:
         """
         from polycall.registry.check import check_index  # noqa: PLC0415  # see TYPE_CHECKING
 
-        index = self._dispatcher.index
-        return check_index(index, lambda entry: self._dispatcher.inspect(entry, index), begin)
+        index = self._dispatcher.table.index
+        return check_index(index, lambda entry: self._dispatcher.table.inspect(entry, index), begin)
 
     def reload(self) -> Changes:
         """Reads the project again and swaps all entries at once, while calls go on.

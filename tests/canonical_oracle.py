@@ -31,13 +31,18 @@ from polycall.wasm_runtime.wit.wit_types import (
     WitType,
 )
 
-__all__ = ["CHECKOUT", "Oracle"]
+__all__ = ["CHECKOUT", "Oracle", "definitions_in"]
 
 CHECKOUT = os.environ.get("POLYCALL_COMPONENT_MODEL")
 """Where the component-model repository is checked out, or None."""
 
 _FILE = "design/mvp/canonical-abi/definitions.py"
 _PRIMITIVES = {"bool": "BoolType", "char": "CharType", "string": "StringType", "f32": "F32Type", "f64": "F64Type"}
+
+
+def definitions_in(checkout: str) -> Path:
+    """Returns where a checkout has the file."""
+    return Path(checkout) / _FILE
 
 
 class Oracle:
@@ -49,7 +54,7 @@ class Oracle:
     """
 
     def __init__(self, checkout: str, encoding: str) -> None:
-        self._code = _definitions(Path(checkout) / _FILE)
+        self._code = _definitions(definitions_in(checkout))
         self.trap: type[BaseException] = self._code.Trap
         self._resources = [self._code.ResourceType(None) for _ in range(3)]
         self._encoding = encoding

@@ -22,7 +22,7 @@ from component_structures import drawn_composition  # noqa: E402
 from hosted import Hosted, link  # noqa: E402
 from polycall.interop.errors import PolycallError, PreparationError  # noqa: E402
 from polycall.wasm_runtime.component.plan import ExportedInstance, LiftedFunction  # noqa: E402
-from polycall.wasm_runtime.engine.stores import WasmEngine  # noqa: E402
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine  # noqa: E402
 from polycall.wasm_runtime.wit.wit_types import ListType, Primitive, WitType  # noqa: E402
 from recursion_limit import WAYS  # noqa: E402
 

@@ -10,7 +10,7 @@ import select
 import subprocess
 import sys
 import termios
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
@@ -19,7 +19,7 @@ import pytest
 
 from polycall.registry.cli.main import main
 
-__all__ = ["Done", "Talk", "each_on_a_terminal", "on_a_terminal", "run", "run_in_pipes"]
+__all__ = ["Done", "Talk", "each_in_pipes", "each_on_a_terminal", "on_a_terminal", "run", "run_in_pipes"]
 
 
 class Done(NamedTuple):
@@ -57,6 +57,17 @@ def on_a_terminal(
     return _shown_by(command, environment or {}).decode(encoding)
 
 
+def each_in_pipes(commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -> list[Done]:
+    """Runs commands one after the other, in one process that has pipes for its streams."""
+    done = subprocess.run(
+        [sys.executable, "-c", _ONE_AFTER_THE_OTHER, json.dumps(commands)], env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60,
+    )  # fmt: skip
+    written, told = (stream.decode().split("\1")[:-1] for stream in (done.stdout, done.stderr))
+    ended = [part.rpartition("\0") for part in written]
+    return [Done(int(code), out, err.rpartition("\0")[0]) for (out, _, code), err in zip(ended, told, strict=True)]
+
+
 def each_on_a_terminal(commands: list[list[str]], environment: Mapping[str, str]) -> list[tuple[int, str]]:
     """Runs commands one after the other, in one process; returns the exit code of each, and what it showed."""
     shown = _shown_by(["-c", _ONE_AFTER_THE_OTHER, json.dumps(commands)], environment).decode()
@@ -68,7 +79,10 @@ _ONE_AFTER_THE_OTHER = """
 import json, sys
 from polycall.registry.cli.main import main
 for command in json.loads(sys.argv[1]):
-    print(f"\\0{main(command)}\\1", end="", flush=True)
+    code = main(command)
+    print(f"\\0{code}\\1", end="", flush=True)
+    if not sys.stderr.isatty():
+        print("\\0\\1", end="", file=sys.stderr, flush=True)
 """
 
 

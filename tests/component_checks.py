@@ -19,7 +19,7 @@ from hosted import Hosted, link  # noqa: E402 - likewise
 from polycall.interop.limits import LimitsSpec  # noqa: E402
 from polycall.wasm_runtime.canonical.codec import codec  # noqa: E402
 from polycall.wasm_runtime.canonical.memory import GuestMemory  # noqa: E402
-from polycall.wasm_runtime.engine.stores import WasmEngine  # noqa: E402
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine  # noqa: E402
 from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: E402
 from polycall.wasm_runtime.wit.wit_types import Primitive, RecordType  # noqa: E402
 from wasm_guests import FUNCS_CALLER, FakeInvoker, call, open_runtime, prepare  # noqa: E402

@@ -12,7 +12,7 @@ from echo_components import PADDING, echo_component_wat
 from hosted import Hosted, link
 from polycall.interop.errors import TrapError
 from polycall.interop.values import Value
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 from polycall.wasm_runtime.wit.wit_types import (
     INTEGER_RANGES,
     EnumType,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -70,6 +71,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         _expect_difference(item)
         if item.path.relative_to(here).parts[0] in REPEATING:
             item.add_marker("no_cover")
+
+
+def pytest_collection_finish() -> None:
+    """Has the garbage collector pass over the tests themselves, which stay: it would go over them many times."""
+    gc.collect()
+    gc.freeze()
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:

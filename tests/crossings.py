@@ -19,7 +19,7 @@ from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.canonical.pieces import Pieces
 from polycall.wasm_runtime.engine.native import SLOT_BYTES, address_of
 from polycall.wasm_runtime.engine.pace import Pace
-from polycall.wasm_runtime.engine.stores import _configure
+from polycall.wasm_runtime.engine.wasm_engine import _configure
 from polycall.wasm_runtime.wit.signature import Signature
 from polycall.wasm_runtime.wit.wit_types import HandleType, WitType
 

@@ -20,7 +20,7 @@ from polycall.wasm_runtime.component.planner import make_plan
 from polycall.wasm_runtime.component.validation import validate
 from polycall.wasm_runtime.engine.footprint import Footprint
 from polycall.wasm_runtime.engine.memory_shares import shares
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 __all__ = ["Hosted", "link"]
 

@@ -58,7 +58,7 @@ def conditions_for(choice: str, *, every_limit: bool) -> list[str]:
 def sandbox() -> Sandbox:
     """Returns what sandboxed guests of all tests run in."""
     from polycall.wasm_runtime.core_engine import WasmCoreEngine
-    from polycall.wasm_runtime.engine.stores import WasmEngine
+    from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
     return Sandbox(WasmCoreEngine(WasmEngine()))
 

@@ -19,7 +19,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from hosted import Hosted, link  # noqa: E402 - after the path to it is set
 from polycall.interop.context import CallContext  # noqa: E402 - likewise
 from polycall.wasm_runtime.component.linked_plan import LinkedPlan  # noqa: E402
-from polycall.wasm_runtime.engine.stores import WasmEngine  # noqa: E402
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine  # noqa: E402
 from wasm_guests import BUMP_ALLOCATOR  # noqa: E402
 
 __all__ = ["WAYS", "Way"]

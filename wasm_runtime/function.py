@@ -28,8 +28,9 @@ from polycall.wasm_runtime.component.linked_plan import LinkedPlan
 from polycall.wasm_runtime.component.plan import LiftedFunction, Plan
 from polycall.wasm_runtime.core_plan import START
 from polycall.wasm_runtime.engine.memory_shares import MOST_MEMORIES, Shares, shares
-from polycall.wasm_runtime.engine.stores import GuestStore, StoreSession, WasmEngine
+from polycall.wasm_runtime.engine.stores import GuestStore, StoreSession
 from polycall.wasm_runtime.engine.traps import TooManyMemoriesError
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 from polycall.wasm_runtime.granted_host import GrantedHost, refuse_strictly
 from polycall.wasm_runtime.methods import ResourceMethods, refuse_resources_of_hosts, takes_or_gives_resources
 from polycall.wasm_runtime.programs import CompiledProgram

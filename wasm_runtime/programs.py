@@ -23,7 +23,7 @@ from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.compiler import Compiler, SharedModule
 from polycall.wasm_runtime.engine.footprint import Footprint, together
 from polycall.wasm_runtime.engine.guest_text import shown
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 from polycall.wasm_runtime.spec import BinaryFile
 
 __all__ = ["CompiledProgram", "Programs"]

@@ -16,7 +16,7 @@ from polycall.wasm_runtime.core_plan import START, declared_signature, plan_core
 from polycall.wasm_runtime.engine import DEFAULT_CACHE_BYTES
 from polycall.wasm_runtime.engine.cache_folder import default_cache_directory
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 from polycall.wasm_runtime.exports import exported_function
 from polycall.wasm_runtime.function import WasmFunction
 from polycall.wasm_runtime.granted_host import GrantedHost

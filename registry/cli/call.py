@@ -6,12 +6,11 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
 from polycall.interop.context import Cancellation
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.values import Value
 from polycall.registry.cli.arguments import given, signature_of, values_of
 from polycall.registry.cli.command import Command, PathType, no_such_option
@@ -29,7 +28,6 @@ from polycall.registry.cli.watch import Load, run, watch_option
 from polycall.registry.registry import Registry
 
 if TYPE_CHECKING:
-    from polycall.registry.cli.each import Each
     from polycall.registry.observers.trace import Trace
 
 __all__ = ["call"]
@@ -52,16 +50,30 @@ class _CallCommand(Command):
         return rest
 
 
-class _Call(NamedTuple):
-    """One call as the command line has it."""
+class _Options(TypedDict):
+    """What the options say, by the names that click gives them."""
 
-    arguments: tuple[str, ...]
     as_text: bool
     byte_files: tuple[Path, ...]
     timeout: float | None
-    limits: dict[str, int] | None
+    max_memory: int | None
+    max_output: int | None
     as_json: bool
     fail_on_err: bool
+    wit: str | None
+    watch: bool
+    traced: bool
+    each: bool
+    form: str | None
+    spread: bool
+    jobs: int
+    unordered: bool
+    keep_going: bool
+    raw: bool
+
+
+_WITHOUT_EACH = ("as_text", "byte_files", "watch", "traced")
+_WITH_EACH = ("form", "spread", "jobs", "unordered", "keep_going", "raw")
 
 
 @click.command(cls=_CallCommand, short_help="Call a function and print its result.")
@@ -91,28 +103,7 @@ class _Call(NamedTuple):
 @click.option("--keep-going", is_flag=True, help="With --each: write an error object for a line that failed.")
 @click.option("-r", "--raw", is_flag=True, help="With --each: write results of text as they are.")
 @click.pass_context
-def call(  # noqa: PLR0917  # click passes options by name
-    context: click.Context,
-    target: str,
-    arguments: tuple[str, ...],
-    as_text: bool,
-    byte_files: tuple[Path, ...],
-    timeout: float | None,
-    max_memory: int | None,
-    max_output: int | None,
-    as_json: bool,
-    fail_on_err: bool,
-    wit: str | None,
-    watch: bool,
-    traced: bool,
-    each: bool,
-    form: str | None,
-    spread: bool,
-    jobs: int,
-    unordered: bool,
-    keep_going: bool,
-    raw: bool,
-) -> int:
+def call(context: click.Context, target: str, arguments: tuple[str, ...], **options: Unpack[_Options]) -> int:
     """Call the function ID and print its result.
 
     Each ARG is JSON, or text where the signature says string; with --string it is text. "-" is read from standard
@@ -133,34 +124,39 @@ def call(  # noqa: PLR0917  # click passes options by name
     """  # noqa: D301  # what click looks for is the control character
     session: Session = context.obj
     show_guests()
-    limits = limits_of(max_memory, max_output)
-    called, arguments = find_target(session, target, arguments, wit=wit, watch=watch)
-    if each:
-        _refuse(context, ("as_text", "byte_files", "watch", "traced"), "cannot be with --each")
-        from polycall.registry.cli.each import Each  # noqa: PLC0415  # one call need not wait for it
-
-        how = Each(form or "json", spread, jobs, unordered, keep_going, fail_on_err, raw, timeout, limits)
-        return _each(called, arguments, how)
-    _refuse(context, ("form", "spread", "jobs", "unordered", "keep_going", "raw"), "needs --each")
-    one = _Call(arguments, as_text, byte_files, timeout, limits, as_json, fail_on_err)
-    texts = given(arguments, as_text=as_text)  # read once, however often it is called
+    _refuse(context, *((_WITHOUT_EACH, "cannot be with --each") if options["each"] else (_WITH_EACH, "needs --each")))
+    called, arguments = find_target(session, target, arguments, wit=options["wit"], watch=options["watch"])
+    if options["each"]:
+        return _each(called, arguments, options)
+    texts = given(arguments, as_text=options["as_text"])  # read once, however often it is called
 
     def once(load: Load) -> int:
-        trace = _new_trace() if traced else None
+        trace = _new_trace() if options["traced"] else None
         try:
             with load() as registry, hints_for_missing(registry):
-                return _call_once(registry, called, one, texts, trace)
+                return _call_once(registry, called, arguments, texts, options, trace)
         finally:  # a failed call is the one whose trace is wanted most
             if trace is not None:
                 _print_trace(trace)
 
-    return run(session, once, watch=watch) if called.is_entry else once(called.load)
+    return run(session, once, watch=options["watch"]) if called.is_entry else once(called.load)
 
 
-def _each(called: Target, files: tuple[str, ...], how: Each) -> int:
-    from polycall.registry.cli.each import call_each  # noqa: PLC0415  # as above
+def _each(called: Target, files: tuple[str, ...], options: _Options) -> int:
+    from polycall.registry.cli.each import Each, call_each  # noqa: PLC0415  # one call need not wait for it
     from polycall.registry.cli.each_input import FORMATS, Input  # noqa: PLC0415  # the same
 
+    how = Each(
+        options["form"] or "json",
+        options["spread"],
+        options["jobs"],
+        options["unordered"],
+        options["keep_going"],
+        options["fail_on_err"],
+        options["raw"],
+        options["timeout"],
+        limits_of(options["max_memory"], options["max_output"]),
+    )
     form = FORMATS.get((how.format, how.spread))
     if form is None:
         raise click.UsageError("--spread needs lines of JSON or CSV")
@@ -182,25 +178,33 @@ def _refuse(context: click.Context, names: tuple[str, ...], why: str) -> None:
         raise click.UsageError(f"{option} {why}")
 
 
-def _call_once(registry: Registry, called: Target, one: _Call, texts: list[str | bytes], trace: Trace | None) -> int:
-    cancellation = Cancellation()
+def _call_once(  # noqa: PLR0917  # two of them are what `call` was given
+    registry: Registry,
+    called: Target,
+    names: tuple[str, ...],
+    texts: list[str | bytes],
+    options: _Options,
+    trace: Trace | None,
+) -> int:
+    cancellation, timeout = Cancellation(), options["timeout"]
+    limits = limits_of(options["max_memory"], options["max_output"])
 
     def work() -> tuple[Value, bool]:
         started = time.monotonic()
-        function = registry.prepare(called.entry_id, timeout=one.timeout, cancellation=cancellation)
+        function = registry.prepare(called.entry_id, timeout=timeout, cancellation=cancellation)
         typed = signature_of(registry, called.entry_id, function.signature)
-        values = values_of(texts, typed, as_text=one.as_text, names=one.arguments)
-        values += [path.read_bytes() for path in one.byte_files]
-        left = None if one.timeout is None else max(0.0, one.timeout - (time.monotonic() - started))
+        values = values_of(texts, typed, as_text=options["as_text"], names=names)
+        values += [path.read_bytes() for path in options["byte_files"]]
+        left = None if timeout is None else max(0.0, timeout - (time.monotonic() - started))
         result = registry.call(
-            called.entry_id, *values, timeout=left, limits=one.limits, cancellation=cancellation, observer=trace
+            called.entry_id, *values, timeout=left, limits=limits, cancellation=cancellation, observer=trace
         )
-        return result, one.fail_on_err and may_err(function.signature)
+        return result, options["fail_on_err"] and may_err(function.signature)
 
     result, fails = interruptible(work, cancellation)
-    if fails and not one.as_json:
+    if fails and not options["as_json"]:
         refuse_err(result, called.entry_id)
-    print_result(result, one.as_json)
+    print_result(result, options["as_json"])
     return _ERR if fails and isinstance(result, dict) and result.keys() == {"err"} else 0
 
 

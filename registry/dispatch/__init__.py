@@ -1,1 +1,1 @@
-"""Calls: preparing entries, the routes to them, the dispatcher, and the figures it keeps."""
+"""Calls: the dispatcher that makes them, the table of routes, preparing entries, and figures."""

@@ -19,7 +19,7 @@ from polycall.interop.ids import cut
 from polycall.interop.places import PLACE
 from polycall.interop.values import Value
 from polycall.registry.dispatch.python_functions import current_context
-from polycall.registry.dispatch.threads import THREADS, Threads
+from polycall.registry.dispatch.threads import THREADS
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
@@ -55,10 +55,10 @@ class AsyncCalls:
     its like.
     """
 
-    def __init__(self, threads: Threads = THREADS) -> None:
+    def __init__(self) -> None:
         self._lock = new_lock()
         self._closed = False
-        self._threads = threads
+        self._threads = THREADS
         self._uses_threads = False
         self._queued: deque[_Work] = deque()
         self._running = 0

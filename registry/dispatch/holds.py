@@ -19,7 +19,7 @@ from polycall.interop.errors import CallError, LimitError
 from polycall.interop.forks import new_lock
 from polycall.interop.ids import cut, suggestion
 from polycall.interop.logs import logger
-from polycall.interop.pool import Outside
+from polycall.interop.pool_queue import Outside
 from polycall.interop.protocols import Instance, ResourceInstance
 from polycall.interop.resources import ResourceState, states_in
 from polycall.interop.values import Value, plain_all

@@ -13,7 +13,7 @@ from polycall.interop.exception_text import exception_text
 from polycall.interop.forks import new_lock
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.observer import INTERRUPTED, Observer, observed
-from polycall.interop.pool import Pool, call_taken
+from polycall.interop.pool import Pool, poison
 from polycall.interop.pool_spec import PoolPolicy
 from polycall.interop.protocols import Function, Instance
 from polycall.interop.stack import StackRoom
@@ -36,6 +36,18 @@ class Taken(Protocol):
     def take_back(self, context: CallContext) -> None:
         """Takes back what a call still holds that Python has broken off."""
         ...
+
+
+def _call_taken(taken: Taken, arguments: Sequence[Value], context: CallContext) -> Value:
+    """Does what `Pool.call` does, with what stands in for a pool."""
+    instance = taken.check_out(context)
+    try:
+        return instance.call(arguments, context)
+    except BaseException as error:
+        poison(instance, error)
+        raise
+    finally:
+        taken.give_back(instance)
 
 
 class Route:
@@ -142,7 +154,7 @@ class Route:
         try:
             if taken is None:
                 return self.pool.call(arguments, context)
-            return call_taken(taken, arguments, context)
+            return _call_taken(taken, arguments, context)
         except PolycallError as error:
             raise self._failed(error, context, asked=True)  # noqa: B904  # it is the same error, seen on its way out
         except Exception as error:

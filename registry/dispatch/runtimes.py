@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from polycall.lua_runtime.runtime import LuaRuntime
     from polycall.lua_runtime.sandbox.snapshot import Sandbox
     from polycall.registry.isolation import IsolationRuntime
-    from polycall.wasm_runtime.engine.stores import WasmEngine
+    from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
     from polycall.wasm_runtime.runtime import WasmRuntime
 
 __all__ = ["FUNCTION_KINDS", "Runtimes"]
@@ -124,7 +124,7 @@ class Runtimes:
 
     def _wasm_engine(self) -> WasmEngine:
         """Returns the one engine of all guests in WebAssembly, with the lock held."""
-        from polycall.wasm_runtime.engine.stores import WasmEngine  # noqa: PLC0415  # as above
+        from polycall.wasm_runtime.engine.wasm_engine import WasmEngine  # noqa: PLC0415  # as above
 
         self._engine = self._engine or WasmEngine(self._stack_bytes)
         return self._engine

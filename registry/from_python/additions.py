@@ -55,10 +55,10 @@ class PythonEntries:
     def remove(self, entry_id: str | EntryId) -> None:
         """Takes an entry away."""
         parsed = EntryId.parse(id_text(entry_id))
-        self._opened.dispatcher.remove(parsed)
+        self._opened.dispatcher.table.remove(parsed)
         self._opened.forget([str(parsed)])
 
     def _put(self, declare: Callable[[Index], Put], *, replace: bool, prepare: bool) -> Entry:
-        entry = self._opened.dispatcher.put(declare, replace=replace, prepare=prepare)
+        entry = self._opened.dispatcher.table.put(declare, replace=replace, prepare=prepare)
         self._opened.forget([str(entry.id)])
         return entry

@@ -65,7 +65,7 @@ class Opened:
 
     def reload(self) -> Changes:
         """Reads the files again; see `polycall.Registry.reload`."""
-        own = self.dispatcher.index
+        own = self.dispatcher.table.index
 
         def read() -> Index:
             if self.has_files:
@@ -85,7 +85,7 @@ class Opened:
         """Returns what was counted so far."""
         from polycall.registry.dispatch.stats import collect  # noqa: PLC0415  # see TYPE_CHECKING
 
-        return collect(self.dispatcher.routes(), self._latencies)
+        return collect(self.dispatcher.table.routes(), self._latencies)
 
 
 def without_files(settings: Mapping[str, Any] | None) -> Index:

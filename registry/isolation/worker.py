@@ -218,7 +218,7 @@ def _prepare(
 def _sandbox(cache: Path, stack_bytes: int, cache_bytes: int) -> Sandbox:
     from polycall.lua_runtime.sandbox.snapshot import Sandbox  # noqa: PLC0415  # as above
     from polycall.wasm_runtime.core_engine import WasmCoreEngine  # noqa: PLC0415  # as above
-    from polycall.wasm_runtime.engine.stores import WasmEngine  # noqa: PLC0415  # the same
+    from polycall.wasm_runtime.engine.wasm_engine import WasmEngine  # noqa: PLC0415  # the same
 
     return Sandbox(WasmCoreEngine(WasmEngine(stack_bytes), cache, cache_bytes))
 

@@ -74,10 +74,9 @@ class _Namespace:
         declared, signature = member.types.names, member.types.signature
         parameters = [target]
         for label, each in signature.params:
-            optional = "?" if isinstance(each, OptionType) else ""
-            inner = each.payload if isinstance(each, OptionType) else each
+            mark, inner = _optional(each)
             spelt = self._spell(inner, declared, f"{member.entry.id.name}-{label}")
-            parameters.append(f"{_identifier(label)}{optional}: {spelt}")
+            parameters.append(f"{_identifier(label)}{mark}: {spelt}")
         result = self._result(signature.result, member, declared, unwrapped or member.is_lua)
         return f"---@overload fun({', '.join(parameters)}): {result}, polycall.Error?\n"
 
@@ -127,15 +126,12 @@ class _Namespace:
         match wit_type:
             case RecordType(fields=fields):
                 for label, each in fields:
-                    optional = "?" if isinstance(each, OptionType) else ""
-                    inner = each.payload if isinstance(each, OptionType) else each
-                    key = label if _WORD.fullmatch(label) else f"[{json.dumps(label)}]"
-                    lines.append(f"---@field {key}{optional} {self._spell(inner, declared, hint)}\n")
+                    mark, inner = _optional(each)
+                    lines.append(f"---@field {_key(label)}{mark} {self._spell(inner, declared, hint)}\n")
             case VariantType(cases=cases):
                 for label, payload in cases:
                     spelt = "true" if payload is None else self._spell(payload, declared, hint)
-                    key = label if _WORD.fullmatch(label) else f"[{json.dumps(label)}]"
-                    lines.append(f"---| {{{key}: {spelt}}}\n")
+                    lines.append(f"---| {{{_key(label)}: {spelt}}}\n")
             case EnumType(names=names):
                 lines = [f"---| {json.dumps(label)}\n" for label in names]
         self._names.give(wit_type, declared, pascal(hint))
@@ -143,6 +139,15 @@ class _Namespace:
         word = "class" if isinstance(wit_type, RecordType) else "alias"
         self.definitions.append(f"---@{word} {name}\n{''.join(lines)}")
         return name
+
+
+def _optional(wit_type: WitType) -> tuple[str, WitType]:
+    """Returns the mark of what may be left out, and what it is where it is there."""
+    return ("?", wit_type.payload) if isinstance(wit_type, OptionType) else ("", wit_type)
+
+
+def _key(label: str) -> str:
+    return label if _WORD.fullmatch(label) else f"[{json.dumps(label)}]"
 
 
 def _identifier(label: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from commands import run
+from polycall.registry import doctor
 from polycall.registry.doctor import Diagnosis, examine
 
 
@@ -17,6 +18,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("POLYCALL_CACHE_DIR", str(folder))
     return folder
+
+
+@pytest.fixture
+def engines_untried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes over the engines, which compile for half a second: for tests that are about something else."""
+    monkeypatch.setattr(doctor, "_engines", lambda: iter(()))
 
 
 def found(name: str) -> Diagnosis:
@@ -40,6 +47,7 @@ def test_the_plain_output_has_one_line_for_each_thing(capsys: pytest.CaptureFixt
     assert all(line.startswith("ok  ") for line in lines)
 
 
+@pytest.mark.usefixtures("engines_untried")
 def test_the_cache_is_described_and_not_made(cache: Path) -> None:
     assert found("cache").value == f"{cache}, 0 files, 0.0 MiB"
     assert not cache.exists()
@@ -48,6 +56,7 @@ def test_the_cache_is_described_and_not_made(cache: Path) -> None:
     assert found("cache").value == f"{cache}, 1 files, 3.0 MiB"
 
 
+@pytest.mark.usefixtures("engines_untried")
 def test_a_cache_that_cannot_be_written_is_a_warning(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cache.write_text("a file in the way")
     done = run(capsys, "doctor")
@@ -57,6 +66,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(cache: Path, capsys: pytest
     assert "cache: without it every start compiles anew; remove it, or set POLYCALL_CACHE_DIR" in done.out
 
 
+@pytest.mark.usefixtures("engines_untried")
 def test_a_cache_on_a_full_disk_is_a_warning(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.mkdir(mode=0o700)
     write_bytes = Path.write_bytes
@@ -72,6 +82,7 @@ def test_a_cache_on_a_full_disk_is_a_warning(cache: Path, monkeypatch: pytest.Mo
     assert list(cache.iterdir()) == []
 
 
+@pytest.mark.usefixtures("engines_untried")
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder where nobody can make one, root neither")
 def test_a_cache_that_nobody_can_make_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLYCALL_CACHE_DIR", "/proc/polycall")
@@ -80,12 +91,14 @@ def test_a_cache_that_nobody_can_make_is_a_warning(monkeypatch: pytest.MonkeyPat
     assert diagnosis.value.startswith("/proc/polycall cannot be used: ")
 
 
+@pytest.mark.usefixtures("engines_untried")
 def test_a_cache_that_others_may_write_is_a_warning_because_it_is_not_used(cache: Path) -> None:
     cache.mkdir()
     cache.chmod(0o777)
     assert found("cache").value == f"{cache} cannot be used: other users may write to it"
 
 
+@pytest.mark.usefixtures("engines_untried")
 def test_another_distribution_of_the_same_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     claims = {"polycall": ["polycall", "acme-polycall"], "registry": ["acme-registry"]}
     monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: claims)
@@ -105,6 +118,7 @@ def test_an_engine_that_is_missing_is_broken(monkeypatch: pytest.MonkeyPatch) ->
     assert found("Lua").status == "ok"
 
 
+@pytest.mark.usefixtures("engines_untried")
 def test_extras_are_listed_with_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     requirements = ["click>=8.1", 'pyyaml>=6; extra == "one"', "no-such-thing>=1 ; extra == 'two'"]
     monkeypatch.setattr(importlib.metadata, "requires", lambda _name: requirements)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import Done, on_a_terminal, run
+from commands import Done, each_in_pipes, on_a_terminal, run
 from polycall.interop.errors import GuestError, PolycallError
 from polycall.registry.cli.failures import show_failure
 from polycall.registry.cli.printable import one_line, printable
@@ -71,22 +71,31 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def polycall(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[bytes]:
-    # Several in one process would be quicker, but no stream could then be told its encoding from outside.
     return subprocess.run(
         [sys.executable, "-m", "polycall", "-C", str(project), *arguments], env={**os.environ, **variables},
         stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=60,
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def in_ascii(project: Path) -> dict[tuple[str, ...], Done]:
+    """What each command writes; all in one process, which is told the encoding of its streams from outside."""
+    run_there = [["-C", str(project), *command] for command in COMMANDS]
+    return dict(zip(COMMANDS, each_in_pipes(run_there, {"PYTHONIOENCODING": "ascii"}), strict=True))
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_works_where_stdout_cannot_hold_its_text(project: Path, command: tuple[str, ...]) -> None:
-    done = polycall(project, *command, PYTHONIOENCODING="ascii")
-    shown = (done.stdout + done.stderr).decode("ascii")
-    assert done.returncode == COMMANDS[command], shown
+def test_every_command_works_where_stdout_cannot_hold_its_text(
+    in_ascii: dict[tuple[str, ...], Done], command: tuple[str, ...]
+) -> None:
+    done = in_ascii[command]
+    shown = done.out + done.err
+    assert shown.isascii()
+    assert done.code == COMMANDS[command], shown
     assert "internal error" not in shown
     assert "Traceback" not in shown
     if "--json" in command or command == ("call", "app:table"):
-        json.loads(done.stdout)
+        json.loads(done.out)
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

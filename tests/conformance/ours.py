@@ -29,7 +29,8 @@ from polycall.wasm_runtime.component.planner import make_plan
 from polycall.wasm_runtime.component.validation import validate
 from polycall.wasm_runtime.engine.footprint import Footprint
 from polycall.wasm_runtime.engine.memory_shares import shares
-from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
+from polycall.wasm_runtime.engine.stores import GuestStore
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 __all__ = ["OurEngine"]
 

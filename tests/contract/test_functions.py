@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import pytest
@@ -19,7 +19,7 @@ from polycall.interop.errors import (
     PreparationError,
 )
 from polycall.interop.limits import LimitsSpec
-from polycall.interop.protocols import Function
+from polycall.interop.protocols import Function, Instance
 from polycall.interop.source import SourceText
 from polycall.interop.values import Value
 from polycall.lua_runtime.runtime import LuaRuntime
@@ -89,12 +89,32 @@ def language(request: pytest.FixtureRequest) -> Language:
     return Language(name, "isolated" in how, "sandboxed" in how)
 
 
-def test_an_instance_serves_one_call_after_another(language: Language) -> None:
+@pytest.fixture(scope="module")
+def adding() -> Iterator[dict[Language, Instance]]:
+    """Instances that add, by language, which all tests call that leave them good: a worker takes a while to start."""
+    made: dict[Language, Instance] = {}
+    yield made
+    for instance in made.values():
+        instance.close()
+
+
+@pytest.fixture
+def adder(language: Language, adding: dict[Language, Instance]) -> Instance:
+    if language not in adding or adding[language].poisoned:
+        adding[language] = language.prepare("add").instantiate()
+    return adding[language]
+
+
+def test_a_function_says_whose_it_is(language: Language) -> None:
     function = language.prepare("add")
     assert (function.entry_id, function.language) == ("app:guest", language.name)
-    instance = function.instantiate()
-    assert [instance.call([number, 1], language.context()) for number in range(3)] == [1, 2, 3]
-    assert not instance.poisoned
+    expected: Sequence[Value] = ["[1, 2]"] if language.name == "lua" else [1, 2]
+    assert list(function.payload_arguments("[1, 2]")) == expected
+
+
+def test_an_instance_serves_one_call_after_another(language: Language, adder: Instance) -> None:
+    assert [adder.call([number, 1], language.context()) for number in range(3)] == [1, 2, 3]
+    assert not adder.poisoned
 
 
 def test_two_instances_know_nothing_of_each_other(language: Language) -> None:
@@ -135,22 +155,20 @@ def test_a_cancellation_stops_a_loop_and_poisons_the_instance(language: Language
     assert instance.poisoned
 
 
-def test_a_guarded_call_that_is_in_time_leaves_the_instance_good(language: Language) -> None:
-    instance = language.prepare("add").instantiate()
+def test_a_guarded_call_that_is_in_time_leaves_the_instance_good(language: Language, adder: Instance) -> None:
     guarded = language.context(deadline=time.monotonic() + 3600, cancellation=Cancellation())
-    assert instance.call([1, 2], guarded) == 3
-    assert instance.call([1, 2], language.context()) == 3
-    assert not instance.poisoned
+    assert adder.call([1, 2], guarded) == 3
+    assert adder.call([1, 2], language.context()) == 3
+    assert not adder.poisoned
 
 
 @pytest.mark.parametrize("value", [{"a": [object()]}, 2**64, "\ud800"])
 def test_a_value_that_the_guest_cannot_take_is_refused_and_the_instance_stays_good(
-    language: Language, value: Value
+    language: Language, value: Value, adder: Instance
 ) -> None:
-    instance = language.prepare("add").instantiate()
     with pytest.raises(ConversionError, match=r"^\$\.args\[1\]"):
-        instance.call([1, value], language.context())
-    assert instance.call([1, 2], language.context()) == 3
+        adder.call([1, value], language.context())
+    assert adder.call([1, 2], language.context()) == 3
 
 
 def test_a_method_that_is_not_there_is_refused_when_the_entry_is_prepared(language: Language) -> None:
@@ -163,12 +181,6 @@ def test_a_method_that_is_not_there_is_refused_when_the_entry_is_prepared(langua
 def test_a_source_that_does_not_compile_is_refused_with_its_place(language: Language) -> None:
     with pytest.raises(PreparationError, match=r"guest\.txt:2"):
         language.prepare("add", "\n(((")
-
-
-def test_a_payload_becomes_arguments(language: Language) -> None:
-    function = language.prepare("add")
-    expected: Sequence[Value] = ["[1, 2]"] if language.name == "lua" else [1, 2]
-    assert list(function.payload_arguments("[1, 2]")) == expected
 
 
 def test_two_instances_run_in_parallel(language: Language) -> None:

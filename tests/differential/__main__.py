@@ -17,12 +17,12 @@ from time import monotonic
 from typing import TypeAlias
 
 from canonical_checks import DAMAGE, check_damaged, check_layout, check_lifting, check_lowering
-from canonical_oracle import Oracle
+from canonical_oracle import Oracle, definitions_in
 from component_oracle import ComponentOracle, NotToldApartError, our_dump, our_outcomes
 from component_structures import drawn_composition
 from crossings import ENCODINGS, open_guest
 from differential.drawing import drawn_type, drawn_value
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 __all__ = ["main"]
 
@@ -43,6 +43,8 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=1_000, help="how many, all in all")
     parser.add_argument("--first", type=int, default=0, help="the number of the first type and composition")
     given = parser.parse_args()
+    if not definitions_in(given.checkout).is_file():
+        parser.error(f"there is no {definitions_in(given.checkout)}: name a checkout of the component-model repository")
     compared, differed = 0, 0
     for name, share, open_check in (
         ("values in memory, by wasmtime", 0.2, _memory),

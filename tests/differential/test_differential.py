@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,7 +12,7 @@ from component_oracle import TRAP, our_dump
 from differential import __main__ as differential
 from differential.drawing import drawn_type, drawn_value
 from polycall.interop.values import Value
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 from polycall.wasm_runtime.wit.check_values import compile_check
 from polycall.wasm_runtime.wit.wit_types import WitType
 
@@ -54,3 +55,13 @@ def test_a_composition_that_gives_something_else_is_a_difference(monkeypatch: py
     monkeypatch.setattr(differential, "our_outcomes", lambda *_: [TRAP])
     with pytest.raises(AssertionError):
         differential._compositions()(0)
+
+
+def test_a_checkout_without_the_specification_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["differential", str(tmp_path), "--cases", "0"])
+    with pytest.raises(SystemExit) as ended:
+        differential.main()
+    assert ended.value.code == 2
+    assert f"there is no {tmp_path / 'design'}" in capsys.readouterr().err

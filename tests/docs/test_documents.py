@@ -160,8 +160,8 @@ def _run_script(script: str, place: Path, *, toolchains: bool) -> str:
 
 
 _ALONE = re.compile(
-    r"(?:cd (?P<folder>\w+) && )?polycall (?P<arguments>(?:add|call|check|init|list|show|test) "
-    r"""(?:[\w./:=,+-]+|'[^']*'|"[^"$`\\]*"| )*)"""
+    r"(?:cd (?P<folder>\w+) && )?polycall (?P<arguments>(?:add|call|check|hash|init|list|show|stubs|test|wit)"
+    r"""(?: (?:[\w./:=,+-]+|'[^']*'|"[^"$`\\]*"| )*)?)"""
 )
 """A command of ours and nothing for the shell to do: it needs no process of its own."""
 

@@ -489,7 +489,7 @@ def test_a_worker_ends_with_its_parent_even_if_its_guest_never_does(tmp_path: Pa
 import logging, os, polycall, signal, sys
 class Die(logging.Handler):
     def emit(self, record):
-        instance = next(iter(registry._dispatcher._routes.values())).pool._held
+        instance = next(iter(registry._dispatcher.table.by_id.values())).pool._held
         print(next(iter(instance)).pid, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 logging.getLogger("polycall.entry").addHandler(Die())

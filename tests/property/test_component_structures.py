@@ -6,7 +6,7 @@ from random import Random
 
 from component_oracle import TRAP, ComponentOracle, our_outcomes
 from component_structures import drawn_composition
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 CASES = 200
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from component_oracle import DUMPED, ComponentOracle, NotToldApartError, our_dump
 from echo_components import values_of, wit_types
 from effort import times
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 _SETTINGS = settings(deadline=None, max_examples=times(60, 15), suppress_health_check=list(HealthCheck))
 

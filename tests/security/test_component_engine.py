@@ -14,7 +14,7 @@ from hosted import Hosted, link
 from polycall.interop.errors import PolycallError, TrapError
 from polycall.interop.stack import MOST_STACK_BYTES
 from polycall.wasm_runtime.component.calls import MAX_CHAIN
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 from recursion_limit import WAYS, Way
 
 PROCESS = Path(__file__).parents[1] / "recursion_limit.py"

@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 
 import polycall
-from polycall.interop import context, pool, waiting
-from polycall.registry.dispatch import dispatcher, preparation, routes
+from polycall.interop import context, pool, pool_queue, waiting
+from polycall.registry.dispatch import dispatcher, preparation, route_table, routes
 
-MODULES = (context, pool, waiting, dispatcher, preparation, routes)
+MODULES = (context, pool, pool_queue, waiting, dispatcher, preparation, route_table, routes)
 FILES = {module.__file__ for module in MODULES}
 LOOKED_AFTER = ("CALL", "RESUME", "JUMP_BACKWARD")
 LUA = {"kind": "function.lua", "source": "return { f = function(x) return x end }"}

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from effort import times
+
 TESTS = Path(__file__).parents[1]
 LOOP = """
 local funcs = require("funcs")
@@ -39,7 +41,7 @@ signal.signal(signal.SIGALRM, interrupt)
 moments, interrupted = random.Random(8), 0
 with load_shop(Path(sys.argv[1]), lua("loop", sys.argv[2])) as shop:
     shop.call("shop:loop")
-    for _ in range(1_000):
+    for _ in range(int(sys.argv[3])):
         try:
             armed.append(True)
             signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-5, 1e-3))
@@ -65,6 +67,6 @@ print("all came back")
 
 def test_instances_come_back_whenever_a_handler_raises(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(TESTS)}
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "shop"), LOOP]
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "shop"), LOOP, str(times(1_000, 400))]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
     assert (result.stdout, result.returncode) == ("all came back\n", 0), result.stderr

@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from polycall.interop.records import record
 from polycall.wasm_runtime.canonical.memory import GuestMemory
-from polycall.wasm_runtime.engine.stores import CoreType, GuestStore, Handler
+from polycall.wasm_runtime.engine.stores import GuestStore, Handler
+from polycall.wasm_runtime.engine.wasm_engine import CoreType
 
 __all__ = ["CoreFunction", "CoreInterfaces"]
 

@@ -1,37 +1,29 @@
-"""Instances of components: what a linked plan makes in a store, the calls of its functions, and those that it makes."""
+"""Instances of components: what a linked plan makes in a store, and the calls of its functions."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from polycall.interop.errors import InternalError, PreparationError, TrapError
+from polycall.interop.errors import PreparationError, TrapError
 from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.resources import ResourceState
 from polycall.interop.values import Value
-from polycall.wasm_runtime.canonical.handles import Handle, HandleCount, HandleTable, ResourceType, Task
+from polycall.wasm_runtime.canonical.handles import HandleCount, HandleTable, ResourceType, Task
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.canonical.pieces import Pieces
-from polycall.wasm_runtime.component.abort_import import abort_error
 from polycall.wasm_runtime.component.allocations import BATCH_SLOTS, batch_module
-from polycall.wasm_runtime.component.calls import MAX_CHAIN, LiftedCall, LoweredCall
+from polycall.wasm_runtime.component.calls import MAX_CHAIN, LiftedCall
 from polycall.wasm_runtime.component.frames import Frame, Given
+from polycall.wasm_runtime.component.handlers import Handlers, closed_error
 from polycall.wasm_runtime.component.plan import (
-    AbortImport,
-    AsyncFunction,
     CoreExport,
     CoreHost,
-    CoreImport,
     CoreRef,
     DefineResource,
-    HostCoreFunction,
     LiftedFunction,
-    LoweredFunction,
-    RefusedFunction,
-    RefusedImport,
-    ResourceFunction,
 )
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.core_calls import (
@@ -45,7 +37,7 @@ from polycall.wasm_runtime.engine.core_calls import (
 )
 from polycall.wasm_runtime.engine.native import Argument, Buffer, address_of, as_bytes, as_pointer, as_size
 from polycall.wasm_runtime.engine.pace import Pace
-from polycall.wasm_runtime.engine.stores import GuestStore, Handler
+from polycall.wasm_runtime.engine.stores import GuestStore
 
 if TYPE_CHECKING:
     from polycall.wasm_runtime.component.linked_plan import LinkedPlan
@@ -86,6 +78,7 @@ class ComponentInstance:
         pieces: What is being lowered. Only an allocator runs before it is empty again, and no allocator may call out.
         allocation: The task of such a call; each is one of its own.
         pace: Of the functions of the host that it calls.
+        store_first: What these take first.
     """
 
     def __init__(self, linked: LinkedPlan, store: GuestStore) -> None:
@@ -103,7 +96,7 @@ class ComponentInstance:
         self.pieces = Pieces()
         self.allocation = Task()
         self.pace = Pace()
-        self._store_first = (store,)
+        self.store_first = (store,)
         self._known: dict[tuple[int, ...], None] = {}  # no set: the garbage collector does not see an empty dict
         self._linked = linked
         self._context = as_pointer(store.context)
@@ -115,7 +108,7 @@ class ComponentInstance:
         self._calls: dict[int, LiftedCall] = {}  # by the identity of the plan's functions: their hash takes long
         self._destructors: dict[CoreRef, CoreCall] = {}
         self._batches: dict[CoreRef, CoreCall] = {}
-        store.handlers = self._handlers = _Handlers(self._made_handler, linked.plan.host_functions)
+        store.handlers = self._handlers = Handlers(self, linked)
         store.memories = self.memories
 
     # --- making it ---
@@ -132,7 +125,7 @@ class ComponentInstance:
         """Returns the frame, with what a core module imports in it."""
         frame, context, cores = self._frame, self._context, self._cores
         if frame is None:
-            raise _closed()
+            raise closed_error()
         slots, contents = frame.slots, frame.contents
         look_up = native.instance_export
         for core, name, length, slot, text in given.exports:
@@ -223,7 +216,7 @@ class ComponentInstance:
             raise PreparationError(f"a core export is not of the kind that its component says: {ref}")
         return address + EXTERN_CONTENT
 
-    def _memory_of_caller(self, caller: int) -> GuestMemory:
+    def memory_of_caller(self, caller: int) -> GuestMemory:
         """Returns the memory that the one core module of a plan exports, while it starts as well; else an empty one."""
         ref = CoreExport(0, MEMORY)
         if ref in self._externs:  # what lies there is what others hold the address of
@@ -246,8 +239,8 @@ class ComponentInstance:
         """
         self.entered = False
         if self._frame is None:
-            raise _closed()
-        return (self._calls.get(id(function)) or self._lifted(function)).call(values)
+            raise closed_error()
+        return (self._calls.get(id(function)) or self.lifted(function)).call(values)
 
     def drop(self, state: ResourceState) -> None:
         """Drops a resource that this instance gave away, and that is not gone.
@@ -256,14 +249,18 @@ class ComponentInstance:
             PolycallError: Its destructor failed.
         """
         state.gone = "it was dropped"
-        self._destruct(state.type, state.rep, None)
+        self.destruct(state.type, state.rep, None)
 
     def slot_of(self, state: ResourceState) -> int:
         """Returns the slot of the type of a resource that this instance gave away."""
         return self.types.index(state.type)
 
-    def _lifted(self, function: LiftedFunction) -> LiftedCall:
-        call = self._calls[id(function)] = LiftedCall(self, function, self._linked.codec(function, function.signature))
+    def lifted(self, function: LiftedFunction) -> LiftedCall:
+        """Returns what calls a function of the guest's, made when it is first called."""
+        call = self._calls.get(id(function))
+        if call is None:
+            codec = self._linked.codec(function, function.signature)
+            call = self._calls[id(function)] = LiftedCall(self, function, codec)
         return call
 
     def entering(self, number: int, caller: int | None) -> tuple[int, ...]:
@@ -293,93 +290,8 @@ class ComponentInstance:
         if len(self.running) >= MAX_CHAIN:
             raise TrapError(f"more than {MAX_CHAIN} component instances call each other in a row")
 
-    # --- calls from the guest ---
-
-    def _made_handler(self, function: HostCoreFunction) -> Handler:
-        match function:
-            case LoweredFunction():
-                return self._lowered(function)
-            case ResourceFunction(operation=operation, slot=slot, instance=number):
-                serve = {"resource.new": self._new, "resource.drop": self._drop, "resource.rep": self._rep}[operation]
-                return partial(_without_caller, partial(serve, self.types[slot], number))
-            case AsyncFunction(name="context.get", immediates=(width, slot)):
-                return partial(_without_caller, partial(self._context_get, width, slot))
-            case AsyncFunction(name="context.set", immediates=(width, slot)):
-                return partial(_without_caller, partial(self._context_set, width, slot))
-            case AsyncFunction(name=name):
-                return partial(_fail, lambda: TrapError(f"the guest called {name}, which belongs to WASI 0.3"))
-            case CoreImport(function=core_function):
-                return core_function.bind(self.store, self._memory_of_caller)
-            case AbortImport():
-                return _abort
-            case RefusedImport(module=module, name=name):
-                return partial(_fail, partial(self._linked.refuse_import, module, name))
-
-    def _lowered(self, function: LoweredFunction) -> Handler:
-        callee = function.function
-        if isinstance(callee, RefusedFunction):
-            return partial(_fail, lambda: TrapError(f"the guest called a function that {callee.refusal}"))
-        if isinstance(callee, LiftedFunction):
-            inner, how = callee, self._linked.codec(function, callee.signature)
-            if not self.entering(inner.instance, function.instance):
-                return partial(self._call_back, function, inner)
-            caller = function.instance
-            return LoweredCall(self, function, how, lambda *values: self._call_inner(inner, values, caller)).serve
-        host = self._linked.functions[callee]
-        implementation, store = host.implementation, self.store
-        if callee.signature is None or host.signature is None:
-            return lambda _caller, _raw: implementation(store)
-        how = self._linked.codec(function, callee.signature)
-        if how.plain_result is not None and host.misfit is None:
-            return partial(self._number, function.instance, partial(implementation, store), how.plain_result)
-        return LoweredCall(self, function, how, implementation, first=self._store_first, misfit=host.misfit).serve
-
-    def _number(
-        self,
-        number: int,
-        call: Callable[[], Any],
-        write: Callable[[memoryview, int, Any], None],
-        _caller: int,
-        raw: memoryview,
-    ) -> None:
-        """Serves a host's function that takes nothing and gives a number: a clock, most of all."""
-        if not self.may_leave[number]:
-            raise TrapError("cannot leave component instance")
-        write(raw, 0, call())
-
-    def _call_back(self, function: LoweredFunction, callee: LiftedFunction, engine: int, raw: memoryview) -> None:
-        """Serves a call of a component instance to itself or to one around it, which runs already.
-
-        The same call may be on its way several times over, so nothing is kept from one to the next.
-        """
-        linked = self._linked
-        inner = LiftedCall(self, callee, linked.codec(callee, callee.signature))
-        how = linked.codec(function, callee.signature)
-        LoweredCall(self, function, how, lambda *values: inner.call(values, function.instance)).serve(engine, raw)
-
-    def _call_inner(self, function: LiftedFunction, values: Sequence[Value], caller: int) -> Value:
-        return (self._calls.get(id(function)) or self._lifted(function)).call(values, caller)
-
-    # --- built-in functions ---
-
-    def _new(self, resource_type: ResourceType, number: int, raw: memoryview) -> None:
-        self._check_leave(number)
-        (rep,) = _NUMBER.unpack_from(raw)
-        _NUMBER.pack_into(raw, 0, self.tables[number].add(Handle(resource_type, rep)))
-
-    def _rep(self, resource_type: ResourceType, number: int, raw: memoryview) -> None:
-        handle = self.tables[number].get(_NUMBER.unpack_from(raw)[0], resource_type)
-        _NUMBER.pack_into(raw, 0, handle.rep)
-
-    def _drop(self, resource_type: ResourceType, number: int, raw: memoryview) -> None:
-        self._check_leave(number)
-        handle = self.tables[number].take(_NUMBER.unpack_from(raw)[0], resource_type)
-        if handle.scope is not None:
-            handle.scope.borrows -= 1
-        else:
-            self._destruct(resource_type, handle.rep, number)
-
-    def _destruct(self, resource_type: ResourceType, rep: Any, caller: int | None) -> None:
+    def destruct(self, resource_type: ResourceType, rep: Any, caller: int | None) -> None:
+        """Ends a resource, which nobody has a handle of any more; the caller is None if that is the host."""
         if resource_type.owner is None:
             drop = getattr(rep, "drop", None)
             if drop is not None:
@@ -402,19 +314,6 @@ class ComponentInstance:
         _NUMBER.pack_into(call.raw, 0, rep)
         call.run()
 
-    def _check_leave(self, number: int) -> None:
-        if not self.may_leave[number]:
-            raise TrapError("cannot leave component instance")
-
-    def _context_get(self, width: int, slot: int, raw: memoryview) -> None:
-        value = 0 if self.task is None or self.task.slots is None else self.task.slots[slot]
-        (_NUMBER if width == 4 else _WIDE).pack_into(raw, 0, value)
-
-    def _context_set(self, width: int, slot: int, raw: memoryview) -> None:
-        if self.task is not None:
-            self.task.slots = self.task.slots or [0, 0]
-            (self.task.slots[slot],) = (_NUMBER if width == 4 else _WIDE).unpack_from(raw)
-
     @property
     def is_open(self) -> bool:
         """Whether it is not closed."""
@@ -434,43 +333,3 @@ class ComponentInstance:
         frame, self._frame, self._cores = self._frame, None, []
         if frame is not None:
             self._linked.frames.give_back(frame)
-
-
-class _Handlers(dict[int, Handler]):
-    """What serves the core functions of the host, by their number: each made when it is first called."""
-
-    __slots__ = ("_functions", "_make")
-
-    def __init__(self, make: Callable[[HostCoreFunction], Handler], functions: Sequence[HostCoreFunction]) -> None:
-        super().__init__()
-        self._make: Callable[[HostCoreFunction], Handler] = make
-        self._functions = functions
-
-    def close(self) -> None:
-        """Lets go of the instance, which holds this: both go at once, without the garbage collector."""
-        self.clear()
-        self._make = _refuse_call
-
-    def __missing__(self, index: int) -> Handler:
-        made = self[index] = self._make(self._functions[index])
-        return made
-
-
-def _refuse_call(_function: HostCoreFunction) -> NoReturn:
-    raise _closed()
-
-
-def _closed() -> InternalError:
-    return InternalError("an instance that is closed was called")
-
-
-def _without_caller(serve: Callable[[memoryview], None], _caller: int, raw: memoryview) -> None:
-    serve(raw)
-
-
-def _fail(error: Callable[[], Exception], _caller: int, _raw: memoryview) -> None:
-    raise error()
-
-
-def _abort(caller: int, raw: memoryview) -> None:
-    raise abort_error(caller, raw)

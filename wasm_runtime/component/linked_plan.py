@@ -30,7 +30,8 @@ from polycall.wasm_runtime.component.plan import (
     Step,
 )
 from polycall.wasm_runtime.engine.native import address_of, as_pointer
-from polycall.wasm_runtime.engine.stores import GuestStore, WasmEngine
+from polycall.wasm_runtime.engine.stores import GuestStore
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 from polycall.wasm_runtime.wit.signature import Signature
 
 __all__ = ["LinkedPlan"]

@@ -21,7 +21,7 @@ from polycall.wasm_runtime.engine.cache_folder import default_cache_directory
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.compiler import Compiler, SharedModule
 from polycall.wasm_runtime.engine.memory_shares import Shares
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 __all__ = ["WasmCoreEngine", "WasmCoreProgram"]
 

@@ -15,7 +15,7 @@ from polycall.interop.forks import watch_forks
 from polycall.interop.locks import Locks
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.guest_text import shown
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 __all__ = ["Compiler", "SharedModule"]
 

@@ -42,7 +42,7 @@ class MemoryState(NamedTuple):
     Attributes:
         limit_bytes: The guest's ``limits.max_memory_bytes``.
         share_bytes: What each of its memories may grow to.
-        held_bytes: What those hold that can be seen: the exported ones of a core module, none of a component.
+        held_bytes: What those hold that can be seen: the ones that core modules export, those of a component as well.
         wanted_bytes: What the host was asking the guest's allocator for, or 0.
     """
 

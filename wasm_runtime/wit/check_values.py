@@ -25,6 +25,7 @@ from polycall.interop.ids import cut, suggestion
 from polycall.interop.values import Value, describe
 from polycall.wasm_runtime.engine.guest_text import listed
 from polycall.wasm_runtime.engine.pace import AT_ONCE, Pace
+from polycall.wasm_runtime.wit.empty_tables import nil_case, takes_empty
 from polycall.wasm_runtime.wit.wit_types import (
     INTEGER_RANGES,
     EnumType,
@@ -342,11 +343,11 @@ def _unknown_key(types: dict[str, WitType], given: dict[str, Value]) -> Mismatch
 
 def _variant(cases: dict[str, WitType | None], wit_type: WitType) -> Check:
     checks = {name: _payload(payload) for name, payload in cases.items()}
-    nil_case = _nil_case(cases)
+    empty = nil_case(cases)
 
     def check(value: Any, pace: Pace) -> dict[str, Any]:
-        if nil_case is not None and value == []:
-            value = {nil_case: None}
+        if empty is not None and value == []:  # Lua's {ok = nil}
+            value = {empty: None}
         if type(value) is not dict or len(value) != 1:
             raise Mismatch(wit_type, describe(value), _variant_hint(value, cases))
         ((name, payload),) = value.items()
@@ -368,35 +369,9 @@ def _payload(wit_type: WitType | None) -> Check:
 
 
 def _empty_is_none(check: Check, wit_type: WitType) -> Check:
-    if not isinstance(wit_type, OptionType) or isinstance(wit_type.payload, OptionType) or _takes_empty(wit_type):
+    if not isinstance(wit_type, OptionType) or isinstance(wit_type.payload, OptionType) or takes_empty(wit_type):
         return check
     return lambda value, pace: check(None if value == [] else value, pace)
-
-
-def _takes_empty(wit_type: WitType) -> bool:
-    """Whether an empty table is a value of a type, or of what an option holds."""
-    # Told from the type: to compile its check once more for that, at each level, would double the work with each.
-    match wit_type:
-        case OptionType(payload=payload):
-            return _takes_empty(payload)
-        case ListType() | FlagsType() | MapType():
-            return True
-        case TupleType(elements=elements):
-            return all(isinstance(element, OptionType) for element in elements)
-        case RecordType(fields=fields):
-            return all(isinstance(field, OptionType) for _, field in fields)
-        case VariantType(cases=cases):
-            return _nil_case(dict(cases)) is not None
-        case ResultType(ok=ok, err=err):
-            return _nil_case({"ok": ok, "err": err}) is not None
-    return False
-
-
-def _nil_case(cases: dict[str, WitType | None]) -> str | None:
-    """Returns the case that an empty table stands for: Lua writes `{ok = nil}` and means a payload that is none."""
-    optional = [name for name, payload in cases.items() if isinstance(payload, OptionType)]
-    nilable = optional or [name for name, payload in cases.items() if payload is None]
-    return nilable[0] if len(nilable) == 1 else None
 
 
 def _no_payload(value: Any, _pace: Pace) -> bool:
@@ -467,14 +442,14 @@ def _option(wit_type: OptionType) -> Check:
     payload = _compile(wit_type.payload)
     if not isinstance(wit_type.payload, OptionType):
         return lambda value, pace: None if value is None else payload(value, pace)
-    some, takes_empty = _empty_is_none(payload, wit_type.payload), _takes_empty(wit_type)
+    some, is_value = _empty_is_none(payload, wit_type.payload), takes_empty(wit_type)
 
     def check(value: Any, pace: Pace) -> Any:
         if value is None:
             return None
         if type(value) is dict and len(value) == 1 and "some" in value:
             return wrap_some(_at(".some", some, value["some"], pace))
-        if value == [] and not takes_empty:  # Lua's {some = nil}
+        if value == [] and not is_value:  # Lua's {some = nil}
             return wrap_some(None)
         return wrap_some(payload(value, pace))
 

@@ -210,8 +210,8 @@ def test_what_is_prepared_is_of_the_entries_that_are_there_by_then(
     bare: polycall.Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare.add(library("app:lib", 1))
-    dispatcher = bare._dispatcher
-    prepared = dispatcher._prepared
+    table = bare._dispatcher.table
+    prepared = table._prepared
     turns: list[int] = []
 
     def meanwhile(*arguments: Any, **options: Any) -> Any:
@@ -226,11 +226,11 @@ def test_what_is_prepared_is_of_the_entries_that_are_there_by_then(
         bare.replace(library("app:other", 1))
         return prepared(*arguments, **options)
 
-    monkeypatch.setattr(dispatcher, "_prepared", nothing_to_do_with_it)
+    monkeypatch.setattr(table, "_prepared", nothing_to_do_with_it)
     bare.add(lua("app:alone", "1"), prepare=True)
     assert len(turns) == 1
     turns.clear()
-    monkeypatch.setattr(dispatcher, "_prepared", meanwhile)
+    monkeypatch.setattr(table, "_prepared", meanwhile)
     bare.add(lua("app:user", "require('lib').offset", imports={"lib": "lib"}), prepare=True)
     assert (bare.call("app:user"), len(turns)) == (2, 2)
 

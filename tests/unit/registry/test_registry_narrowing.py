@@ -104,7 +104,7 @@ def test_what_cannot_be_limited_says_so(registry: polycall.Registry, tmp_path: P
 def test_what_is_made_for_limits_is_kept_but_not_without_end(registry: polycall.Registry) -> None:
     for size in range(20):
         registry.call("app:fill", 1, limits={"max_memory_bytes": 4 * MIB + size})
-    assert len(registry._dispatcher.route("app:fill").limited) == 8
+    assert len(registry._dispatcher.table.by_id["app:fill"].limited) == 8
     registry.replace(
         {
             "id": "app:fill",

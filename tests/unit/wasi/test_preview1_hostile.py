@@ -61,6 +61,7 @@ def test_each_argument_for_itself(name: str, fd: int, tmp_path: Path) -> None:
         [*usual[:place], value, *usual[place + 1 :]]
         for usual in ([fd, *range(8, 8 * len(parameters), 8)], [fd, *([0] * (len(parameters) - 1))])
         for place, kind in enumerate(parameters)
+        if place or not fd  # where the descriptor itself means harm, all four are alike
         for value in (SIZES if kind == "i32" else WIDE)
     ]
     judge(Host({"/": tmp_path}), name, lists)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from crossings import ENCODINGS, FakeGuest, open_guest, signature
+from effort import WHOLE
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.codec import codec
 from polycall.wasm_runtime.engine.native import SLOT_BYTES
@@ -324,7 +325,8 @@ def _deep(wrap: Any, value: Any, levels: int) -> tuple[WitType, Any]:
 )
 def test_types_may_be_deep(guest: FakeGuest, wrap: Any, levels: int) -> None:
     wit_type, value = _deep(wrap, "x", levels)
-    for encoding in ENCODINGS:
+    # Ten levels are more than one function already: what an encoding changes there, it changes in 63 as well.
+    for encoding in ENCODINGS if WHOLE or levels <= 10 else ENCODINGS[:1]:
         assert guest.through_parameters(wit_type, value, encoding) == value
         assert guest.through_result(wit_type, value, encoding) == value
 

@@ -11,7 +11,7 @@ import pytest
 from hosted import Hosted, link
 from polycall.interop.errors import ConversionError, InternalError, PolycallError, TrapError
 from polycall.wasm_runtime.component import allocations
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 
 @pytest.fixture(scope="module", name="engine")

@@ -11,7 +11,7 @@ from wasmtime.component import Component
 from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, decode
 from polycall.wasm_runtime.component.skeleton import skeleton
 from polycall.wasm_runtime.component.validation import validate
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 ROOT = Path(__file__).parents[3]
 GUESTS = sorted([*(ROOT / "tests/guests/bin").glob("*.wasm"), *(ROOT / "examples").rglob("*.wasm")])

@@ -28,8 +28,8 @@ from polycall.interop.errors import (
 )
 from polycall.wasm_runtime.core_engine import WasmCoreEngine
 from polycall.wasm_runtime.core_engine.guest import WasmCoreGuest
-from polycall.wasm_runtime.engine import native, stores
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine import native, wasm_engine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 PAGE = 65536
 WORKER = """(module
@@ -315,16 +315,16 @@ def test_where_addresses_are_few_guests_reserve_few(few_addresses: int, tmp_path
 
 
 def test_code_for_few_addresses_is_no_code_for_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(stores, "sparing_reservation", lambda: 64 << 20)
+    monkeypatch.setattr(wasm_engine, "sparing_reservation", lambda: 64 << 20)
     engine = WasmEngine()
     module(WasmCoreEngine(engine, tmp_path), WORKER)
-    monkeypatch.setattr(stores, "sparing_reservation", lambda: None)
+    monkeypatch.setattr(wasm_engine, "sparing_reservation", lambda: None)
     module(WasmCoreEngine(engine, tmp_path), WORKER)
     assert len(list(tmp_path.glob("*.compiled"))) == 2
 
 
 def test_a_loop_ends_at_the_deadline_where_addresses_are_few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(stores, "sparing_reservation", lambda: 64 << 20)
+    monkeypatch.setattr(wasm_engine, "sparing_reservation", lambda: 64 << 20)
     engine = WasmCoreEngine(WasmEngine(), tmp_path)
     guest = engine.program(engine.image(bytes(16 * PAGE)), module(engine, WORKER)).start(no_host, context(0.05))
     with pytest.raises(DeadlineError):

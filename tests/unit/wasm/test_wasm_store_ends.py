@@ -9,7 +9,7 @@ import pytest
 
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.store_ends import StoreEnds
-from polycall.wasm_runtime.engine.stores import WasmEngine
+from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 MIB = 1 << 20
 
