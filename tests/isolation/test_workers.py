@@ -172,7 +172,7 @@ def test_results_and_nested_results_that_are_too_long_are_errors_that_say_so(mak
     )
     assert "expected at most 67108864 bytes, for an isolated function" in str(instance.call([], frame()))
     instance = make("return ('x'):rep(40000000) .. ('x'):rep(40000000)")
-    with pytest.raises(polycall.ConversionError, match=r"^\$\.result: expected at most 67108864 bytes"):
+    with pytest.raises(polycall.ConversionError, match=r"^\$\.result: expected text of at most 67108864 bytes"):
         instance.call([], frame())
     assert not instance.poisoned
 
