@@ -157,7 +157,8 @@ class OwnThread(threading.Thread):
             try:
                 super().start()
             finally:
-                threading.stack_size(usual)
+                if threading.stack_size() == self._stack_bytes:  # else somebody has changed it meanwhile, for good
+                    threading.stack_size(usual)
 
     def run(self) -> None:
         """Works."""

@@ -260,3 +260,21 @@ def test_starting_a_thread_leaves_the_stack_size_of_others_alone() -> None:
         assert threading.stack_size() == 512 * KIB
     finally:
         threading.stack_size(before)
+
+
+def test_what_others_say_of_stacks_while_a_thread_starts_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Who starts a thread with a small stack puts the size back as soon as it runs: it may be starting one of ours.
+    start, before = threading.Thread.start, threading.stack_size(512 * KIB)
+
+    def start_and_say(thread: threading.Thread) -> None:
+        start(thread)
+        threading.stack_size(before)
+
+    monkeypatch.setattr(threading.Thread, "start", start_and_say)
+    thread = OwnThread(lambda: None, "test", 1024 * KIB)
+    thread.start()
+    thread.join()
+    try:
+        assert threading.stack_size() == before
+    finally:
+        threading.stack_size(before)
