@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-
-from polycall.interop.named_tuples import NamedTuple
+from typing import NamedTuple
 
 __all__ = ["Address", "Place", "is_local_name", "parse_host", "place_of", "unmapped"]
 

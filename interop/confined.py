@@ -15,9 +15,8 @@ from collections.abc import Callable
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.walk import FOLDER, error_of, leads_out, walk
 
 __all__ = ["ConfinedFolder", "Member", "open_at", "refuse_special"]

@@ -9,9 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.public import public
 
 __all__ = [

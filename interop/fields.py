@@ -11,9 +11,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-from polycall.interop.named_tuples import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["AtLeast", "Check", "Key", "Matches", "OneOf", "at_least", "key", "key_of", "matches", "no_check", "one_of"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from polycall.interop.forks import new_lock
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.public import public
 
 __all__ = ["HostCounter", "HostTraffic"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import NamedTuple
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.public import public
 
 __all__ = ["NAMESPACE", "EntryId", "cut", "near_names", "suggestion"]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from polycall.interop.errors import PolycallError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.public import public
 from polycall.interop.values import Value
 

@@ -14,10 +14,9 @@ import os
 import stat
 import time
 from collections.abc import Callable, Hashable
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from polycall.interop.confined import open_at, refuse_special
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.walk import error_of, leads_out, walk
 
 __all__ = ["CHANGING", "NewTime", "OpenFolder", "set_times"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from polycall.interop.named_tuples import NamedTuple
+from typing import NamedTuple
+
 from polycall.interop.public import public
 
 __all__ = ["PoolSnapshot", "PoolTraffic"]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from polycall.interop.fields import at_least, key, one_of
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.records import record
 
 __all__ = ["PoolPolicy", "PoolSpec", "PoolType"]

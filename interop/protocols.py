@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from polycall.interop.context import CallContext
 from polycall.interop.host_traffic import HostTraffic
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.public import public
 from polycall.interop.resources import ResourceState
 from polycall.interop.values import Value

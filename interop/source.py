@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polycall.interop.named_tuples import NamedTuple
+from typing import NamedTuple
 
 __all__ = ["SourceText"]
 

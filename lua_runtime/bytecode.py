@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.lua_runtime.values import readable
 
 __all__ = ["ENVIRONMENT", "Instruction", "Local", "Opcode", "Proto", "UpValue", "read_chunk"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import NamedTuple
 
 from polycall.interop.ids import cut, suggestion
-from polycall.interop.named_tuples import NamedTuple
 from polycall.lua_runtime.library_names import GLOBALS, library_names
 from polycall.lua_runtime.modules import ALWAYS_THERE, MODULES
 from polycall.lua_runtime.spec import LuaFunctionSpec, LuaLibrarySpec

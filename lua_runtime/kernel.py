@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from polycall.interop.context import CallContext
 from polycall.interop.limits import LimitsSpec
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.protocols import Invoker, YamlText
 from polycall.interop.services import Services
 from polycall.interop.start_up import start_frame, start_seconds

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.lua_runtime.bytecode import ENVIRONMENT, Instruction, Local, Opcode, Proto, read_chunk
 
 __all__ = ["EntryCall", "Name", "Uses", "uses_of"]

@@ -13,12 +13,11 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from polycall.interop.budget import CROSSING_BYTES, Budget
 from polycall.interop.errors import ConversionError, InternalError
 from polycall.interop.ids import cut
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.resources import ResourceHandle, wrong_with
 from polycall.interop.values import MAX_NESTING, Value, describe
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from polycall.interop.errors import PreparationError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.documents.nodes import MapNode, ScalarNode, join
 from polycall.registry.documents.text_edits import replace_file
 from polycall.registry.entries.entry import Location

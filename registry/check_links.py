@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from polycall.interop.callees import Callees
 from polycall.interop.errors import CallDeniedError, NotFoundError, PreparationError
 from polycall.interop.ids import cut
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.protocols import ImportNeed, Link
 from polycall.interop.signature_text import ok_of, types_of
 from polycall.registry.dispatch.route_table import is_callable

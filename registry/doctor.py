@@ -9,11 +9,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import polycall
 from polycall.interop.errors import PolycallError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.loading import load
 from polycall.wasm_runtime.engine.cache_bound import cache_usage
 from polycall.wasm_runtime.engine.cache_folder import CacheFolder, default_cache_directory

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from polycall.interop.errors import Problem
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.public import public
 
 __all__ = ["Finding"]

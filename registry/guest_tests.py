@@ -7,13 +7,12 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from polycall.interop.context import Cancellation
 from polycall.interop.errors import PolycallError, PreparationError
 from polycall.interop.json_text import encode_json
 from polycall.interop.logs import logger
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.values import Value
 from polycall.registry.entries.entry import Entry
 from polycall.registry.registry import Registry

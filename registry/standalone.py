@@ -7,14 +7,13 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from polycall.interop.confined import ConfinedFolder
 from polycall.interop.context import CallContext, Cancellation, deadline_in
 from polycall.interop.errors import CallError, NotFoundError, PolycallError
 from polycall.interop.ids import EntryId
 from polycall.interop.limits import LimitsSpec
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.program_files import WASM_MAGIC, read_program
 from polycall.interop.services import Entries, Environment
 from polycall.interop.source import SourceText

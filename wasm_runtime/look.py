@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from polycall.interop.errors import NotFoundError, PreparationError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.program_files import WASM_MAGIC, read_program
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime.binaries import assemble, is_component

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.lua_runtime.modules.go_layout import DAYS, MONTHS, civil_of, days_before, split_layout
 
 __all__ = ["format_time"]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.lua_runtime.modules.go_layout import DAYS, MONTHS, civil_of, days_before, days_in, split_layout
 from polycall.lua_runtime.modules.zones import Zone
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.lua_runtime.session import RefusedError
 from polycall.lua_runtime.values import readable
 

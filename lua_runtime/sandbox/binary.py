@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-
-from polycall.interop.named_tuples import NamedTuple
+from typing import NamedTuple
 
 __all__ = ["Binary", "binary"]
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from polycall.interop.context import CallContext
 from polycall.interop.core_engine import CoreEngine, CoreProgram
 from polycall.interop.errors import PreparationError
 from polycall.interop.forks import new_lock
-from polycall.interop.named_tuples import NamedTuple
 from polycall.lua_runtime.compiling import MOST_COMPILING_BYTES
 from polycall.lua_runtime.modules import MODULES
 from polycall.lua_runtime.modules.logger import line_writer

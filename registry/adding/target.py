@@ -7,10 +7,10 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from polycall.interop.errors import NotFoundError, PreparationError
 from polycall.interop.ids import EntryId, suggestion
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.binary_hashes import index_without_hashes
 from polycall.registry.documents.problems import Report
 from polycall.registry.documents.text_edits import replace_file

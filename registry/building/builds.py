@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from polycall.interop.errors import PreparationError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.binary_hashes import index_without_hashes
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.folders import declared_folder

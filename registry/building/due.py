@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.binary_hashes import binary_hashes, write_hashes
 from polycall.registry.building.builds import Build, find_builds
 from polycall.registry.building.processes import Builders, Built

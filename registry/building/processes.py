@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from polycall.interop.errors import PreparationError
 from polycall.interop.forks import new_lock
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.building.builds import Build
 
 __all__ = ["Builders", "Built"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator
 from contextlib import closing
+from typing import NamedTuple
 
 from polycall.interop.errors import ConversionError, PolycallError, raise_if
 from polycall.interop.forks import new_lock
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.values import Value, describe
 from polycall.registry.cli.each_input import FORMATS, Input, Line
 from polycall.registry.cli.failures import add_hint

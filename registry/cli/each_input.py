@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import click
 
 from polycall.interop.errors import ConversionError
 from polycall.interop.json_text import decode_json
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.values import Value
 from polycall.registry.cli.printable import one_line
 

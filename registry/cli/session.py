@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.loading import load
 from polycall.registry.reading.project_folder import find_project
 from polycall.registry.registry import Registry

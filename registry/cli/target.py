@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.cli.session import Session
 from polycall.registry.registry import Registry
 

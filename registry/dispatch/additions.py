@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from polycall.interop.errors import DeclarationError, Problem
 from polycall.interop.ids import EntryId
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.dispatch.python_functions import PythonFunction
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index

@@ -12,13 +12,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 from weakref import WeakSet
 
 from polycall.interop.context import Cancellation
 from polycall.interop.errors import PolycallError, raise_if
 from polycall.interop.forks import new_lock
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.dispatch.async_calls import awaited_elsewhere
 from polycall.registry.dispatch.threads import THREADS
 

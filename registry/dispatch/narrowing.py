@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from polycall.interop.callees import CalleePattern, Callees
 from polycall.interop.context import CallContext
 from polycall.interop.errors import CallError
 from polycall.interop.ids import EntryId
 from polycall.interop.limits import LimitsSpec
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.protocols import Function
 from polycall.registry.dispatch.runtimes import FUNCTION_KINDS, Runtimes
 from polycall.registry.entries.index import Index

@@ -7,11 +7,10 @@ the bounds on nesting and size have one implementation.
 from __future__ import annotations
 
 import re
-from typing import ClassVar, NoReturn
+from typing import ClassVar, NamedTuple, NoReturn
 
 from polycall.interop.errors import DeclarationError, Problem
 from polycall.interop.ids import cut
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.values import MAX_NESTING
 from polycall.registry.documents.nodes import ListNode, MapNode, Mark, Node, ScalarNode, join
 from polycall.registry.documents.problems import Position, Report

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from polycall.interop.ids import cut
-from polycall.interop.named_tuples import NamedTuple
 
 __all__ = [
     "START",

@@ -6,11 +6,10 @@ import bisect
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.documents.nodes import Mark
 from polycall.registry.documents.problems import Position
 

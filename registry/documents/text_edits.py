@@ -6,9 +6,9 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from polycall.interop.errors import PreparationError
-from polycall.interop.named_tuples import NamedTuple
 
 __all__ = ["Edit", "apply_edits", "line_break_at", "replace_file"]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from polycall.interop.ids import cut
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.documents.node_builder import MERGE, Document, NodeBuilder
 from polycall.registry.documents.nodes import START, ListNode, MapNode, Mark, ScalarNode
 from polycall.registry.documents.problems import Report

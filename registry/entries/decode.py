@@ -11,12 +11,11 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from polycall.interop.callees import CalleePattern
 from polycall.interop.fields import Check, Key, key_of, no_check
 from polycall.interop.ids import EntryId, cut, suggestion
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.source import SourceText
 from polycall.registry.documents.nodes import ListNode, MapNode, Node, ScalarNode, describe_node, freeze, join, locate
 from polycall.registry.documents.problems import Position, Report

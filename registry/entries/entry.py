@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from polycall.interop.errors import Problem
 from polycall.interop.ids import EntryId
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.public import public
 from polycall.interop.records import record
 from polycall.registry.documents.nodes import MapNode, Mark, Node, freeze_declared, locate

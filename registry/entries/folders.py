@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.entries.entry import Entry
 
 if TYPE_CHECKING:

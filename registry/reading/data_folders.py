@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.folders import declared_folder, identity_of, is_source, link_target, nesting, places
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from polycall.interop.errors import Problem
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.documents.nodes import START
 from polycall.registry.documents.paths import is_file, is_folder, shown_path
 from polycall.registry.documents.problems import Report

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from polycall.interop.errors import DeclarationError
 from polycall.interop.fields import one_of
 from polycall.interop.ids import NAMESPACE, near_names, suggestion
 from polycall.interop.isolation import ISOLATIONS
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.documents.node_builder import Document
 from polycall.registry.documents.nodes import ListNode, MapNode, Mark, Node, ScalarNode, describe_node
 from polycall.registry.documents.problems import Report

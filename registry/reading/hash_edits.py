@@ -5,10 +5,9 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from polycall.interop.errors import DeclarationError, PreparationError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.documents.nodes import ListNode, MapNode, Mark, Node, ScalarNode
 from polycall.registry.documents.problems import Report
 from polycall.registry.documents.scalar_spans import ScalarSpans, Span, scalar_spans

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from polycall.interop.errors import Problem
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.documents.nodes import START
 from polycall.registry.documents.paths import is_file
 from polycall.registry.documents.problems import Report

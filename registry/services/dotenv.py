@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-
-from polycall.interop.named_tuples import NamedTuple
+from typing import NamedTuple
 
 __all__ = ["read_dotenv", "with_value"]
 

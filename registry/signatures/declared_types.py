@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from polycall.interop.errors import PreparationError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.entries.entry import Entry
 from polycall.wasm_runtime.wit.signature import Signature
 from polycall.wasm_runtime.wit.wit_parser import find_types

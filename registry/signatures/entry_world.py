@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
+from typing import NamedTuple
 
 from polycall.interop.errors import NotFoundError, PreparationError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.entries.entry import Entry
 from polycall.registry.signatures.declared_types import EntryTypes
 from polycall.registry.signatures.entry_types import TypesOfEntries

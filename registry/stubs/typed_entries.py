@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
+from typing import NamedTuple
 
 from polycall.interop.errors import PolycallError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.registry.entries.entry import Entry
 from polycall.registry.entries.index import Index
 from polycall.registry.signatures.declared_types import EntryTypes

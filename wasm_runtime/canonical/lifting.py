@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from polycall.interop.errors import TrapError
 from polycall.interop.ids import cut
-from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.canonical.apart import (
     INLINE_CASES,
     INLINE_ELEMENTS,

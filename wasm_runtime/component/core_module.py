@@ -10,9 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.records import record
 from polycall.wasm_runtime.component.core_types import core_value_type, limits, recursive_types
 from polycall.wasm_runtime.component.plan import CoreFunctionType

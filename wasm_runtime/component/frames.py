@@ -8,8 +8,8 @@ to is used again for the next instance.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.component.plan import CoreExport, CoreRef, Instantiate
 from polycall.wasm_runtime.engine.core_calls import EXTERN_BYTES, EXTERN_CONTENT, INSTANCE_BYTES
 from polycall.wasm_runtime.engine.native import Argument, Buffer, as_bytes, as_pointer, as_size

@@ -28,10 +28,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from polycall.interop.errors import ConversionError, PreparationError, TrapError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.component.names import compatible, unversioned
 from polycall.wasm_runtime.component.plan import ImportedFunction
 from polycall.wasm_runtime.engine.guest_text import shown

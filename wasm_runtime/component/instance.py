@@ -5,10 +5,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from polycall.interop.errors import PreparationError, TrapError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.resources import ResourceState
 from polycall.interop.values import Value
 from polycall.wasm_runtime.canonical.handles import HandleCount, HandleTable, ResourceType, Task

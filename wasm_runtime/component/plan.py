@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.records import record
 from polycall.wasm_runtime.component.core_function import CoreFunction
 from polycall.wasm_runtime.engine.footprint import Footprint

@@ -12,9 +12,8 @@ import pickle
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.component import plan as plan_module
 from polycall.wasm_runtime.component.binary import decode
 from polycall.wasm_runtime.component.plan import Plan

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from polycall.interop.errors import PreparationError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.interop.records import record
 from polycall.wasm_runtime.component.core_module import CoreModuleShape, CoreThing
 from polycall.wasm_runtime.component.definitions import Component, ComponentType, InstanceType, Item

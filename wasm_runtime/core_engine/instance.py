@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from polycall.interop.errors import InternalError, PreparationError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.core_engine.links import CoreLinks, Place, Step
 from polycall.wasm_runtime.engine import native

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import wasmtime
 
 from polycall.interop.errors import PreparationError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.engine.native import SLOT_BYTES, Argument, address_of, as_bytes, as_pointer, as_size
 
 __all__ = ["CoreLinks", "Numbers", "Place", "Step", "link"]

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.engine.cache_folder import WRITING
 
 __all__ = ["CacheUsage", "cache_usage", "clear_cache", "prune"]

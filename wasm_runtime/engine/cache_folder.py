@@ -10,9 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
-
-from polycall.interop.named_tuples import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 __all__ = ["WRITING", "CacheFolder", "Obstacle", "UnusableError", "default_cache_directory"]
 

@@ -10,8 +10,8 @@ import ctypes
 import struct
 from collections.abc import Callable, Iterator
 from ctypes import c_uint8
+from typing import NamedTuple
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.guest_text import shown
 from polycall.wasm_runtime.engine.native import Buffer

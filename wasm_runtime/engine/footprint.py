@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from polycall.interop.named_tuples import NamedTuple
+from typing import NamedTuple
 
 __all__ = ["Footprint", "Table", "together"]
 

@@ -7,9 +7,9 @@ entry caps all of them together. So the numbers are chosen such that all at thei
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from polycall.interop.errors import MemoryLimitError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.engine.footprint import Footprint
 
 __all__ = ["ELEMENT_BYTES", "FREE_TABLE_BYTES", "MOST_MEMORIES", "Shares", "shares"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from polycall.interop.errors import LimitError, MemoryLimitError, PolycallError, TrapError
-from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.engine.engine_errors import EngineError
 
 __all__ = ["MemoryState", "TooManyMemoriesError", "engine_error"]

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from polycall.interop.errors import PreparationError
 from polycall.interop.ids import suggestion
-from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.engine.guest_text import listed, look_alike, shown
 from polycall.wasm_runtime.wit.signature import Signature
 from polycall.wasm_runtime.wit.wit_types import (

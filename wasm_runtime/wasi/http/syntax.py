@@ -6,10 +6,9 @@ Nothing here lets a line end, a space or a second request through: what a server
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from polycall.interop.addresses import Address, parse_host
-from polycall.interop.named_tuples import NamedTuple
 
 __all__ = [
     "BODILESS",

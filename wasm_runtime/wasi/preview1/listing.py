@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wasi.filesystem.descriptor import Descriptor
 from polycall.wasm_runtime.wasi.filesystem.listing import DirectoryEntryStream

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from polycall.interop.named_tuples import NamedTuple
 from polycall.wasm_runtime.wasi.clocks.monotonic_clock import monotonic_now, timer_at
 from polycall.wasm_runtime.wasi.preview1.clocks import MONOTONIC, REALTIME
 from polycall.wasm_runtime.wasi.preview1.entries import Entry, File

@@ -5,10 +5,9 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
+from typing import Any, NamedTuple
 
 from polycall.interop.addresses import Address
-from polycall.interop.named_tuples import NamedTuple
 
 __all__ = ["FAMILIES", "Endpoint", "address_in_wit", "endpoint_from_system", "endpoint_from_wit"]
 
