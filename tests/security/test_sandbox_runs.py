@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 import lua_guests
 from attacks import Attack, attacks
-from lua_guests import CONDITIONS, run
+from lua_guests import CONDITIONS, body, context, prepare, program, run
 from polycall.interop.errors import ConversionError, MemoryLimitError
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.values import Value
@@ -54,6 +55,16 @@ def test_no_finalizer_runs_while_a_value_is_on_its_way() -> None:
     targets = {"app:echo": lambda arguments, _frame: arguments[0]}
     length = run(ROUNDS, 0, targets=targets)
     assert run(ROUNDS, 20, targets=targets) == length
+
+
+@pytest.mark.parametrize("text", ["return #...", "return (...)", "return require('funcs').call('app:same', ...)"])
+def test_what_a_guest_is_given_is_collected_though_it_makes_nothing(text: str) -> None:
+    given = "x" * (1 << 20)
+    function = prepare(program(body(text)), {"app:same": lambda arguments, _frame: arguments[0]})
+    with closing(function.instantiate()) as instance:
+        for _ in range(40):
+            instance.call([given], context())
+        assert len(instance._kernel._state.content()) < 16 << 20  # type: ignore[union-attr]
 
 
 OVERFLOW = """

@@ -16,9 +16,8 @@
 #include <time.h>
 #include <setjmp.h>
 
-/* While a run is written or read no finalizer runs, for it may call the host, which overwrites the run. */
-#define begin_run(L) (G(L)->gcstp |= GCSTPUSR)
-#define end_run(L) (lifted = 0, G(L)->gcstp &= ~GCSTPUSR)
+struct lua_State;
+static void end_run(struct lua_State *L);
 
 /* Guests may raise the same text: that is an error like any other. */
 #define LUAI_THROW(L, c) \

@@ -561,6 +561,21 @@ static void read_value(Reading *from) {
   }
 }
 
+/* While a run is written or read no finalizer runs, for it may call the host, which overwrites the run. */
+static l_mem counted; /* by the collector, which forgets while it stands still what is allocated */
+
+static void begin_run(lua_State *L) {
+  counted = G(L)->totalbytes;
+  G(L)->gcstp |= GCSTPUSR;
+}
+
+static void end_run(lua_State *L) {
+  lifted = 0;
+  if (!(G(L)->gcstp & GCSTPUSR)) return;
+  G(L)->gcstp &= ~GCSTPUSR;
+  luaE_setdebt(G(L), (l_mem)gettotalbytes(G(L)) - counted);
+}
+
 /* Pushes all values of a run. What they take is not held against the limit before the guest's next own allocation. */
 static int read_all(lua_State *L, const char *data, size_t size) {
   Reading from = {L, data, data + size};
@@ -569,5 +584,6 @@ static int read_all(lua_State *L, const char *data, size_t size) {
   lifted = 1;
   for (; from.at < from.end; count++) read_value(&from);
   end_run(L);
+  luaC_checkGC(L); /* a guest that is given much, and makes nothing itself, would never collect it */
   return count;
 }
