@@ -69,11 +69,6 @@ class CoreGuest(Protocol):
         """Returns a copy of all of its memory as it is now."""
         ...
 
-    @property
-    def worn(self) -> bool:
-        """Whether its memory has grown so far that a fresh guest should take its place."""
-        ...
-
     def function(self, name: str) -> Callable[..., Any]:
         """Returns a function that it exports; to be kept, for looking it up takes longer than a call.
 

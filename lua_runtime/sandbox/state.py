@@ -70,11 +70,6 @@ class SandboxState:
         self.begin, self.end = self._guest.begin, self._guest.end
         self._call = self.function("call")
 
-    @property
-    def worn(self) -> bool:
-        """Whether its memory has grown so far that a fresh one should take its place."""
-        return self._guest.worn
-
     def content(self) -> bytes:
         """Returns a copy of all of its memory as it is now."""
         return self._guest.content()

@@ -59,11 +59,6 @@ class WasmCoreGuest:
         """Returns a copy of all of its memory as it is now."""
         return bytes(self._open().memory.whole())
 
-    @property
-    def worn(self) -> bool:
-        """Whether its memory has grown so far that a fresh guest should take its place."""
-        return self._open().store.wear.worn
-
     def begin(self, context: CallContext) -> None:
         """Makes ready for a call; `end` must follow."""
         instance = self._instance

@@ -270,13 +270,6 @@ def test_a_guest_that_gives_up_for_lack_of_memory_says_so(started: Started) -> N
         started(memory_bytes=20 * PAGE).function("full")()
 
 
-def test_a_memory_that_has_grown_far_is_worn(started: Started) -> None:
-    guest = started(memory_bytes=16 * PAGE)
-    assert not guest.worn
-    guest.function("grow")(12)
-    assert guest.worn
-
-
 # few addresses
 
 
