@@ -37,8 +37,10 @@ from soak.machine import Resources, measure
 CALLS = times(40, 15)
 GUEST_PAGES = 32
 GROWTH_MIB = 24.0
-SWINGS = 5
 """40 guests of 1 or 2 MiB that stay are more than 40 MiB; what allocators keep between measurements is a few."""
+
+SWINGS = 30
+"""How often one more call may change whether the last instance has outlived it, which is up to chance."""
 
 METHODS = ("good", "fails", "spins", "hoards")
 LUA = """
