@@ -275,10 +275,10 @@ def test_a_guest_that_gives_up_for_lack_of_memory_says_so(started: Started) -> N
 
 @pytest.fixture(name="few_addresses")
 def _few_addresses() -> Iterator[int]:
-    """Leaves the process 4 GiB more than it has; gives how many those are in all."""
+    """Leaves the process 8 GiB more than it has; gives how many those are in all."""
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_AS)
-    most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + (4 << 30)
+    most = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize() + (8 << 30)
     resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
     yield most
     resource.setrlimit(resource.RLIMIT_AS, before)

@@ -19,13 +19,15 @@ class Deleted:
 
     def __init__(self, delete: Callable[[int], None]) -> None:
         self._delete = delete
+        self.watched: set[int] = set()
         self.threads: list[int] = []
         self.begun, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
 
     def __call__(self, address: int) -> None:
-        self.threads.append(threading.get_ident())
-        if not self.begun.is_set():
+        if address in self.watched:  # the collector may come to others' meanwhile
+            self.watched.discard(address)
+            self.threads.append(threading.get_ident())
             self.begun.set()
             assert self.go_on.wait(10)
         self._delete(address)
@@ -40,10 +42,17 @@ def _deleted(monkeypatch: pytest.MonkeyPatch) -> Deleted:
 
 
 @pytest.fixture(name="store")
-def _store() -> Iterator[Callable[[], int]]:
+def _store(deleted: Deleted) -> Iterator[Callable[[], int]]:
     """Makes stores whose ends are up to the test."""
     engine = WasmEngine()
-    yield lambda: native.store_new(engine._address, 0, None)
+
+    def make() -> int:
+        address = native.store_new(engine._address, 0, None)
+        assert isinstance(address, int)
+        deleted.watched.add(address)
+        return address
+
+    yield make
     engine.ticker.close()
 
 
