@@ -28,8 +28,9 @@ class Deleted:
         if address in self.watched:  # the collector may come to others' meanwhile
             self.watched.discard(address)
             self.threads.append(threading.get_ident())
-            self.begun.set()
-            assert self.go_on.wait(10)
+            if not self.begun.is_set():
+                self.begun.set()
+                assert self.go_on.wait(10)
         self._delete(address)
 
 
