@@ -51,10 +51,8 @@ def conclude(answer: tuple[Any, ...], session: Session, more: Callable[[], Any])
     word = answer[0]
     if word == b"value":
         return _lifted(answer[1], answer[2:], session, more)
-    if word in {b"failed", b"returned"}:
+    if word in {b"raised", b"returned"}:
         _raise_failed(answer, session, more)
-    if word == b"raised":
-        _raise_table(answer, session, more)
     if word == b"unfit":
         path, expected, got = (_text(part) for part in answer[1:])
         raise ConversionError(path, "lift", expected, got)
@@ -66,14 +64,15 @@ def conclude(answer: tuple[Any, ...], session: Session, more: Callable[[], Any])
 def _raise_failed(answer: tuple[Any, ...], session: Session, more: Callable[[], Any]) -> NoReturn:
     word, text, kind, retryable, token, cause, trace, length, *details = answer
     raise_if(_marked(session.original(token), returned=word == b"returned"))
-    message = _text(text)
+    about = _lifted(length, details, session, more) if length else None
+    message = _json_like(about) if text is None else _text(text)
     raise GuestError(
         message,
         entry_id=session.entry_id,
         hint="a function may be calling itself without end" if _OVERFLOW in message else None,
         kind=_text(kind) or "Internal",
         retryable=retryable,
-        details=_lifted(length, details, session, more) if length else None,
+        details=about,
         guest_traceback=_text(trace) if trace else None,
         returned=word == b"returned",
     ) from session.original(cause)
@@ -84,17 +83,6 @@ def _marked(error: _E, *, returned: bool) -> _E:
     if isinstance(error, PolycallError):
         error.returned = returned
     return error
-
-
-def _raise_table(answer: tuple[Any, ...], session: Session, more: Callable[[], Any]) -> NoReturn:
-    _, trace, length, *run = answer
-    value = _lifted(length, run, session, more)
-    raise GuestError(
-        _json_like(value),
-        entry_id=session.entry_id,
-        details=value,
-        guest_traceback=_text(trace) if trace else None,
-    )
 
 
 def _json_like(value: Value) -> str:
@@ -173,12 +161,12 @@ def _lifted(length: int, run: Sequence[Any], session: Session, more: Callable[[]
 
 def _whole(length: int, session: Session, more: Callable[[], Any]) -> Sequence[Any]:
     all_of_it: list[Any] = []
-    session.unread = session.untidy = True  # the first stays so if the deadline passes in between
+    session.broken = session.untidy = True  # if the deadline passes in between, what is left is in the state
     while len(all_of_it) < length:
         session.check()
         piece = more()
         all_of_it += piece if isinstance(piece, tuple) else (piece,)
-    session.unread = False
+    session.broken = False
     return all_of_it
 
 

@@ -21,14 +21,12 @@ class LuaKernel(Protocol):
     Attributes:
         session: What the host functions of the state share.
         start_seconds: How long start-up code may run.
-        broken: Whether the state must not be used again; set with `Session.untidy`.
         bare: Calls the entry's function with scalars, as `call` does, where nothing limits or interrupts the call; None
             where something always does.
     """
 
     session: Session
     start_seconds: float
-    broken: bool
     bare: Callable[..., Any] | None
 
     def start(self, method: str, context: CallContext | None) -> Any:
@@ -114,7 +112,7 @@ class LuaInstance:
         finally:
             session.context = None
             if session.untidy:
-                self.poisoned = self.poisoned or session.unread or self._kernel is None or self._kernel.broken
+                self.poisoned = self.poisoned or session.broken or self._kernel is None
                 session.tidy_up(context)
 
     def _call(self, arguments: Sequence[Value], context: CallContext) -> Any:

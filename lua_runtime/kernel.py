@@ -26,8 +26,7 @@ __all__ = ["CompiledChunk", "Kernel"]
 _HAND_OUT = b"""
 local kernel = ...
 return kernel.IN_LIST, kernel.IN_RECORD, kernel.IN_RESOURCE, kernel.enter, kernel.enter_guarded,
-    kernel.enter_fed, kernel.enter_fed_guarded,
-    kernel.feed, kernel.more, kernel.start, kernel.define
+    kernel.enter_run, kernel.enter_run_guarded, kernel.more, kernel.start, kernel.define
 """
 _FILES = (
     "guard/trace",
@@ -75,7 +74,6 @@ class Kernel:
     Attributes:
         session: What the host functions of the state share.
         start_seconds: How long start-up code may run.
-        broken: Whether the state must not be used again.
         bare: See `polycall.lua_runtime.instance.LuaKernel`.
     """
 
@@ -101,7 +99,6 @@ class Kernel:
             chunks: Its own and those of its libraries.
             services: What its modules may ask.
         """
-        self.broken = False
         self._chunks = chunks
         self.session = Session(entry_id, invoker, yaml, services, limits.output_bytes)
         self.start_seconds = start_seconds(limits)
@@ -116,9 +113,8 @@ class Kernel:
         (
             self._enter,
             self._enter_guarded,
-            self._enter_fed,
-            self._enter_fed_guarded,
-            self._feed,
+            self._enter_run,
+            self._enter_run_guarded,
             self.more,
             self._start,
             self._define,
@@ -154,9 +150,9 @@ class Kernel:
         """Makes the chunks known, runs the entry's own; see `polycall.lua_runtime.instance.LuaKernel.start`."""
         session = self.session
         for chunk in self._chunks:
-            self._feed(*lower(list(chunk.modules), "$", session.marks), *lower(dict(chunk.imports), "$", session.marks))
-            entry_id = chunk.entry_id.encode()
-            self._define(entry_id, entry_id, chunk.code)
+            entry_id, marks = chunk.entry_id.encode(), session.marks
+            declared = (*lower(list(chunk.modules), "$", marks), *lower(dict(chunk.imports), "$", marks))
+            self._define(entry_id, entry_id, chunk.code, *declared)
         session.starting = start_frame(session.entry_id, "lua", self.start_seconds, context)
         if session.cap is not None:
             session.cap.begin()
@@ -169,7 +165,8 @@ class Kernel:
         guarded = context.deadline is not None or context.cancellation is not None
         run = lower_scalars(arguments)
         if run is None:
-            answer = self._call_fed(arguments, guarded)
+            enter = self._enter_run_guarded if guarded else self._enter_run
+            answer = enter(len(arguments), *self._lowered(arguments))
         else:
             if self.session.cap is not None:
                 self._make_room(run)
@@ -178,22 +175,12 @@ class Kernel:
             return (b"stopped",)
         return answer
 
-    def _call_fed(self, arguments: Sequence[Value], guarded: bool) -> Any:
-        """Hands the arguments over in pieces, then makes the call: for tables."""
-        session = self.session
-        run: list[Any] = []
+    def _lowered(self, arguments: Sequence[Value]) -> Sequence[Any]:
+        session, run = self.session, []
         for index, argument in enumerate(arguments):
             run += lower(argument, f"$.args[{index}]", session.marks, session.check)
         self._make_room(run)
-        try:
-            for start in range(0, len(run), AT_ONCE):
-                session.check()
-                session.lift_cap()
-                self._feed(*run[start : start + AT_ONCE])
-        except BaseException:
-            self.broken = session.untidy = True  # what was fed is in the state
-            raise
-        return (self._enter_fed_guarded if guarded else self._enter_fed)(len(arguments))
+        return session.first_piece(run)
 
     def _make_room(self, run: Iterable[Any]) -> None:
         """Lets a run in, whatever the state holds already, unless the run alone is more than it may hold.

@@ -113,7 +113,7 @@ class LuaFunction:
         try:
             conclude(answer, kernel.session, kernel.more)
         except PolycallError as error:
-            if word not in (b"failed", b"raised"):
+            if word != b"raised":
                 raise
             raise PreparationError(
                 _start_message(error.message),

@@ -79,7 +79,7 @@ class Session:
         untidy: Whether the running call has files open, has written to the log, was told of an error or gave a long
             answer: whatever does one of these sets it, so that the end of any other call pays for one look.
         waiting: An answer for which the sandbox is still making room, in pieces, and how long it is.
-        unread: Whether a long answer of the guest's was not read to its end: what is left of it is in the state.
+        broken: Whether the state must not be used again; set with `untidy`.
         marks: Of this state; None once it is closed.
         cap: What keeps lupa to the memory limit, or None.
         memory_limit: Bytes that the guest may hold, or None.
@@ -105,7 +105,7 @@ class Session:
         self.cap: MemoryCap | None = None
         self.memory_limit: int | None = None
         self.at_once: int | None = AT_ONCE
-        self.unread = False
+        self.broken = False
         self._kept = KeptErrors()
         self._collected: list[Any] = []
         self._leaving: Iterator[Any] = iter(())
@@ -154,7 +154,7 @@ class Session:
         self._collected += piece
 
     def more(self) -> tuple[Any, ...]:
-        """Gives the next piece of a long answer; an empty one at the end."""
+        """Gives the next piece of a long run; a short one is the last."""
         piece = tuple(itertools.islice(self._leaving, AT_ONCE))
         self.lift_cap()
         return piece
@@ -264,11 +264,15 @@ class Session:
             return scalars[0]
         run = lower(value, "$.result", self.marks, self.check)
         self.lift_cap()
-        if self.at_once is not None and len(run) > self.at_once:
-            self.untidy = True
-            self._leaving = itertools.islice(run, AT_ONCE, None)
-            return (None, b"long", *run[:AT_ONCE])
-        return (None, b"value", *run)
+        return (None, b"value", *self.first_piece(run))
+
+    def first_piece(self, run: Sequence[Any]) -> Sequence[Any]:
+        """Returns what of a run crosses at once. Lua's side asks for `more` behind as many as can."""
+        if self.at_once is None or len(run) < self.at_once:
+            return run
+        self.untidy = True
+        self._leaving = itertools.islice(run, self.at_once, None)
+        return run[: self.at_once]
 
     def refuse(self, message: str, kind: str) -> tuple[Any, ...]:
         """Returns what a host function returns to give ``nil, err``."""

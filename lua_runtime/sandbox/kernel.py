@@ -44,7 +44,6 @@ class SandboxKernel:
     Attributes:
         session: What the host functions of the state share.
         start_seconds: How long start-up code may run.
-        broken: Whether the state must not be used again.
         bare: See `polycall.lua_runtime.instance.LuaKernel`.
     """
 
@@ -60,7 +59,6 @@ class SandboxKernel:
     ) -> None:
         self.session = sandbox_session(entry_id, invoker, yaml, services, limits)
         self.start_seconds = start_seconds(limits)
-        self.broken = False
         self._call_seconds = limits.execution_seconds
         self._limit = limits.max_memory_bytes
         limited = self._limit is not None or self._call_seconds is not None
@@ -101,7 +99,7 @@ class SandboxKernel:
         try:
             return state.enter(run)
         except BaseException:
-            self.broken = session.untidy = True
+            session.broken = session.untidy = True
             raise
         finally:
             state.end()

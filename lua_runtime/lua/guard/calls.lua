@@ -3,7 +3,7 @@ local kernel, restore_limit = ...
 local error, next, pcall, type, tostring, xpcall = error, next, pcall, type, tostring, xpcall
 local sort, unpack, utf8_len = table.sort, table.unpack, utf8.len
 local frames, render, located = kernel.frames, kernel.render, kernel.located
-local arm, disarm, fatal, is_over, read_fed = kernel.arm, kernel.disarm, kernel.fatal, kernel.is_over, kernel.read_fed
+local arm, disarm, fatal, is_over, read_all = kernel.arm, kernel.disarm, kernel.fatal, kernel.is_over, kernel.read_all
 local flatten_result, flatten_error, leave, parts, IS_SCALAR =
   kernel.flatten_result, kernel.flatten_error, kernel.leave, kernel.error_parts, kernel.IS_SCALAR
 
@@ -27,34 +27,29 @@ local function unwound(problem)
   error(problem, 0) -- a fault of ours
 end
 
-local function failed(own, trace)
-  local text, kind = own.text or own.message, own.kind
-  if own.details == nil then return "failed", text, kind, own.retryable, own.token, own.cause, trace, 0 end
-  local ran, fits, run, length = pcall(flatten_error, "$.details", own.details)
-  if not ran then return unwound(fits) end
-  if not fits then run, length = {}, 0 end
-  return "failed", text, kind, own.retryable, own.token, own.cause, trace, leave(run, length)
+-- word: "raised" or "returned". An error without a text is a table that was raised: its details.
+local function failed(word, own, trace)
+  local text, run, length = own.text or own.message, nil, 0
+  if own.details ~= nil then
+    local ran, fits, flat, size = pcall(flatten_error, "$.details", own.details)
+    if not ran then return unwound(fits) end
+    if fits then run, length = flat, size end
+    if not fits and not text then text = "a table that is neither an error object nor plain values was raised" end
+  end
+  return word, text, own.kind, own.retryable, own.token, own.cause, trace, leave(run, length)
 end
 
 local function raised(value)
   local trace = last_trace
   last_trace = nil
-  if parts[value] then return failed(parts[value], trace) end
-  if type(value) == "table" then
-    local ran, fits, run, length = pcall(flatten_error, "$", value)
-    if not ran then return unwound(fits) end
-    if fits then return "raised", trace, leave(run, length) end
-    value = "a table that is neither an error object nor plain values was raised"
-  end
-  return failed({ message = tostring(value), kind = "Internal" }, trace)
+  if parts[value] then return failed("raised", parts[value], trace) end
+  if type(value) == "table" then return failed("raised", { details = value, kind = "Internal" }, trace) end
+  return failed("raised", { message = tostring(value), kind = "Internal" }, trace)
 end
 
-local function as_returned(word, ...) return word == "failed" and "returned" or word, ... end
-
 local function returned_error(err)
-  local own = parts[err]
-  if own then return as_returned(failed(own, own.trace or own.frames and render(own.frames))) end
-  return as_returned(failed({ message = err, kind = "Internal" }))
+  local own = parts[err] or { message = err, kind = "Internal" }
+  return failed("returned", own, own.trace or own.frames and render(own.frames))
 end
 
 local function result(value)
@@ -83,24 +78,23 @@ local function enter(...)
   return finish(xpcall(method, on_error, ...))
 end
 
-local function fed_method(amount) return method(read_fed(amount)) end
+local function method_of_run(amount, ...) return method(read_all(amount, ...)) end
 
-local function enter_fed(amount)
+-- The same with arguments that come as a run.
+local function enter_run(...)
   if restore_limit then restore_limit() end
-  return finish(xpcall(fed_method, on_error, amount))
+  return finish(xpcall(method_of_run, on_error, ...))
 end
 
-kernel.enter, kernel.enter_fed = enter, enter_fed
-
-function kernel.enter_guarded(...)
-  arm()
-  return disarm(enter(...))
+local function guarded(way_in)
+  return function(...)
+    arm()
+    return disarm(way_in(...))
+  end
 end
 
-function kernel.enter_fed_guarded(amount)
-  arm()
-  return disarm(enter_fed(amount))
-end
+kernel.enter, kernel.enter_guarded = enter, guarded(enter)
+kernel.enter_run, kernel.enter_run_guarded = enter_run, guarded(enter_run)
 
 -- Start-up -----------------------------------------------------------------------------------------------------------
 
@@ -135,7 +129,4 @@ local function started(ok, exports, found)
   return "started"
 end
 
-function kernel.start(id, name)
-  arm()
-  return disarm(started(xpcall(run_chunk, on_error, id, name)))
-end
+kernel.start = guarded(function(id, name) return started(xpcall(run_chunk, on_error, id, name)) end)

@@ -2,7 +2,7 @@
 local kernel, write_line, LINE_BYTES, known = ...
 local error, pairs, tostring, type, select = error, pairs, tostring, type, select
 local concat, find, sort, sub, max = table.concat, string.find, table.sort, string.sub, math.max
-local globals, always, receive, read_fed = kernel.globals, kernel.always, kernel.receive, kernel.read_fed
+local globals, always, receive, read_all = kernel.globals, kernel.always, kernel.receive, kernel.read_all
 
 local MOST_SHOWN = 100 -- bytes of a name in a message
 
@@ -47,9 +47,9 @@ local function requirer(id, declared, imports)
   end
 end
 
--- Takes a list of module names and a record of aliases to entry ids, which may be fed. Returns what is wrong with the code.
+-- Takes a list of module names and a record of aliases to entry ids. Returns what is wrong with the code.
 function kernel.define(id, name, code, ...)
-  local names, imports = read_fed(2, ...)
+  local names, imports = read_all(2, ...)
   local declared, environment = {}, {}
   for _, module in pairs(names) do declared[module] = true end
   for global, value in pairs(globals) do environment[global] = value end

@@ -30,7 +30,7 @@ function kernel.flatten(base, ...) return flatten(0, MOST_BYTES, base, ...) end
 function kernel.flatten_result(value) return flatten(RESOURCES_PASS, MOST_BYTES, "$.result", value) end
 function kernel.flatten_error(base, value) return flatten(0, ERROR_BYTES, base, value) end
 function kernel.leave(piece, length) return length, piece end
-function kernel.read_fed(_, ...) return ... end
+function kernel.read_all(_, ...) return ... end
 
 local function failure(message, kind, retryable, token, trace, details)
   return new_error({

@@ -15,7 +15,7 @@ local MOST_BYTES, VALUE_BYTES = 128 * 1024 * 1024, 128
 local MOST_STRING, MOST_KEY = 64 * 1024 * 1024, 64 * 1024
 local SHOWN_KEY = 100 -- bytes of a key in a path
 local ERROR_BYTES = 1024 * 1024 -- of what an error carries, for the host may have to keep it
-local MOST_RESULTS = 8000 -- values in one crossing; Lua's stack is the bound
+local AT_ONCE = 8000 -- values in one crossing, as in values.py; behind so many there may be more
 local MOST_ARGUMENTS = 128 -- Lupa copies the arguments once for each argument
 local MOST_HOLES = 100 -- in a table, beyond one for each value that is there: `{ [2^40] = 1 }` is no list
 local IN_LIST, IN_RECORD, IN_RESOURCE = {}, {}, {}
@@ -289,19 +289,26 @@ local function read_from(source)
   return value
 end
 
-local fed, fed_length = {}, 0
-
-function kernel.feed(...)
-  if restore_limit then restore_limit() end
-  local length = select("#", ...)
-  local piece = { ... }
-  for index = 1, length do fed[fed_length + index] = piece[index] end
-  fed_length = fed_length + length
+local function append(all, length, ...)
+  local added, piece = select("#", ...), { ... }
+  for index = 1, added do all[length + index] = piece[index] end
+  return added
 end
 
-function kernel.read_fed(amount)
-  run, at = fed, 1
-  fed, fed_length = {}, 0
+-- Returns the run that begins with this piece. The host has the rest of a long one.
+local function whole(...)
+  local all, length, added = { ... }, select("#", ...), select("#", ...)
+  while added == AT_ONCE do
+    added = append(all, length, more())
+    length = length + added
+    if restore_limit then restore_limit() end
+  end
+  return all
+end
+
+-- Returns the values of a run that begins with this piece.
+function kernel.read_all(amount, ...)
+  run, at = whole(...), 1
   local values = {}
   for index = 1, amount do values[index] = read() end
   run = nil
@@ -309,23 +316,6 @@ function kernel.read_fed(amount)
 end
 
 -- Calls of host functions --------------------------------------------------------------------------------------------
-
-local function append(target, length, ...)
-  local added = select("#", ...)
-  local piece = { ... }
-  for index = 1, added do target[length + index] = piece[index] end
-  return length + added, added
-end
-
-local function whole(...)
-  local all = { ... }
-  local length, added = select("#", ...), nil
-  repeat
-    length, added = append(all, length, more())
-    if restore_limit then restore_limit() end
-  until added == 0
-  return all
-end
 
 local function failure(message, kind, retryable, token, trace, ...)
   local details
@@ -339,9 +329,8 @@ end
 local function receive(value, word, ...)
   if restore_limit then restore_limit() end
   if word == nil then return value end
-  if word == "value" then return read_from({ ... }) end
+  if word == "value" then return read_from(whole(...)) end
   if word == "error" then return nil, failure(...) end
-  if word == "long" then return read_from(whole(...)) end
   return stop()
 end
 
@@ -375,14 +364,15 @@ end
 local leaving, left, leaving_length
 
 function kernel.more()
-  local flat, first, last = leaving, left + 1, min(left + MOST_RESULTS, leaving_length)
+  local flat, first, last = leaving, left + 1, min(left + AT_ONCE, leaving_length)
   left = last
   if last == leaving_length then leaving = nil end
   return unpack(flat, first, last)
 end
 
+-- flat: nil for no values.
 function kernel.leave(flat, length)
-  if length <= MOST_RESULTS then return length, unpack(flat, 1, length) end
+  if length <= AT_ONCE then return length, unpack(flat or {}, 1, length) end
   leaving, left, leaving_length = flat, 0, length
   return length
 end
