@@ -35,7 +35,7 @@ def compiled(source: SourceText, entry_id: str) -> bytes:
     """
     name, text = prepared(source, entry_id)
     state = State(counted=True)
-    state.set_maximum(MOST_COMPILING_BYTES)
+    state.limit(MOST_COMPILING_BYTES)
     try:
         answer = state.run(_COMPILE, text, name)
     except LuaMemoryError:

@@ -5,7 +5,7 @@ Lupa is a bridge, not a sandbox. What this package relies on, and keeps to:
 - Guests never see the real globals, `debug`, ``python`` or an object of lupa's; see ``lua/library/environment.lua``.
 - Only scalars cross. A table that crosses would become a proxy object, which allocates in Lua outside of any protected
   call; so would a string that is pushed into a full state. Such a failed allocation ends the process, or jumps over
-  Python frames. Therefore `MemoryCap` is off while the host pushes.
+  Python frames. Therefore the memory limit is off while the host pushes.
 - A host function raises nothing. An exception that does arise inside lupa's own call (KeyboardInterrupt) becomes a Lua
   error that our Lua code never lets a guest catch, and lupa raises it again outside.
 """
@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Protocol
 
 from lupa.lua54 import LuaError, LuaMemoryError, LuaRuntime
 
-__all__ = ["LuaError", "LuaFunctionHandle", "LuaMemoryError", "MemoryCap", "State"]
+__all__ = ["LuaError", "LuaFunctionHandle", "LuaMemoryError", "State"]
 
 
 class LuaFunctionHandle(Protocol):
@@ -25,41 +25,13 @@ class LuaFunctionHandle(Protocol):
     def __call__(self, *arguments: object) -> Any: ...  # noqa: D102  # the class says it
 
 
-class MemoryCap:
-    """The memory limit of one state, which must be lifted while the host pushes values into it.
-
-    The Lua code that receives the values puts it back first of all; what they took then counts, so the guest's next
-    allocation may fail, in Lua, where that is an ordinary error.
-    """
-
-    def __init__(self, state: State, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
-        self._state: State | None = state
-        self._maximum = 0
-
-    def begin(self) -> None:
-        """Applies the limit for the first time; what the state holds already is the host's and does not count."""
-        if self._state is not None:
-            self._maximum = self._state.used_bytes() + self.limit_bytes
-            self.restore()
-
-    def lift(self) -> None:
-        """Lets the state grow without bound."""
-        if self._state is not None:
-            self._state.set_maximum(0)
-
-    def restore(self) -> None:
-        """Applies the limit again."""
-        if self._state is not None:
-            self._state.set_maximum(self._maximum)
-
-    def release(self) -> None:
-        """Lets go of the state."""
-        self._state = None
-
-
 class State:
-    """A Lua state. One thread uses it at a time; other states run in parallel, for Lua code holds no GIL."""
+    """A Lua state. One thread uses it at a time; other states run in parallel, for Lua code holds no GIL.
+
+    Its memory limit must be lifted while the host pushes values into it. The Lua code that receives the values puts it
+    back first of all; what they took then counts, so the guest's next allocation may fail, in Lua, where that is an
+    ordinary error.
+    """
 
     def __init__(self, *, counted: bool) -> None:
         """Makes a state.
@@ -67,7 +39,8 @@ class State:
         Args:
             counted: Whether its memory is counted, so that it can be limited.
         """
-        self._lua = LuaRuntime(
+        self._maximum = 0
+        self._lua: LuaRuntime | None = LuaRuntime(
             encoding=None,
             unpack_returned_tuples=True,
             register_eval=False,
@@ -78,16 +51,27 @@ class State:
 
     def run(self, code: bytes, *arguments: object) -> Any:
         """Runs a chunk of the host's own; never a guest's."""
-        return self._lua.execute(code, *arguments)
+        return None if self._lua is None else self._lua.execute(code, *arguments)
 
-    def used_bytes(self) -> int:
-        """Returns the memory in use; only for a counted state."""
-        used: int = self._lua.get_memory_used()
-        return used
+    def limit(self, most_bytes: int) -> None:
+        """Limits the memory of a counted state. What it holds already is the host's and does not count."""
+        if self._lua is not None:
+            self._maximum = self._lua.get_memory_used() + most_bytes
+            self.restore()
 
-    def set_maximum(self, size_bytes: int) -> None:
-        """Limits the memory of a counted state; 0 for no limit."""
-        self._lua.set_max_memory(size_bytes)
+    def lift(self) -> None:
+        """Lets it grow without bound."""
+        if self._lua is not None:
+            self._lua.set_max_memory(0)
+
+    def restore(self) -> None:
+        """Applies the limit again."""
+        if self._lua is not None:
+            self._lua.set_max_memory(self._maximum)
+
+    def release(self) -> None:
+        """Lets go of the engine's state, which lives on while somebody has a function of it."""
+        self._lua = None
 
 
 def _deny(_owner: object, name: object, _setting: bool) -> NoReturn:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from polycall.interop.context import CallContext
 from polycall.interop.errors import InternalError, PolycallError
+from polycall.interop.limits import LimitsSpec
+from polycall.interop.start_up import start_seconds
 from polycall.interop.values import Value
-from polycall.lua_runtime.failure import POISONING, conclude, raise_unforeseen
+from polycall.lua_runtime.failure import POISONING, conclude, memory_error, raise_unforeseen
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import LARGEST, SMALLEST, lower_scalars
+from polycall.lua_runtime.values import LARGEST, SMALLEST, lower, lower_scalars
 
 __all__ = ["LuaInstance", "LuaKernel"]
 
 
-class LuaKernel(Protocol):
+class LuaKernel(ABC):
     """One Lua state with the host's Lua code in it, before and after a guest's chunk is started.
 
     Attributes:
@@ -23,12 +26,26 @@ class LuaKernel(Protocol):
         start_seconds: How long start-up code may run.
         bare: Calls the entry's function with scalars, as `call` does, where nothing limits or interrupts the call; None
             where something always does.
+        more: Gives the next piece of a long answer; nothing where answers come as a whole.
     """
 
-    session: Session
-    start_seconds: float
-    bare: Callable[..., Any] | None
+    bare: Callable[..., Any] | None = None
+    more: Callable[[], Any] = tuple
 
+    def __init__(self, session: Session, limits: LimitsSpec) -> None:
+        """Makes nothing yet.
+
+        Args:
+            session: Of this state alone.
+            limits: What it may use.
+        """
+        self.session = session
+        self.start_seconds = start_seconds(limits)
+        self._call_seconds = limits.execution_seconds
+        self._limit = session.memory_limit = limits.max_memory_bytes
+        self._limited = self._limit is not None or self._call_seconds is not None
+
+    @abstractmethod
     def start(self, method: str, context: CallContext | None) -> Any:
         """Runs the entry's chunk and looks up its method.
 
@@ -39,15 +56,10 @@ class LuaKernel(Protocol):
         Returns:
             ``b"started"``, or the words of ``lua/guard/calls.lua`` that say why not.
         """
-        ...
 
+    @abstractmethod
     def call(self, arguments: Sequence[Value], context: CallContext) -> Any:
         """Calls the entry's function; returns a scalar, or a word of ``lua/guard/calls.lua`` and what it says."""
-        ...
-
-    def more(self) -> Any:
-        """Returns the next piece of a long answer."""
-        ...
 
     def release(self, *, lost: bool = False) -> None:
         """Gives the memory back; harmless when repeated.
@@ -55,7 +67,20 @@ class LuaKernel(Protocol):
         Args:
             lost: That nobody ended it: what it consists of may be freed at the same time, in any order.
         """
-        ...
+        self.session.end_call()
+        # They and the state refer to each other: without them its memory goes back at once.
+        self.session.marks = self.bare = None
+
+    def _lowered(self, arguments: Sequence[Value]) -> list[Any]:
+        session, run = self.session, []
+        for index, argument in enumerate(arguments):
+            run += lower(argument, f"$.args[{index}]", session.marks, session.check)
+        return run
+
+    def _admit(self, run: Iterable[Any], limit: int) -> None:
+        """Lets a run in, whatever the state holds already, unless the run alone is more than it may hold."""
+        if sum(len(item) for item in run if type(item) is bytes) > limit:
+            raise memory_error(self.session)
 
 
 class LuaInstance:

@@ -8,18 +8,16 @@ from typing import Any, NamedTuple
 
 from polycall.interop.context import CallContext
 from polycall.interop.limits import LimitsSpec
-from polycall.interop.protocols import Invoker, YamlText
-from polycall.interop.services import Services
-from polycall.interop.start_up import start_frame, start_seconds
+from polycall.interop.start_up import start_frame
 from polycall.interop.values import Value
-from polycall.lua_runtime.engine import LuaFunctionHandle, MemoryCap, State
-from polycall.lua_runtime.failure import memory_error
+from polycall.lua_runtime.engine import LuaFunctionHandle, State
+from polycall.lua_runtime.instance import LuaKernel
 from polycall.lua_runtime.modules import MODULES
 from polycall.lua_runtime.modules.logger import line_writer
 from polycall.lua_runtime.resources import resource_functions
 from polycall.lua_runtime.scripts import bytecodes
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import AT_ONCE, LIST, RECORD, RESOURCE, Marks, lower, lower_scalars
+from polycall.lua_runtime.values import LIST, RECORD, RESOURCE, Marks, lower, lower_scalars
 
 __all__ = ["CompiledChunk", "Kernel"]
 
@@ -68,45 +66,24 @@ class CompiledChunk(NamedTuple):
     imports: Mapping[str, str]
 
 
-class Kernel:
-    """A state, its session, and handles on the host's Lua functions in it; `calls.lua` says what they do.
-
-    Attributes:
-        session: What the host functions of the state share.
-        start_seconds: How long start-up code may run.
-        bare: See `polycall.lua_runtime.instance.LuaKernel`.
-    """
+class Kernel(LuaKernel):
+    """A state of the host's engine, and handles on the host's Lua functions in it; `calls.lua` says what they do."""
 
     def __init__(
-        self,
-        entry_id: str,
-        invoker: Invoker,
-        yaml: YamlText,
-        limits: LimitsSpec,
-        modules: Iterable[str],
-        *,
-        chunks: Iterable[CompiledChunk],
-        services: Services | None = None,
+        self, session: Session, limits: LimitsSpec, modules: Iterable[str], chunks: Iterable[CompiledChunk]
     ) -> None:
         """Makes a state.
 
         Args:
-            entry_id: Whose it is.
-            invoker: How it reaches other entries.
-            yaml: How it reads and writes YAML.
+            session: Of this state alone.
             limits: What it may use.
             modules: Host modules that it or its libraries list.
             chunks: Its own and those of its libraries.
-            services: What its modules may ask.
         """
+        super().__init__(session, limits)
         self._chunks = chunks
-        self.session = Session(entry_id, invoker, yaml, services, limits.output_bytes)
-        self.start_seconds = start_seconds(limits)
-        self._call_seconds = limits.execution_seconds
-        self._state = State(counted=limits.max_memory_bytes is not None)
-        if limits.max_memory_bytes is not None:
-            self.session.cap = MemoryCap(self._state, limits.max_memory_bytes)
-            self.session.memory_limit = limits.max_memory_bytes
+        self._state = State(counted=self._limit is not None)
+        session.cap = None if self._limit is None else self._state
         handles = self._boot(modules)
         self.session.marks = Marks(handles[0], handles[1], handles[2], self.session.token)
         self._enter: LuaFunctionHandle
@@ -119,8 +96,7 @@ class Kernel:
             self._start,
             self._define,
         ) = handles[3:]
-        limited = self.session.cap is not None or self._call_seconds is not None
-        self.bare: LuaFunctionHandle | None = None if limited else self._enter
+        self.bare = None if self._limited else self._enter
 
     def _boot(self, modules: Iterable[str]) -> Any:
         """Runs the host's Lua code, each file building on the ones before; the order is that of their needs."""
@@ -147,60 +123,40 @@ class Kernel:
         return handles
 
     def start(self, method: str, context: CallContext | None) -> Any:
-        """Makes the chunks known, runs the entry's own; see `polycall.lua_runtime.instance.LuaKernel.start`."""
+        """Makes the chunks known, runs the entry's own; see `LuaKernel.start`."""
         session = self.session
         for chunk in self._chunks:
             entry_id, marks = chunk.entry_id.encode(), session.marks
             declared = (*lower(list(chunk.modules), "$", marks), *lower(dict(chunk.imports), "$", marks))
             self._define(entry_id, entry_id, chunk.code, *declared)
         session.starting = start_frame(session.entry_id, "lua", self.start_seconds, context)
-        if session.cap is not None:
-            session.cap.begin()
+        if self._limit is not None:
+            self._state.limit(self._limit)
         return self._start(session.entry_id.encode(), method.encode())
 
     def call(self, arguments: Sequence[Value], context: CallContext) -> Any:
-        """Calls the entry's function; see `polycall.lua_runtime.instance.LuaKernel.call`."""
+        """Calls the entry's function; see `LuaKernel.call`."""
         if self._call_seconds is not None:
             context.limit(self._call_seconds)
         guarded = context.deadline is not None or context.cancellation is not None
-        run = lower_scalars(arguments)
-        if run is None:
+        scalars = lower_scalars(arguments)
+        run = self._lowered(arguments) if scalars is None else scalars
+        if self._limit is not None:
+            self._admit(run, self._limit)
+            self._state.lift()
+        if scalars is None:
             enter = self._enter_run_guarded if guarded else self._enter_run
-            answer = enter(len(arguments), *self._lowered(arguments))
+            answer = enter(len(arguments), *self.session.first_piece(run))
         else:
-            if self.session.cap is not None:
-                self._make_room(run)
             answer = self._enter_guarded(*run) if guarded else self._enter(*run)
         if guarded and self.session.expired():  # no hook saw it: the time passed inside a C function
             return (b"stopped",)
         return answer
 
-    def _lowered(self, arguments: Sequence[Value]) -> Sequence[Any]:
-        session, run = self.session, []
-        for index, argument in enumerate(arguments):
-            run += lower(argument, f"$.args[{index}]", session.marks, session.check)
-        self._make_room(run)
-        return session.first_piece(run)
-
-    def _make_room(self, run: Iterable[Any]) -> None:
-        """Lets a run in, whatever the state holds already, unless the run alone is more than it may hold.
-
-        Raises:
-            MemoryLimitError: It is.
-        """
-        cap = self.session.cap
-        if cap is None:
-            return
-        if sum(len(item) for item in run if type(item) is bytes) > cap.limit_bytes:
-            raise memory_error(self.session)
-        cap.lift()
-
-    def release(self, *, lost: bool = False) -> None:  # as the protocol has it
-        """Breaks the ring of references between the state and its host functions, so that memory goes back at once."""
-        self.session.end_call()
-        self.session.marks = None
-        if self.session.cap is not None:
-            self.session.cap.release()
+    def release(self, *, lost: bool = False) -> None:
+        """Gives the memory back; see `LuaKernel.release`."""
+        super().release(lost=lost)
+        self._state.release()
 
 
 def _seeds() -> tuple[int, int]:

@@ -26,6 +26,7 @@ from polycall.lua_runtime.failure import conclude, raise_unforeseen
 from polycall.lua_runtime.instance import LuaInstance, LuaKernel
 from polycall.lua_runtime.kernel import CompiledChunk, Kernel
 from polycall.lua_runtime.modules import ALWAYS_THERE, MODULES
+from polycall.lua_runtime.session import Session
 from polycall.lua_runtime.spec import LuaProgram
 
 if TYPE_CHECKING:  # what is not sandboxed must not pay for it
@@ -188,31 +189,19 @@ class LuaRuntime:
 
     def _plain(self, program: LuaProgram, context: CallContext | None) -> Callable[[], LuaKernel]:
         chunks, modules = self._chunks(program, context), _modules(program)
-
-        def kernel() -> LuaKernel:
-            return Kernel(
-                *(program.entry_id, self._invoker, self._yaml, program.limits, modules),
-                chunks=chunks,
-                services=self._services,
-            )
-
-        return kernel
+        return lambda: Kernel(self._session(program), program.limits, modules, chunks)
 
     def _sandboxed(self, program: LuaProgram, context: CallContext | None) -> Callable[[], LuaKernel]:
         from polycall.lua_runtime.sandbox.kernel import SandboxKernel  # noqa: PLC0415  # see TYPE_CHECKING
 
         snapshot = self._snapshot(program, context)
+        return lambda: SandboxKernel(self._session(program), program.limits, snapshot)
 
-        def kernel() -> LuaKernel:
-            return SandboxKernel(
-                *(program.entry_id, self._invoker, self._yaml, program.limits, snapshot),
-                services=self._services,
-            )
-
-        return kernel
+    def _session(self, program: LuaProgram) -> Session:
+        return Session(program.entry_id, self._invoker, self._yaml, self._services, program.limits.output_bytes)
 
     def _snapshot(self, program: LuaProgram, context: CallContext | None) -> Snapshot:
-        from polycall.lua_runtime.sandbox.kernel import sandbox_session  # noqa: PLC0415  # see TYPE_CHECKING
+        from polycall.lua_runtime.sandbox.kernel import for_sandbox  # noqa: PLC0415  # see TYPE_CHECKING
         from polycall.lua_runtime.sandbox.snapshot import TextChunk  # noqa: PLC0415  # the same
 
         programs = _checked(program)
@@ -221,7 +210,7 @@ class LuaRuntime:
             TextChunk(each.entry_id, *prepared(each.source, each.entry_id), each.modules, _aliases(each))
             for each in programs
         ]
-        session = sandbox_session(entry_id, self._invoker, self._yaml, self._services, program.limits)
+        session = for_sandbox(self._session(program))
         session.memory_limit = MOST_COMPILING_BYTES
         sandbox = self._opened(entry_id, context)
         session.starting = start_frame(entry_id, "lua", seconds, context)

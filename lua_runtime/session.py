@@ -18,7 +18,7 @@ from polycall.interop.protocols import Invoker, YamlText
 from polycall.interop.resources import ResourceHandle
 from polycall.interop.services import Services
 from polycall.interop.values import Value
-from polycall.lua_runtime.engine import MemoryCap
+from polycall.lua_runtime.engine import State
 from polycall.lua_runtime.resources import Resources
 from polycall.lua_runtime.values import (
     AS_THEY_ARE,
@@ -81,7 +81,7 @@ class Session:
         waiting: An answer for which the sandbox is still making room, in pieces, and how long it is.
         broken: Whether the state must not be used again; set with `untidy`.
         marks: Of this state; None once it is closed.
-        cap: What keeps lupa to the memory limit, or None.
+        cap: The state of lupa that has a memory limit, or None.
         memory_limit: Bytes that the guest may hold, or None.
         at_once: How many scalars may cross together, or None for any number.
     """
@@ -102,7 +102,7 @@ class Session:
         self.untidy = False
         self.resources = Resources()
         self.marks: Marks | None = None
-        self.cap: MemoryCap | None = None
+        self.cap: State | None = None
         self.memory_limit: int | None = None
         self.at_once: int | None = AT_ONCE
         self.broken = False
