@@ -22,7 +22,7 @@ from polycall.interop.json_text import encode_json
 from polycall.interop.values import Value
 from polycall.lua_runtime.engine import LuaError, LuaMemoryError
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import lift, readable
+from polycall.lua_runtime.values import lift_all, readable
 
 __all__ = ["POISONING", "conclude", "memory_error", "raise_stopped", "raise_unforeseen"]
 
@@ -156,7 +156,9 @@ def _of_a_signal(error: Exception) -> bool:
 
 
 def _lifted(length: int, run: Sequence[Any], session: Session, more: Callable[[], Any]) -> Value:
-    return lift(run if len(run) == length else _whole(length, session, more), session.check, session.resources.handle)
+    whole = run if len(run) == length else _whole(length, session, more)
+    (value,) = lift_all(whole, session.check, session.resources.handle)
+    return value
 
 
 def _whole(length: int, session: Session, more: Callable[[], Any]) -> Sequence[Any]:

@@ -34,7 +34,6 @@ __all__ = [
     "Mark",
     "Marks",
     "in_order",
-    "lift",
     "lift_all",
     "long_text",
     "lower",
@@ -229,9 +228,7 @@ def _lower_pairs(pairs: dict[str, Value], run: list[Any], marks: Marks, budget: 
             raise
 
 
-def lift_all(
-    run: Sequence[Any], check: Callable[[], None], resource: Callable[[int], ResourceHandle] | None = None
-) -> list[Value]:
+def lift_all(run: Sequence[Any], check: Callable[[], None], resource: _Resource = None) -> list[Value]:
     """Returns the values of a run that came from Lua; Lua's side has bounded it.
 
     Args:
@@ -245,31 +242,14 @@ def lift_all(
         if kind is bytes:
             values.append(text_of(item) if len(item) <= LONG else long_text(item, check))
         elif kind is Mark:
-            return _lift_deep(run, check, resource)
+            rest = _paced(run, check)
+            return [_lift(each, rest.__next__, resource) for each in rest]
         else:
             values.append(item)
     return values
 
 
-def _lift_deep(run: Sequence[Any], check: Callable[[], None], resource: _Resource) -> list[Value]:
-    values = []
-    rest = _paced(run, check)
-    for item in rest:
-        values.append(_lift(item, rest.__next__, resource))
-    return values
-
-
-def lift(run: Sequence[Any], check: Callable[[], None], resource: _Resource = None) -> Value:
-    """Returns the one value of a run that came from Lua; see `lift_all`."""
-    take = _paced(run, check).__next__
-    return _lift(take(), take, resource)
-
-
 def _paced(run: Sequence[Any], check: Callable[[], None]) -> Iterator[Any]:
-    return iter(run) if len(run) <= _AT_A_TIME else _with_checks(run, check)
-
-
-def _with_checks(run: Sequence[Any], check: Callable[[], None]) -> Iterator[Any]:
     for start in range(0, len(run), _AT_A_TIME):
         check()
         yield from run[start : start + _AT_A_TIME]
