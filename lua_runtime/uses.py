@@ -63,37 +63,23 @@ class Uses:
         self.calls: list[EntryCall] = []
 
 
-class _Text(NamedTuple):
-    """A constant."""
+class _Known(NamedTuple):
+    """What a register holds for certain.
 
-    text: str
+    Attributes:
+        kind: "text" for a constant, "global", "module" for what `require` gave, "member" for a function of a module,
+            "environment" for the table of globals.
+        name: The text itself, or what it is called; "" for the environment.
+        of: The module of a member.
+    """
 
-
-class _Global(NamedTuple):
-    """A global, or what a global library holds under a name."""
-
-    name: str
-
-
-class _Module(NamedTuple):
-    """What `require` gave."""
-
-    name: str
+    kind: str
+    name: str = ""
+    of: str = ""
 
 
-class _Member(NamedTuple):
-    """A function of a module."""
-
-    module: str
-    name: str
-
-
-class _Environment(NamedTuple):
-    """The table of globals."""
-
-
-_Known = _Text | _Global | _Module | _Member | _Environment
-_ENTRY_CALLS = (_Member("funcs", "call"), _Member("funcs", "try"))
+_ENVIRONMENT, _REQUIRE = _Known("environment"), _Known("global", "require")
+_ENTRY_CALLS = (_Known("member", "call", "funcs"), _Known("member", "try", "funcs"))
 
 
 def uses_of(code: bytes) -> Uses:
@@ -102,7 +88,7 @@ def uses_of(code: bytes) -> Uses:
     main = read_chunk(code)
     if main is not None:
         own = [name == ENVIRONMENT and number not in main.assigned for number, name in enumerate(main.upvalue_names)]
-        _Walk(main, [_Environment() if each else None for each in own], uses).run()
+        _Walk(main, [_ENVIRONMENT if each else None for each in own], uses).run()
     reads = sum(name.text == "require" and not name.of for name in uses.globals)
     uses.requires_others = uses.requires_others or reads > len(uses.required)
     return uses
@@ -182,42 +168,38 @@ class _Walk:
                 return self._field(self._registers.get(step.b), self._registers.get(step.c), at)
         return None
 
-    def _constant(self, index: int) -> _Text | None:
-        constants = self._proto.constants
-        text = constants[index] if 0 <= index < len(constants) else None
-        return None if text is None else _Text(text)
+    def _constant(self, index: int) -> _Known | None:
+        text = self._proto.constants[index]
+        return None if text is None else _Known("text", text)
 
     def _field(self, owner: _Known | None, key: _Known | None, at: int) -> _Known | None:
-        if not isinstance(key, _Text):
+        if owner is None or key is None or key.kind != "text":
             return None
-        if isinstance(owner, _Environment):
-            self._uses.globals.append(Name(key.text, self._proto.lines[at]))
-            return _Global(key.text)
-        if isinstance(owner, _Global):
-            self._uses.globals.append(Name(key.text, self._proto.lines[at], owner.name))
-            return None
-        return _Member(owner.name, key.text) if isinstance(owner, _Module) else None
+        if owner.kind in {"environment", "global"}:
+            self._uses.globals.append(Name(key.name, self._proto.lines[at], owner.name))
+        if owner.kind == "environment":
+            return _Known("global", key.name)
+        return _Known("member", key.name, owner.name) if owner.kind == "module" else None
 
     def _assign(self, step: Instruction) -> None:
         key = self._constant(step.b)
-        if key is not None and isinstance(self._upvalues[step.a], _Environment):
-            self._uses.assigned.add(key.text)
+        if key is not None and self._upvalues[step.a] == _ENVIRONMENT:
+            self._uses.assigned.add(key.name)
 
     def _call(self, at: int, step: Instruction) -> None:
         called = self._registers.get(step.a)
         arguments = step.b - 1 if step.b else None
         first = self._registers.get(step.a + 1) if arguments != 0 else None
+        text = first.name if first is not None and first.kind == "text" else None
         line = self._proto.lines[at]
         self._forget(step.a)
-        if called == _Global("require"):
-            if isinstance(first, _Text):
-                self._uses.required.append(Name(first.text, line))
-                self._put(step.a, _Module(first.text))
-            else:
-                self._uses.requires_others = True
-        elif called in _ENTRY_CALLS:
-            target = first.text if isinstance(first, _Text) else None
-            self._uses.calls.append(EntryCall(target, arguments - 1 if arguments else None, line))
+        if called in _ENTRY_CALLS:
+            self._uses.calls.append(EntryCall(text, arguments - 1 if arguments else None, line))
+        elif called == _REQUIRE and text is None:
+            self._uses.requires_others = True
+        elif called == _REQUIRE and text is not None:
+            self._uses.required.append(Name(text, line))
+            self._put(step.a, _Known("module", text))
 
     def _enter(self, proto: Proto) -> None:
         # What it gives a value itself is not among the lasting locals, here or further out.
