@@ -95,15 +95,12 @@ def resource_functions(session: Session) -> tuple[Callable[..., Any], ...]:
     """Returns what ``lua/values/resources.lua`` calls."""
 
     def invoke(what: bytes, *run: object) -> Any:
-        try:
-            number, _, name = readable(what).partition(".")
-            handle = session.resources.handle(int(number))
-            state, keeper = _known(handle)
-            if session.context is None:
-                return session.refuse("a resource can be used only in a call", "Invalid")
-            return session.answer(keeper.call(state, name, [handle, *session.received(run)], session.context))
-        except BaseException as error:  # noqa: BLE001  # nothing may be raised into Lua
-            return session.failed(error)
+        number, _, name = readable(what).partition(".")
+        handle = session.resources.handle(int(number))
+        state, keeper = _known(handle)
+        if session.context is None:
+            return session.refuse("a resource can be used only in a call", "Invalid")
+        return session.answer(keeper.call(state, name, [handle, *session.received(run)], session.context))
 
     def drop(number: int, quietly: bool = False) -> Any:
         try:
@@ -116,10 +113,8 @@ def resource_functions(session: Session) -> tuple[Callable[..., Any], ...]:
             return session.answer(True)
         except PolycallError as error:
             if not quietly:
-                return session.failed(error)
+                raise
             logger(_LOG).warning("%s: a resource could not be dropped: %s", session.entry_id, error)
             return session.answer(None)
-        except BaseException as error:  # noqa: BLE001  # as above
-            return session.failed(error)
 
-    return invoke, drop
+    return session.safe(invoke), session.safe(drop)

@@ -27,7 +27,6 @@ from polycall.lua_runtime.values import (
     LIST,
     MOST_TEXT_BYTES,
     SMALLEST,
-    Mark,
     Marks,
     lift_all,
     lower,
@@ -234,13 +233,8 @@ class Session:
         self.untidy = True
         return self.resources.token(handle)
 
-    def received(self, run: Sequence[Any]) -> Sequence[Value]:
+    def received(self, run: Sequence[Any]) -> list[Value]:
         """Returns the values that a host function was called with."""
-        for item in run:
-            if type(item) is bytes or type(item) is Mark:
-                break
-        else:
-            return run  # numbers and the like are what they are
         if len(run) == 2 and run[0] is LIST and run[1] == -1:
             run, self._collected = self._collected, []
         return lift_all(run, self.check, self.resources.handle)

@@ -24,7 +24,7 @@ def test_what_was_collected_for_a_call_that_never_came_is_not_taken_by_another()
     one.collect()
     one.collect(LIST, 2, 1)
     assert one.received((b"a", 5)) == ["a", 5]
-    assert one.received((1, None)) == (1, None)
+    assert one.received((1, None)) == [1, None]
     one.collect()
     one.collect(LIST, 1)
     one.collect(b"x")
