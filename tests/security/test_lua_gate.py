@@ -332,6 +332,35 @@ def test_pending_handlers_are_passed_over(work: str) -> None:
     assert time.monotonic() - start < 1.5
 
 
+LATER = """
+    local ran, mt = 0, { __close = print }
+    local c = setmetatable({}, mt)
+    mt.__close = function() ran = ran + 1 for i = 1, 1000 do end end
+    local function nest(n) local x <close> = c if n > 0 then nest(n - 1) else WORK end end
+    pcall(nest, DEPTH) return ran"""
+
+
+@attacks(
+    *(
+        Attack(f"handlers put into a metatable in use, after {ending}", "Lua", "none begins", "100 of them run")
+        for ending in ("a deadline", "an exception of Python's")
+    )
+)
+@pytest.mark.alike_in_the_sandbox
+def test_handlers_that_were_put_in_later_do_not_begin_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(LATER.replace("WORK", "error('x')").replace("DEPTH", "99")) == 100
+    many = LATER.replace("DEPTH", "100000")
+    start = time.monotonic()
+    with pytest.raises(DeadlineError):
+        run(many.replace("WORK", "while true do end"), frame=context(deadline=start + 0.3))
+    assert time.monotonic() - start < 1.3
+    _have_ctx_raise(KeyboardInterrupt, monkeypatch)
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(many.replace("WORK", "require('ctx').all()"))
+    assert time.monotonic() - start < 1
+
+
 @attacks(
     Attack("a library that catches what ends its importer", "Lua", "it ends all the same", "its own errors it catches"),
     Attack("start-up code that catches what ends it", "Lua", "PreparationError or the exception", "it starts"),
@@ -370,14 +399,6 @@ MAKES = {
     + LINKS.replace("LINK", "chain[#chain + 1] = setmetatable({ [keys[i]] = keys[i + 1] }, mt)"),
     "in one table": "mt.__mode = 'k' local all = setmetatable({}, mt) "
     + LINKS.replace("LINK", "all[keys[i]] = keys[i + 1] chain[#chain + 1] = 1"),
-    "weak keys later on": LINKS.replace("LINK", "chain[#chain + 1] = setmetatable({ [keys[i]] = keys[i + 1] }, mt)")
-    + " pcall(function() mt.__mode = 'k' end) pcall(rawset, mt, '__mode', 'k')",
-    "weak keys of a metatable with a metatable": "setmetatable(mt, { __index = {} }) "
-    + LINKS.replace("LINK", "chain[#chain + 1] = setmetatable({ [keys[i]] = keys[i + 1] }, mt)")
-    + " pcall(function() getmetatable(mt).__newindex = nil end) pcall(function() mt.__mode = 'k' end)",
-    "weak keys where there were none": "mt.__mode = 'v' "
-    + LINKS.replace("LINK", "chain[#chain + 1] = setmetatable({ [keys[i]] = keys[i + 1] }, mt)")
-    + " mt.__mode = 'k'",
     "error objects that hold each other": "local last for i = 0, N - 1 do "
     "last = errors.new({ message = 'x', details = { last } }) chain[#chain + 1] = 1 end keys.last = last",
 }
@@ -398,7 +419,7 @@ def test_no_chain_of_a_guest_costs_the_collector_the_square_of_its_length(make: 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("local t = setmetatable({}, { __mode = 'k' }) return getmetatable(t).__mode", "k"),
+        ("local t = setmetatable({}, { __mode = 'v' }) return getmetatable(t).__mode", "v"),
         ("local mt = {} local t = setmetatable({}, mt) mt.__index = { x = 5 } return t.x", 5),
         ("local mt = {} local t = setmetatable({}, mt) function mt.__call() return 6 end return t()", 6),
         ("local C = {} C.__index = C local o = setmetatable({}, C) function C:f() return 7 end return o:f()", 7),
@@ -418,6 +439,16 @@ def test_no_chain_of_a_guest_costs_the_collector_the_square_of_its_length(make: 
         ),
         ("local t = setmetatable({}, { __mode = 'v' }) t[1] = {} for i = 1, 1000000 do local x = {} end return t[1] == nil", True),
         ("local ran local c = { __close = function(_, e) ran = e == nil end } do local x <close> = setmetatable({}, c) end return ran", True),
+        (
+            "local ran local mt = { __close = print } local c = setmetatable({}, mt) function mt.__close() ran = true end "
+            "do local x <close> = c end return ran",
+            True,
+        ),
+        (
+            "local ran local mt = {} local t = setmetatable({}, mt) function mt.__gc() ran = true end "
+            "t = nil for i = 1, 300000 do local x = {} end return ran",
+            None,
+        ),
         ("return getmetatable(setmetatable({}, { __metatable = 'mine' }))", "mine"),
         ("return pcall(setmetatable, setmetatable({}, { __metatable = 1 }), {})", False),
         ("return pcall(setmetatable, {})", False),
@@ -524,7 +555,6 @@ FINALIZERS = {
     "into one that has a __newindex": "setmetatable(mt, { __newindex = rawset }) mt.__gc = finalizer",
     "through one that hands on": "setmetatable({}, { __newindex = mt }).__gc = finalizer",
     "into one that the engine has a copy of": "mt = { __mode = 'v' } setmetatable({}, mt) mt.__gc = finalizer",
-    "into a guard": "local own = {} setmetatable(mt, own) own.__gc = finalizer",
     "before it is set": "mt = { __gc = finalizer }",
     "in place of nothing": "mt = { __gc = false } setmetatable({}, mt) mt.__gc = finalizer",
 }

@@ -111,8 +111,8 @@ CASES = {
     ),
     "a finalizer": Case(
         "setmetatable({}, { __gc = function() while true do end end }) return 'ESCAPED'",
-        "return getmetatable(setmetatable({}, { __mode = 'k' })).__mode",
-        "k",
+        "return getmetatable(setmetatable({}, { __mode = 'v' })).__mode",
+        "v",
     ),
     "python objects behind host functions": Case(
         "local f = require('funcs').call if type(f) ~= 'function' or pcall(function() return f.__class__ end) "

@@ -174,6 +174,16 @@ CASES |= {
     ),
 }
 
+WEAK = """
+    local mt, keys, p, chain = { __mode = 'k' }, {}, {}, {}
+    for i = 0, 60000 do keys[i] = {} end
+    for i = 0, 59999 do p[(i % 2 == 0) and (i + 1) or (i - 1)] = i end
+    for at = 0, 59999 do
+      local i = p[at]
+      if i then chain[#chain + 1] = setmetatable({ [keys[i]] = keys[i + 1] }, mt) end
+    end
+    local first = keys[0] keys, p = nil, nil LATER"""
+
 CASES |= {
     "keys that collide": Case(
         "local t = {} for i = 1, 100000 do t[i * 0x7FFFFFFF] = i end",
@@ -186,6 +196,15 @@ CASES |= {
         "setmetatable({}, { __gc = function() while true do end end })",
         "return getmetatable(setmetatable({}, { __gc = print })) ~= nil",
         True,
+    ),
+    "weak keys in a chain": Case(
+        WEAK.replace("LATER", ""), "local t = {}", "return getmetatable(setmetatable({}, { __mode = 'k' })).__mode", "k"
+    ),
+    "weak keys in a chain, put in later": Case(
+        WEAK.replace("mt = { __mode = 'k' }", "mt = {}").replace("LATER", "mt.__mode = 'k'"),
+        "local t = {}",
+        "local mt = {} setmetatable({}, mt) mt.__mode = 'k' return mt.__mode",
+        "k",
     ),
     "a catastrophic pattern": Case(
         "", "return ('a'):rep(40):find(('a*'):rep(30) .. 'b')", "return ('aab'):find('a*a*b')", 1

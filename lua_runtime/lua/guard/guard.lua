@@ -2,11 +2,12 @@
 -- stopped call passes it on. A count hook asks the host whether the call is still wanted.
 --
 -- Once a call is stopped, nothing of the guest runs: `pcall`, `xpcall` and the coroutine functions raise again, to-be-closed
--- handlers are passed over (see metatables.lua), and a coroutine's are abandoned with it.
+-- handlers are passed over (see metatables.lua), a coroutine's are abandoned with it, and a hook refuses what remains.
 local kernel, ask, restore_limit = ...
 local located = kernel.located
 local collectgarbage, error, rawequal, select, setmetatable, type = collectgarbage, error, rawequal, select, setmetatable, type
-local pcall, xpcall, sethook, min, max, clock = pcall, xpcall, debug.sethook, math.min, math.max, os.clock
+local pcall, xpcall, min, max, clock, sub = pcall, xpcall, math.min, math.max, os.clock, string.sub
+local sethook, getinfo = debug.sethook, debug.getinfo
 local create, resume, close, status = coroutine.create, coroutine.resume, coroutine.close, coroutine.status
 
 local STOPPED, NO_MEMORY, DEAD = "the call was stopped", "not enough memory", "cannot resume dead coroutine"
@@ -17,7 +18,6 @@ local STOPPED, NO_MEMORY, DEAD = "the call was stopped", "not enough memory", "c
 local MOST_INSTRUCTIONS, LEAST_INSTRUCTIONS, FIRST_INSTRUCTIONS = 4096, 128, 8 -- the most take some 30 microseconds
 local HOLDS_LITTLE = 1024 -- KiB of a state that is looked at least often
 local ASK_SECONDS, SLOW_SECONDS = 0.002, 0.005
-local LAST_INSTRUCTIONS = 1 << 20 -- of a call that is stopped
 
 local reason -- what stopped the call, if it was an error of the engine or of Python: it never leaves this file but to Python
 local pending -- such an error on its way into `reason`: a full stack may have no room for the way
@@ -29,9 +29,13 @@ local hooked = setmetatable({}, { __mode = "k" }) -- coroutine -> the interval o
 
 local hook
 
--- From here on nothing of the guest runs, and what is left of the host's own is short: no hook must fire in it.
+local function refuse_guests()
+  if sub(getinfo(2, "S").source, 1, 1) == "@" then error(STOPPED, 0) end
+end
+
+-- From here on no function of the guest's begins.
 local function halt(why)
-  sethook(hook, "", LAST_INSTRUCTIONS)
+  sethook(refuse_guests, "c")
   state.stopping, reason = true, reason or why
 end
 

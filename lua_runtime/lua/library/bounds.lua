@@ -1,7 +1,7 @@
 -- What stands for Lua's own functions: the gate, no addresses, what cannot be changed, and a bound on texts that are read as
 -- numbers. All others are C's.
 local kernel = ...
-local error, select, type = error, select, type
+local error, raw_set, select, type = error, rawset, select, type
 local parts, sealed = kernel.error_parts, kernel.sealed
 
 local MOST_NUMERAL = 1024 -- bytes
@@ -10,7 +10,7 @@ local FEW = 2 -- arguments, which the hook reckons with
 local function rawset(...)
   local target = ...
   if (sealed[target] or parts[target]) and select("#", ...) > 2 then error("rawset: this table cannot be changed", 2) end
-  return kernel.rawset(...)
+  return raw_set(...)
 end
 
 local function check_numerals(name, ...)
