@@ -35,6 +35,7 @@ _FILES = (
     "values/errors",
     "values/resources",
     "values/values",
+    "values/host_calls",
     "values/nones",
     "values/arguments",
     "library/strings",
@@ -109,9 +110,8 @@ class Kernel(LuaKernel):
         given: Mapping[str, tuple[Any, ...]] = {
             "library/identities": _seeds(),
             "values/resources": tuple(resource_functions(session)),
-            "values/values": (LIST, RECORD, RESOURCE, session.collect, session.more, restore),
+            "values/values": (LIST, RECORD, RESOURCE, session.collect, session.more),
             "library/environment": (*line_writer(session), " ".join(sorted(MODULES)).encode()),
-            "guard/calls": (restore,),
         }
         for name in _FILES[2:]:
             install(code[name], _PLAIN.get(name, 0), *given.get(name, ()))

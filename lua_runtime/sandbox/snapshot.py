@@ -30,7 +30,10 @@ from polycall.lua_runtime.values import lower, readable
 __all__ = ["Sandbox", "Snapshot", "TextChunk"]
 
 _LIBRARY = ("guard/trace", "sandbox/guard", "values/objects", "values/errors", "values/resources", "sandbox/values")
-_REST = ("values/nones", "values/arguments", "library/library", "library/environment", "guard/calls")
+_REST = (
+    *("values/host_calls", "values/nones", "values/arguments"),
+    *("library/library", "library/environment", "guard/calls"),
+)
 _HAND_OUT = b"local kernel = ... return kernel.start, kernel.define"
 
 

@@ -1,5 +1,5 @@
 -- The way in: runs the entry's function and brings its result or its failure out as data.
-local kernel, restore_limit = ...
+local kernel = ...
 local error, next, pcall, type, tostring, xpcall = error, next, pcall, type, tostring, xpcall
 local sort, unpack, utf8_len = table.sort, table.unpack, utf8.len
 local frames, render, located = kernel.frames, kernel.render, kernel.located
@@ -9,7 +9,7 @@ local flatten_result, flatten_error, leave, parts, IS_SCALAR =
 
 local MOST_STRING = 64 * 1024 * 1024 -- bytes; a longer one is refused, as in tables
 
-local state = kernel.state
+local state, restore_limit = kernel.state, kernel.restore_limit
 
 local method
 local last_trace

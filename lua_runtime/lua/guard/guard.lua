@@ -59,11 +59,21 @@ local function answered(ok, ...)
   error(problem, 0)
 end
 
+-- The host lifts the memory limit while it pushes values.
+local function restore() answered(pcall(restore_limit)) end
+
+local function restored(ok, ...)
+  if ok then restore() end
+  return answered(ok, ...)
+end
+
+local come_back = restore_limit and restored or answered
+
 -- Returns the way to a host function. C's pcall stands directly around it: what it raises meets nothing of the guest's.
 local function gate(host)
   return function(...)
     if state.stopping then stop() end
-    return answered(pcall(host, ...))
+    return come_back(pcall(host, ...))
   end
 end
 
@@ -172,7 +182,7 @@ local function wrapped(thread, before, ok, ...)
   error(other, 2) -- as Lua does, with the place of the call in front of a text
 end
 
-kernel.stop, kernel.state, kernel.is_over = stop, state, is_over
+kernel.stop, kernel.state, kernel.is_over, kernel.restore_limit = stop, state, is_over, restore_limit and restore
 
 -- Takes what polycall.lua_runtime.compiling made; it knows its name.
 function kernel.load(code, name, environment) return load(code, name, "b", environment) end

@@ -1,11 +1,10 @@
 -- Values cross as flat runs of scalars: a table is a mark, its count, and its items (or its keys and items). Lupa then
 -- never makes a proxy of a table, which would be slow, and would allocate where Lua cannot report that memory ran out.
-local kernel, OUT_LIST, OUT_RECORD, OUT_RESOURCE, collect, more, restore_limit = ...
+local kernel, OUT_LIST, OUT_RECORD, OUT_RESOURCE, collect, more = ...
 local error, next, type, rawlen, rawget = error, next, type, rawlen, rawget
 local select, unpack, utf8_len, math_type, min = select, table.unpack, utf8.len, math.type, math.min
 local pcall, sub, getmetatable, setmetatable = pcall, string.sub, debug.getmetatable, setmetatable
-local rawequal, rawset, null, sealed, MEMORY = rawequal, rawset, kernel.null, kernel.sealed, kernel.MEMORY
-local parts, new_error, stop = kernel.error_parts, kernel.new_error, kernel.stop
+local rawequal, null, MEMORY, parts = rawequal, kernel.null, kernel.MEMORY, kernel.error_parts
 local is_object, resource, resource_held = kernel.is_object, kernel.resource, kernel.resource_held
 
 local MOST_NESTING = 128 -- as in interop.values
@@ -211,11 +210,16 @@ local function flatten_within(bytes, base, ...)
 end
 
 -- Returns true with the run and its length, or false with path, expected and got; raises what must unwind the call.
-local function flatten(base, ...) return flatten_within(MOST_BYTES, base, ...) end
+function kernel.flatten(base, ...) return flatten_within(MOST_BYTES, base, ...) end
 
 function kernel.flatten_result(value)
   resources_pass = true
-  return flatten("$.result", value)
+  return flatten_within(MOST_BYTES, "$.result", value)
+end
+
+function kernel.flatten_arguments(...)
+  nones_pass, resources_pass = true, true
+  return flatten_within(MOST_BYTES, "$.args", ...)
 end
 
 -- The same for what an error carries.
@@ -282,13 +286,6 @@ function read()
   return nones and remember(built, nones) or built
 end
 
-local function read_from(source)
-  run, at = source, 1
-  local value = read()
-  run = nil
-  return value
-end
-
 local function append(all, length, ...)
   local added, piece = select("#", ...), { ... }
   for index = 1, added do all[length + index] = piece[index] end
@@ -301,7 +298,6 @@ local function whole(...)
   while added == AT_ONCE do
     added = append(all, length, more())
     length = length + added
-    if restore_limit then restore_limit() end
   end
   return all
 end
@@ -315,52 +311,18 @@ function kernel.read_all(amount, ...)
   return unpack(values, 1, amount)
 end
 
--- Calls of host functions --------------------------------------------------------------------------------------------
-
-local function failure(message, kind, retryable, token, trace, ...)
-  local details
-  if select("#", ...) > 0 then details = read_from({ ... }) end
-  return new_error({
-    message = message, kind = kind, retryable = retryable, token = token, trace = trace, details = details,
-  })
-end
-
--- What a host function returns: one scalar; or nil, a word, and what the word says.
-local function receive(value, word, ...)
-  if restore_limit then restore_limit() end
-  if word == nil then return value end
-  if word == "value" then return read_from(whole(...)) end
-  if word == "error" then return nil, failure(...) end
-  return stop()
-end
+-- Long runs on their way out -----------------------------------------------------------------------------------------
 
 -- Calls a host function with a string and a flat run. A long one is collected first, and a list of -1 stands for it:
 -- so nothing is left over for the next call where this one is broken off.
-local function hand_over(host, first, flat, length)
-  if length <= MOST_ARGUMENTS then return receive(host(first, unpack(flat, 1, length))) end
+function kernel.hand(host, first, flat, length)
+  if length <= MOST_ARGUMENTS then return host(first, unpack(flat, 1, length)) end
   collect()
   for sent = 0, length - 1, MOST_ARGUMENTS do collect(unpack(flat, sent + 1, min(sent + MOST_ARGUMENTS, length))) end
-  return receive(host(first, OUT_LIST, -1))
+  return host(first, OUT_LIST, -1)
 end
 
-local function misfit(kind, path, expected, got)
-  return new_error({ message = path .. ": expected " .. expected .. ", got " .. got, kind = kind })
-end
-
--- Calls a host function with a string and values of any shape.
-local function send(host, first, ...)
-  local ok, flat, length, got = flatten("$.args", ...)
-  if not ok then return nil, misfit("Invalid", flat, length, got) end
-  return hand_over(host, first, flat, length)
-end
-
--- The same for the arguments of a function, in whose tables nil is none, and among which there may be resources.
-function kernel.send_arguments(host, first, ...)
-  nones_pass, resources_pass = true, true
-  return send(host, first, ...)
-end
-
--- A long run leaves in several crossings.
+-- A result leaves in several crossings.
 local leaving, left, leaving_length
 
 function kernel.more()
@@ -377,5 +339,4 @@ function kernel.leave(flat, length)
   return length
 end
 
-kernel.IN_LIST, kernel.IN_RECORD, kernel.IN_RESOURCE, kernel.IS_SCALAR = IN_LIST, IN_RECORD, IN_RESOURCE, IS_SCALAR
-kernel.flatten, kernel.misfit, kernel.hand_over, kernel.receive, kernel.send = flatten, misfit, hand_over, receive, send
+kernel.IN_LIST, kernel.IN_RECORD, kernel.IN_RESOURCE = IN_LIST, IN_RECORD, IN_RESOURCE
