@@ -22,18 +22,21 @@ local LIBRARIES = {
   os = { "clock", "date", "difftime", "time" },
 }
 
-local function pick(source, instead, listed)
+local names = {} -- function of Lua's own -> what it is called, for messages where the guest calls it by no name
+
+local function pick(source, instead, listed, prefix)
   local picked = {}
   for at = 1, #listed do
     local name = listed[at]
     picked[name] = instead and instead[name] or source[name]
+    names[source[name]] = prefix .. name
   end
   return picked
 end
 
-local globals, always, tables = pick(_G, own.globals, GLOBALS), {}, nil
+local globals, always, tables = pick(_G, own.globals, GLOBALS, ""), {}, nil
 for library, listed in next, LIBRARIES do
-  local content = pick(_G[library], own[library], listed)
+  local content = pick(_G[library], own[library], listed, library .. ".")
   if library == "table" then tables = content end
   if library == "os" then content.platform = "wippy" end -- what scripts written for that system ask for
   always[library] = seal(content, library)
@@ -52,18 +55,6 @@ function tables.maxn(list)
 end
 
 local metatable = debug.getmetatable("")
-metatable.__index, metatable.__metatable = pick(string, own.methods, LIBRARIES.string), false
+metatable.__index, metatable.__metatable = pick(string, own.methods, LIBRARIES.string, "string."), false
 
--- Returns the name of one of Lua's own functions, for messages where the guest calls it by none; nil for others.
-function kernel.name_of(wanted)
-  for _, name in next, GLOBALS do
-    if _G[name] == wanted then return name end
-  end
-  for library, listed in next, LIBRARIES do
-    for _, name in next, listed do
-      if _G[library][name] == wanted then return library .. "." .. name end
-    end
-  end
-end
-
-kernel.globals, kernel.always = globals, always
+kernel.globals, kernel.always, kernel.names = globals, always, names
