@@ -30,20 +30,20 @@ class Asides(Generic[K, T]):
         self._running: dict[K, _Aside[T]] = {}
         watch_forks(self)
 
-    def done(self, key: K, work: Callable[[], T], context: CallContext, what: str) -> T:
+    def done(self, key: K, work: Callable[[], T], context: CallContext | None, what: str) -> T:
         """Returns what work gives; a call that nothing interrupts does it itself.
 
         Args:
             key: Says which work is the same.
             work: What to do.
-            context: The call that waits for it.
+            context: The call that waits for it, if there is one.
             what: What it waits for, as its error should put it.
 
         Raises:
             DeadlineError, CancelledError: The call is over.
             BaseException: What `work` raised.
         """
-        if not context.guarded:
+        if context is None or not context.guarded:
             return work()
         while True:
             aside = self._under_way(key, work)

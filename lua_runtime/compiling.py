@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
 from polycall.interop.errors import PreparationError
 from polycall.interop.source import SourceText
 from polycall.lua_runtime.engine import LuaMemoryError, State
-from polycall.lua_runtime.values import readable
+from polycall.lua_runtime.values import Marks, lower, readable
 
-__all__ = ["MOST_COMPILING_BYTES", "MOST_SOURCE_BYTES", "compiled", "prepared"]
+__all__ = ["MOST_COMPILING_BYTES", "MOST_SOURCE_BYTES", "Chunk", "compiled", "prepared"]
 
 MOST_SOURCE_BYTES = 512 << 10
 """Bytes of one source text. More than people write by hand, and the worst text that short (a chain of
@@ -22,6 +25,29 @@ local chunk, message = load(text, "@" .. name, "t")
 if not chunk then return nil, message end
 return string.dump(chunk)
 """
+
+
+class Chunk(NamedTuple):
+    """The chunk of one entry or library.
+
+    Attributes:
+        entry_id: Whose it is.
+        name: What errors call it.
+        code: Bytecode that `compiled` made; for the sandbox, which compiles it, text.
+        modules: Host modules that its `require` gives.
+        imports: Alias to the id of the library that its `require` gives.
+    """
+
+    entry_id: str
+    name: bytes
+    code: bytes
+    modules: tuple[str, ...]
+    imports: Mapping[str, str]
+
+    def definition(self, marks: Marks | None) -> list[Any]:
+        """Returns what ``define`` of ``lua/library/environment.lua`` is called with."""
+        declared = lower(list(self.modules), "$", marks) + lower(dict(self.imports), "$", marks)
+        return [self.entry_id.encode(), self.name, self.code, *declared]
 
 
 def compiled(source: SourceText, entry_id: str) -> bytes:

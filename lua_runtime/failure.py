@@ -114,7 +114,7 @@ def _stop(session: Session) -> BaseException:
         failure = _interruption(session, context) if context else None
     if failure is None:
         return InternalError("a Lua guest was stopped for no known reason", entry_id=session.entry_id)
-    if isinstance(failure, Exception) and not isinstance(failure, PolycallError) and not _of_a_signal(failure):
+    if _is_fault(failure):
         error = InternalError(f"a host function failed: {exception_text(failure)}", entry_id=session.entry_id)
         error.__cause__ = failure
         return error
@@ -138,7 +138,7 @@ def raise_unforeseen(error: BaseException, session: Session) -> NoReturn:
         raise memory_error(session) from None
     if isinstance(error, LuaError) and session.stopped:
         raise_stopped(session)
-    if isinstance(error, Exception) and not isinstance(error, PolycallError) and not _of_a_signal(error):
+    if _is_fault(error):
         raise InternalError(f"the Lua engine failed: {exception_text(error)}", entry_id=session.entry_id) from error
     try:
         raise error
@@ -146,13 +146,15 @@ def raise_unforeseen(error: BaseException, session: Session) -> NoReturn:
         del error  # see `raise_if`
 
 
-def _of_a_signal(error: Exception) -> bool:
-    """Says whether a signal's handler raised it: then it is the program's own, for whoever set the handler."""
+def _is_fault(error: BaseException) -> bool:
+    """Says whether it is a fault: no error of ours, nor raised by a signal's handler, whose owner is to see it."""
+    if isinstance(error, PolycallError) or not isinstance(error, Exception):
+        return False
     import signal  # noqa: PLC0415  # what is raised here is a PolycallError nearly always
     from traceback import walk_tb  # noqa: PLC0415  # the same
 
     handlers = {getattr(signal.getsignal(number), "__code__", None) for number in signal.valid_signals()}
-    return any(frame.f_code in handlers for frame, _ in walk_tb(error.__traceback__))
+    return not any(frame.f_code in handlers for frame, _ in walk_tb(error.__traceback__))
 
 
 def _lifted(length: int, run: Sequence[Any], session: Session, more: Callable[[], Any]) -> Value:

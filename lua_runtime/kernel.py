@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from polycall.interop.context import CallContext
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.start_up import start_frame
 from polycall.interop.values import Value
+from polycall.lua_runtime.compiling import Chunk
 from polycall.lua_runtime.engine import LuaFunctionHandle, State
 from polycall.lua_runtime.instance import LuaKernel
 from polycall.lua_runtime.modules import MODULES
@@ -17,9 +18,9 @@ from polycall.lua_runtime.modules.logger import line_writer
 from polycall.lua_runtime.resources import resource_functions
 from polycall.lua_runtime.scripts import bytecodes
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import LIST, RECORD, RESOURCE, Marks, lower, lower_scalars
+from polycall.lua_runtime.values import LIST, RECORD, RESOURCE, Marks, lower_scalars
 
-__all__ = ["CompiledChunk", "Kernel"]
+__all__ = ["Kernel"]
 
 _HAND_OUT = b"""
 local kernel = ...
@@ -44,35 +45,15 @@ _FILES = (
     "library/environment",
     "guard/calls",
 )
-_PLAIN = {"values/values": 3}
-"""How many of what a file is given first are no host functions, though objects of Python's."""
-
+_BEGIN = b"local list, record, resource = ... return { OUT_LIST = list, OUT_RECORD = record, OUT_RESOURCE = resource }"
 # False, not nil: lupa looks "debug" up in each call, outside of protection, so the name must exist and cost no memory.
 _SHUT = b"python = nil debug = false"
-
-
-class CompiledChunk(NamedTuple):
-    """The chunk of one entry or library.
-
-    Attributes:
-        entry_id: Whose it is.
-        code: Bytecode that `polycall.lua_runtime.compiling` made.
-        modules: Host modules that its `require` gives.
-        imports: Alias to the id of the library that its `require` gives.
-    """
-
-    entry_id: str
-    code: bytes
-    modules: tuple[str, ...]
-    imports: Mapping[str, str]
 
 
 class Kernel(LuaKernel):
     """A state of the host's engine, and handles on the host's Lua functions in it; `calls.lua` says what they do."""
 
-    def __init__(
-        self, session: Session, limits: LimitsSpec, modules: Iterable[str], chunks: Iterable[CompiledChunk]
-    ) -> None:
+    def __init__(self, session: Session, limits: LimitsSpec, modules: Iterable[str], chunks: Iterable[Chunk]) -> None:
         """Makes a state.
 
         Args:
@@ -103,21 +84,21 @@ class Kernel(LuaKernel):
         """Runs the host's Lua code, each file building on the ones before; the order is that of their needs."""
         session, run, code = self.session, self._state.run, bytecodes(_FILES)
         restore = None if session.cap is None else session.cap.restore
-        kernel = run(b"return {}")
+        kernel = run(_BEGIN, LIST, RECORD, RESOURCE)
         run(code["guard/trace"], kernel)
         run(code["guard/guard"], kernel, session.expired, restore)
         install: LuaFunctionHandle = run(b"return (...).install", kernel)
         given: Mapping[str, tuple[Any, ...]] = {
             "library/identities": _seeds(),
             "values/resources": tuple(resource_functions(session)),
-            "values/values": (LIST, RECORD, RESOURCE, session.collect, session.more),
+            "values/values": (session.collect, session.more),
             "library/environment": (*line_writer(session), " ".join(sorted(MODULES)).encode()),
         }
         for name in _FILES[2:]:
-            install(code[name], _PLAIN.get(name, 0), *given.get(name, ()))
+            install(code[name], *given.get(name, ()))
         for name in modules:
             path = f"modules/{name}"
-            install(bytecodes((path,))[path], 0, *MODULES[name](session))
+            install(bytecodes((path,))[path], *MODULES[name](session))
         handles = run(_HAND_OUT, kernel)
         run(_SHUT)
         return handles
@@ -126,9 +107,7 @@ class Kernel(LuaKernel):
         """Makes the chunks known, runs the entry's own; see `LuaKernel.start`."""
         session = self.session
         for chunk in self._chunks:
-            entry_id, marks = chunk.entry_id.encode(), session.marks
-            declared = (*lower(list(chunk.modules), "$", marks), *lower(dict(chunk.imports), "$", marks))
-            self._define(entry_id, entry_id, chunk.code, *declared)
+            self._define(*chunk.definition(session.marks))
         session.starting = start_frame(session.entry_id, "lua", self.start_seconds, context)
         if self._limit is not None:
             self._state.limit(self._limit)

@@ -21,10 +21,10 @@ from polycall.interop.services import Services
 from polycall.interop.source import SourceText
 from polycall.interop.start_up import start_frame, start_interruption, start_seconds
 from polycall.interop.values import Value
-from polycall.lua_runtime.compiling import MOST_COMPILING_BYTES, compiled, prepared
+from polycall.lua_runtime.compiling import MOST_COMPILING_BYTES, Chunk, compiled, prepared
 from polycall.lua_runtime.failure import conclude, raise_unforeseen
 from polycall.lua_runtime.instance import LuaInstance, LuaKernel
-from polycall.lua_runtime.kernel import CompiledChunk, Kernel
+from polycall.lua_runtime.kernel import Kernel
 from polycall.lua_runtime.modules import ALWAYS_THERE, MODULES
 from polycall.lua_runtime.session import Session
 from polycall.lua_runtime.spec import LuaProgram
@@ -185,10 +185,10 @@ class LuaRuntime:
         if program.sandbox:
             self._snapshot(program, None)
         else:
-            self._chunks(program, None)
+            self._plain(program, None)
 
     def _plain(self, program: LuaProgram, context: CallContext | None) -> Callable[[], LuaKernel]:
-        chunks, modules = self._chunks(program, context), _modules(program)
+        chunks, modules = [self._compiled(each, context) for each in _checked(program)], _modules(program)
         return lambda: Kernel(self._session(program), program.limits, modules, chunks)
 
     def _sandboxed(self, program: LuaProgram, context: CallContext | None) -> Callable[[], LuaKernel]:
@@ -202,14 +202,9 @@ class LuaRuntime:
 
     def _snapshot(self, program: LuaProgram, context: CallContext | None) -> Snapshot:
         from polycall.lua_runtime.sandbox.kernel import for_sandbox  # noqa: PLC0415  # see TYPE_CHECKING
-        from polycall.lua_runtime.sandbox.snapshot import TextChunk  # noqa: PLC0415  # the same
 
-        programs = _checked(program)
         entry_id, seconds = program.entry_id, start_seconds(program.limits)
-        chunks = [
-            TextChunk(each.entry_id, *prepared(each.source, each.entry_id), each.modules, _aliases(each))
-            for each in programs
-        ]
+        chunks = [_chunk(each, *prepared(each.source, each.entry_id)) for each in _checked(program)]
         session = for_sandbox(self._session(program))
         session.memory_limit = MOST_COMPILING_BYTES
         sandbox = self._opened(entry_id, context)
@@ -229,20 +224,15 @@ class LuaRuntime:
                 self._sandbox = self._sandbox or make()
                 return self._sandbox
 
-        if self._sandbox is not None or context is None:
-            return self._sandbox or work()
+        if self._sandbox is not None:
+            return self._sandbox
         return self._opening.done("sandbox", work, context, "Lua to be compiled for the sandbox")  # a second, once
 
-    def _chunks(self, program: LuaProgram, context: CallContext | None) -> list[CompiledChunk]:
-        return [self._chunk(each, context) for each in _checked(program)]
-
-    def _chunk(self, program: LuaProgram, context: CallContext | None) -> CompiledChunk:
-        def work() -> bytes:
-            return compiled(program.source, program.entry_id)
-
-        what = f'"{program.entry_id}" to be compiled'
-        code = work() if context is None else self._asides.done((program.source, program.entry_id), work, context, what)
-        return CompiledChunk(program.entry_id, code, program.modules, _aliases(program))
+    def _compiled(self, program: LuaProgram, context: CallContext | None) -> Chunk:
+        source, entry_id = program.source, program.entry_id
+        what = f'"{entry_id}" to be compiled'
+        code = self._asides.done((source, entry_id), lambda: compiled(source, entry_id), context, what)
+        return _chunk(program, source.name.encode(errors="surrogateescape"), code)
 
 
 def _checked(program: LuaProgram) -> list[LuaProgram]:
@@ -252,8 +242,9 @@ def _checked(program: LuaProgram) -> list[LuaProgram]:
     return programs
 
 
-def _aliases(program: LuaProgram) -> dict[str, str]:
-    return {alias: library.entry_id for alias, library in program.imports.items()}
+def _chunk(program: LuaProgram, name: bytes, code: bytes) -> Chunk:
+    imports = {alias: library.entry_id for alias, library in program.imports.items()}
+    return Chunk(program.entry_id, name, code, program.modules, imports)
 
 
 def _modules(program: LuaProgram) -> list[str]:

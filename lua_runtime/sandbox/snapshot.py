@@ -15,7 +15,7 @@ from polycall.interop.context import CallContext
 from polycall.interop.core_engine import CoreEngine, CoreProgram
 from polycall.interop.errors import PreparationError
 from polycall.interop.forks import new_lock
-from polycall.lua_runtime.compiling import MOST_COMPILING_BYTES
+from polycall.lua_runtime.compiling import MOST_COMPILING_BYTES, Chunk
 from polycall.lua_runtime.modules import MODULES
 from polycall.lua_runtime.modules.logger import line_writer
 from polycall.lua_runtime.resources import resource_functions
@@ -25,9 +25,9 @@ from polycall.lua_runtime.sandbox.runs import Reference
 from polycall.lua_runtime.sandbox.state import SandboxState
 from polycall.lua_runtime.scripts import text_of_script
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import lower, readable
+from polycall.lua_runtime.values import readable
 
-__all__ = ["Sandbox", "Snapshot", "TextChunk"]
+__all__ = ["Sandbox", "Snapshot"]
 
 _LIBRARY = ("guard/trace", "sandbox/guard", "values/objects", "values/errors", "values/resources", "sandbox/values")
 _REST = (
@@ -35,24 +35,6 @@ _REST = (
     *("library/library", "library/environment", "guard/calls"),
 )
 _HAND_OUT = b"local kernel = ... return kernel.start, kernel.define"
-
-
-class TextChunk(NamedTuple):
-    """The chunk of one entry or library, to be compiled in the sandbox.
-
-    Attributes:
-        entry_id: Whose it is.
-        name: What errors call it.
-        text: Lua.
-        modules: Host modules that its `require` gives.
-        imports: Alias to the id of the library that its `require` gives.
-    """
-
-    entry_id: str
-    name: bytes
-    text: bytes
-    modules: tuple[str, ...]
-    imports: dict[str, str]
 
 
 class Snapshot(NamedTuple):
@@ -112,7 +94,7 @@ class Sandbox:
         self._core.close()
 
     def snapshot(
-        self, modules: Iterable[str], chunks: Sequence[TextChunk], session: Session, context: CallContext
+        self, modules: Iterable[str], chunks: Sequence[Chunk], session: Session, context: CallContext
     ) -> Snapshot:
         """Returns what the instances of an entry start from.
 
@@ -170,10 +152,8 @@ def _load(state: SandboxState, name: str, kernel: Reference, *given: Any) -> Non
     state.invoke(0, text_of_script(name), f"={name}".encode(), kernel, *given)
 
 
-def _define(state: SandboxState, base: Snapshot, chunk: TextChunk, session: Session) -> None:
-    marks = session.marks
-    declared = (*lower(list(chunk.modules), "$", marks), *lower(dict(chunk.imports), "$", marks))
-    problem = state.invoke(base.define, chunk.entry_id.encode(), chunk.name, chunk.text, *declared)
+def _define(state: SandboxState, base: Snapshot, chunk: Chunk, session: Session) -> None:
+    problem = state.invoke(base.define, *chunk.definition(session.marks))
     if problem is not None:
         message = readable(problem)
         name = readable(chunk.name)

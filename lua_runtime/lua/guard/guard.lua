@@ -187,10 +187,10 @@ kernel.stop, kernel.state, kernel.is_over, kernel.restore_limit = stop, state, i
 -- Takes what polycall.lua_runtime.compiling made; it knows its name.
 function kernel.load(code, name, environment) return load(code, name, "b", environment) end
 
--- Runs a file of the host's own. Beyond the first `plain` arguments, each function of the host's is given as its gate.
-function kernel.install(code, plain, ...)
+-- Runs a file of the host's own. Each function of the host's is given as its gate.
+function kernel.install(code, ...)
   local given = { ... }
-  for at = plain + 1, select("#", ...) do
+  for at = 1, select("#", ...) do
     if type(given[at]) == "userdata" then given[at] = gate(given[at]) end
   end
   return load(code, "", "b")(kernel, table.unpack(given, 1, select("#", ...)))

@@ -1,6 +1,7 @@
 -- Values cross as flat runs of scalars: a table is a mark, its count, and its items (or its keys and items). Lupa then
 -- never makes a proxy of a table, which would be slow, and would allocate where Lua cannot report that memory ran out.
-local kernel, OUT_LIST, OUT_RECORD, OUT_RESOURCE, collect, more = ...
+local kernel, collect, more = ...
+local OUT_LIST, OUT_RECORD, OUT_RESOURCE = kernel.OUT_LIST, kernel.OUT_RECORD, kernel.OUT_RESOURCE
 local error, next, type, rawlen, rawget = error, next, type, rawlen, rawget
 local select, unpack, utf8_len, math_type, min = select, table.unpack, utf8.len, math.type, math.min
 local pcall, sub, getmetatable, setmetatable = pcall, string.sub, debug.getmetatable, setmetatable
