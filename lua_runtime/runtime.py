@@ -60,14 +60,12 @@ class LuaFunction:
         entry_id: str,
         method: str,
         kernel: Callable[[], LuaKernel],
-        closing: Cancellation,
         context: CallContext | None,
     ) -> None:
         """Starts the program once; `LuaRuntime.prepare` tells what can go wrong."""
         self.entry_id = entry_id
         self._method = method
         self._kernel = kernel
-        self._closing = closing
         self._started = [self._start(kernel(), context)]
 
     def instantiate(self, context: CallContext | None = None) -> LuaInstance:
@@ -94,7 +92,6 @@ class LuaFunction:
         return [payload]
 
     def _start(self, kernel: LuaKernel, context: CallContext | None) -> LuaInstance:
-        kernel.session.closing = self._closing
         try:
             answer = kernel.start(self._method, context)
             if answer != b"started":
@@ -183,7 +180,7 @@ class LuaRuntime:
                 "a library cannot be called", entry_id=program.entry_id, hint="import it in a function.lua entry"
             )
         kernel = self._sandboxed(program, context) if program.sandbox else self._plain(program, context)
-        return LuaFunction(program.entry_id, program.method, kernel, self._closing, context)
+        return LuaFunction(program.entry_id, program.method, kernel, context)
 
     def compile(self, program: LuaProgram) -> None:
         """Compiles an entry and its libraries without starting them, to see that they compile.
@@ -207,7 +204,10 @@ class LuaRuntime:
         return lambda: SandboxKernel(self._session(program), program.limits, snapshot)
 
     def _session(self, program: LuaProgram) -> Session:
-        return Session(program.entry_id, self._invoker, self._yaml, self._services, program.limits.output_bytes)
+        output_bytes = program.limits.output_bytes
+        session = Session(program.entry_id, self._invoker, self._yaml, self._services, output_bytes)
+        session.closing = self._closing
+        return session
 
     def _snapshot(self, program: LuaProgram, context: CallContext | None) -> Snapshot:
         from polycall.lua_runtime.sandbox.kernel import for_sandbox  # noqa: PLC0415  # see TYPE_CHECKING
