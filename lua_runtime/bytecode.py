@@ -111,7 +111,8 @@ class _Reader:
         self._take(3)
         words = struct.unpack(f"<{(length := self._integer())}I", self._take(4 * length))
         constants = [self._constant() for _ in range(self._integer())]
-        upvalues = [UpValue(bool(instack), index) for instack, index, _ in self._triples()]
+        triples = struct.iter_unpack("3B", self._take(3 * self._integer()))
+        upvalues = [UpValue(bool(in_register), number) for in_register, number, _ in triples]
         protos = [self.function() for _ in range(self._integer())]
         lines = list(self._lines(first_line))
         variables = list(self._locals())
@@ -145,10 +146,6 @@ class _Reader:
         if kind in (_FLOAT, _INTEGER):
             self._take(8)
         return None
-
-    def _triples(self) -> Iterator[bytes]:
-        for _ in range(self._integer()):
-            yield self._take(3)
 
     def _lines(self, line: int) -> Iterator[int]:
         size = self._integer()

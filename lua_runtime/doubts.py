@@ -19,16 +19,12 @@ _MOST = 50
 
 _INSTEAD = {
     "io": "the module fs reads and writes files, print writes to the log",
-    "load": "the code of an entry is what it declares",
-    "loadstring": "the code of an entry is what it declares",
-    "loadfile": "require gives what the entry declares under imports",
-    "dofile": "require gives what the entry declares under imports",
+    **dict.fromkeys(("load", "loadstring", "string.dump"), "the code of an entry is what it declares"),
+    **dict.fromkeys(("loadfile", "dofile"), "require gives what the entry declares under imports"),
     "package": "require gives what the entry declares under modules and imports",
     "os.getenv": "the module env has the variables that the project declares",
     "os.exit": "return from the function, or raise an error",
-    "os.remove": "the module fs reads and writes files",
-    "os.rename": "the module fs reads and writes files",
-    "string.dump": "the code of an entry is what it declares",
+    **dict.fromkeys(("os.remove", "os.rename"), "the module fs reads and writes files"),
 }
 """What to do where Lua elsewhere has a function that the sandbox has not."""
 

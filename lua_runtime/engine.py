@@ -12,17 +12,16 @@ Lupa is a bridge, not a sandbox. What this package relies on, and keeps to:
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, Protocol
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeAlias
 
 from lupa.lua54 import LuaError, LuaMemoryError, LuaRuntime
 
 __all__ = ["LuaError", "LuaFunctionHandle", "LuaMemoryError", "State"]
 
 
-class LuaFunctionHandle(Protocol):
-    """A Lua function of ours; takes and gives scalars, several results as a tuple."""
-
-    def __call__(self, *arguments: object) -> Any: ...  # noqa: D102  # the class says it
+LuaFunctionHandle: TypeAlias = Callable[..., Any]
+"""A Lua function of ours; takes and gives scalars, several results as a tuple."""
 
 
 class State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -66,10 +67,9 @@ class Kernel(LuaKernel):
         self._chunks = chunks
         self._state = State(counted=self._limit is not None)
         session.cap = None if self._limit is None else self._state
-        handles = self._boot(modules)
-        self.session.marks = Marks(handles[0], handles[1], handles[2], self.session.token)
         self._enter: LuaFunctionHandle
         (
+            *marks,
             self._enter,
             self._enter_guarded,
             self._enter_run,
@@ -77,7 +77,8 @@ class Kernel(LuaKernel):
             self.more,
             self._start,
             self._define,
-        ) = handles[3:]
+        ) = self._boot(modules)
+        session.marks = Marks(*marks, token=session.token)
         self.bare = None if self._limited else self._enter
 
     def _boot(self, modules: Iterable[str]) -> Any:
@@ -89,7 +90,7 @@ class Kernel(LuaKernel):
         run(code["guard/guard"], kernel, session.expired, restore)
         install: LuaFunctionHandle = run(b"return (...).install", kernel)
         given: Mapping[str, tuple[Any, ...]] = {
-            "library/identities": _seeds(),
+            "library/identities": struct.unpack("<qq", os.urandom(16)),
             "values/resources": tuple(resource_functions(session)),
             "values/values": (session.collect, session.more),
             "library/environment": (*line_writer(session), " ".join(sorted(MODULES)).encode()),
@@ -136,9 +137,3 @@ class Kernel(LuaKernel):
         """Gives the memory back; see `LuaKernel.release`."""
         super().release(lost=lost)
         self._state.release()
-
-
-def _seeds() -> tuple[int, int]:
-    """Returns what `math.random` begins with."""
-    drawn = os.urandom(16)
-    return int.from_bytes(drawn[:8], signed=True), int.from_bytes(drawn[8:], signed=True)

@@ -245,11 +245,6 @@ function kernel.xpcall(body, handler, ...)
 end
 
 kernel.coroutine = {
-  create = create,
-  status = status,
-  yield = coroutine.yield,
-  running = coroutine.running,
-  isyieldable = coroutine.isyieldable,
   resume = function(thread, ...)
     arm_coroutine(thread)
     return resumed_in(thread, interval, resume(thread, ...))

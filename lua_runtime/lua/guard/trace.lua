@@ -8,14 +8,9 @@ local MOST_LEVELS, MOST_FRAMES = 60, 12
 local NOWHERE = "?:-1: " -- what Lua puts before an error in code of ours, which carries no lines
 
 local function frame_of(info)
-  local name = info.what ~= "main" and info.name or nil
-  local named = name ~= nil
-  if info.what == "main" then
-    name = "main chunk"
-  elseif not named then
-    name = "function <" .. sub(info.source, 2) .. ":" .. info.linedefined .. ">"
-  end
-  return { source = sub(info.source, 2), line = info.currentline, name = name, named = named }
+  local source, is_main = sub(info.source, 2), info.what == "main"
+  local name = is_main and "main chunk" or info.name or "function <" .. source .. ":" .. info.linedefined .. ">"
+  return { source = source, line = info.currentline, name = name, named = not is_main and info.name ~= nil }
 end
 
 local function frames(level, most_levels)

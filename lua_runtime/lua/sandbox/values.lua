@@ -1,7 +1,7 @@
 -- Values cross as runs of bytes that C writes and reads (sandbox/c/runs.h). In the host's Lua code a run of a guest's
 -- values is a piece, one object; its length counts as 1.
 local kernel = ...
-local native, rawequal, setmetatable = kernel.native, rawequal, setmetatable
+local native, rawequal = kernel.native, rawequal
 local parts, is_object, resource_held, sealed =
   kernel.error_parts, kernel.is_object, kernel.resource_held, kernel.sealed
 local flatten, null = native.flatten, kernel.null
@@ -21,10 +21,7 @@ native.set("special", function(value)
 end)
 native.set("resource", kernel.resource)
 
--- Returns an empty table that is a record as long as it is empty.
-local EMPTY_RECORD = { [kernel.MEMORY] = {} }
-function kernel.new_record() return setmetatable({}, EMPTY_RECORD) end
-native.set("empty_record", EMPTY_RECORD)
+native.set("empty_record", kernel.EMPTY_RECORD)
 
 function kernel.flatten(base, ...) return flatten(0, MOST_BYTES, base, ...) end
 function kernel.flatten_arguments(...) return flatten(NONES_PASS + RESOURCES_PASS, MOST_BYTES, "$.args", ...) end

@@ -69,4 +69,8 @@ local null = setmetatable({}, {
 })
 sealed[null], is_object[null] = true, "null"
 
+-- Returns an empty table that is a record as long as it is empty.
+kernel.EMPTY_RECORD = { [kernel.MEMORY] = {} }
+function kernel.new_record() return setmetatable({}, kernel.EMPTY_RECORD) end
+
 kernel.sealed, kernel.is_object, kernel.null = sealed, is_object, null

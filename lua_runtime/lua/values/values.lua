@@ -5,7 +5,8 @@ local OUT_LIST, OUT_RECORD, OUT_RESOURCE = kernel.OUT_LIST, kernel.OUT_RECORD, k
 local error, next, type, rawlen, rawget = error, next, type, rawlen, rawget
 local select, unpack, utf8_len, math_type, min = select, table.unpack, utf8.len, math.type, math.min
 local pcall, sub, getmetatable, setmetatable = pcall, string.sub, debug.getmetatable, setmetatable
-local rawequal, null, MEMORY, parts = rawequal, kernel.null, kernel.MEMORY, kernel.error_parts
+local rawequal, null, parts = rawequal, kernel.null, kernel.error_parts
+local MEMORY, EMPTY_RECORD = kernel.MEMORY, kernel.EMPTY_RECORD
 local is_object, resource, resource_held = kernel.is_object, kernel.resource, kernel.resource_held
 
 local MOST_NESTING = 128 -- as in interop.values
@@ -241,11 +242,6 @@ local run, at -- the run being read
 
 -- Lets a table remember what of it is none, for Lua forgets it: the length of a list, or keys of a record.
 local function remember(built, nones, filled) return setmetatable(built, { [MEMORY] = nones, [FILLED] = filled }) end
-
-local EMPTY_RECORD = { [MEMORY] = {} }
-
--- Returns an empty table that is a record as long as it is empty.
-function kernel.new_record() return setmetatable({}, EMPTY_RECORD) end
 
 local read
 
