@@ -69,7 +69,9 @@ class Kernel(LuaKernel):
         session.cap = None if self._limit is None else self._state
         self._enter: LuaFunctionHandle
         (
-            *marks,
+            in_list,
+            in_record,
+            in_resource,
             self._enter,
             self._enter_guarded,
             self._enter_run,
@@ -78,7 +80,7 @@ class Kernel(LuaKernel):
             self._start,
             self._define,
         ) = self._boot(modules)
-        session.marks = Marks(*marks, token=session.token)
+        session.marks = Marks(in_list, in_record, in_resource, session.token)
         self.bare = None if self._limited else self._enter
 
     def _boot(self, modules: Iterable[str]) -> Any:
