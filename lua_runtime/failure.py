@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar
 
 from polycall.interop.context import CallContext
@@ -37,22 +37,21 @@ _LATE_SECONDS = 1.0
 _LATE_HINT = "a function of C ran on past it, which only isolation: sandbox interrupts"
 
 
-def conclude(answer: tuple[Any, ...], session: Session, more: Callable[[], Any]) -> Value:
+def conclude(answer: tuple[Any, ...], session: Session) -> Value:
     """Returns the value that the answer says, or raises the error.
 
     Args:
         answer: A word and what belongs to it.
         session: Of the state.
-        more: Gives the next piece of a long run.
 
     Raises:
         PolycallError: The guest failed, was stopped, or returned what cannot travel.
     """
     word = answer[0]
     if word == b"value":
-        return _lifted(answer[1], answer[2:], session, more)
+        return _lifted(answer[1], answer[2:], session)
     if word in {b"raised", b"returned"}:
-        _raise_failed(answer, session, more)
+        _raise_failed(answer, session)
     if word == b"unfit":
         path, expected, got = (_text(part) for part in answer[1:])
         raise ConversionError(path, "lift", expected, got)
@@ -61,10 +60,10 @@ def conclude(answer: tuple[Any, ...], session: Session, more: Callable[[], Any])
     raise_stopped(session)
 
 
-def _raise_failed(answer: tuple[Any, ...], session: Session, more: Callable[[], Any]) -> NoReturn:
+def _raise_failed(answer: tuple[Any, ...], session: Session) -> NoReturn:
     word, text, kind, retryable, token, cause, trace, length, *details = answer
     raise_if(_marked(session.original(token), returned=word == b"returned"))
-    about = _lifted(length, details, session, more) if length else None
+    about = _lifted(length, details, session) if length else None
     message = _json_like(about) if text is None else _text(text)
     raise GuestError(
         message,
@@ -157,18 +156,18 @@ def _is_fault(error: BaseException) -> bool:
     return not any(frame.f_code in handlers for frame, _ in walk_tb(error.__traceback__))
 
 
-def _lifted(length: int, run: Sequence[Any], session: Session, more: Callable[[], Any]) -> Value:
-    whole = run if len(run) == length else _whole(length, session, more)
+def _lifted(length: int, run: Sequence[Any], session: Session) -> Value:
+    whole = run if len(run) == length else _whole(length, session)
     (value,) = lift_all(whole, session.check, session.resources.handle)
     return value
 
 
-def _whole(length: int, session: Session, more: Callable[[], Any]) -> Sequence[Any]:
+def _whole(length: int, session: Session) -> Sequence[Any]:
     all_of_it: list[Any] = []
     session.broken = session.untidy = True  # if the deadline passes in between, what is left is in the state
     while len(all_of_it) < length:
         session.check()
-        piece = more()
+        piece = session.rest()
         all_of_it += piece if isinstance(piece, tuple) else (piece,)
     session.broken = False
     return all_of_it

@@ -26,11 +26,9 @@ class LuaKernel(ABC):
         start_seconds: How long start-up code may run.
         bare: Calls the entry's function with scalars, as `call` does, where nothing limits or interrupts the call; None
             where something always does.
-        more: Gives the next piece of a long answer; nothing where answers come as a whole.
     """
 
     bare: Callable[..., Any] | None = None
-    more: Callable[[], Any] = tuple
 
     def __init__(self, session: Session, limits: LimitsSpec) -> None:
         """Makes nothing yet.
@@ -70,6 +68,7 @@ class LuaKernel(ABC):
         self.session.end_call()
         # They and the state refer to each other: without them its memory goes back at once.
         self.session.marks = self.bare = None
+        self.session.rest = tuple
 
     def _lowered(self, arguments: Sequence[Value]) -> list[Any]:
         session, run = self.session, []
@@ -128,7 +127,7 @@ class LuaInstance:
             if kind is not tuple:
                 return answer  # type: ignore[no-any-return]  # any other scalar is what it is
             self.poisoned = answer[0] in POISONING
-            return conclude(answer, session, self._more)
+            return conclude(answer, session)
         except PolycallError:
             raise
         except BaseException as error:  # noqa: BLE001  # the engine's, or KeyboardInterrupt: raised on as what it means
@@ -144,9 +143,6 @@ class LuaInstance:
         if self._kernel is None:
             raise _ended(context)
         return self._kernel.call(arguments, context)
-
-    def _more(self) -> Any:
-        return () if self._kernel is None else self._kernel.more()
 
     def close(self) -> None:
         """Gives the state's memory back; harmless when repeated."""

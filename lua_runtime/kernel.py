@@ -76,7 +76,7 @@ class Kernel(LuaKernel):
             self._enter_guarded,
             self._enter_run,
             self._enter_run_guarded,
-            self.more,
+            session.rest,
             self._start,
             self._define,
         ) = self._boot(modules)

@@ -112,7 +112,7 @@ class LuaFunction:
         if word == b"stopped" and kernel.session.failure is None:
             raise start_interruption(self.entry_id, kernel.start_seconds, context)
         try:
-            conclude(answer, kernel.session, kernel.more)
+            conclude(answer, kernel.session)
         except PolycallError as error:
             if word != b"raised":
                 raise

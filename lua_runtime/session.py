@@ -88,6 +88,7 @@ class Session:
         waiting: An answer for which the sandbox is still making room, in pieces, and how long it is.
         broken: Whether the state must not be used again; set with `untidy`.
         marks: Of this state; None once it is closed.
+        rest: Gives the next piece of a long answer of the guest's.
         cap: The state of lupa that has a memory limit, or None.
         memory_limit: Bytes that the guest may hold, or None.
         at_once: How many scalars may cross together, or None for any number.
@@ -110,6 +111,7 @@ class Session:
         self.untidy = False
         self.resources = Resources()
         self.marks: Marks | None = None
+        self.rest: Callable[[], Any] = tuple
         self.cap: State | None = None
         self.memory_limit: int | None = None
         self.at_once: int | None = AT_ONCE

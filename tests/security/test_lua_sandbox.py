@@ -363,4 +363,4 @@ def test_the_host_never_touches_a_table_where_it_expects_text() -> None:
 
     session = prepare(program(body("return 1"))).instantiate()._kernel.session  # type: ignore[union-attr]  # started
     with pytest.raises(InternalError, match="gave a Proxy where it gives text"):
-        conclude((b"raised", Proxy(), b"", None, None, None, None, 0), session, list)
+        conclude((b"raised", Proxy(), b"", None, None, None, None, 0), session)

@@ -13,9 +13,9 @@ local function frame_of(info)
   return { source = source, line = info.currentline, name = name, named = not is_main and info.name ~= nil }
 end
 
-local function frames(level, most_levels)
+local function frames(level)
   local found = {}
-  for at = level + 1, level + (most_levels or MOST_LEVELS) do
+  for at = level + 1, level + MOST_LEVELS do
     local info = getinfo(at, "Sln")
     if not info then break end
     if sub(info.source, 1, 1) == "@" then

@@ -40,9 +40,7 @@ kernel.own = {
   },
   string = kernel.strings,
   methods = kernel.methods,
-  math = {
-    max = bounded("math.max", math.max), min = bounded("math.min", math.min), randomseed = kernel.randomseed,
-  },
+  math = { max = bounded("math.max", math.max), min = bounded("math.min", math.min) },
   utf8 = { char = bounded("utf8.char", utf8.char) },
   coroutine = kernel.coroutine,
 }

@@ -1,8 +1,7 @@
 -- What tells objects apart without telling where in the process they are: numbers, in the order of their first showing.
 local kernel, seed, other_seed = ...
-local format, select, setmetatable, type = string.format, select, setmetatable, type
+local format, setmetatable, type = string.format, setmetatable, type
 local rawget, raw_get, plain = rawget, debug.getmetatable, tostring
-local random, randomseed = math.random, math.randomseed
 
 local HAS_ADDRESS = { table = true, ["function"] = true, thread = true, userdata = true }
 local numbers = setmetatable({}, { __mode = "k" })
@@ -32,12 +31,7 @@ end
 function kernel.pointer(value) return HAS_ADDRESS[type(value)] and number_of(value) or "(null)" end
 
 -- Lua's own seeds are an address and the time, and what `random` gives tells them.
-randomseed(seed, other_seed)
-
-function kernel.randomseed(...)
-  if select("#", ...) == 0 then return randomseed(random(0), random(0)) end
-  return randomseed(...)
-end
+math.randomseed(seed, other_seed)
 
 kernel.HAS_ADDRESS = HAS_ADDRESS
 tostring = kernel.tostring -- for the host's own files

@@ -1,6 +1,6 @@
 -- The standard library as guests see it: an allow-list, sealed. In `kernel.own` is what stands for Lua's own functions.
 local kernel = ...
-local error, next, type = error, next, type
+local error, next, select, type, random, randomseed = error, next, select, type, math.random, math.randomseed
 local own, seal = kernel.own, kernel.seal
 
 local GLOBALS = {
@@ -24,6 +24,12 @@ local LIBRARIES = {
 
 local names = {} -- function of Lua's own -> what it is called, for messages where the guest calls it by no name
 
+-- Without seeds, Lua's own takes an address and the time.
+local function seed(...)
+  if select("#", ...) == 0 then return randomseed(random(0), random(0)) end
+  return randomseed(...)
+end
+
 local function pick(source, instead, listed, prefix)
   local picked = {}
   for at = 1, #listed do
@@ -38,6 +44,7 @@ local globals, always, tables = pick(_G, own.globals, GLOBALS, ""), {}, nil
 for library, listed in next, LIBRARIES do
   local content = pick(_G[library], own[library], listed, library .. ".")
   if library == "table" then tables = content end
+  if library == "math" then content.randomseed = seed end
   if library == "os" then content.platform = "wippy" end -- what scripts written for that system ask for
   always[library] = seal(content, library)
 end

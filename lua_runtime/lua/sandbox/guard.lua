@@ -1,7 +1,7 @@
 -- What stands for the files of `guard` where WebAssembly holds the guest: the engine interrupts whatever runs, a state
 -- that is out of memory is gone, and neither is an error that anybody could catch. So Lua's own functions serve guests.
 local kernel = ...
-local native, random, randomseed, select = native, math.random, math.randomseed, select
+local native = native
 _G.native = nil
 
 kernel.native, kernel.error_key, kernel.MEMORY = native, native.error_key, native.memory_key
@@ -21,12 +21,4 @@ end
 
 function kernel.load(text, name, environment) return load(text, "@" .. name, "t", environment) end
 
-kernel.own = {
-  globals = { rawset = native.rawset, getmetatable = native.getmetatable },
-  math = {
-    randomseed = function(...)
-      if select("#", ...) == 0 then return randomseed(random(0), random(0)) end
-      return randomseed(...)
-    end,
-  },
-}
+kernel.own = { globals = { rawset = native.rawset, getmetatable = native.getmetatable } }
