@@ -121,7 +121,7 @@ end
 -- instructions. (What a finalizer raises is lost; the hook that it sets is not.)
 local function watch()
   setmetatable({}, { __gc = function()
-    if state.armed then sethook(hook_at_once, "", 1) end
+    if state.armed and not state.stopping then sethook(hook_at_once, "", 1) end
     watch()
   end })
 end
@@ -152,30 +152,25 @@ local function arm_coroutine(thread)
   end
 end
 
--- What ran in a coroutine may have changed the interval.
-local function resumed(before, ...)
-  if before ~= interval and state.armed then sethook(hook, "", interval) end
-  return caught(...)
-end
-
 -- What ended a coroutine, with its place; the stack is still there.
 local function placed(thread, problem)
   if type(problem) ~= "string" or problem == DEAD or status(thread) ~= "dead" then return problem end
   return (located(problem, 0, thread))
 end
 
-local function resumed_in(thread, before, ok, ...)
-  if ok then return resumed(before, ok, ...) end
-  resumed(before, ok, ...)
-  return false, placed(thread, (...))
+-- What ran in a coroutine may have changed the interval.
+local function resumed(thread, before, ok, ...)
+  if before ~= interval and state.armed then sethook(hook, "", interval) end
+  caught(ok, ...)
+  if ok then return ok, ... end
+  return ok, placed(thread, (...))
 end
 
 local function wrapped(thread, before, ok, ...)
   if ok and not state.stopping and before == interval then return ... end
-  resumed(before, ok, ...)
+  local _, problem = resumed(thread, before, ok, ...)
   if ok then return ... end
-  if status(thread) ~= "dead" then error((...), 2) end -- one that resumes itself
-  local problem = placed(thread, (...))
+  if status(thread) ~= "dead" then error(problem, 2) end -- one that resumes itself
   -- Not before `caught`: a coroutine that a hook stopped would run its __close handlers with hooks off.
   local closed, other = caught(close(thread)) -- gives the same problem, or that of a handler
   if closed or rawequal(other, (...)) then other = problem end
@@ -247,11 +242,11 @@ end
 kernel.coroutine = {
   resume = function(thread, ...)
     arm_coroutine(thread)
-    return resumed_in(thread, interval, resume(thread, ...))
+    return resumed(thread, interval, resume(thread, ...))
   end,
   close = function(thread)
     arm_coroutine(thread)
-    return resumed(interval, close(thread))
+    return resumed(thread, interval, close(thread))
   end,
   wrap = function(body)
     local thread = create(body)
