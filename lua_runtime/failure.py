@@ -108,7 +108,8 @@ def raise_stopped(session: Session) -> NoReturn:
 
 
 def _stop(session: Session) -> BaseException:
-    failure, context = session.take_failure(), session.context or session.starting
+    context = session.context or session.starting
+    failure, session.failure = session.failure, None  # kept, it would keep what its traceback refers to
     if failure is None:
         failure = _interruption(session, context) if context else None
     if failure is None:

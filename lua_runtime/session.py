@@ -213,11 +213,6 @@ class Session:
         if length > most:
             raise RefusedError(f"expected at most {most} bytes, got a text of {length}")
 
-    def take_failure(self) -> BaseException | None:
-        """Returns what must be raised, and forgets it: an error that is kept keeps what its traceback refers to."""
-        failure, self.failure = self.failure, None
-        return failure
-
     @property
     def interruptible(self) -> bool:
         """Whether `check` may ever raise."""

@@ -13,6 +13,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from polycall.interop.budget import CROSSING_BYTES, Budget
@@ -43,7 +44,7 @@ __all__ = [
 ]
 
 AT_ONCE = 8000
-"""Scalars of a run that cross together: Lua's stack is the bound."""
+"""Scalars of a run that cross together, as in ``values.lua``: Lua's stack is the bound."""
 
 _AT_A_TIME = 2048
 """Values that are worked through without asking whether the call is still wanted; sorted keys as well."""
@@ -270,16 +271,15 @@ def _lift(item: Any, take: Callable[[], Any], resource: _Resource) -> Value:
     return scalar
 
 
+_first = itemgetter(0)
+
+
 def in_order(pairs: list[tuple[str, Value]]) -> Iterable[tuple[str, Value]]:
     """Returns pairs by key. Many are sorted in parts: sorting them at once would hold the interpreter for too long."""
     if len(pairs) <= _AT_A_TIME:
         return sorted(pairs, key=_first)
     parts = [sorted(pairs[at : at + _AT_A_TIME], key=_first) for at in range(0, len(pairs), _AT_A_TIME)]
     return merge(*parts, key=_first)
-
-
-def _first(pair: tuple[str, Value]) -> str:
-    return pair[0]
 
 
 def readable(data: bytes) -> str:

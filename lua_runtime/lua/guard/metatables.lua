@@ -3,7 +3,7 @@
 -- with `__close` behind the gate. What is put into a metatable after that is Lua's own: who does so to escape a limit
 -- belongs into the sandbox, and after the end of a call no handler begins (see guard.lua).
 local kernel = ...
-local error, rawget, rawset, select, type = error, rawget, rawset, select, type
+local error, rawget, rawset, type = error, rawget, rawset, type
 local find, gsub, set, get = string.find, string.gsub, setmetatable, getmetatable
 local state, is_over = kernel.state, kernel.is_over
 

@@ -69,12 +69,10 @@ function methods.format(...)
   return real_format(...)
 end
 
-local function with_text(plain, err, ...) return plain(error_text(err), ...) end
-
 local function for_errors(plain)
   return function(...)
     local text = ...
-    if type(text) == "table" and parts[text] then return with_text(plain, ...) end
+    if type(text) == "table" and parts[text] then return plain(error_text(text), select(2, ...)) end
     return plain(...)
   end
 end
