@@ -14,7 +14,7 @@ from polycall.interop.start_up import start_frame, start_seconds
 from polycall.interop.values import Value
 from polycall.lua_runtime.engine import LuaFunctionHandle, MemoryCap, State
 from polycall.lua_runtime.failure import memory_error
-from polycall.lua_runtime.modules import MODULES
+from polycall.lua_runtime.modules import MODULES, files_of
 from polycall.lua_runtime.modules.logger import line_writer
 from polycall.lua_runtime.resources import resource_functions
 from polycall.lua_runtime.scripts import bytecodes
@@ -143,9 +143,8 @@ class Kernel:
         }
         for name in _FILES[2:]:
             install(code[name], _PLAIN.get(name, 0), *given.get(name, ()))
-        for name in modules:
-            path = f"modules/{name}"
-            install(bytecodes((path,))[path], 0, *MODULES[name](session))
+        for path, maker in files_of(modules).items():
+            install(bytecodes((path,))[path], 0, *maker(session))
         handles = run(_HAND_OUT, kernel)
         run(_SHUT)
         return handles

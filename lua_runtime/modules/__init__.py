@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from importlib import import_module
 from types import MappingProxyType
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from polycall.lua_runtime.session import Session
 
-__all__ = ["ALWAYS_THERE", "MODULES"]
+__all__ = ["ALWAYS_THERE", "MODULES", "files_of"]
 
-HostFunctions = tuple[Callable[..., Any], ...]
+HostFunctions = tuple[Any, ...]
+Maker = Callable[["Session"], HostFunctions]
 
 
 def _host_functions(name: str, session: Session) -> HostFunctions:
@@ -22,7 +23,11 @@ def _host_functions(name: str, session: Session) -> HostFunctions:
     return made
 
 
-MODULES: Mapping[str, Callable[[Session], HostFunctions]] = MappingProxyType(
+def _no_functions(_session: Session) -> HostFunctions:
+    return ()
+
+
+MODULES: Mapping[str, Maker] = MappingProxyType(
     {
         name: partial(_host_functions, name)
         for name in (
@@ -33,5 +38,29 @@ MODULES: Mapping[str, Callable[[Session], HostFunctions]] = MappingProxyType(
 )
 """Name to what makes its host functions for a session."""
 
+_BUILT_UPON: Mapping[str, Mapping[str, Maker]] = MappingProxyType(
+    {
+        "time": {
+            "time/durations": _no_functions,
+            "time/zones": partial(_host_functions, "zones"),
+            "time/layouts": _no_functions,
+        }
+    }
+)
+"""Name to the files of Lua that its own needs before it, each with what makes its host functions."""
+
 ALWAYS_THERE = frozenset({"coroutine", "errors", "math", "os", "string", "table", "utf8"})
 """Globals that `require` gives as well; listing them under ``modules:`` is allowed and changes nothing."""
+
+
+def files_of(modules: Iterable[str]) -> Mapping[str, Maker]:
+    """Returns the files of Lua that make modules, in the order of their needs, each with what makes its host functions.
+
+    Args:
+        modules: Their names.
+    """
+    files: dict[str, Maker] = {}
+    for name in modules:
+        files |= _BUILT_UPON.get(name, {})
+        files[name] = MODULES[name]
+    return {f"modules/{name}": maker for name, maker in files.items()}
