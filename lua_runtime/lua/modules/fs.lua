@@ -214,13 +214,12 @@ function methods.pwd(folder) return owner(folders, folder, "what fs.get gives").
 
 local fs = { type = seal({ FILE = "file", DIR = "directory" }, "fs.type"), seek = seal(WHENCE, "fs.seek") }
 
-function fs.get(name)
-  if type(name) ~= "string" or name == "" then return refuse("fs.get expects the id of an fs.directory entry") end
+fs.get = kernel.checked("fs.get", "text", function(name)
   local number, problem = receive(get(name))
   if problem then return nil, problem end
   local folder = seal(methods, "file system")
   folders[folder] = { number = number, cwd = "/" }
   return folder
-end
+end, true)
 
 kernel.offer("fs", fs)

@@ -2,9 +2,9 @@
 -- A Time holds Unix seconds, nanoseconds of the second, and a Location; and its offset there, once that was asked.
 local kernel, now, sleep, remainder = ...
 local error, ipairs, pairs, select, type = error, ipairs, pairs, select, type
-local abs, tointeger, maxinteger, mininteger = math.abs, math.tointeger, math.maxinteger, math.mininteger
+local tointeger, maxinteger, mininteger = math.tointeger, math.maxinteger, math.mininteger
 local unpack, upper = table.unpack, string.upper
-local receive, invalid, shared = kernel.receive, kernel.invalid, kernel.time
+local checked, receive, invalid, shared = kernel.checked, kernel.receive, kernel.invalid, kernel.time
 local given, offset_at, from_wall = shared.given, shared.offset_at, shared.from_wall
 local civil_of, days_before, DAY = shared.civil_of, shared.days_before, shared.DAY
 local durations, new_duration, of_duration = shared.durations, shared.new_duration, shared.of_duration
@@ -251,18 +251,13 @@ function time.parse_duration(value)
   return new_duration(count)
 end
 
-function time.fixed_zone(name, offset)
-  local seconds = type(offset) == "number" and tointeger(offset)
-  if type(name) ~= "string" or #name > 100 or not seconds or abs(seconds) > DAY then
-    return invalid("time.fixed_zone expects a name, and at most a day of seconds east of UTC")
+time.fixed_zone = checked("time.fixed_zone", "string integer", function(name, offset)
+  if #name > 100 or offset > DAY or offset < -DAY then
+    return invalid("time.fixed_zone expects a name of at most 100 bytes, and at most a day of seconds east of UTC")
   end
-  return shared.fixed(name, seconds)
-end
-
-function time.load_location(name)
-  if type(name) ~= "string" or name == "" then return invalid("time.load_location expects the name of a time zone") end
-  return shared.named(name)
-end
+  return shared.fixed(name, offset)
+end, true)
+time.load_location = checked("time.load_location", "text", shared.named, true)
 
 function time.sleep(value)
   local amount, err = nanoseconds(value, "time.sleep")
