@@ -15,29 +15,39 @@ local function wanted_by(shape)
   return wanted
 end
 
--- Returns the value as what is wanted, or nil.
 local function fitting(value, kind)
-  if kind == "integer" then return type(value) == "number" and tointeger(value) or nil end
-  if kind == "text" and value ~= "" then kind = "string" end
   if type(value) == kind then return value end
+  if kind == "integer" then return type(value) == "number" and tointeger(value) or nil end
+  if kind == "text" and type(value) == "string" and value ~= "" then return value end
 end
 
-local function misfit(name, at, kind, value)
-  local expected, got = EXPECTED[kind] or "a " .. kind, type(value) == "number" and "a number" or type(value)
-  return name .. ": expected " .. expected .. " as argument " .. at .. ", got " .. (value == "" and "an empty one" or got)
+-- Returns the argument as what is wanted, or nil and what is wrong with it.
+local function fitted(name, at, wanted, value)
+  local fit = fitting(value, wanted.kind)
+  if fit ~= nil or (wanted.optional and value == nil) then return fit end
+  local expected, got = EXPECTED[wanted.kind] or "a " .. wanted.kind, type(value) == "number" and "a number" or type(value)
+  if value == "" then got = "an empty one" end
+  return nil, name .. ": expected " .. expected .. " as argument " .. at .. ", got " .. got
 end
 
 -- shape: a word for each argument, such as "string integer boolean?"; "text" is a string that is not empty. Further
 -- arguments are dropped. `plain` says that `host` is Lua's own, and gives what the guest gets.
 function kernel.checked(name, shape, host, plain)
   local wanted = wanted_by(shape)
+  local one = #wanted == 1 and wanted[1]
+  if one then -- the same in half of the time
+    return function(value)
+      local fit, wrong = fitted(name, 1, one, value)
+      if wrong then return invalid(wrong) end
+      if plain then return host(fit) end
+      return receive(host(fit))
+    end
+  end
   return function(...)
-    local given = { ... }
+    local given, wrong = { ... }, nil
     for at, each in ipairs(wanted) do
-      local value = given[at]
-      local fit = fitting(value, each.kind)
-      if fit == nil and not (each.optional and value == nil) then return invalid(misfit(name, at, each.kind, value)) end
-      given[at] = fit
+      given[at], wrong = fitted(name, at, each, given[at])
+      if wrong then return invalid(wrong) end
     end
     if plain then return host(unpack(given, 1, #wanted)) end
     return receive(host(unpack(given, 1, #wanted)))
