@@ -23,31 +23,23 @@ def _host_functions(name: str, session: Session) -> HostFunctions:
     return made
 
 
-def _no_functions(_session: Session) -> HostFunctions:
-    return ()
-
-
 MODULES: Mapping[str, Maker] = MappingProxyType(
     {
         name: partial(_host_functions, name)
         for name in (
             *("base64", "crypto", "ctx", "env", "fs", "funcs", "hash", "json", "logger"),
-            *("payload", "registry", "time", "uuid", "yaml"),
+            *("registry", "time", "uuid", "yaml"),
         )
     }
+    | {"payload": lambda session: (*_host_functions("json", session), *_host_functions("yaml", session))}
 )
 """Name to what makes its host functions for a session."""
 
-_BUILT_UPON: Mapping[str, Mapping[str, Maker]] = MappingProxyType(
-    {
-        "time": {
-            "time/durations": _no_functions,
-            "time/zones": partial(_host_functions, "zones"),
-            "time/layouts": _no_functions,
-        }
-    }
-)
-"""Name to the files of Lua that its own needs before it, each with what makes its host functions."""
+_OF_TIME: Mapping[str, Maker] = {
+    "modules/time/durations": lambda _session: (),
+    "modules/time/zones": partial(_host_functions, "zones"),
+    "modules/time/layouts": lambda _session: (),
+}
 
 ALWAYS_THERE = frozenset({"coroutine", "errors", "math", "os", "string", "table", "utf8"})
 """Globals that `require` gives as well; listing them under ``modules:`` is allowed and changes nothing."""
@@ -61,6 +53,7 @@ def files_of(modules: Iterable[str]) -> Mapping[str, Maker]:
     """
     files: dict[str, Maker] = {}
     for name in modules:
-        files |= _BUILT_UPON.get(name, {})
-        files[name] = MODULES[name]
-    return {f"modules/{name}": maker for name, maker in files.items()}
+        if name == "time":
+            files |= _OF_TIME
+        files[f"modules/{name}"] = MODULES[name]
+    return files

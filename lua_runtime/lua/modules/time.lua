@@ -5,7 +5,7 @@ local error, ipairs, pairs, select, type = error, ipairs, pairs, select, type
 local tointeger, maxinteger, mininteger = math.tointeger, math.maxinteger, math.mininteger
 local unpack, upper = table.unpack, string.upper
 local checked, receive, invalid, shared = kernel.checked, kernel.receive, kernel.invalid, kernel.time
-local given, offset_at, from_wall = shared.given, shared.offset_at, shared.from_wall
+local given, offset_at, from_wall = kernel.given, shared.offset_at, shared.from_wall
 local civil_of, days_before, DAY = shared.civil_of, shared.days_before, shared.DAY
 local durations, new_duration, of_duration = shared.durations, shared.new_duration, shared.of_duration
 local nanoseconds, locations, utc, localtz = shared.nanoseconds, shared.locations, shared.utc, shared.localtz
@@ -233,17 +233,11 @@ function time.unix(...)
   return moved({ seconds = parts[1], nanosecond = 0, location = localtz }, parts[2])
 end
 
-function time.parse(layout, text, location)
-  if type(layout) ~= "string" or type(text) ~= "string" then
-    return invalid("time.parse expects a layout and a text, got " .. given(layout) .. " and " .. given(text))
-  end
-  if location ~= nil and not locations[location] then
-    return invalid("time.parse expects a Location as argument 3, got " .. given(location))
-  end
-  local seconds, nanosecond, its_location = shared.read(layout, text, location)
+time.parse = checked("time.parse", "string string Location?", function(...)
+  local seconds, nanosecond, its_location = shared.read(...)
   if not seconds then return nil, nanosecond end
   return new_time(seconds, nanosecond, its_location)
-end
+end, true)
 
 function time.parse_duration(value)
   local count, err = nanoseconds(value, "time.parse_duration")

@@ -2,7 +2,7 @@
 local kernel = ...
 local ipairs, type, tointeger, unpack = ipairs, type, math.tointeger, table.unpack
 local gmatch, match, sub = string.gmatch, string.match, string.sub
-local receive, invalid = kernel.receive, kernel.invalid
+local receive, invalid, is_object = kernel.receive, kernel.invalid, kernel.is_object
 local flatten, hand_over, unfit = kernel.flatten, kernel.hand_over, kernel.misfit
 
 local EXPECTED = { integer = "an integer", text = "a text that is not empty" }
@@ -16,22 +16,26 @@ local function wanted_by(shape)
 end
 
 local function fitting(value, kind)
-  if type(value) == kind then return value end
+  if type(value) == kind or is_object[value] == kind then return value end
   if kind == "integer" then return type(value) == "number" and tointeger(value) or nil end
   if kind == "text" and type(value) == "string" and value ~= "" then return value end
+end
+
+-- What a message calls a value.
+function kernel.given(value)
+  return is_object[value] and "a " .. is_object[value] or (type(value) == "number" and "a number") or type(value)
 end
 
 -- Returns the argument as what is wanted, or nil and what is wrong with it.
 local function fitted(name, at, wanted, value)
   local fit = fitting(value, wanted.kind)
   if fit ~= nil or (wanted.optional and value == nil) then return fit end
-  local expected, got = EXPECTED[wanted.kind] or "a " .. wanted.kind, type(value) == "number" and "a number" or type(value)
-  if value == "" then got = "an empty one" end
+  local expected, got = EXPECTED[wanted.kind] or "a " .. wanted.kind, value == "" and "an empty one" or kernel.given(value)
   return nil, name .. ": expected " .. expected .. " as argument " .. at .. ", got " .. got
 end
 
--- shape: a word for each argument, such as "string integer boolean?"; "text" is a string that is not empty. Further
--- arguments are dropped. `plain` says that `host` is Lua's own, and gives what the guest gets.
+-- shape: a word for each argument, such as "string integer boolean?"; "text" is a string that is not empty, "Time" an
+-- object of that class. Further arguments are dropped. `plain` says that `host` is Lua's own, and gives what guests get.
 function kernel.checked(name, shape, host, plain)
   local wanted = wanted_by(shape)
   local one = #wanted == 1 and wanted[1]

@@ -4,7 +4,7 @@ local abs, floor, math_type, tointeger = math.abs, math.floor, math.type, math.t
 local maxinteger, mininteger = math.maxinteger, math.mininteger
 local byte, format, gsub, match = string.byte, string.format, string.gsub, string.match
 local error, pairs, tonumber, tostring, type = error, pairs, tonumber, tostring, type
-local invalid, is_object = kernel.invalid, kernel.is_object
+local invalid, given = kernel.invalid, kernel.given
 
 local SECOND = 1000000000
 local UNITS = {
@@ -16,8 +16,6 @@ local SPELLED = { -- in a text; the micro sign and the letter mu look alike
 local MOST_TEXT = 200 -- bytes
 
 -- What the classes share ---------------------------------------------------------------------------------------------
-
-local function given(value) return is_object[value] and "a " .. is_object[value] or type(value) end
 
 -- Returns what makes the objects of a class, what they hold, what adds a method, and the metatable.
 local function class(name)
@@ -124,6 +122,6 @@ function metatable.__unm(duration)
 end
 
 kernel.time = { -- for the other files of the module
-  given = given, class = class, comparable = comparable,
+  class = class, comparable = comparable,
   UNITS = UNITS, new_duration = make, durations = durations, of_duration = metatable, nanoseconds = nanoseconds,
 }
