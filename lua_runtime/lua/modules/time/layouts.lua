@@ -270,8 +270,8 @@ local function days_of(found)
   local year = found.year or 0
   local days = days_before(year, 1, found.day_of_the_year or 1)
   if not found.day_of_the_year then days = days_before(year, found.month or 1, found.day or 1) end
-  local is_year, is_month, is_day = civil_of(days)
-  if is_year == year and is_month == (found.month or is_month) and is_day == (found.day or is_day) then return days end
+  local its_year, its_month, its_day = civil_of(days)
+  if its_year == year and its_month == (found.month or its_month) and its_day == (found.day or its_day) then return days end
 end
 
 -- Returns the Unix time and the location where the abbreviation is known: at that time, or else at another one of its
@@ -303,10 +303,13 @@ end
 local function read(layout, text, location)
   if #layout > MOST_TEXT or #text > MOST_TEXT then return invalid(TOO_LONG) end
   local found = { text = text, at = 1 }
-  local missing, shown = read_all(found, pieces_of(layout)), ' of "' .. sub(text, 1, 100) .. '"'
-  if missing then return invalid("time.parse: expected " .. missing .. " at character " .. found.at .. shown) end
+  local missing, shown = read_all(found, pieces_of(layout)), '"' .. sub(text, 1, 100) .. '"'
+  if missing then return invalid("time.parse: expected " .. missing .. " at character " .. found.at .. " of " .. shown) end
   local days, hour = days_of(found), found.hour or 0
-  if not days then return invalid("time.parse: there is no such day, in the text" .. shown) end
+  if not days then
+    local wrong = found.day_of_the_year and "the day of the year does not fit" or "there is no day " .. found.day .. " in that month"
+    return invalid("time.parse: " .. wrong .. " in " .. shown)
+  end
   if found.added_hours and hour <= 12 then hour = hour % 12 + found.added_hours end
   local wall = days * DAY + hour * 3600 + (found.minute or 0) * 60 + (found.second or 0)
   local seconds, its_location = placed(found, wall, location)
