@@ -1,5 +1,6 @@
 -- The module `crypto` (specification: system facts 4.4).
-local kernel, random_bytes, random_text, random_uuid, mac, encrypt, decrypt, jwt_encode, jwt_verify, pbkdf2, compare = ...
+local kernel, random_bytes, random_text, random_uuid, mac, encrypt, decrypt, jwt_encode, jwt_verify, pbkdf2,
+  compare = ...
 local ipairs, checked, seal = ipairs, kernel.checked, kernel.seal
 
 local random, hmac, encrypted, decrypted, jwt = {}, {}, {}, {}, {}

@@ -8,7 +8,9 @@ local receive, new_error, refuse, seal = kernel.receive, kernel.new_error, kerne
 
 local CHUNK = 64 * 1024
 local MOST_TOKEN = 1024 * 1024
-local OPEN_MODES = { r = true, ["r+"] = true, w = true, ["w+"] = true, a = true, ["a+"] = true, wx = true, ["wx+"] = true }
+local OPEN_MODES = {
+  r = true, w = true, a = true, wx = true, ["r+"] = true, ["w+"] = true, ["a+"] = true, ["wx+"] = true,
+}
 local WRITE_MODES = { w = true, a = true, wx = true }
 local WHENCE = { SET = "set", CUR = "cur", END = "end" }
 local SEEK = { set = 0, cur = 1, ["end"] = 2 } -- as POSIX has them

@@ -31,7 +31,9 @@ local function placed(own, location)
 end
 
 local function new_time(seconds, nanosecond, location)
-  if seconds > MOST_SECONDS or seconds < -MOST_SECONDS then return invalid("the time is more than 30 million years away") end
+  if seconds > MOST_SECONDS or seconds < -MOST_SECONDS then
+    return invalid("the time is more than 30 million years away")
+  end
   return make({ seconds = seconds, nanosecond = nanosecond, location = location })
 end
 
@@ -47,10 +49,10 @@ local function from_parts(year, month, day, hour, minute, second, nanosecond, lo
   return new_time(from_wall(location, wall + nanosecond // NANOSECONDS), nanosecond % NANOSECONDS, location)
 end
 
-local BOUNDS = { seconds = MOST_SECONDS, nanoseconds = maxinteger, year = 10000000, years = 10000000, month = 100000000, months = 100000000 }
-local MOST_UNITS = 1000000000000
+local BOUNDS = { year = 10000000, years = 10000000, month = 100000000, months = 100000000 }
+local MOST_UNITS = 1000000000000 -- of the others
 
--- Returns the integers of `values` by the order of `names`, or nil and an error; what is missing beyond `required` is 0.
+-- Returns the integers of `values` by the order of `names`, or nil and an error; beyond `required` what is missing is 0.
 local function integers(what, names, required, values)
   local whole = {}
   for at, name in ipairs(names) do
@@ -188,8 +190,8 @@ end
 local function added(left, right)
   local a, b = durations[left], durations[right]
   if a and b then return new_duration(saturated(a + b, a, b)) end
-  local result, err
-  if times[left] and b then result, err = moved(times[left], b) elseif a and times[right] then result, err = moved(times[right], a) end
+  local own, amount, result, err = times[left] or times[right], a or b, nil, nil
+  if own and amount then result, err = moved(own, amount) end
   if not result then error(err or "attempt to add " .. given(left) .. " and " .. given(right), 2) end
   return result
 end
@@ -222,16 +224,16 @@ function time.date(...)
   local parts, err = integers("time.date", PARTS, 3, { ... })
   if not parts then return nil, err end
   local location = select(8, ...) or localtz
-  if not locations[location] then return invalid("time.date expects a Location as argument 8, got " .. given(location)) end
+  if not locations[location] then
+    return invalid("time.date expects a Location as argument 8, got " .. given(location))
+  end
   parts[8] = location
   return from_parts(unpack(parts, 1, 8))
 end
 
-function time.unix(...)
-  local parts, err = integers("time.unix", { "seconds", "nanoseconds" }, 1, { ... })
-  if not parts then return nil, err end
-  return moved({ seconds = parts[1], nanosecond = 0, location = localtz }, parts[2])
-end
+time.unix = checked("time.unix", "integer integer?", function(seconds, nanosecond)
+  return moved({ seconds = seconds, nanosecond = 0, location = localtz }, nanosecond or 0)
+end, true)
 
 time.parse = checked("time.parse", "string string Location?", function(...)
   local seconds, nanosecond, its_location = shared.read(...)

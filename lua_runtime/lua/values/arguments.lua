@@ -30,12 +30,13 @@ end
 local function fitted(name, at, wanted, value)
   local fit = fitting(value, wanted.kind)
   if fit ~= nil or (wanted.optional and value == nil) then return fit end
-  local expected, got = EXPECTED[wanted.kind] or "a " .. wanted.kind, value == "" and "an empty one" or kernel.given(value)
+  local expected = EXPECTED[wanted.kind] or "a " .. wanted.kind
+  local got = value == "" and "an empty one" or kernel.given(value)
   return nil, name .. ": expected " .. expected .. " as argument " .. at .. ", got " .. got
 end
 
 -- shape: a word for each argument, such as "string integer boolean?"; "text" is a string that is not empty, "Time" an
--- object of that class. Further arguments are dropped. `plain` says that `host` is Lua's own, and gives what guests get.
+-- object of that class. Further arguments are dropped. `plain`: `host` is Lua's own, and gives what guests get.
 function kernel.checked(name, shape, host, plain)
   local wanted = wanted_by(shape)
   local one = #wanted == 1 and wanted[1]

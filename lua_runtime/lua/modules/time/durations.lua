@@ -8,10 +8,12 @@ local invalid, given = kernel.invalid, kernel.given
 
 local SECOND = 1000000000
 local UNITS = {
-  NANOSECOND = 1, MICROSECOND = 1000, MILLISECOND = 1000000, SECOND = SECOND, MINUTE = 60 * SECOND, HOUR = 3600 * SECOND,
+  NANOSECOND = 1, MICROSECOND = 1000, MILLISECOND = 1000000,
+  SECOND = SECOND, MINUTE = 60 * SECOND, HOUR = 3600 * SECOND,
 }
 local SPELLED = { -- in a text; the micro sign and the letter mu look alike
-  ns = 1, us = 1000, ["\u{b5}s"] = 1000, ["\u{3bc}s"] = 1000, ms = 1000000, s = SECOND, m = UNITS.MINUTE, h = UNITS.HOUR,
+  ns = 1, us = 1000, ["\u{b5}s"] = 1000, ["\u{3bc}s"] = 1000, ms = 1000000,
+  s = SECOND, m = UNITS.MINUTE, h = UNITS.HOUR,
 }
 local MOST_TEXT = 200 -- bytes
 
@@ -89,7 +91,9 @@ local function nanoseconds(value, name)
     if count then return count end
     return invalid('expected a duration such as "1h30m" or "250ms", got "' .. value .. '"')
   end
-  if math_type(value) == "float" and abs(value) < 2 ^ 63 then return tointeger(value < 0 and -floor(-value) or floor(value)) end
+  if math_type(value) == "float" and abs(value) < 2 ^ 63 then
+    return tointeger(value < 0 and -floor(-value) or floor(value))
+  end
   return invalid(name .. ' expects a Duration, a number of nanoseconds or a text such as "1h30m", got ' .. given(value))
 end
 

@@ -44,7 +44,9 @@ end
 -- is read from `found.text` at `found.at`. A reader keeps in `found` what it reads, or returns what it expected.
 local parts = {}
 
-local function part(pattern, write, read) parts[#parts + 1] = { pattern = "^" .. pattern, write = write, read = read } end
+local function part(pattern, write, read)
+  parts[#parts + 1] = { pattern = "^" .. pattern, write = write, read = read }
+end
 
 -- Goes on after a text if it stands there.
 local function passed(found, text)
@@ -112,7 +114,9 @@ local function read_offset(found, layout)
   local digits = gsub(sub(layout, 2), "%d%d", "(%%d%%d)")
   local sign, hours, minutes, seconds = match(found.text, "^([+-])" .. digits, found.at)
   hours, minutes, seconds = tonumber(hours), tonumber(minutes or 0), tonumber(seconds or 0)
-  if not hours or hours > 24 or minutes >= 60 or seconds >= 60 then return "an offset such as " .. gsub(layout, "Z", "-") end
+  if not hours or hours > 24 or minutes >= 60 or seconds >= 60 then
+    return "an offset such as " .. gsub(layout, "Z", "-")
+  end
   local offset = hours * 3600 + minutes * 60 + seconds
   found.offset, found.at = sign == "-" and -offset or offset, found.at + #layout
 end
@@ -270,8 +274,8 @@ local function days_of(found)
   local year = found.year or 0
   local days = days_before(year, 1, found.day_of_the_year or 1)
   if not found.day_of_the_year then days = days_before(year, found.month or 1, found.day or 1) end
-  local its_year, its_month, its_day = civil_of(days)
-  if its_year == year and its_month == (found.month or its_month) and its_day == (found.day or its_day) then return days end
+  local its_year, month, day = civil_of(days)
+  if its_year == year and month == (found.month or month) and day == (found.day or day) then return days end
 end
 
 -- Returns the Unix time and the location where the abbreviation is known: at that time, or else at another one of its
@@ -303,13 +307,15 @@ end
 local function read(layout, text, location)
   if #layout > MOST_TEXT or #text > MOST_TEXT then return invalid(TOO_LONG) end
   local found = { text = text, at = 1 }
-  local missing, shown = read_all(found, pieces_of(layout)), '"' .. sub(text, 1, 100) .. '"'
-  if missing then return invalid("time.parse: expected " .. missing .. " at character " .. found.at .. " of " .. shown) end
-  local days, hour = days_of(found), found.hour or 0
-  if not days then
-    local wrong = found.day_of_the_year and "the day of the year does not fit" or "there is no day " .. found.day .. " in that month"
-    return invalid("time.parse: " .. wrong .. " in " .. shown)
+  local missing = read_all(found, pieces_of(layout))
+  local days = days_of(found)
+  if missing or not days then
+    local wrong = missing and "expected " .. missing .. " at character " .. found.at .. " of"
+      or found.day_of_the_year and "the day of the year does not fit in"
+      or "there is no day " .. found.day .. " in that month in"
+    return invalid("time.parse: " .. wrong .. ' "' .. sub(text, 1, 100) .. '"')
   end
+  local hour = found.hour or 0
   if found.added_hours and hour <= 12 then hour = hour % 12 + found.added_hours end
   local wall = days * DAY + hour * 3600 + (found.minute or 0) * 60 + (found.second or 0)
   local seconds, its_location = placed(found, wall, location)
