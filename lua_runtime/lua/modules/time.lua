@@ -52,7 +52,7 @@ end
 local BOUNDS = { year = 10000000, years = 10000000, month = 100000000, months = 100000000 }
 local MOST_UNITS = 1000000000000 -- of the others
 
--- Returns the integers of `values` by the order of `names`, or nil and an error; beyond `required` what is missing is 0.
+-- Returns the integers of `values`, or nil and an error; what is missing beyond `required` is 0.
 local function integers(what, names, required, values)
   local whole = {}
   for at, name in ipairs(names) do
