@@ -1,18 +1,18 @@
 -- The module `time` (specification: system facts 4.4; the methods are those of Go's package time).
 -- A Time holds Unix seconds, nanoseconds of the second, and a Location; and its offset there, once that was asked.
 local kernel, now, sleep, remainder = ...
-local error, ipairs, pairs, select, type = error, ipairs, pairs, select, type
-local tointeger, maxinteger, mininteger = math.tointeger, math.maxinteger, math.mininteger
-local unpack, upper = table.unpack, string.upper
+local error, ipairs, pairs, select = error, ipairs, pairs, select
+local maxinteger, mininteger, upper = math.maxinteger, math.mininteger, string.upper
 local checked, receive, invalid, shared = kernel.checked, kernel.receive, kernel.invalid, kernel.time
 local given, offset_at, from_wall = kernel.given, shared.offset_at, shared.from_wall
 local civil_of, days_before, DAY = shared.civil_of, shared.days_before, shared.DAY
 local durations, new_duration, of_duration = shared.durations, shared.new_duration, shared.of_duration
-local nanoseconds, locations, utc, localtz = shared.nanoseconds, shared.locations, shared.utc, shared.localtz
+local nanoseconds, utc, localtz = shared.nanoseconds, shared.utc, shared.localtz
 
 local NANOSECONDS = 1000000000
 local YEAR_ONE = -62135596800 -- where Go's zero Time is
-local MOST_SECONDS = 1000000000000000 -- some 30 million years, far within what the arithmetic below can hold
+local MOST_SECONDS = 1000000000000000 -- far within what the arithmetic below can hold
+local TOO_FAR = "the time is more than 30 million years away"
 local LAYOUTS = {
   RFC3339 = "2006-01-02T15:04:05Z07:00", RFC3339NANO = "2006-01-02T15:04:05.999999999Z07:00",
   RFC822 = "02 Jan 06 15:04 MST", RFC822Z = "02 Jan 06 15:04 -0700", RFC850 = "Monday, 02-Jan-06 15:04:05 MST",
@@ -31,9 +31,7 @@ local function placed(own, location)
 end
 
 local function new_time(seconds, nanosecond, location)
-  if seconds > MOST_SECONDS or seconds < -MOST_SECONDS then
-    return invalid("the time is more than 30 million years away")
-  end
+  if seconds > MOST_SECONDS or seconds < -MOST_SECONDS then return invalid(TOO_FAR) end
   return make({ seconds = seconds, nanosecond = nanosecond, location = location })
 end
 
@@ -44,27 +42,12 @@ local function moved(own, amount)
 end
 
 local function from_parts(year, month, day, hour, minute, second, nanosecond, location)
+  -- In floats, which do not wrap.
+  local about = (year * 365.2425 + month * 30.436875 + day) * DAY + hour * 3600.0 + minute * 60.0 + second
+  if about > 2 * MOST_SECONDS or about < -2 * MOST_SECONDS then return invalid(TOO_FAR) end
   local first = days_before(year + (month - 1) // 12, (month - 1) % 12 + 1, 1)
   local wall = (first + day - 1) * DAY + hour * 3600 + minute * 60 + second
   return new_time(from_wall(location, wall + nanosecond // NANOSECONDS), nanosecond % NANOSECONDS, location)
-end
-
-local BOUNDS = { year = 10000000, years = 10000000, month = 100000000, months = 100000000 }
-local MOST_UNITS = 1000000000000 -- of the others
-
--- Returns the integers of `values`, or nil and an error; what is missing beyond `required` is 0.
-local function integers(what, names, required, values)
-  local whole = {}
-  for at, name in ipairs(names) do
-    local value = values[at]
-    if value == nil and at > required then value = 0 end
-    local integer = type(value) == "number" and tointeger(value)
-    if not integer then return invalid(what .. ": the " .. name .. " must be an integer, got " .. given(value)) end
-    local most = BOUNDS[name] or MOST_UNITS
-    if integer > most or integer < -most then return invalid(what .. ": the " .. name .. " is out of range") end
-    whole[at] = integer
-  end
-  return whole
 end
 
 -- Methods ------------------------------------------------------------------------------------------------------------
@@ -117,13 +100,11 @@ for name, wanted in pairs({ before = -1, equal = 0, after = 1 }) do
   takes_time(name, function(own, other) return compared(own, other) == wanted end)
 end
 
-method("add_date", function(own, ...)
-  local more, err = integers("add_date", { "years", "months", "days" }, 3, { ... })
-  if not more then return nil, err end
+method("add_date", checked("add_date", "self integer integer integer", function(own, years, months, days)
   local there = wall(own)
   local year, month, day = civil_of(there // DAY)
-  return from_parts(year + more[1], month + more[2], day + more[3], 0, 0, there % DAY, own.nanosecond, own.location)
-end)
+  return from_parts(year + years, month + months, day + days, 0, 0, there % DAY, own.nanosecond, own.location)
+end, true))
 
 for name, over_to in pairs({
   truncate = function(over) return -over end,
@@ -135,10 +116,7 @@ for name, over_to in pairs({
   end)
 end
 
-method("format", function(own, layout)
-  if type(layout) ~= "string" then return invalid("format expects a layout, got " .. given(layout)) end
-  return formatted(own, layout)
-end)
+method("format", checked("format", "self string", formatted, true))
 method("format_rfc3339", function(own) return formatted(own, LAYOUTS.RFC3339) end)
 method("unix", function(own) return own.seconds end)
 method("unix_nano", function(own)
@@ -170,10 +148,7 @@ method("is_zero", function(own) return own.seconds == YEAR_ONE and own.nanosecon
 method("location", function(own) return own.location end)
 method("utc", function(own) return placed(own, utc) end)
 method("in_local", function(own) return placed(own, localtz) end)
-method("in_location", function(own, location)
-  if not locations[location] then return invalid("in_location expects a Location, got " .. given(location)) end
-  return placed(own, location)
-end)
+method("in_location", checked("in_location", "self Location", placed, true))
 
 -- Operators ----------------------------------------------------------------------------------------------------------
 
@@ -218,21 +193,16 @@ function time.now()
   return new_time(count // NANOSECONDS, count % NANOSECONDS, localtz)
 end
 
-local PARTS = { "year", "month", "day", "hour", "minute", "second", "nanosecond" }
-
-function time.date(...)
-  local parts, err = integers("time.date", PARTS, 3, { ... })
-  if not parts then return nil, err end
-  local location = select(8, ...) or localtz
-  if not locations[location] then
-    return invalid("time.date expects a Location as argument 8, got " .. given(location))
-  end
-  parts[8] = location
-  return from_parts(unpack(parts, 1, 8))
-end
+time.date = checked(
+  "time.date", "integer integer integer integer? integer? integer? integer? Location?",
+  function(year, month, day, hour, minute, second, nanosecond, location)
+    return from_parts(year, month, day, hour or 0, minute or 0, second or 0, nanosecond or 0, location or localtz)
+  end, true
+)
 
 time.unix = checked("time.unix", "integer integer?", function(seconds, nanosecond)
-  return moved({ seconds = seconds, nanosecond = 0, location = localtz }, nanosecond or 0)
+  nanosecond = nanosecond or 0
+  return new_time(seconds + nanosecond // NANOSECONDS, nanosecond % NANOSECONDS, localtz)
 end, true)
 
 time.parse = checked("time.parse", "string string Location?", function(...)

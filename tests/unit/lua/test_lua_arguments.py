@@ -20,6 +20,7 @@ from lua_guests import run
         ("crypto.jwt.encode({}, 'key', 5)", "crypto.jwt.encode: expected a string as argument 3, got a number"),
         ("time.parse('2006', time.now())", "time.parse: expected a string as argument 2, got a Time"),
         ("time.parse('2006', '2024', 'UTC')", "time.parse: expected a Location as argument 3, got string"),
+        ("time.unix(0):add_date(1, 'x', 1)", "add_date: expected an integer as argument 2, got string"),
         ("time.fixed_zone('X', time.utc)", "time.fixed_zone: expected an integer as argument 2, got a Location"),
     ],
 )

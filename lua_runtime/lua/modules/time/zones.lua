@@ -40,5 +40,5 @@ function metatable.__eq(left, right)
   return a ~= nil and b ~= nil and a.name == b.name and a.offset == b.offset
 end
 
-time.locations, time.utc, time.localtz, time.fixed, time.named = locations, utc, localtz, fixed, named
+time.utc, time.localtz, time.fixed, time.named = utc, localtz, fixed, named
 time.offset_at, time.from_wall = offset_at, from_wall
