@@ -50,7 +50,7 @@ _PLAIN = {"values/values": 3}
 """How many of what a file is given first are no host functions, though objects of Python's."""
 
 # False, not nil: lupa looks "debug" up in each call, outside of protection, so the name must exist and cost no memory.
-_SHUT = b"python = nil debug = false"
+_SHUT = b"collectgarbage('restart') python = nil debug = false"
 
 
 class CompiledChunk(NamedTuple):
@@ -130,7 +130,7 @@ class Kernel:
         """Runs the host's Lua code, each file building on the ones before; the order is that of their needs."""
         session, run, code = self.session, self._state.run, bytecodes(_FILES)
         restore = None if session.cap is None else session.cap.restore
-        kernel = run(b"return {}")
+        kernel = run(b"collectgarbage('stop') return {}")  # what is made here stays: to look at it is waste
         run(code["guard/trace"], kernel)
         run(code["guard/guard"], kernel, session.expired, restore)
         install: LuaFunctionHandle = run(b"return (...).install", kernel)
