@@ -34,19 +34,10 @@ _MOST_PATH_BYTES = 64 << 10
 
 
 _FILE, _DIRECTORY, _OTHER = "file", "directory", "other"
-_CREATE = os.O_CREAT | os.O_WRONLY
-_FLAGS = {
-    b"r": os.O_RDONLY,
-    b"r+": os.O_RDWR,
-    b"w": _CREATE | os.O_TRUNC,
-    b"w+": os.O_CREAT | os.O_RDWR | os.O_TRUNC,
-    b"a": _CREATE | os.O_APPEND,
-    b"a+": os.O_CREAT | os.O_RDWR | os.O_APPEND,
-    b"wx": _CREATE | os.O_EXCL,
-    b"wx+": os.O_CREAT | os.O_RDWR | os.O_EXCL,
-}
+_MAKING = {b"r": 0, b"w": os.O_CREAT | os.O_TRUNC, b"a": os.O_CREAT | os.O_APPEND, b"wx": os.O_CREAT | os.O_EXCL}
+"""What a mode, but for its ``+``, does to files that are there or are not."""
+
 _Act = Callable[..., Value]
-_FILE_MODES = {os.O_RDONLY: "r", os.O_WRONLY: "w", os.O_RDWR: "r+"}
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
@@ -58,7 +49,7 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
         return folder.read(path, most_read)
 
     def write_file(folder: ConfinedFolder, path: str, mode: bytes, data: bytes) -> None:
-        with FileIO(folder.open(path, _FLAGS[mode]), "w") as file:
+        with _opened(folder, path, mode) as file:
             _write_all(session, file, data)
 
     def read(file: FileIO, size: int) -> bytes | None:
@@ -118,11 +109,8 @@ class _Files:
         self._numbers = itertools.count(1)
 
     def open(self, folder: ConfinedFolder, path: str, mode: bytes) -> int:
-        session, flags = self._session, _FLAGS[mode]
-        file = open_for_guest(
-            session.context or session.starting,
-            lambda: FileIO(folder.open(path, flags), _FILE_MODES[flags & os.O_ACCMODE]),
-        )
+        session = self._session
+        file = open_for_guest(session.context or session.starting, lambda: _opened(folder, path, mode))
         number = next(self._numbers)
         session.untidy = True
         session.files[number] = file
@@ -146,6 +134,12 @@ class _Files:
         if file is None:
             raise OSError(errno.EBADF, "the file is closed")
         return file
+
+
+def _opened(folder: ConfinedFolder, path: str, mode: bytes) -> FileIO:
+    making, plus, _ = mode.partition(b"+")
+    access, use = (os.O_RDWR, "r+") if plus else (os.O_RDONLY, "r") if making == b"r" else (os.O_WRONLY, "w")
+    return FileIO(folder.open(path, _MAKING[making] | access), use)
 
 
 def _status(folder: ConfinedFolder, path: str) -> Value:
