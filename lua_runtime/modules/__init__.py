@@ -1,4 +1,4 @@
-"""The modules of the host that a Lua entry may list under ``modules:``; each has a Lua half of its name in ``lua/``."""
+"""The modules of the host that a Lua entry may list under ``modules:``: what their Lua, in ``lua/``, asks of the host."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ MODULES: Mapping[str, Maker] = MappingProxyType(
 )
 """Name to what makes its host functions for a session."""
 
+# What `time` is built upon: durations and layouts need nothing of the host.
 _OF_TIME: Mapping[str, Maker] = {
     "modules/time/durations": lambda _session: (),
     "modules/time/zones": partial(_host_functions, "zones"),
