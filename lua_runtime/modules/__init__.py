@@ -1,4 +1,4 @@
-"""The modules of the host that a Lua entry may list under ``modules:``: what their Lua, in ``lua/``, asks of the host."""
+"""The modules of the host that a Lua entry may list under ``modules:``: what their Lua files ask of the host."""
 
 from __future__ import annotations
 
