@@ -14,7 +14,7 @@ from polycall.interop.values import Value
 from polycall.lua_runtime.compiling import Chunk
 from polycall.lua_runtime.engine import LuaFunctionHandle, State
 from polycall.lua_runtime.instance import LuaKernel
-from polycall.lua_runtime.modules import MODULES
+from polycall.lua_runtime.modules import MODULES, files_of
 from polycall.lua_runtime.modules.logger import line_writer
 from polycall.lua_runtime.resources import resource_functions
 from polycall.lua_runtime.scripts import bytecodes
@@ -46,9 +46,14 @@ _FILES = (
     "library/environment",
     "guard/calls",
 )
-_BEGIN = b"local list, record, resource = ... return { OUT_LIST = list, OUT_RECORD = record, OUT_RESOURCE = resource }"
+# What is made until `_SHUT` stays: to look at it is waste.
+_BEGIN = b"""
+collectgarbage('stop')
+local list, record, resource = ...
+return { OUT_LIST = list, OUT_RECORD = record, OUT_RESOURCE = resource }
+"""
 # False, not nil: lupa looks "debug" up in each call, outside of protection, so the name must exist and cost no memory.
-_SHUT = b"python = nil debug = false"
+_SHUT = b"collectgarbage('restart') python = nil debug = false"
 
 
 class Kernel(LuaKernel):
@@ -99,9 +104,8 @@ class Kernel(LuaKernel):
         }
         for name in _FILES[2:]:
             install(code[name], *given.get(name, ()))
-        for name in modules:
-            path = f"modules/{name}"
-            install(bytecodes((path,))[path], *MODULES[name](session))
+        for path, maker in files_of(modules).items():
+            install(bytecodes((path,))[path], *maker(session))
         handles = run(_HAND_OUT, kernel)
         run(_SHUT)
         return handles

@@ -16,7 +16,7 @@ from polycall.interop.core_engine import CoreEngine, CoreProgram
 from polycall.interop.errors import PreparationError
 from polycall.interop.forks import new_lock
 from polycall.lua_runtime.compiling import MOST_COMPILING_BYTES, Chunk
-from polycall.lua_runtime.modules import MODULES
+from polycall.lua_runtime.modules import MODULES, files_of
 from polycall.lua_runtime.modules.logger import line_writer
 from polycall.lua_runtime.resources import resource_functions
 from polycall.lua_runtime.sandbox.binary import binary
@@ -113,8 +113,8 @@ class Sandbox:
         numbering = base.numbering.copy()
         state = _started(base, numbering, session, context, MOST_COMPILING_BYTES)
         try:
-            for name in modules:
-                _load(state, f"modules/{name}", base.kernel, *numbering.add(MODULES[name], session))
+            for path, maker in files_of(modules).items():
+                _load(state, path, base.kernel, *numbering.add(maker, session))
             for chunk in chunks:
                 _define(state, base, chunk, session)
             return self._taken(state, numbering, base.kernel, base.start, base.define)
