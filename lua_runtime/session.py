@@ -68,7 +68,7 @@ class Session:
     """What the host functions of one state share.
 
     A host function never raises: it returns one scalar, or None, a word and what the word says (see ``receive`` in
-    ``lua/values/values.lua``). `answer`, `refuse` and `failed` make such returns.
+    ``lua/values/host_calls.lua``). `answer`, `refuse` and `failed` make such returns.
 
     Attributes:
         entry_id: The entry whose state this is.
@@ -322,15 +322,14 @@ class Session:
         self.lift_cap()
         return (None, b"error", _bytes(text), _bytes(error.kind), error.retryable, token, trace, *self._details(error))
 
-    def _details(self, error: PolycallError) -> list[Any]:
+    def _details(self, error: PolycallError) -> Sequence[Any]:
         """Returns details as a run; none where Lua cannot hold them or they are huge: the error itself matters more."""
+        if error.details is None:
+            return ()
         try:
-            run = (
-                [] if error.details is None else lower(error.details, "$.details", self.marks, most=_MOST_DETAIL_BYTES)
-            )
+            return self.first_piece(lower(error.details, "$.details", self.marks, most=_MOST_DETAIL_BYTES))
         except ConversionError:
-            return []
-        return run if len(run) <= AT_ONCE else []
+            return ()
 
 
 def _bytes(text: str) -> bytes:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from lua_guests import FakeInvoker, context, prepare, program
-from polycall.interop.errors import ConversionError, DeadlineError
+from lua_guests import FakeInvoker, context, prepare, program, run
+from polycall.interop.context import CallContext
+from polycall.interop.errors import ConversionError, DeadlineError, GuestError
+from polycall.interop.values import Value
 from polycall.lua_runtime.instance import LuaInstance
 from polycall.lua_runtime.kernel import Kernel
 from polycall.lua_runtime.session import MOST_NAME_BYTES, PIECE, Session
-from polycall.lua_runtime.values import LIST
+from polycall.lua_runtime.values import AT_ONCE, LIST
 from polycall.registry.services.guest_yaml import GuestYaml
 
 
@@ -79,6 +82,23 @@ def test_arguments_that_did_not_all_get_in_are_not_those_of_the_next_call() -> N
     with pytest.raises(KeyboardInterrupt):
         instance.call([[1] * 20_000], context())
     assert instance.poisoned
+
+
+@pytest.mark.parametrize("scalars", [AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, 2 * AT_ONCE, 2 * AT_ONCE + 1])
+def test_what_fills_a_piece_crosses_whole_in_each_direction(scalars: int) -> None:
+    numbers: Value = list(range(scalars - 2))  # a list is a mark and its length before its items
+    text = "local v, err = require('funcs').call('app:same', ...) return FOUND"
+
+    def same(arguments: Sequence[Value], _frame: CallContext) -> Value:
+        return arguments[0]
+
+    def fail(arguments: Sequence[Value], frame: CallContext) -> Value:
+        raise GuestError("x", entry_id=frame.entry_id, details=arguments[0])
+
+    assert run("return ...", numbers) == numbers
+    assert run(text.replace("FOUND", "v, err"), numbers, targets={"app:same": same}) == numbers
+    if scalars <= AT_ONCE + 1:  # more than a mebibyte of details is left out
+        assert run(text.replace("FOUND", "err:details()"), numbers, targets={"app:same": fail}) == numbers
 
 
 def test_a_result_that_did_not_all_get_out_ends_the_state() -> None:
