@@ -20,7 +20,6 @@ native.set("special", function(value)
   return nil, nil, sealed[value]
 end)
 native.set("resource", kernel.resource)
-
 native.set("empty_record", kernel.EMPTY_RECORD)
 
 function kernel.flatten(base, ...) return flatten(0, MOST_BYTES, base, ...) end

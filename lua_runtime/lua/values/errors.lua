@@ -28,10 +28,10 @@ local function part(err)
   return parts[err] or error("expected an error object: write err:kind(), not err.kind()", 3)
 end
 
-function methods.kind(err) return part(err).kind end
-function methods.message(err) return part(err).message end
-function methods.retryable(err) return part(err).retryable end
-function methods.details(err) return part(err).details end
+for _, name in next, { "kind", "message", "retryable", "details" } do
+  methods[name] = function(err) return part(err)[name] end
+end
+
 function methods.stack(err)
   local own = part(err)
   return own.trace or (own.frames and render(own.frames))
