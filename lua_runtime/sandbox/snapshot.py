@@ -157,7 +157,7 @@ class Sandbox:
     def _taken(
         self, state: SandboxState, numbering: Numbering, kernel: Reference, start: Reference, define: Reference
     ) -> Snapshot:
-        state.function("top")()
+        state.function("settle")()
         memory = state.content()
         program = self._core.program(self._core.image(memory), self._code, starts_over=True)
         return Snapshot(program, len(memory), (state.inbox, state.inbox_bytes), numbering, kernel, start, define)

@@ -61,7 +61,7 @@ class SandboxState:
     ) -> None:
         self._session = session
         self._functions = functions(session)
-        self._clock: Clock | None = None
+        self._clock = Clock()
         self.inbox = self.inbox_bytes = 0
         self._most_bytes = program.most_bytes
         self._guest = program.start(self._serve, context, memory_bytes=memory_bytes)
@@ -76,7 +76,8 @@ class SandboxState:
 
     def boot(self, seed: int) -> None:
         """Makes the state, where it is not in the image that the program starts from."""
-        self.use_inbox(self.function("shared_at")() + _INBOX_AT, self.function("inbox_bytes")())
+        packed = self.function("inbox")()
+        self.use_inbox(packed >> 32 & _SIZE, packed & _SIZE)
         self.function("boot")(seed)
 
     def seed(self, seeds: tuple[int, int], most_bytes: int | None) -> None:
@@ -93,7 +94,7 @@ class SandboxState:
         return self._answer(self._call(function, *self._write(encode(given))))
 
     def enter(self, run: Sequence[Any]) -> Any:
-        """Calls the entry's function with a run of arguments; gives what ``enter`` of ``lua/guard/calls.lua`` would."""
+        """Calls the entry's function with a run of arguments; gives its value, or words of ``lua/guard/calls.lua``."""
         memory, inbox = self._memory, self.inbox
         if len(run) == 1 and type(run[0]) is int:
             pack_integer(memory.view, inbox, INTEGER, run[0])
@@ -200,8 +201,7 @@ class SandboxState:
             raise self._no_memory()
         view = self._memory.fence(address, size, "what the module gave")
         if function in CLOCK_FUNCTIONS:
-            self._clock = self._clock or Clock()
-            return self._clock.serve(function, view[address : address + size])
+            return self._clock.answer(function, view[address : address + size])
         if function == _FAULT:
             text = readable(bytes(view[address : address + min(size, _MOST_SHOWN)]))
             raise InternalError(f"Lua failed in the sandbox: {text}")

@@ -11,7 +11,7 @@ enum {
   LIST = 7, /* count: 4 bytes; so many values */
   RECORD = 8, /* count: 4 bytes; so many strings, each followed by a value */
   RESOURCE = 9, /* number: 8 bytes; on the way in a string as well */
-  INTEGERS = 10, /* count: 4 bytes; a list of integers, 8 bytes each */
+  INTEGERS = 10, /* count: 4 bytes; a list of integers, 8 bytes each; out only */
   FLOATS = 11,
   HOST_FUNCTION = 12, /* number: 4 bytes; in only */
   REFERENCE = 13, /* number: 4 bytes; a table or function of ours */
@@ -87,13 +87,7 @@ static int put_scalar(lua_State *L, int at) {
     case LUA_TNIL: put_tag(NIL); return 1;
     case LUA_TBOOLEAN: put_tag(lua_toboolean(L, at) ? TRUE_ : FALSE_); return 1;
     case LUA_TNUMBER:
-      if (lua_isinteger(L, at)) {
-        lua_Integer number = lua_tointeger(L, at);
-        put_wide(INTEGER, &number);
-      } else {
-        lua_Number number = lua_tonumber(L, at);
-        put_wide(FLOAT, &number);
-      }
+      put_wide(lua_isinteger(L, at) ? INTEGER : FLOAT, &index2value(L, at)->value_);
       return 1;
     case LUA_TSTRING: {
       size_t size;
@@ -128,28 +122,22 @@ static int special; /* reference: gives for a table with a metatable what it is,
 static int refuse(int depth, const char *expected, const char *got) {
   lua_State *L = writing.L;
   luaL_checkstack(L, 20, NULL);
-  luaL_Buffer path;
   lua_pushstring(L, expected);
   lua_pushstring(L, got);
-  luaL_buffinit(L, &path);
-  luaL_addstring(&path, writing.base);
-  if (strcmp(writing.base, "$.args") == 0) {
-    lua_pushfstring(L, "[%I]", (LUAI_UACINT)writing.trail[0].index - 1);
-    luaL_addvalue(&path);
-  }
-  for (int at = 1; at <= depth; at++) {
+  lua_pushstring(L, writing.base);
+  for (int at = strcmp(writing.base, "$.args") ? 1 : 0; at <= depth; at++) {
     const char *key = writing.trail[at].key;
+    size_t size = writing.trail[at].size;
     if (key) {
-      size_t size = writing.trail[at].size;
-      luaL_addchar(&path, '.');
-      luaL_addlstring(&path, key, size > SHOWN_KEY ? SHOWN_KEY : size);
-      if (size > SHOWN_KEY) luaL_addstring(&path, "...");
+      lua_pushliteral(L, ".");
+      lua_pushlstring(L, key, size > SHOWN_KEY ? SHOWN_KEY : size);
+      lua_pushstring(L, size > SHOWN_KEY ? "..." : "");
+      lua_concat(L, 4);
     } else {
       lua_pushfstring(L, "[%I]", (LUAI_UACINT)writing.trail[at].index - 1);
-      luaL_addvalue(&path);
+      lua_concat(L, 2);
     }
   }
-  luaL_pushresult(&path);
   lua_insert(L, -3);
   return 0;
 }
@@ -190,25 +178,20 @@ static int write_value(int at, int depth) {
 /* Lists of numbers of one kind are told together. Returns 0 if this is none. */
 static int write_numbers(int list, lua_Integer length) {
   lua_State *L = writing.L;
-  int wanted = -1;
   if (length < LEAST_FLAT || length * VALUE_BYTES > writing.room) return 0;
   size_t before = out_size;
+  int kind = lua_rawgeti(L, list, 1) == LUA_TNUMBER ? ttypetag(s2v(L->top.p - 1)) : LUA_TNONE;
+  lua_pop(L, 1);
+  if (kind == LUA_TNONE) return 0;
+  put_small(kind == LUA_VNUMINT ? INTEGERS : FLOATS, length);
   for (lua_Integer index = 1; index <= length; index++) {
-    int fits = lua_rawgeti(L, list, index) == LUA_TNUMBER;
-    int whole = fits && lua_isinteger(L, -1);
-    if (index == 1 && fits) {
-      wanted = whole;
-      put_small(whole ? INTEGERS : FLOATS, length);
-    }
-    if (!fits || whole != wanted) {
-      lua_pop(L, 1);
+    lua_rawgeti(L, list, index);
+    const TValue *item = s2v(--L->top.p);
+    if (ttypetag(item) != kind) {
       out_size = before;
       return 0;
     }
-    lua_Integer integer = whole ? lua_tointeger(L, -1) : 0;
-    lua_Number number = whole ? 0 : lua_tonumber(L, -1);
-    memcpy(put(8), whole ? (void *)&integer : (void *)&number, 8);
-    lua_pop(L, 1);
+    memcpy(put(8), &item->value_, 8);
   }
   writing.values += length;
   writing.room -= length * VALUE_BYTES;
@@ -421,29 +404,17 @@ typedef struct {
   const char *at, *end;
 } Reading;
 
-static uint32_t read_small(Reading *from) {
-  uint32_t number;
-  memcpy(&number, from->at, 4);
-  from->at += 4;
-  return number;
-}
-
-static lua_Integer read_integer(Reading *from) {
-  lua_Integer number;
-  memcpy(&number, from->at, 8);
-  from->at += 8;
-  return number;
-}
-
-static lua_Number read_float(Reading *from) {
-  lua_Number number;
-  memcpy(&number, from->at, 8);
-  from->at += 8;
-  return number;
-}
+/* Gives the number that comes next, and goes behind it. */
+#define READ(from, type) \
+  ({ \
+    type number; \
+    memcpy(&number, (from)->at, sizeof number); \
+    (from)->at += sizeof number; \
+    number; \
+  })
 
 static void read_text(Reading *from) {
-  uint32_t size = read_small(from);
+  uint32_t size = READ(from, uint32_t);
   lua_pushlstring(from->L, from->at, size);
   from->at += size;
 }
@@ -464,7 +435,7 @@ static void remember(lua_State *L, lua_Integer filled) { /* of a list; -1 of a r
 
 static void read_list(Reading *from) {
   lua_State *L = from->L;
-  uint32_t count = read_small(from);
+  uint32_t count = READ(from, uint32_t);
   lua_Integer filled = 0;
   lua_createtable(L, count, 0);
   for (uint32_t index = 1; index <= count; index++) {
@@ -478,23 +449,9 @@ static void read_list(Reading *from) {
   }
 }
 
-static void read_numbers(Reading *from, int whole) {
-  lua_State *L = from->L;
-  uint32_t count = read_small(from);
-  lua_createtable(L, count, 0);
-  for (uint32_t index = 1; index <= count; index++) {
-    if (whole) {
-      lua_pushinteger(L, read_integer(from));
-    } else {
-      lua_pushnumber(L, read_float(from));
-    }
-    lua_rawseti(L, -2, index);
-  }
-}
-
 static void read_record(Reading *from) {
   lua_State *L = from->L;
-  uint32_t count = read_small(from);
+  uint32_t count = READ(from, uint32_t);
   lua_Integer missing = 0;
   lua_createtable(L, 0, count);
   if (!count) {
@@ -539,24 +496,22 @@ static void read_value(Reading *from) {
     case NIL: lua_pushnil(L); break;
     case FALSE_:
     case TRUE_: lua_pushboolean(L, tag == TRUE_); break;
-    case INTEGER: lua_pushinteger(L, read_integer(from)); break;
-    case FLOAT: lua_pushnumber(L, read_float(from)); break;
+    case INTEGER: lua_pushinteger(L, READ(from, lua_Integer)); break;
+    case FLOAT: lua_pushnumber(L, READ(from, lua_Number)); break;
     case STRING: read_text(from); break;
     case LIST: read_list(from); break;
     case RECORD: read_record(from); break;
-    case INTEGERS:
-    case FLOATS: read_numbers(from, tag == INTEGERS); break;
     case RESOURCE:
       lua_rawgeti(L, LUA_REGISTRYINDEX, make_resource);
-      lua_pushinteger(L, read_integer(from));
+      lua_pushinteger(L, READ(from, lua_Integer));
       read_text(from);
       lua_call(L, 2, 1);
       break;
     case HOST_FUNCTION:
-      lua_pushinteger(L, read_small(from));
+      lua_pushinteger(L, READ(from, uint32_t));
       lua_pushcclosure(L, call_host, 1);
       break;
-    case REFERENCE: lua_rawgeti(L, LUA_REGISTRYINDEX, read_small(from)); break;
+    case REFERENCE: lua_rawgeti(L, LUA_REGISTRYINDEX, READ(from, uint32_t)); break;
     default: fault("a run holds no such tag", 23);
   }
 }
