@@ -18,8 +18,7 @@ _CONVERSION_BYTES = 4
 class Clock:
     """Dates for one state."""
 
-    def __init__(self) -> None:
-        self._shown = time.gmtime(0)
+    _shown = time.gmtime(0)
 
     def answer(self, function: int, region: memoryview) -> int:
         """Answers a call, with -1 where there is no such date: Lua says so.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, islice
 from typing import Any
 
 from polycall.interop.context import CallContext
@@ -11,7 +12,7 @@ from polycall.interop.core_engine import CoreProgram
 from polycall.interop.errors import InternalError, PolycallError
 from polycall.lua_runtime.failure import memory_error, raise_stopped
 from polycall.lua_runtime.sandbox.clock import CLOCK_FUNCTIONS, Clock
-from polycall.lua_runtime.sandbox.host_functions import HostFunctions
+from polycall.lua_runtime.sandbox.host_functions import HostFunctions, Numbering
 from polycall.lua_runtime.sandbox.runs import (
     INTEGER,
     INTEGER_BYTES,
@@ -20,7 +21,6 @@ from polycall.lua_runtime.sandbox.runs import (
     pack_integer,
     read_integer,
     read_run,
-    read_scalars,
     read_text,
 )
 from polycall.lua_runtime.session import RefusedError, Session
@@ -40,7 +40,7 @@ _asked, _beginning, _answer = struct.Struct("<III"), struct.Struct("<Iqqq"), str
 _INBOX_AT = _asked.size + _beginning.size + _answer.size
 """What is shared with the module, in this order, as in ``c/host.h``; the inbox comes behind."""
 
-_PIECE, _SMALL = 1 << 20, 1 << 12
+_PIECE, _SMALL, _JOINED = 1 << 20, 1 << 12, 1 << 10
 _STOP = b"stop"
 
 
@@ -56,13 +56,25 @@ class SandboxState:
         program: CoreProgram,
         session: Session,
         context: CallContext,
-        functions: Callable[[Session], HostFunctions],
+        numbering: Numbering,
+        *,
+        inbox: tuple[int, int] = (0, 0),
         memory_bytes: int | None = None,
     ) -> None:
+        """Starts it.
+
+        Args:
+            program: What starts.
+            session: What its host functions share.
+            context: Of the call that begins.
+            numbering: Its host functions.
+            inbox: Where runs go in, and how long they may be: facts of the module, found out by `boot`.
+            memory_bytes: What its memory may grow to.
+        """
         self._session = session
-        self._functions = functions(session)
+        self._functions = HostFunctions(numbering, session)
         self._clock = Clock()
-        self.inbox = self.inbox_bytes = 0
+        self.inbox, self.inbox_bytes = inbox
         self._most_bytes = program.most_bytes
         self._guest = program.start(self._serve, context, memory_bytes=memory_bytes)
         self._memory = self._guest.memory
@@ -77,17 +89,13 @@ class SandboxState:
     def boot(self, seed: int) -> None:
         """Makes the state, where it is not in the image that the program starts from."""
         packed = self.function("inbox")()
-        self.use_inbox(packed >> 32 & _SIZE, packed & _SIZE)
+        self.inbox, self.inbox_bytes = packed >> 32 & _SIZE, packed & _SIZE
         self.function("boot")(seed)
 
     def seed(self, seeds: tuple[int, int], most_bytes: int | None) -> None:
         """Says, before the first call, how `math.random` begins, and how much more the state may hold than now."""
         at = self.inbox - _answer.size - _beginning.size
         _beginning.pack_into(self._memory.view, at, 1, *seeds, most_bytes or 0)
-
-    def use_inbox(self, address: int, size: int) -> None:
-        """Says where runs go in: a fact of the module, found out before a guest's code has run."""
-        self.inbox, self.inbox_bytes = address, size
 
     def invoke(self, function: int, *given: Any) -> Any:
         """Calls a function of the host's own Lua code, 0 for a chunk of it with text and name; as lupa would."""
@@ -111,10 +119,9 @@ class SandboxState:
         """Gives the memory back; harmless when repeated."""
         self._guest.close(lost=lost)
 
-    def _write(self, pieces: list[bytes]) -> tuple[int, int]:
-        size = sum(map(len, pieces))
+    def _write(self, pieces: Sequence[bytes]) -> tuple[int, int]:
+        size = self._put(pieces)
         if size <= self.inbox_bytes:
-            self._memory.view[self.inbox : self.inbox + size] = b"".join(pieces)
             return self.inbox, size
         address = self.function("reserve")(size) & _SIZE
         if not address:
@@ -122,14 +129,21 @@ class SandboxState:
         self._copy(pieces, address, size)
         return address, size
 
+    def _put(self, pieces: Sequence[bytes]) -> int:
+        """Copies pieces into the inbox, if they fit; returns how long they are."""
+        size = sum(map(len, pieces))
+        if size <= self.inbox_bytes:
+            self._memory.view[self.inbox : self.inbox + size] = b"".join(pieces)
+        return size
+
     def _no_memory(self) -> PolycallError:
         error, limit, most = memory_error(self._session), self._session.memory_limit, self._most_bytes
         if most is not None and (limit is None or limit > most // 2):
             error.hint = f"ulimit -v bounds the addresses here: a guest's memory can hold {most} bytes at most"
         return error
 
-    def _copy(self, pieces: Sequence[bytes], address: int, size: int) -> None:
-        """Copies pieces one behind the other; small ones together, and of large ones so much at a time."""
+    def _copy(self, pieces: Iterable[bytes], address: int, size: int) -> None:
+        """Copies pieces one behind the other, so much at a time."""
         view = self._memory.fence(address, size, "a parcel")
         for part in _parts(pieces):
             self._session.check()
@@ -137,11 +151,7 @@ class SandboxState:
             address += len(part)
 
     def _answer(self, packed: int) -> Any:
-        address, size = packed >> 32 & _SIZE, packed & _SIZE
-        session = self._session
-        values = read_scalars(self._memory, address, size)
-        if values is None:
-            values = read_run(self._memory, address, size, session.check, session.resources.handle)
+        values = read_run(self._memory, self._session, packed >> 32 & _SIZE, packed & _SIZE)
         return values[0] if len(values) == 1 else tuple(values)
 
     # What the module calls -----------------------------------------------------------------------------------------
@@ -153,17 +163,12 @@ class SandboxState:
         _answer.pack_into(memory.view, self.inbox - _answer.size, self._answered(function, address, size))
 
     def _answered(self, function: int, address: int, size: int) -> int:
-        host_function = self._functions.find(function)
+        host_function = self._functions[function]
         if host_function is None:
             return self._serve_module(function, address, size)
         session = self._session
         try:
-            given = read_scalars(self._memory, address, size)
-            if given is None:
-                given = read_run(
-                    *(self._memory, address, size, session.check, session.resources.handle),
-                    admit=session.admission(host_function),
-                )
+            given = read_run(self._memory, session, address, size, host_function)
         except MalformedRunError:
             raise
         except RefusedError as refusal:
@@ -180,9 +185,8 @@ class SandboxState:
             pack_integer(self._memory.view, self.inbox, INTEGER, answer[0])
             return INTEGER_BYTES
         pieces = encode(answer)
-        size = sum(map(len, pieces))
+        size = self._put(pieces)
         if size <= self.inbox_bytes:
-            self._memory.view[self.inbox : self.inbox + size] = b"".join(pieces)
             return size
         limit = session.memory_limit
         if limit is not None and size > limit:
@@ -208,22 +212,10 @@ class SandboxState:
         raise MalformedRunError(f"there is no host function {function}")
 
 
-def _parts(pieces: Iterable[bytes]) -> Iterator[bytes | memoryview]:
-    """Yields the pieces in parts that are copied at once."""
-    small: list[bytes] = []
-    held = 0
-    for piece in pieces:
-        if len(piece) < _SMALL:
-            small.append(piece)
-            held += len(piece)
-            if held < _PIECE:
-                continue
-        if small:
-            yield b"".join(small)
-            small, held = [], 0
-        if len(piece) >= _SMALL:
-            view = memoryview(piece)
-            for at in range(0, len(piece), _PIECE):
-                yield view[at : at + _PIECE]
-    if small:
-        yield b"".join(small)
+def _parts(pieces: Iterable[bytes]) -> Iterator[memoryview]:
+    """Yields pieces in parts that are copied at once: small ones are joined, large ones cut."""
+    for is_small, some in groupby(pieces, lambda piece: len(piece) < _SMALL):
+        while batch := list(islice(some, _JOINED)):
+            for whole in [b"".join(batch)] if is_small else batch:
+                for at in range(0, len(whole), _PIECE):
+                    yield memoryview(whole)[at : at + _PIECE]

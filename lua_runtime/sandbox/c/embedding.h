@@ -206,10 +206,8 @@ static int guarded_getmetatable(lua_State *L) {
 }
 
 static int on_panic(lua_State *L) {
-  size_t size;
-  const char *message = lua_tolstring(L, -1, &size);
-  if (!message) message = "no message", size = strlen(message);
-  fault(message, size);
+  const char *message = lua_tostring(L, -1);
+  fault(message ? message : "no message");
 }
 
 static const luaL_Reg natives[] = {
@@ -249,7 +247,7 @@ EXPORT(inbox) int64_t inbox(void) { return (int64_t)(uint32_t)shared.inbox << 32
 
 /* Makes the state, once. */
 EXPORT(boot) void boot(uint64_t seed) {
-  if (state) fault("booted twice", 12);
+  if (state) fault("booted twice");
   seed_of_state = seed;
   state = lua_newstate(allocate, NULL);
   if (!state) out_of_memory();

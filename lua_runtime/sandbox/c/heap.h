@@ -36,6 +36,9 @@ typedef struct Bin {
   struct Bin *next, *previous;
 } Bin;
 
+/* Within `allocate` these would take the registers from the usual way, which is a small block from its list. */
+#define RARE __attribute__((noinline))
+
 extern char __heap_base;
 
 static Free *small_free[SMALL_BYTES / GRAIN + 1];
@@ -131,7 +134,7 @@ static Bin *find_free(uint32_t size) {
   return NULL;
 }
 
-static void *large_new(size_t size) {
+static RARE void *large_new(size_t size) {
   if (size > MOST_BYTES_OF_ONE) return NULL;
   uint32_t wanted = of_grain(size + sizeof(Block));
   Bin *bin = find_free(wanted);
@@ -146,7 +149,7 @@ static void *large_new(size_t size) {
   return block + 1;
 }
 
-static void large_free(void *data) {
+static RARE void large_free(void *data) {
   Block *block = block_of(data), *next = after(block), *previous = (Block *)((char *)block - block->before);
   uint32_t size = size_of(block);
   if (!in_use(next)) {
@@ -212,7 +215,7 @@ static void *small_new(size_t size) {
 
 static void *heap_new(size_t size) { return size > SMALL_BYTES ? large_new(size) : small_new(size); }
 
-static void *heap_resize(void *data, size_t old, size_t size) {
+static RARE void *heap_resize(void *data, size_t old, size_t size) {
   if (size > MOST_BYTES_OF_ONE) return NULL;
   if (old > SMALL_BYTES && size > SMALL_BYTES) {
     Block *block = block_of(data);

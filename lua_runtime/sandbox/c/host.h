@@ -3,6 +3,7 @@
  * that come in. Functions below FIRST_FUNCTION are the embedding's own, the others are a session's.
  */
 #include <stdint.h>
+#include <string.h>
 
 __attribute__((import_module("polycall"), import_name("host"))) void call_out(void);
 
@@ -41,7 +42,7 @@ _Noreturn static void out_of_memory(void) {
   __builtin_trap();
 }
 
-_Noreturn static void fault(const char *message, size_t size) {
-  host(HOST_FAULT, message, size);
+_Noreturn static void fault(const char *message) {
+  host(HOST_FAULT, message, strlen(message));
   __builtin_trap();
 }

@@ -177,30 +177,21 @@ static int write_value(int at, int depth) {
 
 /* Lists of numbers of one kind are told together. Returns 0 if this is none. */
 static int write_numbers(int list, lua_Integer length) {
-  lua_State *L = writing.L;
-  if (length < LEAST_FLAT || length * VALUE_BYTES > writing.room) return 0;
+  Table *numbers = hvalue(index2value(writing.L, list));
+  int kind = ttypetag(luaH_getint(numbers, 1));
   size_t before = out_size;
-  int kind = lua_rawgeti(L, list, 1) == LUA_TNUMBER ? ttypetag(s2v(L->top.p - 1)) : LUA_TNONE;
-  lua_pop(L, 1);
-  if (kind == LUA_TNONE) return 0;
+  if (novariant(kind) != LUA_TNUMBER || length < LEAST_FLAT || length * VALUE_BYTES > writing.room) return 0;
   put_small(kind == LUA_VNUMINT ? INTEGERS : FLOATS, length);
   for (lua_Integer index = 1; index <= length; index++) {
-    lua_rawgeti(L, list, index);
-    const TValue *item = s2v(--L->top.p);
-    if (ttypetag(item) != kind) {
+    const TValue *number = luaH_getint(numbers, index);
+    if (ttypetag(number) != kind) {
       out_size = before;
       return 0;
     }
-    memcpy(put(8), &item->value_, 8);
+    memcpy(put(8), &number->value_, 8);
   }
   writing.values += length;
   writing.room -= length * VALUE_BYTES;
-  return 1;
-}
-
-static int write_none(int depth) {
-  if (!make_room(0, depth)) return 0;
-  put_tag(NIL);
   return 1;
 }
 
@@ -211,12 +202,9 @@ static int write_list(int list, lua_Integer length, int depth, int holes_pass) {
   for (lua_Integer index = 1; index <= length; index++) {
     writing.trail[depth + 1].key = NULL;
     writing.trail[depth + 1].index = index;
-    if (lua_rawgeti(L, list, index) == LUA_TNIL) {
-      if (!holes_pass) return refuse(depth, "a sequence or string keys", "a sequence with holes");
-      if (!write_none(depth)) return 0;
-    } else if (!write_value(lua_gettop(L), depth + 1)) {
-      return 0;
-    }
+    int is_none = lua_rawgeti(L, list, index) == LUA_TNIL;
+    if (is_none && !holes_pass) return refuse(depth, "a sequence or string keys", "a sequence with holes");
+    if (!write_value(lua_gettop(L), depth + !is_none)) return 0;
     lua_pop(L, 1);
   }
   return 1;
@@ -255,13 +243,11 @@ static int write_record(int record, lua_Integer length, int depth, int nones) {
     lua_rawgeti(L, nones, index);
     lua_pushvalue(L, -1);
     if (lua_rawget(L, record) == LUA_TNIL) {
+      int none = lua_gettop(L);
       missing++;
-      lua_pop(L, 1);
-      if (!write_key(lua_gettop(L), depth) || !write_none(depth)) return 0;
-      lua_pop(L, 1);
-    } else {
-      lua_pop(L, 2);
+      if (!write_key(none - 1, depth) || !write_value(none, depth)) return 0;
     }
+    lua_pop(L, 2);
   }
   uint32_t count = length + missing;
   memcpy(out + head + 1, &count, 4);
@@ -339,19 +325,17 @@ static int write_special(int table, int depth) {
   lua_pushvalue(L, table);
   lua_call(L, 1, 2);
   int kind = lua_type(L, -2);
-  if (kind == LUA_TBOOLEAN) {
-    lua_pop(L, 2);
-    return write_none(depth);
-  }
-  if (kind == LUA_TNIL) {
-    lua_pop(L, 2);
-    return -1;
-  }
-  if (!lua_isinteger(L, -1) || !(writing.flags & RESOURCES_PASS)) return refuse(depth, "a plain value", lua_tostring(L, -2));
-  if (!make_room(0, depth)) return 0;
   lua_Integer number = lua_tointeger(L, -1);
-  put_wide(RESOURCE, &number);
+  int passes = kind != LUA_TSTRING || (number && writing.flags & RESOURCES_PASS);
+  if (!passes) return refuse(depth, "a plain value", lua_tostring(L, -2));
   lua_pop(L, 2);
+  if (kind == LUA_TNIL) return -1;
+  if (!make_room(0, depth)) return 0;
+  if (kind == LUA_TSTRING) {
+    put_wide(RESOURCE, &number);
+  } else {
+    put_tag(NIL);
+  }
   return 1;
 }
 
@@ -512,7 +496,7 @@ static void read_value(Reading *from) {
       lua_pushcclosure(L, call_host, 1);
       break;
     case REFERENCE: lua_rawgeti(L, LUA_REGISTRYINDEX, READ(from, uint32_t)); break;
-    default: fault("a run holds no such tag", 23);
+    default: fault("a run holds no such tag");
   }
 }
 
