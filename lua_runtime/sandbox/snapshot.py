@@ -30,8 +30,8 @@ __all__ = ["Sandbox", "Snapshot", "TextChunk"]
 
 _MODULE = Path(__file__).parent / "lua.wasm"
 _FILES = (
-    *("guard/trace", "sandbox/guard", "values/objects", "values/errors", "values/resources", "sandbox/values"),
-    *("values/nones", "values/arguments", "library/library", "library/environment", "guard/calls"),
+    *("guard/trace", "sandbox/guard", "values/objects", "values/errors", "values/resources", "values/shapes"),
+    *("sandbox/values", "values/nones", "values/arguments", "library/library", "library/environment", "guard/calls"),
 )
 _HAND_OUT = b"local kernel = ... return kernel.start, kernel.define"
 

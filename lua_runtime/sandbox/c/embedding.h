@@ -177,8 +177,9 @@ static int64_t enter(lua_State *L, const char *data, size_t size) {
 
 /* set(name, value): which functions of the host's Lua code C calls. */
 static int set_reference(lua_State *L) {
-  static const char *const names[] = {"method", "on_error", "finish", "special", "resource", "empty_record", NULL};
-  int *const references[] = {&method, &on_error, &finish, &special, &make_resource, &empty_record};
+  static const char *const names[] = {
+      "method", "on_error", "finish", "special", "shape", "resource", "empty_record", NULL};
+  int *const references[] = {&method, &on_error, &finish, &special, &shape_of, &make_resource, &empty_record};
   int *reference = references[luaL_checkoption(L, 1, NULL, names)];
   lua_settop(L, 2);
   if (*reference) luaL_unref(L, LUA_REGISTRYINDEX, *reference);

@@ -24,14 +24,13 @@ enum {
   MOST_STRING = 64 << 20,
   MOST_KEY = 64 << 10,
   SHOWN_KEY = 100, /* bytes of a key in a path */
-  MOST_HOLES = 100, /* in a list, beyond one for each value that is there: `{ [2^40] = 1 }` is none */
   FAR_BYTES = 1024, /* strings from here on stay where they are */
   LEAST_FLAT = 4, /* numbers that are worth being told together */
 };
 
-/* Keys of the metatable that remembers what of a table is none: the length of a list, or keys of a record; and of how many
- * items of a list there was a value. */
-static const char MEMORY, FILLED;
+/* Key of the metatable that remembers what of a table is none: the length of a list, or keys of a record. Beside it is of
+ * how many items of a list there was a value. */
+static const char MEMORY;
 
 /* Writing ---------------------------------------------------------------------------------------------------------- */
 
@@ -116,7 +115,8 @@ static struct {
 } writing;
 
 static int empty_record; /* reference: the metatable of an empty record */
-static int special; /* reference: gives for a table with a metatable what it is, if it is not plain */
+static int special; /* reference: gives for a table with a metatable what it is, if it is no plain value */
+static int shape_of; /* reference: gives what a table is if it is not plainly a sequence or a record */
 
 /* Pushes where the value is that stands in the way, what was expected, and what there is. */
 static int refuse(int depth, const char *expected, const char *got) {
@@ -233,10 +233,10 @@ static int write_key(int at, int depth) {
   return 1;
 }
 
-/* `nones`: where the list of keys without a value is, or 0. */
+/* `nones`: where the list of keys without a value is, or nil. */
 static int write_record(int record, lua_Integer length, int depth, int nones) {
   lua_State *L = writing.L;
-  lua_Integer remembered = nones ? (lua_Integer)lua_rawlen(L, nones) : 0, missing = 0;
+  lua_Integer remembered = lua_rawlen(L, nones), missing = 0;
   size_t head = out_size;
   put_small(RECORD, 0);
   for (lua_Integer index = 1; index <= remembered; index++) {
@@ -258,64 +258,6 @@ static int write_record(int record, lua_Integer length, int depth, int nones) {
     lua_pop(L, 1);
   }
   return 1;
-}
-
-static int refuse_keys(int table, lua_Integer strings, int depth) {
-  lua_State *L = writing.L;
-  const char *wanted = "a sequence or string keys";
-  if (strings > 0) return refuse(depth, wanted, "a table with both");
-  lua_pushnil(L);
-  while (lua_next(L, table)) {
-    lua_pop(L, 1);
-    if (!lua_isinteger(L, -1)) {
-      return refuse(depth, wanted, lua_pushfstring(L, "a table with a key that is a %s", luaL_typename(L, -1)));
-    }
-  }
-  return refuse(depth, wanted, "a table with gaps between its integer keys (json.null stands for nothing)");
-}
-
-/* How long a list with holes is, or -1: with `n` as table.pack has it, else up to its last value. */
-static lua_Integer holed_length(int table, lua_Integer all, lua_Integer strings) {
-  lua_State *L = writing.L;
-  lua_Integer length = 0;
-  if (strings > 1) return -1;
-  if (strings == 1) {
-    lua_pushliteral(L, "n");
-    lua_rawget(L, table);
-    int fits = lua_isinteger(L, -1);
-    length = fits ? lua_tointeger(L, -1) : 0;
-    lua_pop(L, 1);
-    if (!fits) return -1;
-  }
-  all -= strings;
-  lua_pushnil(L);
-  while (lua_next(L, table)) {
-    lua_pop(L, 1);
-    if (lua_type(L, -1) == LUA_TSTRING) continue; /* "n" */
-    lua_Integer key = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
-    if (key < 1 || (strings == 1 && key > length)) {
-      lua_pop(L, 1);
-      return -1;
-    }
-    if (key > length) length = key;
-  }
-  return all > 0 && length >= all && length - all <= all + MOST_HOLES ? length : -1;
-}
-
-/* Pushes what a table that came from the host has for none: keys of a record, as long as it is none of a list; the length
- * of a list, as long as nobody has added or removed an item. Else nil. */
-static void push_remembered(int table, lua_Integer all, lua_Integer strings) {
-  lua_State *L = writing.L;
-  lua_getmetatable(L, table);
-  int kind = lua_rawgetp(L, -1, &MEMORY), same = strings == all;
-  if (kind == LUA_TNUMBER) {
-    same = lua_rawgetp(L, -2, &FILLED) == LUA_TNUMBER && lua_tointeger(L, -1) == all;
-    lua_pop(L, 1);
-  }
-  lua_remove(L, -2);
-  if (kind == LUA_TNIL || same) return;
-  lua_pop(L, 1);
-  lua_pushnil(L);
 }
 
 /* Says of a table with a metatable whether it was written, or -1 if it is one like any other. */
@@ -358,25 +300,28 @@ static int write_table(int table, int depth) {
     all++;
     strings += lua_type(L, -1) == LUA_TSTRING;
   }
-  int nones_pass = writing.flags & NONES_PASS;
-  lua_Integer holed = -1;
-  if (has_metatable) {
-    push_remembered(table, all, strings);
-    int nones = lua_gettop(L);
-    if (lua_type(L, nones) == LUA_TTABLE) {
-      int written = write_record(table, all, depth, nones);
-      if (written) lua_remove(L, nones);
-      return written;
-    }
-    if (lua_type(L, nones) == LUA_TNUMBER) holed = lua_tointeger(L, nones);
-    lua_pop(L, 1);
+  int nones_pass = writing.flags & NONES_PASS, is_list = strings == 0 && all == length;
+  if (has_metatable || !(is_list || strings == all)) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, shape_of);
+    lua_pushvalue(L, table);
+    lua_pushinteger(L, all);
+    lua_pushinteger(L, strings);
+    lua_pushboolean(L, nones_pass);
+    lua_call(L, 4, 1);
+  } else {
+    lua_pushnil(L);
   }
-  if (holed < 0 && strings == 0 && all == length) return write_list(table, all, depth, nones_pass);
-  if (holed < 0 && strings == all) return write_record(table, all, depth, 0);
-  /* A length that stands in the table is meant; one that ends at the last value may be one that was forgotten. */
-  if (holed < 0 && (nones_pass || strings == 1)) holed = holed_length(table, all, strings);
-  if (holed < 0) return refuse_keys(table, strings, depth);
-  return write_list(table, holed, depth, 1);
+  int shape = lua_gettop(L), kind = lua_type(L, shape), written;
+  if (kind == LUA_TSTRING) return refuse(depth, "a sequence or string keys", lua_tostring(L, shape));
+  if (kind == LUA_TNUMBER) {
+    written = write_list(table, lua_tointeger(L, shape), depth, 1);
+  } else if (kind == LUA_TTABLE || !is_list) {
+    written = write_record(table, all, depth, shape);
+  } else {
+    written = write_list(table, all, depth, nones_pass);
+  }
+  if (written) lua_remove(L, shape);
+  return written;
 }
 
 /* Reading ---------------------------------------------------------------------------------------------------------- */
@@ -412,7 +357,7 @@ static void remember(lua_State *L, lua_Integer filled) { /* of a list; -1 of a r
   lua_rawsetp(L, -2, &MEMORY);
   if (filled >= 0) {
     lua_pushinteger(L, filled);
-    lua_rawsetp(L, -2, &FILLED);
+    lua_setfield(L, -2, "filled");
   }
   lua_setmetatable(L, -2);
 }
