@@ -59,6 +59,9 @@ class HostFunctionNumber(int):
     """The number by which the module calls a function of the host's."""
 
 
+_OWN = {Reference: _REFERENCE, HostFunctionNumber: _HOST_FUNCTION}
+
+
 class MalformedRunError(TrapError):
     """What came out of the module is nothing that its code writes: a guest has taken it over."""
 
@@ -88,10 +91,8 @@ def encode(run: Iterable[Any]) -> list[bytes]:
             append(_double.pack(_FLOAT, item))
         elif kind is Mark:
             append(_marked(item, items))
-        elif kind is Reference:
-            append(_small.pack(_REFERENCE, item))
-        elif kind is HostFunctionNumber:
-            append(_small.pack(_HOST_FUNCTION, item))
+        elif kind in _OWN:
+            append(_small.pack(_OWN[kind], item))
         else:
             append(_SIMPLE[item])
     return pieces

@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 from polycall.interop.context import CallContext
 from polycall.interop.core_engine import CoreEngine, CoreProgram
-from polycall.interop.errors import PreparationError
 from polycall.interop.forks import new_lock
-from polycall.lua_runtime.compiling import MOST_COMPILING_BYTES
+from polycall.lua_runtime.compiling import MOST_COMPILING_BYTES, syntax_error
 from polycall.lua_runtime.modules import MODULES
 from polycall.lua_runtime.modules.logger import line_writer
 from polycall.lua_runtime.resources import resource_functions
@@ -24,7 +23,7 @@ from polycall.lua_runtime.sandbox.runs import Reference
 from polycall.lua_runtime.sandbox.state import SandboxState
 from polycall.lua_runtime.scripts import text_of_script
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import lower, readable
+from polycall.lua_runtime.values import lower
 
 __all__ = ["Sandbox", "Snapshot", "TextChunk"]
 
@@ -162,10 +161,7 @@ def _define(state: SandboxState, base: Snapshot, chunk: TextChunk, session: Sess
     declared = (*lower(list(chunk.modules), "$", marks), *lower(dict(chunk.imports), "$", marks))
     problem = state.invoke(base.define, chunk.entry_id.encode(), chunk.name, chunk.text, *declared)
     if problem is not None:
-        message = readable(problem)
-        name = readable(chunk.name)
-        located = message if message.startswith(f"{name}:") else f"{name}: {message}"
-        raise PreparationError(located, entry_id=chunk.entry_id)
+        raise syntax_error(chunk.name, problem, chunk.entry_id)
 
 
 def _discard(state: SandboxState) -> None:

@@ -48,7 +48,8 @@ class SandboxState:
     """A state that has begun a call, which `end` ends; from then on `begin` and `end` are around each call.
 
     What its memory holds may be a guest's doing at any time after the first guest's code has run: numbers that come out
-    are looked at here, and texts and values in `read_run`.
+    are looked at here, and texts and values in `read_run`. What it does not say of itself is as in
+    `polycall.interop.core_engine.CoreGuest`.
     """
 
     def __init__(
@@ -78,13 +79,9 @@ class SandboxState:
         self._most_bytes = program.most_bytes
         self._guest = program.start(self._serve, context, memory_bytes=memory_bytes)
         self._memory = self._guest.memory
-        self.function = self._guest.function
-        self.begin, self.end = self._guest.begin, self._guest.end
+        self.function, self.content = self._guest.function, self._guest.content
+        self.begin, self.end, self.close = self._guest.begin, self._guest.end, self._guest.close
         self._call = self.function("call")
-
-    def content(self) -> bytes:
-        """Returns a copy of all of its memory as it is now."""
-        return self._guest.content()
 
     def boot(self, seed: int) -> None:
         """Makes the state, where it is not in the image that the program starts from."""
@@ -114,10 +111,6 @@ class SandboxState:
             return read_integer(memory.view, at + 1)[0]
         text = read_text(memory, at, size)
         return self._answer(packed) if text is None else text
-
-    def close(self, *, lost: bool = False) -> None:
-        """Gives the memory back; harmless when repeated."""
-        self._guest.close(lost=lost)
 
     def _write(self, pieces: Sequence[bytes]) -> tuple[int, int]:
         size = self._put(pieces)

@@ -133,10 +133,10 @@ static int call_host(lua_State *L) {
   return read_in(L, whole, -given);
 }
 
-static int64_t give_all(lua_State *L, int first, int status) {
+static int64_t give_all(lua_State *L, int status) {
   out_size = 0;
   if (status) put_tag(FAILED);
-  for (int at = first; at <= lua_gettop(L); at++) put_own(L, at);
+  for (int at = 1; at <= lua_gettop(L); at++) put_own(L, at);
   return answer(out_size);
 }
 
@@ -145,18 +145,16 @@ static int64_t invoke(lua_State *L, uint32_t reference, const char *data, size_t
   lua_settop(L, 0);
   lua_rawgeti(L, LUA_REGISTRYINDEX, reference);
   int count = read_in(L, data, size);
-  return give_all(L, 1, lua_pcall(L, count, LUA_MULTRET, 0));
+  return give_all(L, lua_pcall(L, count, LUA_MULTRET, 0));
 }
 
 enum { MOST_BYTES = 128 << 20 }; /* of a run, as in interop.budget */
 
-/* Writes what the entry's function returned; says whether it could. */
+/* Writes what the entry's function returned, and says whether it fits; what stood in the way is on the stack then. */
 static int write_result(lua_State *L, int at) {
-  int top = lua_gettop(L);
   begin_writing(L, RESOURCES_PASS, MOST_BYTES, "$.result");
   int fits = write_value(at, 0);
   end_run(L);
-  lua_settop(L, top);
   return fits;
 }
 
@@ -167,12 +165,15 @@ static int64_t enter(lua_State *L, const char *data, size_t size) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, method);
   int count = read_in(L, data, size);
   int status = lua_pcall(L, count, 2, 1);
-  if (status == LUA_OK && lua_isnil(L, 3) && write_result(L, 2)) return answer(out_size);
+  if (status == LUA_OK && lua_isnil(L, 3)) {
+    if (write_result(L, 2)) return answer(out_size);
+    lua_settop(L, 3);
+  }
   lua_rawgeti(L, LUA_REGISTRYINDEX, finish); /* which says as well what does not fit */
   lua_replace(L, 1);
   lua_pushboolean(L, status == LUA_OK);
   lua_insert(L, 2);
-  return give_all(L, 1, lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0));
+  return give_all(L, lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0));
 }
 
 /* set(name, value): which functions of the host's Lua code C calls. */
