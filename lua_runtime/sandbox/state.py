@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby, islice
 from typing import Any
 
 from polycall.interop.context import CallContext
@@ -113,21 +112,15 @@ class SandboxState:
         return self._answer(packed) if text is None else text
 
     def _write(self, pieces: Sequence[bytes]) -> tuple[int, int]:
-        size = self._put(pieces)
+        size = sum(map(len, pieces))
         if size <= self.inbox_bytes:
+            self._memory.view[self.inbox : self.inbox + size] = b"".join(pieces)
             return self.inbox, size
         address = self.function("reserve")(size) & _SIZE
         if not address:
             raise self._no_memory()
         self._copy(pieces, address, size)
         return address, size
-
-    def _put(self, pieces: Sequence[bytes]) -> int:
-        """Copies pieces into the inbox, if they fit; returns how long they are."""
-        size = sum(map(len, pieces))
-        if size <= self.inbox_bytes:
-            self._memory.view[self.inbox : self.inbox + size] = b"".join(pieces)
-        return size
 
     def _no_memory(self) -> PolycallError:
         error, limit, most = memory_error(self._session), self._session.memory_limit, self._most_bytes
@@ -178,8 +171,9 @@ class SandboxState:
             pack_integer(self._memory.view, self.inbox, INTEGER, answer[0])
             return INTEGER_BYTES
         pieces = encode(answer)
-        size = self._put(pieces)
+        size = sum(map(len, pieces))
         if size <= self.inbox_bytes:
+            self._memory.view[self.inbox : self.inbox + size] = b"".join(pieces)
             return size
         limit = session.memory_limit
         if limit is not None and size > limit:
@@ -205,10 +199,15 @@ class SandboxState:
         raise MalformedRunError(f"there is no host function {function}")
 
 
-def _parts(pieces: Iterable[bytes]) -> Iterator[memoryview]:
+def _parts(pieces: Iterable[bytes]) -> Iterator[bytes | memoryview]:
     """Yields pieces in parts that are copied at once: small ones are joined, large ones cut."""
-    for is_small, some in groupby(pieces, lambda piece: len(piece) < _SMALL):
-        while batch := list(islice(some, _JOINED)):
-            for whole in [b"".join(batch)] if is_small else batch:
-                for at in range(0, len(whole), _PIECE):
-                    yield memoryview(whole)[at : at + _PIECE]
+    small: list[bytes] = []
+    for piece in pieces:
+        if len(piece) < _SMALL and len(small) < _JOINED:
+            small.append(piece)
+        else:
+            yield b"".join(small)
+            small.clear()
+            for at in range(0, len(piece), _PIECE):
+                yield memoryview(piece)[at : at + _PIECE]
+    yield b"".join(small)
