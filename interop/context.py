@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -40,14 +41,14 @@ class Cancellation:
         self.cancelled = False
         # Guarded by no lock: a signal handler may cancel in the very thread that it interrupted in here. What is done
         # to the dict is atomic; `on_cancel` looks at the switch after adding, `cancel` at the dict after switching.
-        self._wakers: dict[object, Callable[[], None]] = {}
+        self._wakers: dict[Callable[[], None], None] = {}
 
     def cancel(self) -> None:
         """Stops every call that runs or waits under this switch, and every later one."""
         self.cancelled = True
         while True:
             try:
-                _, wake = self._wakers.popitem()
+                wake, _ = self._wakers.popitem()
             except KeyError:
                 return
             wake()
@@ -57,11 +58,22 @@ class Cancellation:
 
         `wake` must not block and must not raise.
         """
-        mark = _Mark(self._wakers)  # of a switch that a thousand calls wait under, each finds its own at once
-        self._wakers[mark] = wake
+        waker = partial(wake)  # one of its own: the same function may be there already, for somebody else
+        self.add(waker)
+        return partial(self.remove, waker)
+
+    def add(self, waker: Callable[[], None]) -> None:
+        """Does what `on_cancel` does for an object that nobody else adds, which is how `remove` finds it.
+
+        A thousand calls may wait: the garbage collector looks at all that is made for them.
+        """
+        self._wakers[waker] = None
         if self.cancelled:
             self.cancel()
-        return mark
+
+    def remove(self, waker: Callable[[], None]) -> None:
+        """Calls off what `add` has begun; harmless when it has been called, or called off before."""
+        self._wakers.pop(waker, None)
 
     def joined(self, other: Cancellation) -> tuple[Cancellation, Callable[[], None]]:
         """Returns a switch that goes on when one of two does, and how to let go of both."""
@@ -73,18 +85,6 @@ class Cancellation:
                 each()
 
         return both, forget
-
-
-class _Mark:
-    """By which a waker is known: calling it calls the waker off. One object, where a thousand calls may wait."""
-
-    __slots__ = ("_wakers",)
-
-    def __init__(self, wakers: dict[object, Callable[[], None]]) -> None:
-        self._wakers = wakers
-
-    def __call__(self) -> None:
-        self._wakers.pop(self, None)  # None: it was called, or called off before
 
 
 class CallContext:

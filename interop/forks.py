@@ -12,7 +12,7 @@ import threading
 from typing import Any, Protocol
 from weakref import WeakSet
 
-__all__ = ["Forking", "new_lock", "new_reentrant_lock", "watch_forks"]
+__all__ = ["Forking", "held_lock", "new_lock", "new_reentrant_lock", "watch_forks"]
 
 
 class Forking(Protocol):
@@ -39,6 +39,13 @@ def new_reentrant_lock() -> threading.RLock:
     """Returns a reentrant lock that forked children find free."""
     lock = threading.RLock()
     _LOCKS.add(lock)
+    return lock
+
+
+def held_lock() -> threading.Lock:
+    """Returns a lock that is held, for one thread to wait for another: no forked child has the thread that waits."""
+    lock = threading.Lock()
+    lock.acquire()
     return lock
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Protocol
 
-__all__ = ["PLACE", "Place", "place_free"]
+__all__ = ["PLACE", "Place"]
 
 
 class Place(Protocol):
@@ -22,18 +22,3 @@ class Place(Protocol):
 
 PLACE: ContextVar[Place | None] = ContextVar("polycall_place", default=None)
 """The place of the running call; None where calls need none."""
-
-
-class place_free:  # noqa: N801  # like `contextlib.suppress`: a generator would take longer, and another two objects
-    """Gives the place of the running call away while its thread waits."""
-
-    __slots__ = ("_place",)
-
-    def __enter__(self) -> None:
-        self._place = PLACE.get()
-        if self._place is not None:
-            self._place.leave()
-
-    def __exit__(self, *_error: object) -> None:
-        if self._place is not None:
-            self._place.retake()

@@ -10,11 +10,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Sequence, Set
-from queue import Empty, SimpleQueue
+from contextlib import suppress
 
-from polycall.interop.context import CallContext
-from polycall.interop.errors import raise_if
-from polycall.interop.forks import new_lock
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import PoolClosedError, raise_if
+from polycall.interop.forks import held_lock, new_lock
+from polycall.interop.places import PLACE
 
 __all__ = ["Happening", "WaitGraph", "Waiter", "Wakeup", "seconds_between_looks"]
 
@@ -40,19 +41,27 @@ class Wakeup:
         notified: Whether `notify` was called.
     """
 
-    __slots__ = ("_wakes", "notified")
+    __slots__ = ("_asleep", "notified")
 
     def __init__(self) -> None:
         self.notified = False
-        # SimpleQueue.put never blocks and is reentrant: a signal handler may cancel the wait of its own thread.
-        self._wakes: SimpleQueue[None] = SimpleQueue()
+        # Held while there is nothing to wake up for. To release it never blocks and is reentrant: a signal handler may
+        # cancel the wait of its own thread.
+        self._asleep = held_lock()
 
     def notify(self) -> None:
         """Ends the wait, now or as soon as it begins; never blocks, harmless when repeated."""
         self.notified = True
-        self._wake()
+        self()
 
-    def wait(self, context: CallContext, what: str, until: float | None = None) -> bool:
+    def __call__(self) -> None:
+        """Has whoever waits look whether the call is over; never blocks, harmless when repeated."""
+        with suppress(RuntimeError):  # it has been woken and has not looked yet
+            self._asleep.release()
+
+    def wait(
+        self, context: CallContext, what: str, until: float | None = None, closing: Cancellation | None = None
+    ) -> bool:
         """Blocks the thread until `notify`, the time `until`, the call's deadline or its cancellation.
 
         Having been notified wins: what was waited for is there, even if the deadline passes at the same moment.
@@ -61,6 +70,8 @@ class Wakeup:
             context: The call that waits.
             what: What it waits for, as its error should put it: ``an instance of "app:tax"``.
             until: When to stop waiting without an error, in seconds of `time.monotonic`; None for never.
+            closing: For what a guest waits for, and not a call in its name: goes on when guests may wait no more.
+                Meanwhile another call has the place of this one (`polycall.interop.places`).
 
         Returns:
             True when notified, False when the time is up.
@@ -68,29 +79,37 @@ class Wakeup:
         Raises:
             DeadlineError: The call's deadline passed first.
             CancelledError: The call was cancelled first.
+            PoolClosedError: The registry was closed first.
         """
-        cancellation = context.cancellation
-        if cancellation is None:
-            return self._wait(context, what, until)
-        call_off = cancellation.on_cancel(self._wake)
+        cancellation, place = context.cancellation, None if closing is None else PLACE.get()
+        if place is not None:
+            place.leave()
         try:
-            return self._wait(context, what, until)
+            if closing is not None:
+                closing.add(self)
+            if cancellation is not None:
+                cancellation.add(self)
+            return self._wait(context, what, until, closing)
         finally:
-            call_off()
+            if cancellation is not None:
+                cancellation.remove(self)
+            if closing is not None:
+                closing.remove(self)
+            if place is not None:
+                place.retake()
 
-    def _wait(self, context: CallContext, what: str, until: float | None) -> bool:
+    def _wait(self, context: CallContext, what: str, until: float | None, closing: Cancellation | None) -> bool:
         end = context.deadline
         if end is None or (until is not None and until < end):
             end = until
         while not self.notified:
             raise_if(context.interruption(f"it waited for {what}"))
+            if closing is not None and closing.cancelled:
+                raise PoolClosedError(f"the registry was closed while the call waited for {what}")
             if until is not None and time.monotonic() >= until:
                 return False
             self._sleep(end)
         return True
-
-    def _wake(self) -> None:
-        self._wakes.put(None)
 
     def _sleep(self, end: float | None) -> None:
         look = seconds_between_looks()
@@ -100,12 +119,8 @@ class Wakeup:
         self._woken(end)
 
     def _woken(self, end: float | None) -> bool:
-        timeout = None if end is None else min(max(0.0, end - time.monotonic()), threading.TIMEOUT_MAX)
-        try:
-            self._wakes.get(timeout=timeout)
-        except Empty:
-            return False
-        return True
+        timeout = -1 if end is None else min(max(0.0, end - time.monotonic()), threading.TIMEOUT_MAX)
+        return self._asleep.acquire(timeout=timeout)
 
 
 class Happening:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from polycall.interop.aside import Asides
-from polycall.interop.context import CallContext
+from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import (
     CancelledError,
     DeadlineError,
@@ -59,12 +59,14 @@ class LuaFunction:
         entry_id: str,
         method: str,
         kernel: Callable[[], LuaKernel],
+        closing: Cancellation,
         context: CallContext | None,
     ) -> None:
         """Starts the program once; `LuaRuntime.prepare` tells what can go wrong."""
         self.entry_id = entry_id
         self._method = method
         self._kernel = kernel
+        self._closing = closing
         self._started = [self._start(kernel(), context)]
 
     def instantiate(self, context: CallContext | None = None) -> LuaInstance:
@@ -91,6 +93,7 @@ class LuaFunction:
         return [payload]
 
     def _start(self, kernel: LuaKernel, context: CallContext | None) -> LuaInstance:
+        kernel.session.closing = self._closing
         try:
             answer = kernel.start(self._method, context)
             if answer != b"started":
@@ -149,10 +152,16 @@ class LuaRuntime:
         self._invoker = invoker
         self._yaml = yaml
         self._services = services
+        self._closing = Cancellation()
         self._asides: Asides[tuple[SourceText, str], bytes] = Asides()
 
+    def end_waits(self) -> None:
+        """Lets guests wait for nothing from now on. Neither blocks nor raises: a signal handler may ask for it."""
+        self._closing.cancel()
+
     def close(self) -> None:
-        """Lets go of what is kept for instances to come; harmless when repeated."""
+        """Ends the waits of guests, and lets go of what is kept for instances to come; harmless when repeated."""
+        self.end_waits()
         if self._sandbox is not None:
             self._sandbox.close()
 
@@ -173,7 +182,7 @@ class LuaRuntime:
                 "a library cannot be called", entry_id=program.entry_id, hint="import it in a function.lua entry"
             )
         kernel = self._sandboxed(program, context) if program.sandbox else self._plain(program, context)
-        return LuaFunction(program.entry_id, program.method, kernel, context)
+        return LuaFunction(program.entry_id, program.method, kernel, self._closing, context)
 
     def compile(self, program: LuaProgram) -> None:
         """Compiles an entry and its libraries without starting them, to see that they compile.

@@ -10,8 +10,15 @@ from functools import partial
 from io import FileIO
 from typing import Any
 
-from polycall.interop.context import CallContext
-from polycall.interop.errors import CancelledError, ConversionError, DeadlineError, PolycallError, raise_if
+from polycall.interop.context import CallContext, Cancellation
+from polycall.interop.errors import (
+    CancelledError,
+    ConversionError,
+    DeadlineError,
+    PolycallError,
+    PoolClosedError,
+    raise_if,
+)
 from polycall.interop.guest_log import GuestLog
 from polycall.interop.kept_errors import KeptErrors
 from polycall.interop.protocols import Invoker, YamlText
@@ -73,6 +80,7 @@ class Session:
         resources: What the running call has got of components.
         files: What the running call has open, by handle.
         context: The frame of the running call; None outside calls, also while the chunk starts.
+        closing: Goes on when guests may wait for nothing any more; None if nothing says so.
         starting: The frame that bounds start-up code; nested calls are not possible from it.
         failure: What must be raised when the guest has been unwound, if its own interruption does not say it.
         stopped: Whether the guest was told to end.
@@ -97,6 +105,7 @@ class Session:
         self.files: dict[int, FileIO] = {}
         self.context: CallContext | None = None
         self.starting: CallContext | None = None
+        self.closing: Cancellation | None = None
         self.failure: BaseException | None = None
         self.stopped = False
         self.untidy = False
@@ -278,13 +287,15 @@ class Session:
     def failed(self, error: BaseException) -> tuple[Any, ...]:
         """Returns what a host function returns when it met an exception.
 
-        An error of a call becomes an error object, unless the time of the guest is up as well. Anything else ends the
-        guest and is raised again outside of it.
+        An error of a call becomes an error object, unless the time of the guest is up as well, or the registry is
+        closed. Anything else ends the guest and is raised again outside of it.
         """
         if not isinstance(error, PolycallError):
             return self._stop(error)
         interruption = self._interruption()
         if interruption is None:
+            if isinstance(error, PoolClosedError) and self.closing is not None and self.closing.cancelled:
+                return self._stop(error)  # or a guest that sleeps again and again would go on without end
             return self._told(error)
         if self.context is None:  # start-up code has no call whose error this could be
             return self._stop(None)

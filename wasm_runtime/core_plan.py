@@ -201,7 +201,7 @@ def _core_name(core: wasmtime.ValType) -> str:
     # Not by wasmtime-py's own comparison: that asks an older interface, which aborts the process at a v128.
     described = Buffer(_VALTYPE_BYTES)
     _describe_type(address_of(core.ptr()), described.address)
-    kind = described.data[0]
+    kind = described.data[0][0]
     _forget_type(described.address)
     return _CORE_TYPES[kind]
 

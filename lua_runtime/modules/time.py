@@ -34,7 +34,8 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
         if session.context is None:
             raise RefusedError("time.sleep works only in a call of the entry, not at start-up")
         if nanoseconds > 0:
-            Wakeup().wait(session.context, "time.sleep", time.monotonic() + nanoseconds / _NANOSECONDS)
+            until = time.monotonic() + nanoseconds / _NANOSECONDS
+            Wakeup().wait(session.context, "time.sleep", until, session.closing)
         return None
 
     def zone_at(key: bytes, seconds: int) -> Any:

@@ -64,7 +64,7 @@ class AsyncCalls:
         self._running = 0
         self._on_threads = 0  # those that wait as well
         self._ended = threading.Event()
-        self._here = threading.local()
+        self._at_work: set[int] = set()  # the threads that make calls
         self._answers: WeakValueDictionary[int, _Answers] = WeakValueDictionary()
         self._generation = object()
         watch_forks(self)
@@ -180,9 +180,10 @@ class AsyncCalls:
                 self._tell_if_ended()
 
     def _marked(self, work: _Work) -> None:
-        self._here.ours = True
+        here = threading.get_ident()
+        self._at_work.add(here)
         work.run()
-        del self._here.ours
+        self._at_work.discard(here)
 
     def _next(self) -> _Work | None:
         if not self._queued or self._running >= _PLACES:
@@ -199,6 +200,7 @@ class AsyncCalls:
         """Forgets the calls of threads that a forked child does not have."""
         self._generation = object()
         self._queued.clear()
+        self._at_work &= {threading.get_ident()}
         self._running = self._on_threads = 0
 
     def close(self) -> None:
@@ -210,7 +212,7 @@ class AsyncCalls:
             used, self._uses_threads = self._uses_threads, False
             self._closed = True
             self._tell_if_ended()
-        waits = current_context() is None and not hasattr(self._here, "ours")
+        waits = current_context() is None and threading.get_ident() not in self._at_work
         if waits:
             self._ended.wait()
         if used:
@@ -259,7 +261,7 @@ class _Work:
         self._work = work
         self._arguments = arguments
         self._answers = answers
-        self._unclaimed = [True]  # who pops it first decides whether the call begins
+        self._unclaimed = bytearray(b"\1")  # who pops it first decides whether the call begins; no list, see above
 
     def __call__(self) -> None:
         """Makes it in this thread, when it has got a place."""
@@ -268,7 +270,7 @@ class _Work:
     def taken(self) -> bool:
         """Says whether nobody has begun the call or given it up before; nobody will, from now on."""
         try:
-            return self._unclaimed.pop()
+            return bool(self._unclaimed.pop())
         except IndexError:
             return False
 
@@ -283,7 +285,7 @@ class _Work:
         if not self.taken():
             return
         try:
-            result = self.variables.run(self._work, *self._arguments)
+            result = self.variables.run(_make, self._work, self._arguments)
         except BaseException as error:  # noqa: BLE001  # raised where it is awaited
             self.fail(error)
             del self  # the error knows this frame by its traceback, and what is awaited knows the error
@@ -293,6 +295,11 @@ class _Work:
     def fail(self, error: BaseException) -> None:
         """Says that it has failed, or could not be made."""
         self._answers.put(_fail, self.outcome, error)
+
+
+def _make(work: Callable[..., Value], arguments: tuple[Any, ...]) -> Value:
+    """Makes a call; `Context.run` would keep all that it is given as ``*arguments`` in a tuple of its own."""
+    return work(*arguments)
 
 
 class _Answers:

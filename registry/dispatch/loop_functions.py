@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from polycall.interop.context import CallContext, Cancellation
-from polycall.interop.errors import CallError, PoolClosedError
-from polycall.interop.places import place_free
+from polycall.interop.errors import CallError
 from polycall.interop.stack import blocked_loop
 from polycall.interop.waiting import Wakeup
 
@@ -79,24 +78,19 @@ class LoopFunction:
             raise self._ended() from None
         wakeup = Wakeup()
         future.add_done_callback(lambda _: wakeup.notify())
-        forget = self._closing.on_cancel(wakeup.notify)
         try:
             self._wait(wakeup, context)
-            if not future.done():
-                raise PoolClosedError("the registry was closed while the call waited for its event loop")
             return future.result()
         except futures.CancelledError:
             raise CallError("its task was cancelled", hint="its event loop may have ended") from None
         finally:
-            forget()
             if not future.done() and not self._loop.is_closed():
                 future.cancel()
 
     def _wait(self, wakeup: Wakeup, context: CallContext) -> None:
-        with place_free():
-            while not wakeup.wait(context, "its event loop", time.monotonic() + _LOOK_SECONDS):
-                if not self._loop.is_running():
-                    raise self._ended()
+        while not wakeup.wait(context, "its event loop", time.monotonic() + _LOOK_SECONDS, self._closing):
+            if not self._loop.is_running():
+                raise self._ended()
 
     def _check(self) -> None:
         if not self._loop.is_running() or os.getpid() != self._process:

@@ -6,6 +6,7 @@ import _thread
 import atexit
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -36,6 +37,7 @@ class Threads:
     def __init__(self) -> None:
         self._lock = new_lock()
         self._users: WeakSet[object] = WeakSet()
+        self._begun: deque[Work] = deque()  # for threads that have not come so far
         self._idle: list[SimpleQueue[Work | None]] = []
         self._alive = 0
         self._none_left = threading.Event()
@@ -75,20 +77,29 @@ class Threads:
                 return
             self._alive += 1
             self._none_left.clear()
+            self._begun.append(work)
             try:
-                _thread.start_new_thread(self._serve, (work, self._generation))
-            except BaseException:
-                self._end_one()
+                _thread.start_new_thread(_serve, (self,))  # what it is given here, Python keeps for as long as it lives
+            except BaseException:  # Ctrl-C may come when the thread is there
+                if work in self._begun:
+                    self._begun.remove(work)
+                    self._end_one()
                 raise
 
-    def _serve(self, work: Work | None, generation: object) -> None:
-        _watch_like_a_thread()
-        given: SimpleQueue[Work | None] = SimpleQueue()
+    def serve(self) -> None:
+        """Does a piece of work, and what comes then; in a thread of its own."""
+        generation = self._generation
+        try:
+            work: Work | None = self._begun.popleft()
+        except IndexError:  # see `do`: it was taken back
+            return
+        given: SimpleQueue[Work | None] | None = None
         while work is not None:
             work()
             work = None  # which may hold much
             if generation is not self._generation:  # the work forked, and this is the child
                 return
+            given = given or SimpleQueue()  # not before: a thousand threads may be at their first work
             seconds = self._park(given)
             if seconds is not None:
                 work = self._wait(given, seconds)
@@ -133,9 +144,15 @@ class Threads:
 
     def after_fork(self) -> None:
         """Forgets the threads, which a forked child does not have."""
+        self._begun.clear()
         self._idle = []
         self._alive = 0
         self._generation = object()
+
+
+def _serve(threads: Threads) -> None:
+    _watch_like_a_thread()
+    threads.serve()
 
 
 def _watch_like_a_thread() -> None:

@@ -203,6 +203,7 @@ def _prepare(
 
         services = AskedServices(parent.ask)
         lua = LuaRuntime(parent, GuestYaml(), services, lambda: _sandbox(cache, *limits))
+        ends.append(lua.end_waits)
         return lua.prepare(program), PayloadForm.WHOLE
     from polycall.wasm_runtime.runtime import WasmRuntime  # noqa: PLC0415
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from polycall.interop.ids import EntryId
+from polycall.interop.ids import EntryId, near_names
 from polycall.registry.documents.nodes import MapNode, Node, ScalarNode, describe_node, freeze, join
 from polycall.registry.entries.decode import INVALID, Decoder
 from polycall.registry.entries.entry import Entry, Location
@@ -52,6 +52,7 @@ class _Declaration:
         self._path = path
         self._settings = settings
         self._calls = calls
+        self._misspelt: set[str] = set()  # keys that are told already
         self._decoder = Decoder(file.report, file.namespace, file.text_name)
 
     def entry(self, shared: Mapping[str, Any]) -> Entry | None:
@@ -78,7 +79,7 @@ class _Declaration:
         """Returns the name or the kind, or "" if it is not usable."""
         path, node = join(self._path, key), self._node.items.get(key)
         if node is None:
-            self._file.report.problem(self._node, path, "required, but missing", _EXAMPLES[key])
+            self._miss(key, path)
             return ""
         value = self._decoder.text(node, path)
         if value is INVALID:
@@ -87,6 +88,15 @@ class _Declaration:
             self._decoder.expected(f"a {key}", node, path, _EXAMPLES[key])
             return ""
         return str(value)
+
+    def _miss(self, key: str, path: str) -> None:
+        misspelt = next(iter(near_names(key, self._node.items.keys() - _HEADER)), None)
+        if misspelt is None:
+            self._file.report.problem(self._node, path, "required, but missing", _EXAMPLES[key])
+        else:
+            self._misspelt.add(misspelt)
+            place = self._node.marks[misspelt]
+            self._file.report.problem(place, join(self._path, misspelt), "unknown key", f'did you mean "{key}"?')
 
     def _meta(self, shared: Mapping[str, Any]) -> Mapping[str, Any]:
         node = self._node.items.get("meta")
@@ -116,7 +126,8 @@ class _Declaration:
         if not isinstance(data, MapNode):
             self._file.report.problem(data, path, f"expected a mapping, got {describe_node(data)}")
             return None
-        spec = self._decoder.spec(spec_type, data, path, also=_HEADER if data is self._node else frozenset())
+        also = _HEADER | self._misspelt if data is self._node else frozenset()
+        spec = self._decoder.spec(spec_type, data, path, also=also)
         return None if spec is INVALID else self._settings.resolve(self._with_calls(spec), self._file.isolation)
 
     def _with_calls(self, spec: Any) -> Any:

@@ -84,7 +84,7 @@ def test_a_handler_may_cancel_the_call_of_its_own_thread(registry: polycall.Regi
 def test_a_handler_may_close_the_registry(registry: polycall.Registry) -> None:
     signal.signal(signal.SIGALRM, lambda *_: registry.close())
     signal.setitimer(signal.ITIMER_REAL, 0.05)
-    with pytest.raises(polycall.PoolClosedError, match="the registry was closed while the guest waited"):
+    with pytest.raises(polycall.PoolClosedError, match="the registry was closed while the call waited"):
         registry.call(GUEST, FOREVER)
 
 

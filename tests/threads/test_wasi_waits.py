@@ -183,7 +183,7 @@ def test_a_reload_leaves_them_and_closing_ends_them_all(tmp_path: Path, nobody: 
             thread.join(60)
     assert outcomes.keys() == WAITS.keys()
     for error, message in outcomes.values():
-        assert (error, "the registry was closed while the guest waited for" in message) == (
+        assert (error, "the registry was closed while the call waited for" in message) == (
             polycall.PoolClosedError,
             True,
         )

@@ -7,15 +7,18 @@ that does not fit leaves it as it was. Then the guest is asked for room, once fo
 from __future__ import annotations
 
 import struct
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from polycall.interop.errors import LimitError
 from polycall.wasm_runtime.canonical.crossing import Crossing
 from polycall.wasm_runtime.wit.wit_types import HandleType
 
+if TYPE_CHECKING:
+    from ctypes import Array, c_char
+
 __all__ = ["MAX_BYTES", "Handle", "Image", "Piece", "Pieces", "too_large"]
 
-Image: TypeAlias = bytearray | memoryview
+Image: TypeAlias = "bytearray | memoryview | Array[c_char]"
 """Core slots, or what a region of guest memory will hold."""
 
 Piece: TypeAlias = tuple[bytes | bytearray, int, Image, int]

@@ -50,7 +50,7 @@ def _string(caller: int, at: int) -> str:
     found = Buffer(_EXTERN_BYTES)
     if at < _SIZE.size or not caller_export(caller, b"memory", len(b"memory"), found.address):
         return ""
-    if found.data[0] != _IS_MEMORY:
+    if found.data[0] != bytes([_IS_MEMORY]):
         return ""
     context, memory = caller_context(caller), found.address + _EXTERN_CONTENT
     end = memory_size(context, memory)

@@ -37,6 +37,7 @@ MAX_CHAIN = 64
 
 _MAX_BYTES = 2**28 - 1
 _POINTER = struct.Struct("<I")
+_SLOT = struct.Struct(f"{SLOT_BYTES}s")
 _TWO = struct.Struct("<I12xI12x")
 _FOUR = struct.Struct("<I12xI12xI12xI12x")
 _REALLOC, _SIZE_AND_ALIGNMENT = 4, 2
@@ -44,7 +45,7 @@ _REALLOC, _SIZE_AND_ALIGNMENT = 4, 2
 
 
 class Border:
-    """What a lifted or lowered function needs to move values: memory, allocator, table. See `Crossing`.
+    """What a lifted or lowered function is: it moves values by memory, allocator and table. See `Crossing`.
 
     Attributes:
         memory: Where the guest's values lie.
@@ -237,18 +238,16 @@ class Border:
         self._lenders += lenders
 
 
-class LiftedCall:
+class LiftedCall(Border):
     """A function that a component instance exports."""
 
-    __slots__ = ("_border", "_codec", "_core", "_entering", "_instance", "_number", "_pieces", "_post_return", "_task")
+    __slots__ = ("_codec", "_core", "_entering", "_own_task", "_pieces", "_post_return")
 
     def __init__(self, instance: ComponentInstance, function: LiftedFunction, codec: Codec) -> None:
         parameters, results = codec.lifted_core_type
-        self._instance = instance
+        self._own_task = Task()
+        super().__init__(instance, function.options, function.instance, Pace(), self._own_task)
         self._codec = codec
-        self._number = function.instance
-        self._task = Task()
-        self._border = Border(instance, function.options, function.instance, Pace(), self._task)
         self._core = instance.core_call(function.core, max(len(parameters), len(results)))
         post_return = function.options.post_return
         self._post_return = None if post_return is None else instance.core_call(post_return, len(results))
@@ -269,22 +268,22 @@ class LiftedCall:
             PolycallError: The guest trapped, was interrupted, or gave what is no value.
         """
         # What others do by a method stands here once more where it is short: each call of Python's costs as much as it.
-        instance, border, codec, task = self._instance, self._border, self._codec, self._task
+        instance, codec, task = self._instance, self._codec, self._own_task
         core, pieces = self._core, self._pieces
         raw = core.raw
         task.slots = None
-        pace = border.pace
+        pace = self.pace
         pace.call, pace.bytes_left, pace.values_left = instance.store.call, MAX_LIFTED_BYTES, AT_ONCE  # `Pace.begin`
-        border.short = 0
+        self.short = 0
         try:  # `Codec.lower_parameters`
             codec.pack_parameters(values, raw, 0, pieces.pieces, pieces.handles, pace)
         except BaseException as error:  # noqa: BLE001  # raised again, or it says how to go on
-            codec.pack_again(error, values, raw, pieces, border)
+            codec.pack_again(error, values, raw, pieces, self)
         if pieces.handles:
-            _check_handles(border, pieces, values)
+            _check_handles(self, pieces, values)
         entering = self._entering.get(caller)
         if entering is None:
-            entering = self._entering[caller] = instance.entering(self._number, caller)
+            entering = self._entering[caller] = instance.entering(self.number, caller)
         running = instance.running
         if running:
             instance.check_entry(entering)
@@ -292,13 +291,13 @@ class LiftedCall:
         running.append(entering)
         outer, instance.task = instance.task, task
         if pieces.pieces or pieces.handles:
-            pieces.place(border)
+            pieces.place(self)
         core.run()
-        result = codec.lift_result(raw, border)
+        result = codec.lift_result(raw, self)
         if task.borrows:
             raise TrapError("borrow handles still remain at the end of the call")
-        if border.has_lent:
-            border.end()
+        if self.has_lent:
+            self.end()
         if self._post_return is not None:
             self._run_post_return(self._post_return)
         instance.task = outer
@@ -307,10 +306,10 @@ class LiftedCall:
 
     def _run_post_return(self, post_return: CoreCall) -> None:
         may_leave = self._instance.may_leave
-        post_return.raw[:SLOT_BYTES] = self._core.raw[:SLOT_BYTES]
-        may_leave[self._number] = False
+        _SLOT.pack_into(post_return.raw, 0, self._core.raw[:SLOT_BYTES])
+        may_leave[self.number] = False
         post_return.run()
-        may_leave[self._number] = True
+        may_leave[self.number] = True
 
 
 def _check_size(size: int) -> None:
@@ -331,10 +330,10 @@ def _check_handles(border: Border, pieces: Pieces, values: Sequence[Value]) -> N
         raise ConversionError(path, "lower", error.expected, error.got, hint=error.hint) from None
 
 
-class LoweredCall:
+class LoweredCall(Border):
     """A component function as core code of a component instance calls it."""
 
-    __slots__ = ("_border", "_call", "_codec", "_first", "_instance", "_misfit", "_number", "_pieces")
+    __slots__ = ("_call", "_codec", "_first", "_misfit", "_pieces")
 
     def __init__(
         self,
@@ -356,11 +355,9 @@ class LoweredCall:
             first: What it takes before them.
             misfit: See `polycall.wasm_runtime.component.host.HostFunction`.
         """
-        self._instance = instance
-        self._codec = codec
-        self._number = function.instance
         # One pace for all: each begins it anew, and again when the host has answered, which may have led to others.
-        self._border = Border(instance, function.options, function.instance, instance.pace)
+        super().__init__(instance, function.options, function.instance, instance.pace)
+        self._codec = codec
         self._call = call
         self._first = first
         self._misfit = misfit
@@ -372,24 +369,24 @@ class LoweredCall:
         Raises:
             PolycallError: Whatever must end the guest's call.
         """
-        instance, border, codec = self._instance, self._border, self._codec
-        if not instance.may_leave[self._number]:
+        instance, codec = self._instance, self._codec
+        if not instance.may_leave[self.number]:
             raise TrapError("cannot leave component instance")
-        pace = border.pace
+        pace = self.pace
         pace.call, pace.bytes_left, pace.values_left = instance.store.call, MAX_LIFTED_BYTES, AT_ONCE  # `Pace.begin`
-        border.short = 0
-        values = codec.lift_parameters(raw, border)
+        self.short = 0
+        values = codec.lift_parameters(raw, self)
         result = self._call(*self._first, *values)
         pace.bytes_left, pace.values_left = MAX_LIFTED_BYTES, AT_ONCE  # what it answers is counted apart
         pieces = self._pieces
         try:
-            placed = codec.lower_result(result, raw, pieces, border)
+            placed = codec.lower_result(result, raw, pieces, self)
         except ConversionError as error:
             raise error if self._misfit is None else self._misfit(error)  # noqa: B904  # the same, with more to say
         if pieces.pieces or pieces.handles:
-            pieces.place(border)
+            pieces.place(self)
         if placed is not None:
             at, image = placed
-            border.memory.view[at : at + len(image)] = image  # it may have grown since, and never shrinks
-        if border.has_lent:
-            border.end()
+            self.memory.view[at : at + len(image)] = image  # it may have grown since, and never shrinks
+        if self.has_lent:
+            self.end()

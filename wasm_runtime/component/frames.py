@@ -7,6 +7,7 @@ to is used again for the next instance.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from polycall.wasm_runtime.engine.native import Argument, Buffer, as_bytes, as_p
 
 __all__ = ["Frame", "Frames", "Given"]
 
+_EXTERN = struct.Struct(f"{EXTERN_BYTES}s")
 _SPARE = 6
 _MOST_KEPT = 16
 _MOST_SLOTS_KEPT = 20_000  # a slot is a few hundred bytes
@@ -58,20 +60,20 @@ class Frame:
         contents: What is in those.
     """
 
-    __slots__ = ("_data", "_pinned", "_slots_at", "_spare_at", "contents", "cores", "slots")
+    __slots__ = ("_data", "_slots_at", "_spare_at", "contents", "cores", "slots")
 
     def __init__(self, cores: int, slots: int) -> None:
         self._slots_at = cores * INSTANCE_BYTES
         # One more: modules without imports are given an address as well.
         spare_at = self._slots_at + (slots + 1) * EXTERN_BYTES
-        self._pinned = Buffer(spare_at + _SPARE * EXTERN_BYTES)
-        self._data = self._pinned.data
-        start = self._pinned.address
+        buffer = Buffer(spare_at + _SPARE * EXTERN_BYTES)
+        self._data, start = buffer.data, buffer.address
         self._spare_at = start + spare_at
         addresses = range(start + self._slots_at, start + spare_at, EXTERN_BYTES)
-        self.cores = [as_pointer(start + each * INSTANCE_BYTES) for each in range(cores)]
-        self.slots = [as_pointer(each) for each in addresses]
-        self.contents = [as_pointer(each + EXTERN_CONTENT) for each in addresses]
+        # Tuples of what the garbage collector does not look at: it does not look at them either.
+        self.cores = tuple(as_pointer(start + each * INSTANCE_BYTES) for each in range(cores))
+        self.slots = tuple(as_pointer(each) for each in addresses)
+        self.contents = tuple(as_pointer(each + EXTERN_CONTENT) for each in addresses)
 
     def spare(self, number: int) -> int | None:
         """Returns the address of a ``wasmtime_extern_t`` for something that is exported; None if there are too few."""
@@ -81,8 +83,8 @@ class Frame:
         """Fills slots with what others have."""
         data, start = self._data, self._slots_at
         for source, target in copies:
-            at, to = start + source * EXTERN_BYTES, start + target * EXTERN_BYTES
-            data[to : to + EXTERN_BYTES] = data[at : at + EXTERN_BYTES]
+            at = start + source * EXTERN_BYTES
+            _EXTERN.pack_into(data, start + target * EXTERN_BYTES, data[at : at + EXTERN_BYTES])
 
 
 class Frames:

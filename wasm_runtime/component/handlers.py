@@ -41,6 +41,8 @@ _WIDE = struct.Struct("<Q")
 class Handlers(dict[int, Handler]):
     """Those of one instance, by the numbers of the functions: each is made when it is first called."""
 
+    __slots__ = ("_instance", "_linked")
+
     def __init__(self, instance: ComponentInstance, linked: LinkedPlan) -> None:
         super().__init__()
         self._instance: ComponentInstance | None = instance
@@ -82,7 +84,7 @@ class Handlers(dict[int, Handler]):
             return partial(_fail, lambda: TrapError(f"the guest called a function that {callee.refusal}"))
         if isinstance(callee, LiftedFunction):
             return self._lowered_inner(function, callee, instance)
-        host = self._linked.functions[callee]
+        host = self._linked.host_function(callee)
         implementation, store = host.implementation, instance.store
         if callee.signature is None or host.signature is None:
             return lambda _caller, _raw: implementation(store)

@@ -86,12 +86,12 @@ class ComponentInstance:
         self.store = store
         self.types = linked.resource_types()
         self.tables = [HandleTable(count) for _ in plan.parents]
-        self.may_leave = [True] * len(plan.parents)
+        self.may_leave = bytearray(b"\1") * len(plan.parents)
         self.task: Task | None = None
         self.entered = False
         self.running: list[tuple[int, ...]] = []
         self.may_batch = linked.may_batch
-        self.memories: list[int] = []
+        self.memories: tuple[int, ...] = ()
         self.pieces = Pieces()
         self.allocation = Task()
         self.pace = Pace()
@@ -108,7 +108,6 @@ class ComponentInstance:
         self._destructors: dict[CoreRef, CoreCall] = {}
         self._batches: dict[CoreRef, CoreCall] = {}
         store.handlers = self._handlers = Handlers(self, linked)
-        store.memories = self.memories
 
     # --- making it ---
 
@@ -146,7 +145,7 @@ class ComponentInstance:
         handle = _MEMORY.unpack(native.view(address, _MEMORY.size))
         if handle not in self._known:  # instances hand the memories that they were given on
             self._known[handle] = None
-            self.memories.append(address)
+            self.memories = self.store.memories = (*self.memories, address)
 
     def define(self, step: DefineResource) -> None:
         """Gives a resource type its destructor."""
@@ -221,7 +220,8 @@ class ComponentInstance:
         if ref in self._externs:  # what lies there is what others hold the address of
             return self.memory(ref)
         extern, name = Buffer(EXTERN_BYTES), MEMORY.encode()
-        if not native.caller_export(caller, name, len(name), extern.address) or extern.data[0] != IS_MEMORY:
+        found = native.caller_export(caller, name, len(name), extern.address)
+        if not found or native.byte_at(extern.address) != IS_MEMORY:
             return _NO_MEMORY
         self._externs[ref] = extern.address
         self._buffers[extern.address] = extern
@@ -329,6 +329,6 @@ class ComponentInstance:
         self._handlers.close()
         self._memories.clear()
         self._externs.clear()  # they lie in the frame, which is another instance's next
-        frame, self._frame, self._cores = self._frame, None, []
+        frame, self._frame, self._cores = self._frame, None, ()
         if frame is not None:
             self._linked.frames.give_back(frame)

@@ -11,7 +11,7 @@ from polycall.wasm_runtime.canonical.codec import Codec, codec
 from polycall.wasm_runtime.canonical.handles import ResourceType
 from polycall.wasm_runtime.component.abi_types import RESOURCE_TYPES
 from polycall.wasm_runtime.component.frames import Frames, Given
-from polycall.wasm_runtime.component.host import Host
+from polycall.wasm_runtime.component.host import Host, HostFunction
 from polycall.wasm_runtime.component.instance import ComponentInstance, ModuleStep
 from polycall.wasm_runtime.component.plan import (
     AbortImport,
@@ -20,6 +20,7 @@ from polycall.wasm_runtime.component.plan import (
     CoreImport,
     DefineResource,
     HostCoreFunction,
+    ImportedFunction,
     Initialize,
     Instantiate,
     LiftedFunction,
@@ -103,7 +104,9 @@ class LinkedPlan:
         self._types = self._core_types(plan.host_functions)
         self.functypes = [as_pointer(address_of(each.ptr())) for each in self._types]
         self.refuse_import = host.refuse_import
-        self._codecs: dict[int, Codec] = {}  # by the identity of the plan's functions: their hash takes long
+        # By the identity of the plan's functions: their hash takes long.
+        self._codecs: dict[int, Codec] = {}
+        self._hosts: dict[int, HostFunction] = {}
 
     def _linked(self, steps: Sequence[Step]) -> list[ModuleStep | DefineResource | Initialize]:
         given = enumerate(self.frames.given)
@@ -142,6 +145,13 @@ class LinkedPlan:
         store.complete()
         store.watch(instance.memories)
         return instance
+
+    def host_function(self, function: ImportedFunction) -> HostFunction:
+        """Returns what stands behind an imported function; looked up once for all instances."""
+        found = self._hosts.get(id(function))
+        if found is None:
+            found = self._hosts[id(function)] = self.functions[function]
+        return found
 
     def codec(self, function: LiftedFunction | LoweredFunction, signature: Signature) -> Codec:
         """Returns how the values of a function of the plan cross; looked up once for all instances."""

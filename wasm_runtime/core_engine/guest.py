@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ctypes import addressof, sizeof
 from typing import Any
 
 from polycall.interop.context import CallContext
@@ -11,6 +12,7 @@ from polycall.interop.errors import InternalError, MissingExportError
 from polycall.wasm_runtime.canonical.memory import GuestMemory
 from polycall.wasm_runtime.core_engine.instance import CoreInstance
 from polycall.wasm_runtime.core_engine.links import Numbers
+from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.core_calls import EXTERN_CONTENT, CoreCall
 from polycall.wasm_runtime.engine.native import Buffer
 from polycall.wasm_runtime.engine.stores import GuestStore
@@ -94,7 +96,8 @@ class _Function(CoreCall):
         self._guest = guest
         self._extern = extern  # where the engine reads which function it is
         self._pack = numbers.parameters.pack_into
-        self._results = None if numbers.result is None else memoryview(self.raw).cast(numbers.result)
+        slots = native.view(addressof(self.raw), sizeof(self.raw))
+        self._results = None if numbers.result is None else slots.cast(numbers.result)
 
     def __call__(self, *arguments: int | float) -> Any:
         guest, raw = self._guest, self.raw

@@ -41,7 +41,7 @@ class CoreCall:
         raw: The slots.
     """
 
-    __slots__ = ("_arguments", "_buffer", "_store", "_trap", "raw")
+    __slots__ = ("_arguments", "_store", "_trap", "raw")
 
     def __init__(self, store: GuestStore, function: int, slots: int) -> None:
         """Prepares calls.
@@ -52,10 +52,10 @@ class CoreCall:
             slots: How many its parameters, or results if there are more of them, take.
         """
         self._store = store
-        self._buffer, self._trap = Buffer(SLOT_BYTES * max(1, slots)), Pointer()
-        self.raw = self._buffer.data
+        buffer, self._trap = Buffer(SLOT_BYTES * max(1, slots)), Pointer()
+        self.raw = buffer.data
         # Made once: converting five numbers to C would take longer than the call does.
-        raw, trap = as_pointer(self._buffer.address), as_pointer(addressof(self._trap))
+        raw, trap = as_pointer(buffer.address), as_pointer(addressof(self._trap))
         self._arguments = as_pointer(store.context), as_pointer(function), raw, as_size(slots), trap
 
     def run(self) -> None:  # no `__call__`, to which Python goes a longer way

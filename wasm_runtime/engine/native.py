@@ -24,7 +24,7 @@ from ctypes import (
     c_void_p,
     py_object,
 )
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeAlias
 
 from wasmtime._ffi import dll
@@ -214,8 +214,10 @@ def address_of_callback(callback: Any) -> int:
     return c_void_p.from_buffer(callback).value or 0
 
 
-_NOTHING = bytearray(1)
-"""What lies at the address of a buffer without bytes."""
+@lru_cache(maxsize=256)
+def _bytes_type(size: int) -> type[ctypes.Array[c_char]]:
+    """Returns the type of so many bytes; it is slow to make, and few sizes are asked for again and again."""
+    return c_char * size
 
 
 class Buffer:
@@ -223,14 +225,12 @@ class Buffer:
 
     Attributes:
         data: The bytes, zero at first.
-        address: Where they lie; valid as long as this object lives.
+        address: Where they lie; valid as long as those live.
     """
 
-    __slots__ = ("_pin", "address", "data")
+    __slots__ = ("address", "data")
 
     def __init__(self, size: int) -> None:
-        self.data = bytearray(size)
-        # A pinned bytearray can neither move nor be resized. Its first byte pins it all: an array would need a type of
-        # its own for each size, which is slow to make and left to the garbage collector.
-        self._pin = c_char.from_buffer(self.data or _NOTHING)
-        self.address = ctypes.addressof(self._pin)
+        # It can neither move nor be resized, and is one object: a pinned bytearray is four.
+        self.data = _bytes_type(max(1, size))()
+        self.address = ctypes.addressof(self.data)

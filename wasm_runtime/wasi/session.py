@@ -8,12 +8,11 @@ from operator import methodcaller
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from polycall.interop.context import CallContext, Cancellation
-from polycall.interop.errors import InternalError, LimitError, PoolClosedError, raise_if
+from polycall.interop.errors import InternalError, LimitError, raise_if
 from polycall.interop.guest_log import GuestLog
 from polycall.interop.host_traffic import HostTraffic
 from polycall.interop.logs import logger
 from polycall.interop.observer import WaitObserver
-from polycall.interop.places import place_free
 from polycall.interop.services import Services
 from polycall.interop.waiting import Wakeup
 from polycall.wasm_runtime.component.host import HostResource
@@ -252,16 +251,14 @@ class Session:
             # Somebody may wake it for nothing again and again, always before it looks at the clock by itself.
             raise_if(context.interruption(f"it waited for {what}"))
             wakeup = Wakeup()
-            stops = [self._closing.on_cancel(wakeup.notify)]
+            stops = []
             try:
-                if self._closing.cancelled:
-                    raise PoolClosedError(f"the registry was closed while the guest waited for {what}")
                 for each in subjects:
                     stops.append(each.watch(wakeup.notify))  # if one fails, the others are called off
                 if any(map(_is_ready, subjects)):  # what became so before it was watched
                     return
-                with place_free():
-                    wakeup.wait(context, what, min((each.until for each in subjects if each.until), default=None))
+                until = min((each.until for each in subjects if each.until), default=None)
+                wakeup.wait(context, what, until, self._closing)
             finally:
                 for stop in stops:
                     stop()

@@ -85,6 +85,18 @@ def test_cancelling_wakes_everyone_once_and_late_comers_at_once() -> None:
     assert woken == ["first", "late"]
 
 
+def test_the_same_function_may_be_woken_for_two_and_called_off_for_one() -> None:
+    cancellation, woken = Cancellation(), list[int]()
+
+    def wake() -> None:
+        woken.append(1)
+
+    forget, _ = cancellation.on_cancel(wake), cancellation.on_cancel(wake)
+    forget()
+    cancellation.cancel()
+    assert woken == [1]
+
+
 def test_cancelling_works_from_another_thread() -> None:
     cancellation, woken = Cancellation(), threading.Event()
     cancellation.on_cancel(woken.set)
@@ -95,11 +107,9 @@ def test_cancelling_works_from_another_thread() -> None:
 def test_a_waker_may_cancel_and_a_signal_handler_may_cancel_while_one_is_registered() -> None:
     cancellation, woken = Cancellation(), list[str]()
 
-    class Interrupting(dict[object, Callable[[], None]]):
-        def __setitem__(
-            self, mark: object, wake: Callable[[], None]
-        ) -> None:  # as a signal handler in the middle of it
-            super().__setitem__(mark, wake)
+    class Interrupting(dict[Callable[[], None], None]):
+        def __setitem__(self, wake: Callable[[], None], nothing: None) -> None:  # a signal handler in the middle of it
+            super().__setitem__(wake, nothing)
             cancellation.cancel()
 
     cancellation._wakers = Interrupting()

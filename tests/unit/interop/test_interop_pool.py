@@ -432,7 +432,7 @@ def test_a_slot_that_comes_free_at_the_moment_of_the_deadline_is_not_lost() -> N
 
 
 class InterruptingCancellation(Cancellation):
-    def on_cancel(self, wake: Callable[[], None]) -> Callable[[], None]:
+    def add(self, waker: Callable[[], None]) -> None:
         raise KeyboardInterrupt
 
 

@@ -4,14 +4,14 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
-from queue import Empty
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 import pytest
 
 from polycall.interop.context import CallContext, Cancellation
-from polycall.interop.errors import CancelledError, DeadlineError
+from polycall.interop.errors import CancelledError, DeadlineError, PoolClosedError
+from polycall.interop.places import PLACE
 from polycall.interop.waiting import Waiter, WaitGraph, Wakeup
 
 
@@ -23,16 +23,14 @@ class WatchedCancellation(Cancellation):
         self.listening = threading.Event()
         self.listeners = 0
 
-    def on_cancel(self, wake: Callable[[], None]) -> Callable[[], None]:
-        forget = super().on_cancel(wake)
+    def add(self, waker: Callable[[], None]) -> None:
+        super().add(waker)
         self.listeners += 1
         self.listening.set()
 
-        def call_off() -> None:
-            forget()
-            self.listeners -= 1
-
-        return call_off
+    def remove(self, waker: Callable[[], None]) -> None:
+        super().remove(waker)
+        self.listeners -= 1
 
 
 def _call(deadline: float | None = None, cancellation: Cancellation | None = None) -> CallContext:
@@ -153,6 +151,60 @@ def test_a_wait_that_is_over_leaves_nothing_with_the_cancellation(end: str) -> N
     assert cancellation.listeners == 0
 
 
+# Waits of guests
+
+
+class Place:
+    def __init__(self) -> None:
+        self.moves: list[str] = []
+
+    def leave(self) -> None:
+        self.moves.append("leave")
+
+    def retake(self) -> None:
+        self.moves.append("retake")
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    place = Place()
+    token = PLACE.set(place)
+    yield place
+    PLACE.reset(token)
+
+
+def test_a_guest_that_waits_gives_its_place_away_and_takes_it_again_whatever_happens(place: Place) -> None:
+    assert not Wakeup().wait(_call(), "the end of its sleep", _soon(), Cancellation())
+    assert place.moves == ["leave", "retake"]
+    with pytest.raises(DeadlineError):
+        Wakeup().wait(_call(_soon(0)), "input", None, Cancellation())
+    assert place.moves == ["leave", "retake"] * 2
+
+
+def test_a_call_that_waits_for_others_keeps_its_place(place: Place) -> None:
+    assert not Wakeup().wait(_call(), "an instance", _soon())
+    assert place.moves == []
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_guest_may_wait_no_more_once_the_registry_closes(before: bool) -> None:
+    closing = WatchedCancellation()
+    closer = _once(closing.listening, closing.cancel)
+    if before:
+        closing.cancel()
+    with pytest.raises(PoolClosedError, match="the registry was closed while the call waited for input"):
+        Wakeup().wait(_call(), "input", None, closing)
+    closer.join()
+    assert (closing.listeners, closing._wakers) == (0, {})
+
+
+def test_what_was_waited_for_wins_over_the_end_of_the_registry() -> None:
+    wakeup, closing = Wakeup(), Cancellation()
+    wakeup.notify()
+    closing.cancel()
+    assert wakeup.wait(_call(), "input", None, closing)
+
+
 # WaitGraph
 
 
@@ -260,31 +312,32 @@ def test_a_caller_counts_as_waiting_for_every_one_of_its_branches() -> None:
     assert len(_refused(graph, _frame("a", other), [caller])) == 2
 
 
-class Queue:
-    """Notes for how long it is asked; it has something for who asks for the third time, or waits without an end."""
+class Lock:
+    """Notes for how long it is asked; it is free for who asks for the third time, or waits without an end."""
 
     def __init__(self, wakeup: Wakeup) -> None:
-        self.timeouts: list[float | None] = []
+        self.timeouts: list[float] = []
         self._wakeup = wakeup
 
-    def get(self, *, timeout: float | None) -> None:
+    def acquire(self, *, timeout: float) -> bool:
         self.timeouts.append(timeout)
-        if timeout is not None and len(self.timeouts) < 3:
-            raise Empty
+        if timeout >= 0 and len(self.timeouts) < 3:
+            return False
         self._wakeup.notified = True
+        return True
 
 
 def test_only_the_thread_that_runs_signal_handlers_looks_for_them_again(monkeypatch: pytest.MonkeyPatch) -> None:
     wakeup = Wakeup()
-    queue = Queue(wakeup)
-    monkeypatch.setattr(wakeup, "_wakes", queue)
+    lock = Lock(wakeup)
+    monkeypatch.setattr(wakeup, "_asleep", lock)
     assert wakeup.wait(_call(), "something")
-    assert [timeout is not None and timeout <= 0.05 for timeout in queue.timeouts] == [True, True, True]
+    assert [0 <= timeout <= 0.05 for timeout in lock.timeouts] == [True, True, True]
 
     other = Wakeup()
-    queue = Queue(other)
-    monkeypatch.setattr(other, "_wakes", queue)
+    lock = Lock(other)
+    monkeypatch.setattr(other, "_asleep", lock)
     thread = threading.Thread(target=other.wait, args=(_call(), "something"))
     thread.start()
     thread.join()
-    assert queue.timeouts == [None]
+    assert lock.timeouts == [-1]

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -133,6 +135,43 @@ def test_a_system_without_threads_left_counts_none(threads: Threads, monkeypatch
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
     with pytest.raises(RuntimeError):
         threads.do(lambda: None)
+    assert not threads._begun
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_ctrl_c_while_a_thread_begins_leaves_neither_work_nor_a_thread_too_many(
+    threads: Threads, monkeypatch: pytest.MonkeyPatch, begun: bool
+) -> None:
+    begin, done = _thread.start_new_thread, list[int]()
+
+    def interrupted(serve: Callable[[Threads], None], given: tuple[Threads]) -> None:
+        if begun:
+            begin(serve, given)
+            while threads._begun:  # it has taken the work
+                pass
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_thread, "start_new_thread", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        threads.do(lambda: done.append(1))
+    threads.end()
+    assert (done, threads._alive, list(threads._begun)) == ([1] * begun, 0, [])
+    threads.serve()  # a thread whose work was taken back
+    assert threads._alive == 0
+
+
+def test_an_idle_thread_keeps_nothing_of_its_work(threads: Threads) -> None:
+    class Large:
+        pass
+
+    large, done = Large(), threading.Event()
+    kept = weakref.ref(large)
+    threads.do(partial(lambda _large: done.set(), large))
+    del large
+    assert done.wait(60)
+    while not threads._idle:
+        pass
+    assert kept() is None
 
 
 def test_debuggers_see_these_threads(threads: Threads) -> None:

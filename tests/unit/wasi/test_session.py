@@ -233,7 +233,7 @@ def test_the_end_of_the_runtime_ends_waits(before: bool) -> None:
         closing.cancel()
     else:
         threading.Timer(0.02, closing.cancel).start()
-    with pytest.raises(PoolClosedError, match="the registry was closed while the guest waited for input"):
+    with pytest.raises(PoolClosedError, match="the registry was closed while the call waited for input"):
         session.wait([watched], "input")
     assert not watched.watchers
     session.wait([Readiness()], "what is there")  # which waits for nothing
