@@ -10,7 +10,7 @@ from polycall.interop.context import CallContext
 from polycall.interop.core_engine import CoreProgram
 from polycall.interop.errors import InternalError, PolycallError
 from polycall.lua_runtime.failure import memory_error, raise_stopped
-from polycall.lua_runtime.sandbox.clock import CLOCK_FUNCTIONS, Clock
+from polycall.lua_runtime.sandbox.clock import CLOCK_FUNCTIONS, clock_answer
 from polycall.lua_runtime.sandbox.host_functions import HostFunctions, Numbering
 from polycall.lua_runtime.sandbox.runs import (
     INTEGER,
@@ -73,7 +73,6 @@ class SandboxState:
         """
         self._session = session
         self._functions = HostFunctions(numbering, session)
-        self._clock = Clock()
         self.inbox, self.inbox_bytes = inbox
         self._most_bytes = program.most_bytes
         self._guest = program.start(self._serve, context, memory_bytes=memory_bytes)
@@ -192,7 +191,7 @@ class SandboxState:
             raise self._no_memory()
         view = self._memory.fence(address, size, "what the module gave")
         if function in CLOCK_FUNCTIONS:
-            return self._clock.answer(function, view[address : address + size])
+            return clock_answer(function, view[address : address + size])
         if function == _FAULT:
             text = readable(bytes(view[address : address + min(size, _MOST_SHOWN)]))
             raise InternalError(f"Lua failed in the sandbox: {text}")

@@ -33,7 +33,7 @@ enum {
   HOST_LOCAL = 5, /* (struct tm): from the seconds in its place to the local time; gives less than 0 if there is none */
   HOST_UTC = 6,
   HOST_SECONDS = 7, /* (struct tm): puts fields of the local time in order; gives seconds, or -1 */
-  HOST_SHOW = 8, /* (where, size): writes there what the conversion there makes of a date; gives its length */
+  HOST_SHOW = 8, /* (where, size): from a date and a conversion to text in their place; gives its length, or -1 */
   FIRST_FUNCTION = 16,
 };
 

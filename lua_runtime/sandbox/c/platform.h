@@ -38,16 +38,18 @@ static uint64_t seed_of_state;
 #define LUA_TMPNAMBUFSIZE 1
 #define lua_tmpnam(b, e) ((b)[0] = 0, e = 1)
 
-/* The host has the clock. It finds the seconds in the place of a date's first fields, and puts all nine of them there. */
+/* The host has the clock. It finds the seconds in the place of a date, and puts there the nine fields and, behind them, the
+ * moment itself: the fields alone do not say in which zone they are. */
 static struct tm *broken_down(uint32_t function, const time_t *seconds, struct tm *into) {
   memcpy(into, seconds, sizeof *seconds);
   return host(function, into, sizeof *into) < 0 ? NULL : into;
 }
 
-/* Of the date that the host has broken down last: the fields alone do not say in which zone they are. */
+_Static_assert(sizeof(struct tm) == 48, "as in sandbox/clock.py");
+
 static size_t shown(char *into, size_t room, const char *conversion, const struct tm *date) {
-  (void)date;
-  strcpy(into, conversion);
+  memcpy(into, date, sizeof *date);
+  strcpy(into + sizeof *date, conversion);
   int64_t size = host(HOST_SHOW, into, room);
   return size < 0 ? 0 : size;
 }
