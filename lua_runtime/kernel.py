@@ -14,7 +14,7 @@ from polycall.interop.start_up import start_frame, start_seconds
 from polycall.interop.values import Value
 from polycall.lua_runtime.engine import LuaFunctionHandle, MemoryCap, State
 from polycall.lua_runtime.failure import memory_error
-from polycall.lua_runtime.modules import MODULES
+from polycall.lua_runtime.modules import MODULES, files_of
 from polycall.lua_runtime.modules.logger import line_writer
 from polycall.lua_runtime.resources import resource_functions
 from polycall.lua_runtime.scripts import bytecodes
@@ -51,7 +51,7 @@ _PLAIN = {"values/values": 3}
 """How many of what a file is given first are no host functions, though objects of Python's."""
 
 # False, not nil: lupa looks "debug" up in each call, outside of protection, so the name must exist and cost no memory.
-_SHUT = b"python = nil debug = false"
+_SHUT = b"collectgarbage('restart') python = nil debug = false"
 
 
 class CompiledChunk(NamedTuple):
@@ -131,7 +131,7 @@ class Kernel:
         """Runs the host's Lua code, each file building on the ones before; the order is that of their needs."""
         session, run, code = self.session, self._state.run, bytecodes(_FILES)
         restore = None if session.cap is None else session.cap.restore
-        kernel = run(b"return {}")
+        kernel = run(b"collectgarbage('stop') return {}")  # what is made here stays: to look at it is waste
         run(code["guard/trace"], kernel)
         run(code["guard/guard"], kernel, session.expired, restore)
         install: LuaFunctionHandle = run(b"return (...).install", kernel)
@@ -144,9 +144,8 @@ class Kernel:
         }
         for name in _FILES[2:]:
             install(code[name], _PLAIN.get(name, 0), *given.get(name, ()))
-        for name in modules:
-            path = f"modules/{name}"
-            install(bytecodes((path,))[path], 0, *MODULES[name](session))
+        for path, maker in files_of(modules).items():
+            install(bytecodes((path,))[path], 0, *maker(session))
         handles = run(_HAND_OUT, kernel)
         run(_SHUT)
         return handles

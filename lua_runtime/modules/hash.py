@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from polycall.lua_runtime.session import Session
 
-__all__ = ["host_functions", "mac_of"]
+__all__ = ["hashed", "hmac_key", "host_functions", "mac_of"]
+
+Sum = TypeVar("Sum", "hashlib._Hash", hmac.HMAC)
 
 
 def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
     """Returns what ``lua/modules/hash.lua`` calls."""
 
     def digest(name: bytes, data: bytes, raw: bool | None) -> Any:
-        sum_of = hashlib.new(name.decode(), usedforsecurity=False)
-        for piece in session.pieces(data):
-            sum_of.update(piece)
+        sum_of = hashed(session, hashlib.new(name.decode(), usedforsecurity=False), data)
         return session.answer(sum_of.digest() if raw else sum_of.hexdigest())
 
     def mac(name: bytes, data: bytes, secret: bytes, raw: bool | None) -> Any:
@@ -28,19 +28,23 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
     return session.safe(digest), session.safe(mac)
 
 
-def mac_of(session: Session, name: str, data: bytes, secret: bytes) -> bytes:
-    """Returns the HMAC of data, however long they are; ends with the call.
+def hashed(session: Session, sum_of: Sum, data: bytes) -> Sum:
+    """Adds data to a sum, however long they are, and returns it.
 
     Raises:
         LimitError: The deadline passed, or the call was cancelled.
     """
-    # A key longer than a block is hashed at once by hmac.new: do it here, in pieces.
-    if len(secret) > hashlib.new(name).block_size:
-        sum_of = hashlib.new(name)
-        for piece in session.pieces(secret):
-            sum_of.update(piece)
-        secret = sum_of.digest()
-    code = hmac.new(secret, digestmod=name)
     for piece in session.pieces(data):
-        code.update(piece)
-    return code.digest()
+        sum_of.update(piece)
+    return sum_of
+
+
+def hmac_key(session: Session, name: str, secret: bytes) -> bytes:
+    """Returns the key that HMAC uses for a secret: the hash of one that is longer than a block."""
+    sum_of = hashlib.new(name)
+    return secret if len(secret) <= sum_of.block_size else hashed(session, sum_of, secret).digest()
+
+
+def mac_of(session: Session, name: str, data: bytes, secret: bytes) -> bytes:
+    """Returns the HMAC of data, however long they are; see `hashed`."""
+    return hashed(session, hmac.new(hmac_key(session, name, secret), digestmod=name), data).digest()

@@ -122,8 +122,8 @@ def _sign(session: Session, what: str, name: str, key: bytes, data: bytes) -> by
         raise RefusedError(f"{what}: the key is empty")
     if name in _HASHES:
         return mac_of(session, _HASHES[name], data, key)
-    _, hashes, padding = _rsa(what)
-    signature: bytes = _rsa_key(what, key, private=True).sign(data, padding.PKCS1v15(), hashes.SHA256())
+    private, scheme = _rsa(what, key, private=True)
+    signature: bytes = private.sign(data, *scheme)
     return signature
 
 
@@ -138,37 +138,32 @@ def _check_signature(session: Session, what: str, name: str, key: bytes, parts: 
 
 
 def _has_signed(what: str, key: bytes, data: bytes, signature: bytes) -> bool:
-    _, hashes, padding = _rsa(what)
+    public, scheme = _rsa(what, key, private=False)
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415  # an extra: there when _rsa returned
 
     try:
-        _rsa_key(what, key, private=False).verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
+        public.verify(signature, data, *scheme)
     except InvalidSignature:
         return False
     return True
 
 
-def _rsa(what: str) -> tuple[Any, Any, Any]:
+def _rsa(what: str, pem: bytes, *, private: bool) -> tuple[Any, tuple[Any, Any]]:
+    """Returns an RSA key, and the padding and the hash of RS256."""
     try:
-        from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415  # an extra, slow to import
+        from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  # an extra, and slow to import
+        from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415  # the same
         from cryptography.hazmat.primitives.asymmetric import padding  # noqa: PLC0415  # the same
     except ImportError:
         raise missing(f"{what} with RS256") from None
-    return serialization, hashes, padding
-
-
-def _rsa_key(what: str, pem: bytes, *, private: bool) -> Any:
-    serialization, _, _ = _rsa(what)
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  # an extra: there when _rsa returned
-
     expected = f"{what}: expected a{' private' if private else ' public'} RSA key as PEM text, without a password"
     if len(pem) > _MOST_PEM_BYTES:
         raise RefusedError(expected)
     try:
-        load = serialization.load_pem_private_key if private else serialization.load_pem_public_key
+        load: Any = serialization.load_pem_private_key if private else serialization.load_pem_public_key
         key = load(pem, password=None) if private else load(pem)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise RefusedError(expected) from None
     if not hasattr(key, "sign" if private else "verify") or not 1024 <= getattr(key, "key_size", 0) <= _MOST_RSA_BITS:
         raise RefusedError(f"{expected}, of 1024 to {_MOST_RSA_BITS} bits")
-    return key
+    return key, (padding.PKCS1v15(), hashes.SHA256())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from io import UnsupportedOperation
 from typing import Any
 
 from polycall.interop.errors import PolycallError
-from polycall.interop.services import Services
 from polycall.lua_runtime.session import MOST_NAME_BYTES, Session
 
-__all__ = ["kind_of", "offered"]
+__all__ = ["offered"]
 
 _KINDS = {
     errno.ENOENT: "NotFound",
@@ -46,23 +46,15 @@ def offered(session: Session, function: Callable[..., Any], most: int = MOST_NAM
     def host_function(*arguments: Any) -> Any:
         if session.services is None:
             return session.refuse("the host offers this module's services to nobody here", "Unavailable")
-        return _told(session, function, session.services, *arguments)
+        try:
+            return function(session.services, *arguments)
+        except PolycallError as error:
+            return session.refuse(error.text(), error.kind)
+        except UnicodeDecodeError:
+            return session.refuse("the name or the value is not UTF-8 text", "Invalid")
+        except UnsupportedOperation as error:  # a file that was opened for something else
+            return session.refuse(str(error), "Invalid")
+        except OSError as error:
+            return session.refuse(error.strerror or str(error), _KINDS.get(error.errno or 0, "Internal"))
 
     return session.safe(host_function, most)
-
-
-def _told(session: Session, function: Callable[..., Any], services: Services, *arguments: Any) -> Any:
-    try:
-        return function(services, *arguments)
-    except PolycallError as error:
-        return session.refuse(error.text(), error.kind)
-    except UnicodeDecodeError:
-        return session.refuse("the name or the value is not UTF-8 text", "Invalid")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        return session.refuse(reason, kind_of(error))
-
-
-def kind_of(error: OSError) -> str:
-    """Returns the kind that a guest sees of an error of the operating system."""
-    return _KINDS.get(error.errno or 0, "Internal")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from polycall.lua_runtime.modules.hash import hmac_key
 from polycall.lua_runtime.session import RefusedError, Session
 from polycall.lua_runtime.values import readable
 
@@ -40,7 +41,7 @@ def derive(session: Session, password: bytes, salt: bytes, *, iterations: int, l
         raise RefusedError(f"crypto.pbkdf2: expected a salt of at most {_MOST_SALT_BYTES} bytes, got {len(salt)}")
     if not password or not salt:
         raise RefusedError(f"crypto.pbkdf2: the {'salt' if password else 'password'} is empty")
-    password = _fitted(session, password, digest)
+    password = hmac_key(session, digest, password)
     blocks = -(-length // hashlib.new(digest).digest_size)
     if blocks * iterations <= _AT_ONCE or not session.interruptible:
         return hashlib.pbkdf2_hmac(digest, password, salt, iterations, length)
@@ -50,34 +51,16 @@ def derive(session: Session, password: bytes, salt: bytes, *, iterations: int, l
     return b"".join(found)[:length]
 
 
-def _fitted(session: Session, password: bytes, digest: str) -> bytes:
-    """Returns the key that HMAC uses: one longer than a block is hashed."""
-    sum_of = hashlib.new(digest)
-    if len(password) <= sum_of.block_size:
-        return password
-    for piece in session.pieces(password):
-        sum_of.update(piece)
-    return sum_of.digest()
-
-
 def _padded(password: bytes, digest: str, mask: int) -> Any:
-    sum_of = hashlib.new(digest)
-    sum_of.update(bytes(byte ^ mask for byte in password.ljust(sum_of.block_size, b"\0")))
-    return sum_of
+    return hashlib.new(digest, bytes(byte ^ mask for byte in password.ljust(hashlib.new(digest).block_size, b"\0")))
 
 
 def _block(session: Session, password: bytes, salt: bytes, *, iterations: int, digest: str, number: int) -> bytes:
     new_inner, new_outer = _padded(password, digest, 0x36).copy, _padded(password, digest, 0x5C).copy
-    last, total = b"", 0
-    inner = new_inner()
-    for piece in session.pieces(salt):
-        inner.update(piece)
-    inner.update(number.to_bytes(4, "big"))
+    last, total = salt + number.to_bytes(4, "big"), 0
     for done in range(iterations):
-        if done:
-            inner = new_inner()
-            inner.update(last)
-        outer = new_outer()
+        inner, outer = new_inner(), new_outer()
+        inner.update(last)
         outer.update(inner.digest())
         last = outer.digest()
         total ^= int.from_bytes(last, "big")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polycall.interop.values import Value
+from polycall.lua_runtime.modules.hash import hashed
 from polycall.lua_runtime.session import MOST_NAME_BYTES, RefusedError, Session
 from polycall.lua_runtime.values import readable
 
@@ -42,11 +43,8 @@ def host_functions(session: Session) -> tuple[Callable[..., Any], ...]:
 
     def named(version: int, namespace: bytes, name: bytes) -> Any:
         # usedforsecurity: these versions are defined by MD5 and SHA-1, and are names, no signatures.
-        sum_of = hashlib.new("md5" if version == 3 else "sha1", usedforsecurity=False)
-        sum_of.update(_parsed(namespace).bytes)
-        for piece in session.pieces(name):
-            sum_of.update(piece)
-        return session.answer(str(uuid.UUID(bytes=sum_of.digest()[:16], version=version)))
+        sum_of = hashlib.new("md5" if version == 3 else "sha1", _parsed(namespace).bytes, usedforsecurity=False)
+        return session.answer(str(uuid.UUID(bytes=hashed(session, sum_of, name).digest()[:16], version=version)))
 
     def validate(text: bytes) -> bool:
         return _SPELLING.fullmatch(text) is not None

@@ -15,7 +15,7 @@ from polycall.interop.context import CallContext
 from polycall.interop.core_engine import CoreEngine, CoreProgram
 from polycall.interop.forks import new_lock
 from polycall.lua_runtime.compiling import MOST_COMPILING_BYTES, syntax_error
-from polycall.lua_runtime.modules import MODULES
+from polycall.lua_runtime.modules import MODULES, files_of
 from polycall.lua_runtime.modules.logger import line_writer
 from polycall.lua_runtime.resources import resource_functions
 from polycall.lua_runtime.sandbox.host_functions import Numbering, numbered
@@ -118,8 +118,8 @@ class Sandbox:
         begun = base._replace(numbering=[*base.numbering])
         state = begun.state(session, context, MOST_COMPILING_BYTES)
         try:
-            for name in modules:
-                _load(state, f"modules/{name}", base.kernel, *numbered(MODULES[name], session, begun.numbering))
+            for path, maker in files_of(modules).items():
+                _load(state, path, base.kernel, *numbered(maker, session, begun.numbering))
             for chunk in chunks:
                 _define(state, base, chunk, session)
             program, memory_bytes = self._image(state)

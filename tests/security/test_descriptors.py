@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
@@ -61,6 +62,7 @@ def registry(tmp_path: Path) -> Iterator[polycall.Registry]:
         {"name": "isolated", "isolation": "process", "source": "return { f = function() return 1 end }", **shared}
     )
     (tmp_path / "_index.json").write_text(json.dumps({"namespace": "app", "entries": entries}))
+    gc.collect()  # what other tests left behind may hold descriptors
     with polycall.load(tmp_path) as registry:
         registry.function("py:count")(descriptors)
         yield registry

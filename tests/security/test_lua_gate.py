@@ -39,9 +39,7 @@ from polycall.interop.errors import (
 )
 from polycall.interop.limits import LimitsSpec
 from polycall.interop.values import Value
-from polycall.lua_runtime import kernel
-from polycall.lua_runtime.modules import MODULES
-from polycall.lua_runtime.sandbox import snapshot
+from polycall.lua_runtime import modules
 from polycall.lua_runtime.session import Session
 
 MEMORY = LimitsSpec(max_memory_bytes=8 << 20)
@@ -62,8 +60,7 @@ def raising(error: Callable[[], BaseException]) -> Callable[[Session], tuple[Cal
 
 
 def _have_ctx_raise(error: Callable[[], BaseException], monkeypatch: pytest.MonkeyPatch) -> None:
-    for engine in (kernel, snapshot):
-        monkeypatch.setattr(engine, "MODULES", MappingProxyType({**MODULES, "ctx": raising(error)}))
+    monkeypatch.setattr(modules, "MODULES", MappingProxyType({**modules.MODULES, "ctx": raising(error)}))
 
 
 # Each tries to see what a host function raised, and to go on; `HOST()` raises.

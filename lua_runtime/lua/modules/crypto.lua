@@ -1,10 +1,8 @@
 -- The module `crypto` (specification: system facts 4.4).
-local kernel, random_bytes, random_text, random_uuid, mac, encrypt, decrypt, jwt_encode, jwt_verify, pbkdf2, compare = ...
-local ipairs, type = ipairs, type
-local checked, invalid = kernel.checked, kernel.invalid
-local flatten, hand_over, misfit = kernel.flatten, kernel.hand_over, kernel.misfit
+local kernel, random_bytes, random_text, random_uuid, mac, encrypt, decrypt, jwt_encode, jwt_verify, pbkdf2,
+  compare = ...
+local ipairs, checked, seal = ipairs, kernel.checked, kernel.seal
 
-local seal = kernel.seal
 local random, hmac, encrypted, decrypted, jwt = {}, {}, {}, {}, {}
 
 random.bytes = checked("crypto.random.bytes", "integer", random_bytes)
@@ -21,17 +19,9 @@ for _, name in ipairs({ "aes", "chacha20" }) do
   decrypted[name] = checked("crypto.decrypt." .. name, shape, function(...) return decrypt(name, ...) end)
 end
 
-function jwt.encode(claims, key, algorithm)
-  if type(claims) ~= "table" then return invalid("crypto.jwt.encode expects a table of claims, got " .. type(claims)) end
-  if type(key) ~= "string" then return invalid("crypto.jwt.encode: the key must be a string, got " .. type(key)) end
-  if algorithm ~= nil and type(algorithm) ~= "string" then
-    return invalid("crypto.jwt.encode: the algorithm must be a string, got " .. type(algorithm))
-  end
-  local fits, flat, length, got = flatten("$", claims, key, algorithm or "HS256")
-  if not fits then return nil, misfit("Invalid", flat, length, got) end
-  return hand_over(jwt_encode, "", flat, length)
-end
-
+jwt.encode = checked("crypto.jwt.encode", "table string string?", function(claims, key, algorithm)
+  return kernel.handed("Invalid", jwt_encode, claims, key, algorithm or "HS256")
+end, true)
 jwt.verify = checked("crypto.jwt.verify", "string string string? boolean?", jwt_verify)
 
 kernel.offer("crypto", {

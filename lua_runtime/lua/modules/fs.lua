@@ -1,17 +1,19 @@
 -- The module `fs` (specification: system facts 1.8, 4.4). Folders and files are numbers to the host; what belongs to
 -- them lies outside of the objects that the guest holds, so it can forge none.
-local kernel, get, read_file, write_file, status, members, make_folder, remove, change, read, write, seek, file_status,
-  sync, close, open = ...
+local kernel, get, close, write_file, write, read_file, open, status, members, change, make_folder, remove, read, seek,
+  file_status, sync = ...
 local error, next, setmetatable, tostring, type = error, next, setmetatable, tostring, type
 local sub, find, offset, utf8_len, integer = string.sub, string.find, utf8.offset, utf8.len, math.tointeger
 local receive, new_error, refuse, seal = kernel.receive, kernel.new_error, kernel.invalid, kernel.seal
 
 local CHUNK = 64 * 1024
 local MOST_TOKEN = 1024 * 1024
-local OPEN_MODES = { r = true, ["r+"] = true, w = true, ["w+"] = true, a = true, ["a+"] = true, wx = true, ["wx+"] = true }
+local OPEN_MODES = {
+  r = true, w = true, a = true, wx = true, ["r+"] = true, ["w+"] = true, ["a+"] = true, ["wx+"] = true,
+}
 local WRITE_MODES = { w = true, a = true, wx = true }
 local WHENCE = { SET = "set", CUR = "cur", END = "end" }
-local IS_WHENCE = { set = true, cur = true, ["end"] = true }
+local SEEK = { set = 0, cur = 1, ["end"] = 2 } -- as POSIX has them
 
 local folders = setmetatable({}, { __mode = "k" }) -- object -> number, cwd
 local files = setmetatable({}, { __mode = "k" }) -- object -> number, path
@@ -21,12 +23,9 @@ local function owner(objects, object, what)
   return objects[object] or error("expected " .. what .. ": call its methods with a colon", 3)
 end
 
-local function absolute(folder, path)
-  return sub(path, 1, 1) == "/" and path or folder.cwd .. "/" .. path
-end
-
--- Puts the path before what the operating system said.
-local function about(path, value, problem)
+-- Asks the host, and puts the path before what the operating system said.
+local function ask(path, host, ...)
+  local value, problem = receive(host(...))
   if problem == nil then return value end
   return nil, new_error({ message = path .. ": " .. problem:message(), kind = problem:kind() })
 end
@@ -107,143 +106,122 @@ function scanner_methods.err(scanner) return owner(scanners, scanner, "a scanner
 
 local file_methods = {}
 
-function file_methods.read(file, size)
-  local own, count = owner(files, file, "a file"), size == nil and 4096 or integer(size)
+local function file_method(name, act)
+  file_methods[name] = function(file, ...) return act(owner(files, file, "a file"), ...) end
+end
+
+file_method("read", function(own, size)
+  local count = size == nil and 4096 or integer(size)
   if not count or count < 1 then return refuse("file:read expects a number of bytes from 1 on") end
-  return about(own.path, receive(read(own.number, count)))
-end
+  return ask(own.path, read, own.number, count)
+end)
 
-function file_methods.write(file, data)
-  local own, bytes = owner(files, file, "a file"), bytes_of(data)
+file_method("write", function(own, data)
+  local bytes = bytes_of(data)
   if not bytes then return refuse("file:write expects a string, got a " .. type(data)) end
-  return about(own.path, receive(write(own.number, bytes)))
-end
+  return ask(own.path, write, own.number, bytes)
+end)
 
-function file_methods.seek(file, whence, distance)
-  local own = owner(files, file, "a file")
-  local by = distance == nil and 0 or integer(distance)
-  if whence == nil then whence = "cur" end
-  if not IS_WHENCE[whence] or not by then return refuse("file:seek expects fs.seek.SET, CUR or END, and an integer") end
-  return about(own.path, receive(seek(own.number, whence, by)))
-end
+file_method("seek", function(own, whence, distance)
+  local from, by = SEEK[whence == nil and "cur" or whence], distance == nil and 0 or integer(distance)
+  if not from or not by then return refuse("file:seek expects fs.seek.SET, CUR or END, and an integer") end
+  return ask(own.path, seek, own.number, by, from)
+end)
 
-function file_methods.stat(file)
-  local own = owner(files, file, "a file")
-  return about(own.path, receive(file_status(own.number, own.path)))
-end
+file_method("stat", function(own) return ask(own.path, file_status, own.number, own.path) end)
+file_method("sync", function(own) return ask(own.path, sync, own.number) end)
+file_method("close", function(own) return ask(own.path, close, own.number) end)
 
-function file_methods.sync(file)
-  local own = owner(files, file, "a file")
-  return about(own.path, receive(sync(own.number)))
-end
-
-function file_methods.close(file)
-  local own = owner(files, file, "a file")
-  return about(own.path, receive(close(own.number)))
-end
-
-function file_methods.scanner(file, unit)
-  local own, split = owner(files, file, "a file"), splitters[unit == nil and "lines" or unit]
+file_method("scanner", function(own, unit)
+  local split = splitters[unit == nil and "lines" or unit]
   if not split then return refuse("file:scanner expects lines, words, bytes or runes") end
   local scanner = seal(scanner_methods, "scanner")
   scanners[scanner] = { number = own.number, split = split, text = "", from = 1, ended = false }
   return scanner
-end
+end)
 
 -- Folders ------------------------------------------------------------------------------------------------------------
 
 local methods = {}
 
-local function folder_and_path(self, path)
-  local own = owner(folders, self, "what fs.get gives")
-  if type(path) ~= "string" then return refuse("expected a path, got a " .. type(path)) end
-  return own, absolute(own, path)
+-- Adds a method that takes a path; `act` is given it as it came, and from the folder itself on.
+local function folder_method(name, act)
+  methods[name] = function(folder, path, ...)
+    local own = owner(folders, folder, "what fs.get gives")
+    if type(path) ~= "string" then return refuse("expected a path, got a " .. type(path)) end
+    return act(own, path, sub(path, 1, 1) == "/" and path or own.cwd .. "/" .. path, ...)
+  end
 end
 
 for name, host in next, { readfile = read_file, mkdir = make_folder, remove = remove, stat = status } do
-  methods[name] = function(self, path)
-    local own, full = folder_and_path(self, path)
-    if not own then return nil, full end
-    return about(path, receive(host(own.number, full)))
-  end
+  folder_method(name, function(own, path, full) return ask(path, host, own.number, full) end)
 end
-methods.read_file = methods.readfile
 
-function methods.writefile(self, path, data, mode)
-  local own, full = folder_and_path(self, path)
-  if not own then return nil, full end
+folder_method("writefile", function(own, path, full, data, mode)
   local bytes = bytes_of(data)
   if not bytes then return refuse("writefile expects a string, got a " .. type(data)) end
   if mode == nil then mode = "w" end
   if not WRITE_MODES[mode] then return refuse('writefile expects the mode "w", "a" or "wx"') end
-  return about(path, receive(write_file(own.number, full, mode, bytes)))
-end
-methods.write_file = methods.writefile
+  return ask(path, write_file, own.number, full, mode, bytes)
+end)
 
-local function found(self, path)
-  local own, full = folder_and_path(self, path)
-  if not own then return nil, full end
-  local about_it, problem = about(path, receive(status(own.number, full)))
+-- Returns what is there, false if nothing is, or nil and an error.
+local function found(own, path, full)
+  local what, problem = ask(path, status, own.number, full)
   if problem and problem:kind() == "NotFound" then return false end
-  return about_it, problem
+  return what, problem
 end
 
-function methods.exists(self, path)
-  local what, problem = found(self, path)
+folder_method("exists", function(...)
+  local what, problem = found(...)
   if problem then return nil, problem end
   return what ~= false
-end
+end)
 
-function methods.isdir(self, path)
-  local what, problem = found(self, path)
+folder_method("isdir", function(...)
+  local what, problem = found(...)
   if problem then return nil, problem end
-  return what ~= false and what.is_dir
-end
+  return what and what.is_dir
+end)
 
-function methods.readdir(self, path)
-  local own, full = folder_and_path(self, path)
-  if not own then return nil, full end
-  local list, problem = about(path, receive(members(own.number, full)))
+folder_method("readdir", function(own, path, full)
+  local list, problem = ask(path, members, own.number, full)
   if problem then return nil, problem end
   local at = 0
   return function()
     at = at + 1
     return list[at]
   end
-end
+end)
 
-function methods.open(self, path, mode)
-  local own, full = folder_and_path(self, path)
-  if not own then return nil, full end
+folder_method("open", function(own, path, full, mode)
   if mode == nil then mode = "r" end
   if not OPEN_MODES[mode] then return refuse('open expects the mode "r", "w", "a" or "wx", perhaps with "+"') end
-  local number, problem = about(path, receive(open(own.number, full, mode)))
+  local number, problem = ask(path, open, own.number, full, mode)
   if problem then return nil, problem end
   local file = seal(file_methods, "file")
   files[file] = { number = number, path = path }
   return file
-end
+end)
 
-function methods.chdir(self, path)
-  local own, full = folder_and_path(self, path)
-  if not own then return nil, full end
-  local cwd, problem = about(path, receive(change(own.number, full)))
+folder_method("chdir", function(own, path, full)
+  local cwd, problem = ask(path, change, own.number, full)
   if problem then return nil, problem end
   own.cwd = cwd
   return true
-end
+end)
 
-function methods.pwd(self) return owner(folders, self, "what fs.get gives").cwd end
+methods.read_file, methods.write_file = methods.readfile, methods.writefile
+function methods.pwd(folder) return owner(folders, folder, "what fs.get gives").cwd end
 
 local fs = { type = seal({ FILE = "file", DIR = "directory" }, "fs.type"), seek = seal(WHENCE, "fs.seek") }
 
-function fs.get(name)
-  if type(name) ~= "string" or name == "" then return refuse("fs.get expects the id of an fs.directory entry") end
+fs.get = kernel.checked("fs.get", "text", function(name)
   local number, problem = receive(get(name))
   if problem then return nil, problem end
   local folder = seal(methods, "file system")
   folders[folder] = { number = number, cwd = "/" }
   return folder
-end
+end, true)
 
 kernel.offer("fs", fs)

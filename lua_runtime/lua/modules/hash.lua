@@ -1,8 +1,7 @@
 -- The module `hash` (specification: system facts 4.4; FIPS 180-4, RFC 1321, RFC 2104). FNV-1 is counted here, because
 -- Lua code can be interrupted.
 local kernel, digest, mac = ...
-local byte, ipairs, type = string.byte, ipairs, type
-local checked, invalid = kernel.checked, kernel.invalid
+local byte, ipairs, checked = string.byte, ipairs, kernel.checked
 
 local hash = {}
 
@@ -14,12 +13,11 @@ for _, name in ipairs({ "md5", "sha1", "sha256", "sha512" }) do
 end
 
 local function fnv(name, offset, prime, mask)
-  hash[name] = function(data)
-    if type(data) ~= "string" then return invalid("hash." .. name .. ": expected a string as argument 1, got " .. type(data)) end
+  hash[name] = checked("hash." .. name, "string", function(data)
     local sum = offset
     for at = 1, #data do sum = ((sum * prime) & mask) ~ byte(data, at) end
     return sum
-  end
+  end, true)
 end
 
 fnv("fnv32", 0x811c9dc5, 0x01000193, 0xffffffff)

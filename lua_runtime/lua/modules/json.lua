@@ -1,21 +1,12 @@
 -- The module `json` (specification: system facts 4.4).
 local kernel, encode, decode = ...
-local type = type
-local flatten, hand_over, misfit = kernel.flatten, kernel.hand_over, kernel.misfit
-local receive, invalid, null = kernel.receive, kernel.invalid, kernel.null
+local type, handed, null = type, kernel.handed, kernel.null
 
-local json = { null = null, object = kernel.new_record }
+local json = { null = null, object = kernel.new_record, decode = kernel.checked("json.decode", "text", decode) }
 
 function json.encode(value)
   if value == nil then return "null" end
-  local ok, flat, length, got = flatten("$", value)
-  if not ok then return nil, misfit("Internal", flat, length, got) end
-  return hand_over(encode, "", flat, length)
-end
-
-function json.decode(text)
-  if type(text) ~= "string" or text == "" then return invalid("json.decode expects a non-empty string") end
-  return receive(decode(text))
+  return handed("Internal", encode, value)
 end
 
 -- Takes what json.decode gives, error and all, or any other value.

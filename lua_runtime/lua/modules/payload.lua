@@ -1,10 +1,9 @@
 -- The module `payload`: a value together with the format it is in (specification: system facts 4.4).
 local kernel, encode_json, decode_json, encode_yaml, decode_yaml = ...
 local error, next, tostring, type = error, next, tostring, type
-local flatten, hand_over, misfit = kernel.flatten, kernel.hand_over, kernel.misfit
 local receive, new_error, seal, parts, error_text =
   kernel.receive, kernel.new_error, kernel.seal, kernel.error_parts, kernel.error_text
-local holder = kernel.holder
+local holder, handed = kernel.holder, kernel.handed
 
 local FORMAT = {
   JSON = "json/plain", YAML = "yaml/plain", STRING = "text/plain", BYTES = "application/octet-stream",
@@ -22,16 +21,15 @@ end
 
 local function refuse(message, kind) return nil, new_error({ message = message, kind = kind }) end
 
-local function encoded(encode, value, ...)
+local function to_json(value)
   if value == nil then return "null" end
-  local ok, flat, length, got = flatten("$", value, ...)
-  if not ok then return nil, misfit("Invalid", flat, length, got) end
-  return hand_over(encode, "", flat, length)
+  return handed("Invalid", encode_json, value)
 end
 
-local function to_json(value) return encoded(encode_json, value) end
-
-local function to_yaml(value) return encoded(encode_yaml, value, {}, 2) end
+local function to_yaml(value)
+  if value == nil then return "null" end
+  return handed("Invalid", encode_yaml, value, {}, 2)
+end
 
 local function to_text(value)
   if type(value) == "table" and not parts[value] then return to_json(value) end

@@ -1,16 +1,12 @@
 -- The module `yaml` (specification: system facts 4.4).
 local kernel, encode, decode = ...
 local ipairs, pairs, tostring, type, tointeger = ipairs, pairs, tostring, type, math.tointeger
-local flatten, hand_over, misfit = kernel.flatten, kernel.hand_over, kernel.misfit
-local receive, invalid = kernel.receive, kernel.invalid
+local checked, invalid, handed = kernel.checked, kernel.invalid, kernel.handed
 
 local OPTIONS = { field_order = "table", sort_unordered = "boolean", indent = "number" }
-local yaml = {}
 
 -- Returns the field order and the indent that the options say, or nil and what is wrong with them.
 local function understood(options)
-  if options == nil then return {}, 2 end
-  if type(options) ~= "table" then return nil, "the options must be a table" end
   for name, value in pairs(options) do
     if OPTIONS[name] == nil then return nil, "there is no option \"" .. tostring(name) .. "\"" end
     if type(value) ~= OPTIONS[name] then return nil, "the option " .. name .. " must be a " .. OPTIONS[name] end
@@ -25,18 +21,13 @@ local function understood(options)
   return order, indent
 end
 
-function yaml.encode(value, options)
-  if type(value) ~= "table" then return invalid("yaml.encode expects a table, got " .. type(value)) end
-  local order, indent = understood(options)
+local function encoded(value, options)
+  local order, indent = understood(options or {})
   if not order then return invalid("yaml.encode: " .. indent) end
-  local fits, flat, length, got = flatten("$", value, order, indent)
-  if not fits then return nil, misfit("Internal", flat, length, got) end
-  return hand_over(encode, "", flat, length)
+  return handed("Internal", encode, value, order, indent)
 end
 
-function yaml.decode(text)
-  if type(text) ~= "string" or text == "" then return invalid("yaml.decode expects a non-empty string") end
-  return receive(decode(text))
-end
-
-kernel.offer("yaml", yaml)
+kernel.offer("yaml", {
+  encode = checked("yaml.encode", "table table?", encoded, true),
+  decode = checked("yaml.decode", "text", decode),
+})

@@ -120,6 +120,39 @@ class TestParse:
         else:
             assert lua("return tostring(time.parse(...))", layout, text) == result
 
+    @pytest.mark.parametrize(
+        ("layout", "text", "message"),
+        [
+            ("2006-01-02", "2024-1-02", 'expected the month at character 6 of "2024-1-02"'),
+            ("2006-01-02", "2024/01", 'expected "-" at character 5 of "2024/01"'),
+            ("2006 002", "2024 367", 'expected the day of the year at character 6 of "2024 367"'),
+            ("15:04", "15:04:05", 'expected nothing more at character 6 of "15:04:05"'),
+            ("Z07:00", "+05", 'expected an offset such as -07:00 at character 1 of "+05"'),
+            ("05.000", "07.12", 'expected a fraction of 3 digits at character 3 of "07.12"'),
+            ("2006-01-02", "2023-02-29", 'there is no day 29 in that month in "2023-02-29"'),
+            ("2006 002 Jan", "2024 032 Mar", 'the day of the year does not fit in "2024 032 Mar"'),
+            ("2006", "x" * 1025, "a layout, or a time as text, has at most 1024 bytes"),
+        ],
+    )
+    def test_an_error_says_what_is_wrong_where(self, layout: str, text: str, message: str) -> None:
+        assert (
+            str(lua("return select(2, time.parse(...)):message()", layout, text)).removeprefix("time.parse: ")
+            == message
+        )
+
+    def test_the_last_part_that_says_the_same_counts(self) -> None:
+        assert lua("return time.parse('2006 06 15 3', '1999 24 23 2'):format('2006-01-02 15')") == "2024-01-01 02"
+
+    def test_a_layout_that_is_used_again_after_the_collector_has_run(self) -> None:
+        text = """
+          local t, texts = time.unix(0):utc(), {}
+          for round = 1, 200 do
+            local garbage = string.rep('x', 100000 + round)
+            texts[t:format('2006-01-02 at 15:04')] = #garbage
+          end
+          return next(texts) == '1970-01-01 at 00:00' and next(texts, (next(texts))) == nil"""
+        assert lua(text) is True
+
     def test_in_a_location(self) -> None:
         text = """
           local ny = time.load_location('America/New_York')
@@ -245,6 +278,11 @@ class TestTimes:
             "time.date(2024, 'x', 1)",
             "time.date(2024, 1, 1, 0, 0, 0, 0, 'UTC')",
             "time.date(1 << 62, 1, 1)",
+            "time.date(2024, math.mininteger, 1)",
+            "time.date(2024, 1, math.maxinteger)",
+            "time.date(2024, 1, 1, math.maxinteger)",
+            "time.date(2024, 1, 1, 0, 0, math.mininteger)",
+            "time.unix(0):add_date(math.maxinteger, 0, 0)",
             "time.unix()",
             "time.unix('x')",
             "time.unix(1 << 62)",

@@ -41,7 +41,7 @@ def test_what_is_no_folder_is_refused(data: Path) -> None:
         'NotFound: there is no entry app:file (did you mean "app:files"?)'
     )
     assert str(run(data, "return told(fs.get('app:more'))")).startswith("Invalid: app:more is registry.entry")
-    assert str(run(data, "return told(fs.get(7))")).startswith("Invalid: fs.get expects")
+    assert str(run(data, "return told(fs.get(7))")).startswith("Invalid: fs.get: expected a text")
 
 
 def test_without_the_service_the_module_says_so() -> None:
