@@ -37,6 +37,7 @@ _FILES = (
     "values/objects",
     "values/errors",
     "values/resources",
+    "values/shapes",
     "values/values",
     "values/nones",
     "values/arguments",
