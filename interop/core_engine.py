@@ -128,12 +128,26 @@ class CoreProgram(Protocol):
 class CoreEngine(Protocol):
     """Compiles modules and links them. Shared by threads."""
 
-    def module(self, digest: str, binary: bytes) -> CoreModule:
+    def module(self, binary: bytes) -> CoreModule:
         """Returns a module, compiled once for all processes that share the cache.
 
         Args:
-            digest: The sha256 of its bytes, in hexadecimal.
             binary: Its bytes, which nobody else has written.
+
+        Raises:
+            PreparationError: It does not compile.
+        """
+        ...
+
+    def divided(self, binary: bytes) -> tuple[CoreModule, CoreModule]:
+        """Returns a module that imports its memory as two, in the order in which they start; see `module`.
+
+        Args:
+            binary: Its bytes, which nobody else has written.
+
+        Returns:
+            The memory that it begins with, exported as ``memory``; and its code, which writes nothing when it
+            starts: so it may start with an `image` as well, of what a guest has made of that memory.
 
         Raises:
             PreparationError: It does not compile.

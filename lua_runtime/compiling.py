@@ -10,7 +10,7 @@ from polycall.interop.source import SourceText
 from polycall.lua_runtime.engine import LuaMemoryError, State
 from polycall.lua_runtime.values import Marks, lower, readable
 
-__all__ = ["MOST_COMPILING_BYTES", "MOST_SOURCE_BYTES", "Chunk", "compiled", "prepared"]
+__all__ = ["MOST_COMPILING_BYTES", "MOST_SOURCE_BYTES", "Chunk", "compiled", "prepared", "syntax_error"]
 
 MOST_SOURCE_BYTES = 512 << 10
 """Bytes of one source text. More than people write by hand, and the worst text that short (a chain of
@@ -68,11 +68,15 @@ def compiled(source: SourceText, entry_id: str) -> bytes:
         message = f"compiling takes more than {MOST_COMPILING_BYTES} bytes of memory"
         raise PreparationError(f"{source.name}: {message}", entry_id=entry_id) from None
     if isinstance(answer, tuple):
-        message = readable(answer[1])
-        located = message if message.startswith(f"{source.name}:") else f"{source.name}: {message}"
-        raise PreparationError(located, entry_id=entry_id)
+        raise syntax_error(name, answer[1], entry_id)
     code: bytes = answer
     return code
+
+
+def syntax_error(name: bytes, message: bytes, entry_id: str) -> PreparationError:
+    """Returns the error for what Lua's compiler says of a text of that name."""
+    file, problem = readable(name), readable(message)
+    return PreparationError(problem if problem.startswith(f"{file}:") else f"{file}: {problem}", entry_id=entry_id)
 
 
 def prepared(source: SourceText, entry_id: str) -> tuple[bytes, bytes]:

@@ -36,6 +36,7 @@ _FILES = (
     "values/objects",
     "values/errors",
     "values/resources",
+    "values/shapes",
     "values/values",
     "values/host_calls",
     "values/nones",

@@ -7,14 +7,14 @@ memory that no guest changes meanwhile, and every size, address and depth is loo
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from polycall.interop.budget import CROSSING_BYTES, Budget
 from polycall.interop.core_engine import CoreMemory
 from polycall.interop.errors import InternalError, TrapError
-from polycall.interop.resources import ResourceHandle
 from polycall.interop.values import MAX_NESTING
+from polycall.lua_runtime.session import Session
 from polycall.lua_runtime.values import LIST, LONG, RECORD, Mark, in_order, long_text, readable, text_of
 
 __all__ = [
@@ -27,14 +27,13 @@ __all__ = [
     "pack_integer",
     "read_integer",
     "read_run",
-    "read_scalars",
     "read_text",
 ]
 
 _NIL, _FALSE, _TRUE, _INTEGER, _FLOAT, _STRING, _FAR = range(7)
 _LIST, _RECORD, _RESOURCE, _INTEGERS, _FLOATS, _HOST_FUNCTION, _REFERENCE, _FAILED = range(7, 15)
 _small, _wide, _double = struct.Struct("<BI"), struct.Struct("<Bq"), struct.Struct("<Bd")
-_u32, _far, _i64, _f64 = struct.Struct("<I"), struct.Struct("<II"), struct.Struct("<q"), struct.Struct("<d")
+_u32, _i64, _f64 = struct.Struct("<I"), struct.Struct("<q"), struct.Struct("<d")
 INTEGER, INTEGER_BYTES = _INTEGER, _wide.size
 """How a run begins, and how long it is, that is nothing but an integer: the least of all, so nobody calls a function
 for it."""
@@ -43,8 +42,12 @@ pack_integer, read_integer = _wide.pack_into, _i64.unpack_from
 """(memory, where, `INTEGER`, number), and (memory, behind where it begins): gives the number and nothing else."""
 
 _SIMPLE = {None: bytes([_NIL]), False: bytes([_FALSE]), True: bytes([_TRUE])}
-_NUMBER_BYTES = 8
+_CONSTANTS = (None, False, True)
+_TEXTS, _TABLES, _NUMBERS = (_STRING, _FAR), (_LIST, _RECORD), (_INTEGERS, _FLOATS)
 _SHORT = 1024
+"""Bytes of a run that is copied out at once, and of a text that nobody is asked about."""
+
+_AT_A_TIME = 1024
 _MOST_SHOWN = 300
 
 
@@ -54,6 +57,9 @@ class Reference(int):
 
 class HostFunctionNumber(int):
     """The number by which the module calls a function of the host's."""
+
+
+_OWN = {Reference: _REFERENCE, HostFunctionNumber: _HOST_FUNCTION}
 
 
 class MalformedRunError(TrapError):
@@ -84,23 +90,20 @@ def encode(run: Iterable[Any]) -> list[bytes]:
         elif kind is float:
             append(_double.pack(_FLOAT, item))
         elif kind is Mark:
-            append(_marked(item, next(items)))
-            if item is not LIST and item is not RECORD:
-                text = next(items)
-                append(_u32.pack(len(text)) + text)
-        elif kind is Reference:
-            append(_small.pack(_REFERENCE, item))
-        elif kind is HostFunctionNumber:
-            append(_small.pack(_HOST_FUNCTION, item))
+            append(_marked(item, items))
+        elif kind in _OWN:
+            append(_small.pack(_OWN[kind], item))
         else:
             append(_SIMPLE[item])
     return pieces
 
 
-def _marked(mark: Mark, number: int) -> bytes:
-    if mark is LIST:
-        return _small.pack(_LIST, number)
-    return _small.pack(_RECORD, number) if mark is RECORD else _wide.pack(_RESOURCE, number)
+def _marked(mark: Mark, items: Iterator[Any]) -> bytes:
+    number = next(items)
+    if mark is LIST or mark is RECORD:
+        return _small.pack(_LIST if mark is LIST else _RECORD, number)
+    text: bytes = next(items)
+    return _wide.pack(_RESOURCE, number) + _u32.pack(len(text)) + text
 
 
 def read_text(memory: CoreMemory, at: int, size: int) -> bytes | None:
@@ -114,52 +117,34 @@ def read_text(memory: CoreMemory, at: int, size: int) -> bytes | None:
 
 
 def read_run(
-    memory: CoreMemory,
-    at: int,
-    size: int,
-    check: Callable[[], None] | None = None,
-    resource: Callable[[int], ResourceHandle] | None = None,
-    *,
-    admit: Callable[[int], None] | None = None,
+    memory: CoreMemory, session: Session, at: int, size: int, taker: Callable[..., Any] | None = None
 ) -> list[Any]:
     """Returns the values of a run: strings as bytes, and within tables as text where they are UTF-8.
 
     Args:
         memory: Of the module.
+        session: Says whether to go on, and what the resources are.
         at: Where the run begins, as the module gave it.
         size: How many bytes, as the module gave it.
-        check: Called again and again; raises to end the work.
-        resource: Gives the resource of a number.
-        admit: Called with the length of each long text before it is copied; raises to refuse it.
+        taker: The host function that gets them: a long text that it does not take is refused before it is copied.
 
     Raises:
         MalformedRunError: It is none.
         TrapError: It is outside of the memory.
         ConversionError: It comes to too much.
-        Exception: What `check`, `resource` and `admit` raise.
+        RefusedError: A text is too long for who takes it.
+        PolycallError: A resource is gone, or the call is over.
     """
     run = memory.fence(at, size, "a run")[at : at + size]
     try:
-        return _Reading(memory, run, check, resource, admit).values()
+        scalars = _scalars(bytes(run)) if size <= _SHORT else None
+        return _Reading(memory, session, run, taker).all() if scalars is None else scalars
     except (struct.error, IndexError):
-        raise _cut_off() from None
-
-
-def _cut_off() -> MalformedRunError:
-    return MalformedRunError("a run ends within a value")
-
-
-def read_scalars(memory: CoreMemory, at: int, size: int) -> list[Any] | None:
-    """Returns what `read_run` would for a short run, or None if there are any but the usual values: for most calls."""
-    if size > _SHORT:
-        return None
-    try:
-        return _scalars(bytes(memory.fence(at, size, "a run")[at : at + size]))
-    except (struct.error, IndexError):
-        raise _cut_off() from None
+        raise MalformedRunError("a run ends within a value") from None
 
 
 def _scalars(run: bytes) -> list[Any] | None:
+    """Returns what most runs hold, as `_Reading` would; None if there are any but the usual values."""
     values: list[Any] = []
     at, size = 0, len(run)
     while at < size:
@@ -174,128 +159,104 @@ def _scalars(run: bytes) -> list[Any] | None:
             values.append(_i64.unpack_from(run, at + 1)[0])
             at += _wide.size
         elif tag <= _TRUE:
-            values.append(None if tag == _NIL else tag == _TRUE)
+            values.append(_CONSTANTS[tag])
             at += 1
+        elif tag == _FLOAT:
+            values.append(_f64.unpack_from(run, at + 1)[0])
+            at += _double.size
         else:
             return None
     return values
 
 
 class _Reading:
-    __slots__ = ("_admit", "_at", "_budget", "_check", "_memory", "_resource", "_run", "_size")
+    """One run of any values."""
 
-    def __init__(
-        self,
-        memory: CoreMemory,
-        run: memoryview,
-        check: Callable[[], None] | None,
-        resource: Callable[[int], ResourceHandle] | None,
-        admit: Callable[[int], None] | None,
-    ) -> None:
-        self._admit = admit
-        self._check = check
+    __slots__ = ("_at", "_budget", "_memory", "_run", "_session", "_taker")
+
+    def __init__(self, memory: CoreMemory, session: Session, run: memoryview, taker: Callable[..., Any] | None) -> None:
         self._memory = memory
+        self._session = session
         self._run = run
-        self._size = len(run)
+        self._taker = taker
         self._at = 0
-        self._budget = Budget(CROSSING_BYTES, "$", "lift", check)
-        self._resource = resource
+        self._budget = Budget(CROSSING_BYTES, "$", "lift", session.check)
 
-    def values(self) -> list[Any]:
+    def all(self) -> list[Any]:
         values = []
-        while self._at < self._size:
-            value = self._value(0)
-            values.append(value)
+        while self._at < len(self._run):
+            values += self._values(1, 0)
         return values
 
-    def _value(self, depth: int) -> Any:
-        run, at = self._run, self._at
-        tag = run[at]
-        self._budget.take()
-        if tag <= _TRUE:
-            self._at = at + 1
-            return None if tag == _NIL else tag == _TRUE
-        if tag == _INTEGER:
-            self._at = at + 9
-            return _i64.unpack_from(run, at + 1)[0]
-        if tag == _FLOAT:
-            self._at = at + 9
-            return _f64.unpack_from(run, at + 1)[0]
-        if tag in {_STRING, _FAR}:
-            text = self._text(tag)
-            if depth and len(text) > LONG and self._check is not None:
-                return long_text(text, self._check)
-            return text_of(bytes(text)) if depth else bytes(text)
-        return self._table(tag, depth)
+    def _values(self, count: int, depth: int) -> list[Any]:
+        run, values = self._run, []
+        for index in range(count):
+            if index % _AT_A_TIME == 0:
+                self._budget.take(values=min(count - index, _AT_A_TIME))
+            tag = run[self._at]
+            self._at += 1
+            if tag == _INTEGER:
+                values.append(self._number(_i64))
+            elif tag in _TEXTS:
+                values.append(self._text(tag, depth))
+            elif tag <= _TRUE:
+                values.append(_CONSTANTS[tag])
+            elif tag == _FLOAT:
+                values.append(self._number(_f64))
+            else:
+                values.append(self._table(tag, depth))
+        return values
 
-    def _count(self) -> int:
-        """Returns the number behind a tag, and goes behind it."""
-        number: int = _u32.unpack_from(self._run, self._at + 1)[0]
-        self._at += 5
+    def _number(self, form: struct.Struct) -> Any:
+        """Returns the number that comes next, and goes behind it."""
+        (number,) = form.unpack_from(self._run, self._at)
+        self._at += form.size
         return number
 
-    def _text(self, tag: int) -> memoryview:
-        size = self._count()
+    def _bytes(self, size: int) -> memoryview:
+        begin, self._at = self._at, self._at + size
+        if self._at > len(self._run):
+            raise MalformedRunError("it says that there are more bytes than its run has")
+        return self._run[begin : self._at]
+
+    def _text(self, tag: int, depth: int) -> str | bytes:
+        size, session = self._number(_u32), self._session
         self._budget.take(size, values=0)
-        if size > _SHORT and self._admit is not None:
-            self._admit(size)
-        at = self._at
+        if size > _SHORT and self._taker is not None:
+            session.admission(self._taker)(size)
         if tag == _FAR:
-            (address,) = _u32.unpack_from(self._run, at)
-            self._at = at + 4
-            return self._memory.fence(address, size, "a text")[address : address + size]
-        if size > self._size - at:
-            raise MalformedRunError("a text ends behind its run")
-        self._at = at + size
-        return self._run[at : at + size]
+            at = self._number(_u32)
+            text = self._memory.fence(at, size, "a text")[at : at + size]
+        else:
+            text = self._bytes(size)
+        if depth and size > LONG:
+            return long_text(text, session.check)
+        return text_of(bytes(text)) if depth else bytes(text)
 
     def _table(self, tag: int, depth: int) -> Any:
-        if tag in {_INTEGERS, _FLOATS}:
-            numbers = self._numbers()
-            return (numbers.cast("q") if tag == _INTEGERS else numbers.cast("d")).tolist()
-        if tag == _RESOURCE:
-            return self._handle()
-        if tag in {_LIST, _RECORD}:
+        """Returns a table, or what else is no scalar."""
+        if tag in _TABLES:
             if depth >= MAX_NESTING:
                 raise MalformedRunError(f"more than {MAX_NESTING} levels of nesting")
-            count = self._count()
-            if tag == _LIST:
-                return [self._value(depth + 1) for _ in range(count)]
-            return dict(in_order([(self._key(), self._value(depth + 1)) for _ in range(count)]))
+            count = self._number(_u32)
+            return self._values(count, depth + 1) if tag == _LIST else self._record(count, depth + 1)
+        if tag in _NUMBERS:
+            count = self._number(_u32)
+            self._budget.take(values=count)
+            return self._bytes(8 * count).cast("q" if tag == _INTEGERS else "d").tolist()
+        if tag == _RESOURCE:
+            return self._session.resources.handle(self._number(_i64))
         if tag == _REFERENCE and depth == 0:
-            return self._count()
+            return self._number(_u32)
         if tag == _FAILED and depth == 0:
-            raise InternalError(f"the host's Lua code failed in the sandbox: {self._failure()}")
+            (text,) = self._values(1, MAX_NESTING)
+            shown = readable(text) if isinstance(text, bytes) else text if isinstance(text, str) else "with no text"
+            raise InternalError(f"the host's Lua code failed in the sandbox: {shown[:_MOST_SHOWN]}")
         raise MalformedRunError(f"a value cannot begin with the byte {tag}")
 
-    def _failure(self) -> str:
-        self._at += 1
-        text = self._value(0)
-        return readable(text[:_MOST_SHOWN]) if isinstance(text, bytes) else "with no text"
-
-    def _key(self) -> str:
-        tag = self._run[self._at]
-        if tag not in {_STRING, _FAR}:
-            raise MalformedRunError("a key is no text")
-        self._budget.take()
-        try:
-            return str(self._text(tag), "utf-8")
-        except UnicodeDecodeError:
-            raise MalformedRunError("a key is not UTF-8") from None
-
-    def _handle(self) -> ResourceHandle:
-        (number,) = _i64.unpack_from(self._run, self._at + 1)
-        self._at += 9
-        if self._resource is None:
-            raise MalformedRunError("a resource where none may be")
-        return self._resource(number)
-
-    def _numbers(self) -> memoryview:
-        count = self._count()
-        self._budget.take(values=count)
-        end = self._at + count * _NUMBER_BYTES
-        if end > self._size:
-            raise MalformedRunError("a list of numbers ends behind its run")
-        numbers = self._run[self._at : end]
-        self._at = end
-        return numbers
+    def _record(self, count: int, depth: int) -> dict[str, Any]:
+        content = self._values(2 * count, depth)
+        keys = content[::2]
+        if not all(type(key) is str for key in keys):
+            raise MalformedRunError("a key is no text, or not UTF-8")
+        return dict(in_order(list(zip(keys, content[1::2], strict=True))))

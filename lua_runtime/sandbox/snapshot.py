@@ -6,32 +6,30 @@ chunks, compiled in there. No code of a guest has run in either.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from polycall.interop.context import CallContext
 from polycall.interop.core_engine import CoreEngine, CoreProgram
-from polycall.interop.errors import PreparationError
 from polycall.interop.forks import new_lock
-from polycall.lua_runtime.compiling import MOST_COMPILING_BYTES, Chunk
+from polycall.lua_runtime.compiling import MOST_COMPILING_BYTES, Chunk, syntax_error
 from polycall.lua_runtime.modules import MODULES, files_of
 from polycall.lua_runtime.modules.logger import line_writer
 from polycall.lua_runtime.resources import resource_functions
-from polycall.lua_runtime.sandbox.binary import binary
-from polycall.lua_runtime.sandbox.host_functions import HostFunctions, Numbering
+from polycall.lua_runtime.sandbox.host_functions import Numbering, numbered
 from polycall.lua_runtime.sandbox.runs import Reference
 from polycall.lua_runtime.sandbox.state import SandboxState
 from polycall.lua_runtime.scripts import text_of_script
 from polycall.lua_runtime.session import Session
-from polycall.lua_runtime.values import readable
 
 __all__ = ["Sandbox", "Snapshot"]
 
-_LIBRARY = ("guard/trace", "sandbox/guard", "values/objects", "values/errors", "values/resources", "sandbox/values")
-_REST = (
-    *("values/host_calls", "values/nones", "values/arguments"),
+_MODULE = Path(__file__).parent / "lua.wasm"
+_FILES = (
+    *("guard/trace", "sandbox/guard", "values/objects", "values/errors", "values/resources", "values/shapes"),
+    *("sandbox/values", "values/host_calls", "values/nones", "values/arguments"),
     *("library/library", "library/environment", "guard/calls"),
 )
 _HAND_OUT = b"local kernel = ... return kernel.start, kernel.define"
@@ -43,7 +41,7 @@ class Snapshot(NamedTuple):
     Attributes:
         program: What starts with it.
         memory_bytes: How large its memory is.
-        inbox: Where runs go in, and how long they may be.
+        inbox: See `SandboxState`.
         numbering: Its host functions.
         kernel: The host's Lua code in it.
         start: Its function that starts the entry.
@@ -60,17 +58,7 @@ class Snapshot(NamedTuple):
 
     def state(self, session: Session, context: CallContext, memory_bytes: int | None = None) -> SandboxState:
         """Returns a state that goes on from here; a call has begun in it."""
-        return _started(self, self.numbering, session, context, memory_bytes)
-
-
-def _started(
-    snapshot: Snapshot, numbering: Numbering, session: Session, context: CallContext, memory_bytes: int | None
-) -> SandboxState:
-    state = SandboxState(
-        snapshot.program, session, context, lambda own: HostFunctions(numbering, own), memory_bytes=memory_bytes
-    )
-    state.use_inbox(*snapshot.inbox)
-    return state
+        return SandboxState(self.program, session, context, self.numbering, inbox=self.inbox, memory_bytes=memory_bytes)
 
 
 class Sandbox:
@@ -85,9 +73,8 @@ class Sandbox:
         self._core = core
         self._lock = new_lock()
         self._base: Snapshot | None = None
-        code, memory = binary()
-        self._code = core.module(hashlib.sha256(code).hexdigest(), code)
-        self._empty = core.program(core.module(hashlib.sha256(memory).hexdigest(), memory), self._code)
+        memory, self._code = core.divided(_MODULE.read_bytes())
+        self._empty = core.program(memory, self._code)
 
     def close(self) -> None:
         """Lets go of what is kept for states to come; harmless when repeated."""
@@ -110,42 +97,41 @@ class Sandbox:
         """
         with self._lock:
             base = self._base = self._base or self._made_base(session, context)
-        numbering = base.numbering.copy()
-        state = _started(base, numbering, session, context, MOST_COMPILING_BYTES)
+        begun = base._replace(numbering=[*base.numbering])
+        state = begun.state(session, context, MOST_COMPILING_BYTES)
         try:
             for path, maker in files_of(modules).items():
-                _load(state, path, base.kernel, *numbering.add(maker, session))
+                _load(state, path, base.kernel, *numbered(maker, session, begun.numbering))
             for chunk in chunks:
                 _define(state, base, chunk, session)
-            return self._taken(state, numbering, base.kernel, base.start, base.define)
+            program, memory_bytes = self._image(state)
+            return begun._replace(program=program, memory_bytes=memory_bytes)
         finally:
             _discard(state)
 
     def _made_base(self, session: Session, context: CallContext) -> Snapshot:
-        numbering = Numbering()
-        state = SandboxState(self._empty, session, context, lambda own: HostFunctions(numbering, own))
+        numbering: Numbering = []
+        state = SandboxState(self._empty, session, context, numbering)
         try:
             state.boot(int.from_bytes(os.urandom(8), signed=True))
             kernel = Reference(state.invoke(0, b"return {}", b"=kernel"))
-            for name in _LIBRARY:
-                more = numbering.add(resource_functions, session) if name == "values/resources" else ()
-                _load(state, name, kernel, *more)
-            for name in _REST:
-                known = " ".join(sorted(MODULES)).encode()
-                environment = name == "library/environment"
-                _load(state, name, kernel, *((*numbering.add(line_writer, session), known) if environment else ()))
+            given: dict[str, Sequence[Any]] = {
+                "values/resources": numbered(resource_functions, session, numbering),
+                "library/environment": (*numbered(line_writer, session, numbering), " ".join(sorted(MODULES)).encode()),
+            }
+            for name in _FILES:
+                _load(state, name, kernel, *given.get(name, ()))
             start, define = map(Reference, state.invoke(0, _HAND_OUT, b"=kernel", kernel))
-            return self._taken(state, numbering, kernel, start, define)
+            inbox = state.inbox, state.inbox_bytes
+            return Snapshot(*self._image(state), inbox, numbering, kernel, start, define)
         finally:
             _discard(state)
 
-    def _taken(
-        self, state: SandboxState, numbering: Numbering, kernel: Reference, start: Reference, define: Reference
-    ) -> Snapshot:
-        state.function("top")()
+    def _image(self, state: SandboxState) -> tuple[CoreProgram, int]:
+        """Returns what starts with the memory of a state, and how large that is."""
+        state.function("settle")()
         memory = state.content()
-        program = self._core.program(self._core.image(memory), self._code, starts_over=True)
-        return Snapshot(program, len(memory), (state.inbox, state.inbox_bytes), numbering, kernel, start, define)
+        return self._core.program(self._core.image(memory), self._code, starts_over=True), len(memory)
 
 
 def _load(state: SandboxState, name: str, kernel: Reference, *given: Any) -> None:
@@ -155,10 +141,7 @@ def _load(state: SandboxState, name: str, kernel: Reference, *given: Any) -> Non
 def _define(state: SandboxState, base: Snapshot, chunk: Chunk, session: Session) -> None:
     problem = state.invoke(base.define, *chunk.definition(session.marks))
     if problem is not None:
-        message = readable(problem)
-        name = readable(chunk.name)
-        located = message if message.startswith(f"{name}:") else f"{name}: {message}"
-        raise PreparationError(located, entry_id=chunk.entry_id)
+        raise syntax_error(chunk.name, problem, chunk.entry_id)
 
 
 def _discard(state: SandboxState) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from polycall.interop.context import CallContext
 from polycall.interop.core_engine import CoreProgram
 from polycall.interop.errors import InternalError, PolycallError
 from polycall.lua_runtime.failure import memory_error, raise_stopped
-from polycall.lua_runtime.sandbox.clock import CLOCK_FUNCTIONS, Clock
-from polycall.lua_runtime.sandbox.host_functions import HostFunctions
+from polycall.lua_runtime.sandbox.clock import CLOCK_FUNCTIONS, clock_answer
+from polycall.lua_runtime.sandbox.host_functions import HostFunctions, Numbering
 from polycall.lua_runtime.sandbox.runs import (
     INTEGER,
     INTEGER_BYTES,
@@ -20,7 +20,6 @@ from polycall.lua_runtime.sandbox.runs import (
     pack_integer,
     read_integer,
     read_run,
-    read_scalars,
     read_text,
 )
 from polycall.lua_runtime.session import RefusedError, Session
@@ -40,7 +39,7 @@ _asked, _beginning, _answer = struct.Struct("<III"), struct.Struct("<Iqqq"), str
 _INBOX_AT = _asked.size + _beginning.size + _answer.size
 """What is shared with the module, in this order, as in ``c/host.h``; the inbox comes behind."""
 
-_PIECE, _SMALL = 1 << 20, 1 << 12
+_PIECE, _SMALL, _JOINED = 1 << 20, 1 << 12, 1 << 10
 _STOP = b"stop"
 
 
@@ -48,7 +47,8 @@ class SandboxState:
     """A state that has begun a call, which `end` ends; from then on `begin` and `end` are around each call.
 
     What its memory holds may be a guest's doing at any time after the first guest's code has run: numbers that come out
-    are looked at here, and texts and values in `read_run`.
+    are looked at here, and texts and values in `read_run`. What it does not say of itself is as in
+    `polycall.interop.core_engine.CoreGuest`.
     """
 
     def __init__(
@@ -56,27 +56,35 @@ class SandboxState:
         program: CoreProgram,
         session: Session,
         context: CallContext,
-        functions: Callable[[Session], HostFunctions],
+        numbering: Numbering,
+        *,
+        inbox: tuple[int, int] = (0, 0),
         memory_bytes: int | None = None,
     ) -> None:
+        """Starts it.
+
+        Args:
+            program: What starts.
+            session: What its host functions share.
+            context: Of the call that begins.
+            numbering: Its host functions.
+            inbox: Where runs go in, and how long they may be: facts of the module, found out by `boot`.
+            memory_bytes: What its memory may grow to.
+        """
         self._session = session
-        self._functions = functions(session)
-        self._clock: Clock | None = None
-        self.inbox = self.inbox_bytes = 0
+        self._functions = HostFunctions(numbering, session)
+        self.inbox, self.inbox_bytes = inbox
         self._most_bytes = program.most_bytes
         self._guest = program.start(self._serve, context, memory_bytes=memory_bytes)
         self._memory = self._guest.memory
-        self.function = self._guest.function
-        self.begin, self.end = self._guest.begin, self._guest.end
+        self.function, self.content = self._guest.function, self._guest.content
+        self.begin, self.end, self.close = self._guest.begin, self._guest.end, self._guest.close
         self._call = self.function("call")
-
-    def content(self) -> bytes:
-        """Returns a copy of all of its memory as it is now."""
-        return self._guest.content()
 
     def boot(self, seed: int) -> None:
         """Makes the state, where it is not in the image that the program starts from."""
-        self.use_inbox(self.function("shared_at")() + _INBOX_AT, self.function("inbox_bytes")())
+        packed = self.function("inbox")()
+        self.inbox, self.inbox_bytes = packed >> 32 & _SIZE, packed & _SIZE
         self.function("boot")(seed)
 
     def seed(self, seeds: tuple[int, int], most_bytes: int | None) -> None:
@@ -84,16 +92,12 @@ class SandboxState:
         at = self.inbox - _answer.size - _beginning.size
         _beginning.pack_into(self._memory.view, at, 1, *seeds, most_bytes or 0)
 
-    def use_inbox(self, address: int, size: int) -> None:
-        """Says where runs go in: a fact of the module, found out before a guest's code has run."""
-        self.inbox, self.inbox_bytes = address, size
-
     def invoke(self, function: int, *given: Any) -> Any:
         """Calls a function of the host's own Lua code, 0 for a chunk of it with text and name; as lupa would."""
         return self._answer(self._call(function, *self._write(encode(given))))
 
     def enter(self, run: Sequence[Any]) -> Any:
-        """Calls the entry's function with a run of arguments; gives what ``enter`` of ``lua/guard/calls.lua`` would."""
+        """Calls the entry's function with a run of arguments; gives its value, or words of ``lua/guard/calls.lua``."""
         memory, inbox = self._memory, self.inbox
         if len(run) == 1 and type(run[0]) is int:
             pack_integer(memory.view, inbox, INTEGER, run[0])
@@ -106,11 +110,7 @@ class SandboxState:
         text = read_text(memory, at, size)
         return self._answer(packed) if text is None else text
 
-    def close(self, *, lost: bool = False) -> None:
-        """Gives the memory back; harmless when repeated."""
-        self._guest.close(lost=lost)
-
-    def _write(self, pieces: list[bytes]) -> tuple[int, int]:
+    def _write(self, pieces: Sequence[bytes]) -> tuple[int, int]:
         size = sum(map(len, pieces))
         if size <= self.inbox_bytes:
             self._memory.view[self.inbox : self.inbox + size] = b"".join(pieces)
@@ -127,8 +127,8 @@ class SandboxState:
             error.hint = f"ulimit -v bounds the addresses here: a guest's memory can hold {most} bytes at most"
         return error
 
-    def _copy(self, pieces: Sequence[bytes], address: int, size: int) -> None:
-        """Copies pieces one behind the other; small ones together, and of large ones so much at a time."""
+    def _copy(self, pieces: Iterable[bytes], address: int, size: int) -> None:
+        """Copies pieces one behind the other, so much at a time."""
         view = self._memory.fence(address, size, "a parcel")
         for part in _parts(pieces):
             self._session.check()
@@ -136,11 +136,7 @@ class SandboxState:
             address += len(part)
 
     def _answer(self, packed: int) -> Any:
-        address, size = packed >> 32 & _SIZE, packed & _SIZE
-        session = self._session
-        values = read_scalars(self._memory, address, size)
-        if values is None:
-            values = read_run(self._memory, address, size, session.check, session.resources.handle)
+        values = read_run(self._memory, self._session, packed >> 32 & _SIZE, packed & _SIZE)
         return values[0] if len(values) == 1 else tuple(values)
 
     # What the module calls -----------------------------------------------------------------------------------------
@@ -152,17 +148,12 @@ class SandboxState:
         _answer.pack_into(memory.view, self.inbox - _answer.size, self._answered(function, address, size))
 
     def _answered(self, function: int, address: int, size: int) -> int:
-        host_function = self._functions.find(function)
+        host_function = self._functions[function]
         if host_function is None:
             return self._serve_module(function, address, size)
         session = self._session
         try:
-            given = read_scalars(self._memory, address, size)
-            if given is None:
-                given = read_run(
-                    *(self._memory, address, size, session.check, session.resources.handle),
-                    admit=session.admission(host_function),
-                )
+            given = read_run(self._memory, session, address, size, host_function)
         except MalformedRunError:
             raise
         except RefusedError as refusal:
@@ -200,8 +191,7 @@ class SandboxState:
             raise self._no_memory()
         view = self._memory.fence(address, size, "what the module gave")
         if function in CLOCK_FUNCTIONS:
-            self._clock = self._clock or Clock()
-            return self._clock.serve(function, view[address : address + size])
+            return clock_answer(function, view[address : address + size])
         if function == _FAULT:
             text = readable(bytes(view[address : address + min(size, _MOST_SHOWN)]))
             raise InternalError(f"Lua failed in the sandbox: {text}")
@@ -209,21 +199,14 @@ class SandboxState:
 
 
 def _parts(pieces: Iterable[bytes]) -> Iterator[bytes | memoryview]:
-    """Yields the pieces in parts that are copied at once."""
+    """Yields pieces in parts that are copied at once: small ones are joined, large ones cut."""
     small: list[bytes] = []
-    held = 0
     for piece in pieces:
-        if len(piece) < _SMALL:
+        if len(piece) < _SMALL and len(small) < _JOINED:
             small.append(piece)
-            held += len(piece)
-            if held < _PIECE:
-                continue
-        if small:
+        else:
             yield b"".join(small)
-            small, held = [], 0
-        if len(piece) >= _SMALL:
-            view = memoryview(piece)
+            small.clear()
             for at in range(0, len(piece), _PIECE):
-                yield view[at : at + _PIECE]
-    if small:
-        yield b"".join(small)
+                yield memoryview(piece)[at : at + _PIECE]
+    yield b"".join(small)

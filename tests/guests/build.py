@@ -67,6 +67,7 @@ LUA_FLAGS = (
     "-mllvm", "-wasm-enable-sjlj", "-mllvm", "-wasm-use-legacy-eh=false",
     "-Wall", "-Wextra", "-Wno-unused-function", "-g1",
     "-Wl,--import-memory", "-Wl,-z,stack-size=524288",  # first in memory: below its end is nothing
+    "-Wl,--initial-memory=1048576",  # what the host's own Lua code takes at least
 )  # fmt: skip
 GO_FLAGS = ("-trimpath", "-ldflags=-s -w")
 RUST_FLAGS = (

@@ -20,6 +20,7 @@ import lua_guests
 from attacks import Attack, attacks
 from lua_guests import FakeInvoker, body, context, program, runtime
 from polycall.interop.errors import (
+    CallError,
     ConversionError,
     DeadlineError,
     LimitError,
@@ -31,9 +32,11 @@ from polycall.interop.limits import LimitsSpec
 from polycall.interop.values import Value
 from polycall.lua_runtime import sandbox
 from polycall.lua_runtime.instance import LuaInstance
-from polycall.lua_runtime.sandbox.binary import _sections
-from polycall.lua_runtime.sandbox.runs import MalformedRunError, encode, read_run, read_scalars
+from polycall.lua_runtime.sandbox.runs import MalformedRunError, encode, read_run
+from polycall.lua_runtime.session import RefusedError, Session
 from polycall.lua_runtime.values import LIST, RECORD, RESOURCE, Marks, lower
+from polycall.registry.services.guest_yaml import GuestYaml
+from polycall.wasm_runtime.component.core_module import read_declarations
 from polycall.wasm_runtime.engine.stores import GuestStore
 
 INTEGER, STRING, FAR, LISTED, RECORDED, RESOURCED, INTEGERS, REFERENCED = 3, 5, 6, 7, 8, 9, 10, 13
@@ -54,11 +57,20 @@ class Memory:
         return self.view
 
 
+def session() -> Session:
+    return Session("app:main", FakeInvoker(), GuestYaml(), None, 0)
+
+
 def read(run: bytes) -> list[object]:
-    memory = Memory(run)
-    scalars = read_scalars(memory, 0, len(run))
-    values = read_run(memory, 0, len(run))
-    assert scalars is None or scalars == values
+    """Returns the values of a run, which are the same however many stand before them."""
+    memory = Memory(bytes(2000) + run)
+    try:
+        values = read_run(memory, session(), 2000, len(run))
+    except PolycallError as error:
+        with pytest.raises(type(error)):
+            read_run(memory, session(), 0, memory.size)
+        raise
+    assert values == read_run(memory, session(), 0, memory.size)[2000:]
     return values
 
 
@@ -82,7 +94,7 @@ MALFORMED = {
     "a record longer than its run": small(RECORDED, LARGE),
     "a key that is a number": small(RECORDED, 1) + bytes([INTEGER]) + bytes(8) + b"\0",
     "a key that is no text": small(RECORDED, 1) + small(STRING, 1) + b"\xff\0",
-    "a resource where none may be": bytes([RESOURCED]) + bytes(8),
+    "a resource that there is not": bytes([RESOURCED]) + bytes(8),
     "more numbers than there are": small(INTEGERS, LARGE),
     "numbers whose size has no room": small(INTEGERS, 1 << 29),
     "a reference inside a list": small(LISTED, 1) + small(REFERENCED, 1),
@@ -92,7 +104,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("name", MALFORMED)
 def test_what_no_module_of_ours_writes_is_refused(name: str) -> None:
-    with pytest.raises((MalformedRunError, TrapError, ConversionError)):
+    with pytest.raises((MalformedRunError, TrapError, ConversionError, CallError)):
         read(MALFORMED[name])
 
 
@@ -106,25 +118,17 @@ def test_one_text_told_many_times_is_bounded() -> None:
     run = small(LISTED, 200) + (small(FAR, 1 << 20) + struct.pack("<I", 0)) * 200
     memory = Memory(content + run)
     with pytest.raises(ConversionError, match="at most 134217728 bytes"):
-        read_run(memory, len(content), len(run))
-
-
-class RefusedTextError(Exception):
-    pass
+        read_run(memory, session(), len(content), len(run))
 
 
 @pytest.mark.parametrize("before", [b"", small(LISTED, 1)], ids=["by itself", "in a list"])
 def test_a_text_is_admitted_before_it_is_read(before: bytes) -> None:
     run = before + small(FAR, 60 << 20) + struct.pack("<I", 0)  # there is none: to read it would be a TrapError
-    asked: list[int] = []
-
-    def admit(size: int) -> None:
-        asked.append(size)
-        raise RefusedTextError
-
-    with pytest.raises(RefusedTextError):
-        read_run(Memory(run), 0, len(run), admit=admit)
-    assert asked == [60 << 20]
+    own = session()
+    with pytest.raises(RefusedError, match="expected at most 100 bytes, got a text of 62914560"):
+        read_run(Memory(run), own, 0, len(run), own.safe(len, most=100))
+    with pytest.raises(TrapError):
+        read_run(Memory(run), own, 0, len(run), own.safe(len, most=60 << 20))
 
 
 @given(st.binary(max_size=200))
@@ -336,8 +340,9 @@ def test_what_a_guest_has_overwritten_nobody_after_it_finds(first: int) -> None:
 def test_all_of_the_module_lies_in_its_memory() -> None:
     # Or instances could not start over: its one variable elsewhere is the stack's, which each call brings back.
     folder = Path(sandbox.__file__).parent
-    variables = next(each for kind, each in _sections((folder / "lua.wasm").read_bytes()) if kind == GLOBALS)
-    assert variables[2:5] == b"\x01\x7f\x01"  # one, of 32 bits, that changes
+    binary = (folder / "lua.wasm").read_bytes()
+    start, end = read_declarations(binary).spans[GLOBALS]
+    assert binary[start:end][:3] == b"\x01\x7f\x01"  # one, of 32 bits, that changes
     assert not [each.name for each in (folder / "c").iterdir() if "wasm_table" in each.read_text("utf-8")]
 
 

@@ -67,6 +67,24 @@ def test_what_a_guest_is_given_is_collected_though_it_makes_nothing(text: str) -
         assert len(instance._kernel._state.content()) < 16 << 20  # type: ignore[union-attr]
 
 
+DATES = """
+local layout, shown, wrong = ('%Y '):rep(150), ('2001 '):rep(150), 0
+local function litter()
+  setmetatable({}, { __gc = function() os.date('!%Y', 0) litter() end })
+end
+for _ = 1, 2000 do litter() end
+for i = 1, 1000 do
+  local garbage = ('x'):rep(i * 11 % 1500)
+  if os.date(layout, 1000000000) ~= shown then wrong = wrong + 1 end
+end
+return wrong
+"""
+
+
+def test_a_date_is_one_date_whatever_finalizers_ask_in_the_meantime() -> None:
+    assert run(DATES) == 0
+
+
 OVERFLOW = """
 local json, funcs = require('json'), require('funcs')
 local text, caught = ('['):rep(100) .. '1' .. (']'):rep(100), 0

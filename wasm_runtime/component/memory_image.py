@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from polycall.wasm_runtime.component.writer import CORE_HEADER, section, unsigned, vector
 
-__all__ = ["memory_image"]
+__all__ = ["memory_image", "memory_module"]
 
 _PAGE_BYTES = 64 * 1024
 _MEMORY, _EXPORT, _DATA = 5, 7, 11
@@ -26,14 +26,14 @@ def memory_image(memory: bytes | memoryview) -> bytes:
         memory: Whole pages.
     """
     content = bytes(memory)
-    return b"".join(
-        (
-            CORE_HEADER,
-            section(_MEMORY, vector([b"\x00" + unsigned(len(content) // _PAGE_BYTES)])),
-            section(_EXPORT, _EXPORTS),
-            section(_DATA, vector([_segment(start, content[start:end]) for start, end in _runs(content)])),
-        )
-    )
+    segments = [_segment(start, content[start:end]) for start, end in _runs(content)]
+    return memory_module(len(content) // _PAGE_BYTES, vector(segments))
+
+
+def memory_module(pages: int, segments: bytes) -> bytes:
+    """Returns a module that exports, as ``memory``, a memory of so many pages with the content of a data section."""
+    memory = vector([b"\x00" + unsigned(pages)])
+    return CORE_HEADER + section(_MEMORY, memory) + section(_EXPORT, _EXPORTS) + section(_DATA, segments)
 
 
 def _runs(content: bytes) -> Iterator[tuple[int, int]]:

@@ -7,11 +7,13 @@ each instance in a store of its own, with the limits and the interruption of any
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from polycall.interop.context import CallContext
 from polycall.interop.core_engine import CoreModule, HostFunction
 from polycall.wasm_runtime.component.memory_image import memory_image
+from polycall.wasm_runtime.core_engine.division import divided
 from polycall.wasm_runtime.core_engine.guest import WasmCoreGuest
 from polycall.wasm_runtime.core_engine.instance import Beginning, CoreInstance
 from polycall.wasm_runtime.core_engine.links import link
@@ -51,9 +53,14 @@ class WasmCoreEngine:
         self._compiler = Compiler(self._engine, cache)
         self._rest = Rest()
 
-    def module(self, digest: str, binary: bytes) -> SharedModule:
+    def module(self, binary: bytes) -> SharedModule:
         """Returns a module; see `polycall.interop.core_engine.CoreEngine.module`."""
-        return self._compiler.module(digest, binary)
+        return self._compiler.module(sha256(binary).hexdigest(), binary)
+
+    def divided(self, binary: bytes) -> tuple[SharedModule, SharedModule]:
+        """Returns a module as two; see `polycall.interop.core_engine.CoreEngine.divided`."""
+        memory, code = divided(binary)
+        return self.module(memory), self.module(code)
 
     def image(self, memory: bytes | memoryview) -> SharedModule:
         """Returns a memory as a module; see `polycall.interop.core_engine.CoreEngine.image`."""

@@ -19,6 +19,7 @@ native.set("special", function(value)
   if class then return "a " .. class .. " object", resource and resource.number, true end
   return nil, nil, sealed[value]
 end)
+native.set("shape", kernel.shape_of)
 native.set("resource", kernel.resource)
 native.set("empty_record", kernel.EMPTY_RECORD)
 

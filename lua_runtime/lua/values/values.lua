@@ -3,11 +3,12 @@
 local kernel, collect, more = ...
 local OUT_LIST, OUT_RECORD, OUT_RESOURCE = kernel.OUT_LIST, kernel.OUT_RECORD, kernel.OUT_RESOURCE
 local error, next, type, rawlen, rawget = error, next, type, rawlen, rawget
-local select, unpack, utf8_len, math_type, min = select, table.unpack, utf8.len, math.type, math.min
+local select, unpack, utf8_len, min = select, table.unpack, utf8.len, math.min
 local pcall, sub, getmetatable, setmetatable = pcall, string.sub, debug.getmetatable, setmetatable
 local rawequal, null, parts = rawequal, kernel.null, kernel.error_parts
 local MEMORY, EMPTY_RECORD = kernel.MEMORY, kernel.EMPTY_RECORD
 local is_object, resource, resource_held = kernel.is_object, kernel.resource, kernel.resource_held
+local shape_of = kernel.shape_of
 
 local MOST_NESTING = 128 -- as in interop.values
 -- What one run may hold: its text (a string that stands there twice is copied twice), and for each value and key what
@@ -18,9 +19,7 @@ local SHOWN_KEY = 100 -- bytes of a key in a path
 local ERROR_BYTES = 1024 * 1024 -- of what an error carries, for the host may have to keep it
 local AT_ONCE = 8000 -- values in one crossing, as in values.py; behind so many there may be more
 local MOST_ARGUMENTS = 128 -- Lupa copies the arguments once for each argument
-local MOST_HOLES = 100 -- in a table, beyond one for each value that is there: `{ [2^40] = 1 }` is no list
 local IN_LIST, IN_RECORD, IN_RESOURCE = {}, {}, {}
-local FILLED = {} -- beside MEMORY: of how many items of a list there was a value
 local UNFIT = {}
 local IS_SCALAR = { ["nil"] = true, boolean = true, number = true, string = true }
 
@@ -134,36 +133,6 @@ local function survey(value)
   return all, strings
 end
 
-local function describe_keys(value, strings)
-  if strings > 0 then return "a table with both" end
-  for key in next, value do
-    if math_type(key) ~= "integer" then return "a table with a key that is a " .. type(key) end
-  end
-  return "a table with gaps between its integer keys (json.null stands for nothing)"
-end
-
--- What a table that came from the host has for none: keys of a record, as long as it is none of a list; the length of a
--- list, as long as nobody has added or removed an item.
-local function remembered(metatable, all, strings)
-  local nones = rawget(metatable, MEMORY)
-  if type(nones) == "table" then return strings == all and nones end
-  return nones and rawget(metatable, FILLED) == all and nones
-end
-
--- How long a list with holes is, or nil if the table is none: with `n` as `table.pack` has it, else up to its last value.
-local function holed_length(value, all, strings)
-  local length = rawget(value, "n")
-  if strings > 1 or (strings == 1 and math_type(length) ~= "integer") then return nil end
-  all, length = all - strings, length or 0
-  for key in next, value do
-    if key ~= "n" then
-      if math_type(key) ~= "integer" or key < 1 or (strings == 1 and key > length) then return nil end
-      if key > length then length = key end
-    end
-  end
-  if all > 0 and length >= all and length - all <= all + MOST_HOLES then return length end
-end
-
 function write_table(value, depth)
   if depth >= MOST_NESTING then refuse(0, "at most " .. MOST_NESTING .. " levels of nesting", "more (is it cyclic?)") end
   if parts[value] or is_object[value] then
@@ -177,15 +146,12 @@ function write_table(value, depth)
   end
   make_room(0, depth)
   local all, strings = survey(value)
-  local metatable = getmetatable(value)
-  local nones = metatable and remembered(metatable, all, strings)
-  if type(nones) == "table" then return write_record(value, all, depth, nones) end
-  if not nones and strings == 0 and all == rawlen(value) then return write_list(value, all, depth, nones_pass) end
-  if not nones and strings == all then return write_record(value, all, depth) end
-  -- A length that stands in the table is meant; one that ends at the last value may be one that was forgotten.
-  if not nones and (nones_pass or strings == 1) then nones = holed_length(value, all, strings) end
-  if not nones then refuse(depth, "a sequence or string keys", describe_keys(value, strings)) end
-  write_list(value, nones, depth, true)
+  local is_list, shape = strings == 0 and all == rawlen(value), nil
+  if getmetatable(value) or not (is_list or strings == all) then shape = shape_of(value, all, strings, nones_pass) end
+  if type(shape) == "string" then refuse(depth, "a sequence or string keys", shape) end
+  if type(shape) == "number" then return write_list(value, shape, depth, true) end
+  if shape or not is_list then return write_record(value, all, depth, shape) end
+  write_list(value, all, depth, nones_pass)
 end
 
 local function write_all(...)
@@ -241,7 +207,7 @@ end
 local run, at -- the run being read
 
 -- Lets a table remember what of it is none, for Lua forgets it: the length of a list, or keys of a record.
-local function remember(built, nones, filled) return setmetatable(built, { [MEMORY] = nones, [FILLED] = filled }) end
+local function remember(built, nones, filled) return setmetatable(built, { [MEMORY] = nones, filled = filled }) end
 
 local read
 

@@ -8,16 +8,21 @@ static char *parcel;
 static int method, on_error, finish; /* references: the entry's function, and the host's code around it */
 static int run_chunk, reseed; /* references */
 
-static int64_t answer(size_t size) { return (int64_t)(uint32_t)out << 32 | size; }
+/* run_chunk(text, name, ...): code of the host's own, without lines, for errors of guests must not point into it. */
+static const char CHUNK_RUNNER[] =
+    "local assert, load, dump = assert, load, string.dump "
+    "return function(text, name, ...) return load(dump(assert(load(text, name, 't')), true), '=?', 'b')(...) end";
 
-static char *new_parcel(size_t size) {
-  if (parcel) large_free(parcel);
-  return parcel = large_new(size);
-}
+static int64_t answer(size_t size) { return (int64_t)(uint32_t)out << 32 | size; }
 
 static void drop_parcel(void) {
   if (parcel) large_free(parcel);
   parcel = NULL;
+}
+
+static char *new_parcel(size_t size) {
+  drop_parcel();
+  return parcel = large_new(size);
 }
 
 static int read_in(lua_State *L, const char *data, size_t size) {
@@ -46,6 +51,8 @@ static Piece *piece_at(lua_State *L, int at) {
 }
 
 static void begin_writing(lua_State *L, int flags, int64_t most, const char *base) {
+  begin_run(L);
+  out_size = 0;
   writing.L = L;
   writing.flags = flags;
   writing.room = writing.most = most;
@@ -56,26 +63,21 @@ static void begin_writing(lua_State *L, int flags, int64_t most, const char *bas
 /* flatten(flags, most, base, ...): true, piece, 1; or false, path, expected, got. */
 static int flatten(lua_State *L) {
   int first = 4, last = lua_gettop(L);
-  size_t before = out_size;
-  begin_run(L);
   begin_writing(L, lua_tointeger(L, 1), lua_tointeger(L, 2), lua_tostring(L, 3));
   for (int at = first; at <= last; at++) {
     writing.trail[0].index = at - first + 1;
     if (!write_value(at, 0)) {
-      out_size = before;
       end_run(L);
       lua_pushboolean(L, 0);
       lua_insert(L, -4);
       return 4;
     }
   }
-  size_t size = out_size - before;
-  out_size = before;
-  Piece *piece = lua_newuserdatauv(L, sizeof(Piece) + size, 1);
-  piece->size = size;
+  Piece *piece = lua_newuserdatauv(L, sizeof(Piece) + out_size, 1);
+  piece->size = out_size;
   piece->values = writing.values;
   piece->bytes = writing.text_bytes;
-  memcpy(piece->run, out + before, size);
+  memcpy(piece->run, out, out_size);
   end_run(L);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &PIECE);
   lua_setmetatable(L, -2);
@@ -131,32 +133,10 @@ static int call_host(lua_State *L) {
   return read_in(L, whole, -given);
 }
 
-/* Takes a piece of compiled code, at the end of what `out` holds. */
-static int put_code(lua_State *L, const void *code, size_t size, void *unused) {
-  (void)L, (void)unused;
-  memcpy(put(size), code, size);
-  return 0;
-}
-
-/* run_chunk(text, name, ...): code of the host's own, without lines, for errors of guests must not point into it. */
-static int run_text(lua_State *L) {
-  size_t size;
-  const char *text = lua_tolstring(L, 1, &size);
-  int count = lua_gettop(L) - 2;
-  if (luaL_loadbufferx(L, text, size, lua_tostring(L, 2), "t")) return lua_error(L);
-  out_size = 0;
-  lua_dump(L, put_code, NULL, 1);
-  lua_pop(L, 1);
-  if (luaL_loadbufferx(L, out, out_size, "=?", "b")) return lua_error(L);
-  lua_replace(L, 2);
-  lua_call(L, count, LUA_MULTRET);
-  return lua_gettop(L) - 1;
-}
-
-static int64_t give_all(lua_State *L, int first, int status) {
+static int64_t give_all(lua_State *L, int status) {
   out_size = 0;
   if (status) put_tag(FAILED);
-  for (int at = first; at <= lua_gettop(L); at++) put_own(L, at);
+  for (int at = 1; at <= lua_gettop(L); at++) put_own(L, at);
   return answer(out_size);
 }
 
@@ -165,33 +145,20 @@ static int64_t invoke(lua_State *L, uint32_t reference, const char *data, size_t
   lua_settop(L, 0);
   lua_rawgeti(L, LUA_REGISTRYINDEX, reference);
   int count = read_in(L, data, size);
-  return give_all(L, 1, lua_pcall(L, count, LUA_MULTRET, 0));
-}
-
-static int is_scalar(int kind) {
-  return kind == LUA_TNIL || kind == LUA_TBOOLEAN || kind == LUA_TNUMBER || kind == LUA_TSTRING;
+  return give_all(L, lua_pcall(L, count, LUA_MULTRET, 0));
 }
 
 enum { MOST_BYTES = 128 << 20 }; /* of a run, as in interop.budget */
 
-/* Gives a table or a long text that the entry's function returned; what does not fit is told as `finish` would. */
-static int64_t give_value(lua_State *L, int at) {
-  out_size = 0;
-  begin_run(L);
-  put_string("value", 5);
-  put_small(INTEGER, 1);
-  memset(put(4), 0, 4);
+/* Writes what the entry's function returned, and says whether it fits; what stood in the way is on the stack then. */
+static int write_result(lua_State *L, int at) {
   begin_writing(L, RESOURCES_PASS, MOST_BYTES, "$.result");
   int fits = write_value(at, 0);
   end_run(L);
-  if (fits) return answer(out_size);
-  out_size = 0;
-  put_string("unfit", 5);
-  for (int part = -3; part < 0; part++) put_scalar(L, part);
-  return answer(out_size);
+  return fits;
 }
 
-/* Calls the entry's function with a run of arguments; gives a scalar, or a word of lua/guard/calls.lua and what it says. */
+/* Calls the entry's function with a run of arguments; gives a value, or a word of lua/guard/calls.lua and what it says. */
 static int64_t enter(lua_State *L, const char *data, size_t size) {
   lua_settop(L, 0);
   lua_rawgeti(L, LUA_REGISTRYINDEX, on_error);
@@ -199,26 +166,21 @@ static int64_t enter(lua_State *L, const char *data, size_t size) {
   int count = read_in(L, data, size);
   int status = lua_pcall(L, count, 2, 1);
   if (status == LUA_OK && lua_isnil(L, 3)) {
-    int kind = lua_type(L, 2);
-    if (is_scalar(kind) && (kind != LUA_TSTRING || lua_rawlen(L, 2) <= MOST_STRING)) {
-      out_size = 0;
-      put_scalar(L, 2);
-      return answer(out_size);
-    }
-    if (kind == LUA_TTABLE || kind == LUA_TSTRING) return give_value(L, 2);
+    if (write_result(L, 2)) return answer(out_size);
+    lua_settop(L, 3);
   }
-  int given = lua_gettop(L) - 1;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, finish);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, finish); /* which says as well what does not fit */
+  lua_replace(L, 1);
   lua_pushboolean(L, status == LUA_OK);
-  lua_rotate(L, 2, 2);
-  status = lua_pcall(L, given + 1, LUA_MULTRET, 0);
-  return give_all(L, 2, status);
+  lua_insert(L, 2);
+  return give_all(L, lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0));
 }
 
 /* set(name, value): which functions of the host's Lua code C calls. */
 static int set_reference(lua_State *L) {
-  static const char *const names[] = {"method", "on_error", "finish", "special", "resource", "empty_record", NULL};
-  int *const references[] = {&method, &on_error, &finish, &special, &make_resource, &empty_record};
+  static const char *const names[] = {
+      "method", "on_error", "finish", "special", "shape", "resource", "empty_record", NULL};
+  int *const references[] = {&method, &on_error, &finish, &special, &shape_of, &make_resource, &empty_record};
   int *reference = references[luaL_checkoption(L, 1, NULL, names)];
   lua_settop(L, 2);
   if (*reference) luaL_unref(L, LUA_REGISTRYINDEX, *reference);
@@ -228,42 +190,26 @@ static int set_reference(lua_State *L) {
 
 /* rawset as Lua has it, but for what nobody may change: `special` knows it. */
 static int guarded_rawset(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  luaL_checkany(L, 2);
-  luaL_checkany(L, 3);
-  lua_settop(L, 3);
-  if (lua_getmetatable(L, 1)) {
+  if (lua_gettop(L) > 2 && lua_getmetatable(L, 1)) {
+    lua_settop(L, 3);
     lua_rawgeti(L, LUA_REGISTRYINDEX, special);
     lua_pushvalue(L, 1);
     lua_call(L, 1, 3);
     if (lua_toboolean(L, -1)) return luaL_error(L, "rawset: this table cannot be changed");
-    lua_settop(L, 3);
   }
-  lua_rawset(L, 1);
-  return 1;
+  return luaB_rawset(L);
 }
 
 /* getmetatable as Lua has it, but that a table's memory of nones is none to guests. */
 static int guarded_getmetatable(lua_State *L) {
-  luaL_checkany(L, 1);
-  if (!lua_getmetatable(L, 1)) {
-    lua_pushnil(L);
-    return 1;
-  }
-  if (lua_rawgetp(L, -1, &MEMORY) != LUA_TNIL) {
-    lua_pushnil(L);
-    return 1;
-  }
-  lua_pop(L, 1);
-  luaL_getmetafield(L, 1, "__metatable");
+  if (!lua_getmetatable(L, 1) || lua_rawgetp(L, -1, &MEMORY) == LUA_TNIL) return luaB_getmetatable(L);
+  lua_pushnil(L);
   return 1;
 }
 
 static int on_panic(lua_State *L) {
-  size_t size;
-  const char *message = lua_tolstring(L, -1, &size);
-  if (!message) message = "no message", size = strlen(message);
-  fault(message, size);
+  const char *message = lua_tostring(L, -1);
+  fault(message ? message : "no message");
 }
 
 static const luaL_Reg natives[] = {
@@ -284,7 +230,7 @@ static int make_state(lua_State *L) {
   lua_pushboolean(L, 0);
   lua_setfield(L, -2, "__metatable");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &PIECE);
-  lua_pushcfunction(L, run_text);
+  if (luaL_dostring(L, CHUNK_RUNNER)) lua_error(L);
   run_chunk = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_getglobal(L, LUA_MATHLIBNAME);
   lua_getfield(L, -1, "randomseed");
@@ -298,14 +244,12 @@ static int make_state(lua_State *L) {
   return 0;
 }
 
-/* Gives the address of what is shared with the host. */
-EXPORT(shared_at) int64_t shared_at(void) { return (uint32_t)&shared; }
-
-EXPORT(inbox_bytes) int64_t inbox_bytes(void) { return sizeof shared.inbox; }
+/* Gives where runs go in, and how long they may be. */
+EXPORT(inbox) int64_t inbox(void) { return (int64_t)(uint32_t)shared.inbox << 32 | sizeof shared.inbox; }
 
 /* Makes the state, once. */
 EXPORT(boot) void boot(uint64_t seed) {
-  if (state) fault("booted twice", 12);
+  if (state) fault("booted twice");
   seed_of_state = seed;
   state = lua_newstate(allocate, NULL);
   if (!state) out_of_memory();
@@ -338,9 +282,8 @@ EXPORT(call) int64_t call(int32_t function, const char *data, size_t size) {
 /* Makes room for a run that is too large for the inbox: gives its address, or 0. */
 EXPORT(reserve) int64_t reserve(size_t size) { return (uint32_t)new_parcel(size); }
 
-/* Where what is in use ends: a snapshot holds what lies below. */
-EXPORT(top) int64_t top(void) {
+/* Lets go of what nobody needs, before the memory is taken for an image. */
+EXPORT(settle) void settle(void) {
   lua_settop(state, 0);
   lua_gc(state, LUA_GCCOLLECT);
-  return (uint32_t)heap_top;
 }

@@ -18,6 +18,7 @@ enum {
   LEVELS = 4, /* bins of each power of two */
   BINS = 32 * LEVELS,
   PROBES = 8, /* blocks of the bin itself that are looked at */
+  MOST_BYTES_OF_ONE = 0x7fffff00,
 };
 
 typedef struct Free {
@@ -27,7 +28,7 @@ typedef struct Free {
 /* A large block: sizes include this, are multiples of GRAIN, and have the lowest bit set where the block is in use. */
 typedef struct Block {
   uint32_t size;
-  uint32_t before; /* the size of the block before it, if there is one */
+  uint32_t before; /* the size of the block before it; 0 of the first one */
 } Block;
 
 typedef struct Bin {
@@ -35,14 +36,17 @@ typedef struct Bin {
   struct Bin *next, *previous;
 } Bin;
 
+/* Within `allocate` these would take the registers from the usual way, which is a small block from its list. */
+#define RARE __attribute__((noinline))
+
 extern char __heap_base;
 
 static Free *small_free[SMALL_BYTES / GRAIN + 1];
 static char *carved, *carved_end;
 static Bin *bins[BINS];
 static uint32_t filled[BINS / 32];
-static char *heap_start, *heap_top, *heap_end; /* blocks lie below `heap_top`; nothing was used above it */
-static uint32_t last_size; /* of the block that ends at `heap_top` */
+static Block *heap_top; /* an empty block in use, the last one: nothing was used above it */
+static char *heap_end; /* how far it can go up */
 static size_t held_bytes, limit_bytes = SIZE_MAX;
 static int lacking; /* whether the last request for more was refused */
 static int lifted; /* whether the limit is not applied, for what the host gives comes in */
@@ -83,33 +87,37 @@ static void link_free(Block *block, uint32_t size) {
 /* Looks how large the memory is: an instance may begin with more than there was when its image was taken. */
 static void find_end(void) { heap_end = (char *)(__builtin_wasm_memory_size(0) * PAGE_BYTES) - sizeof(Block); }
 
+/* Makes room for a block at the top. */
 static int make_top(size_t size) {
-  if (!heap_start) {
-    /* Payloads lie at multiples of GRAIN. */
-    heap_start = heap_top = (char *)of_grain((size_t)&__heap_base) + GRAIN - sizeof(Block);
+  if (!heap_top) {
+    heap_top = block_of((void *)(of_grain((size_t)&__heap_base) + GRAIN)); /* data lie at multiples of GRAIN */
+    heap_top->size = 1;
     find_end();
   }
-  if (size <= (size_t)(heap_end - heap_top)) return 1;
-  size_t pages = (size - (size_t)(heap_end - heap_top) + PAGE_BYTES - 1) / PAGE_BYTES;
+  uint64_t end = (uint64_t)(size_t)heap_top + size;
+  if (end <= (size_t)heap_end) return 1;
+  size_t pages = (end - (size_t)heap_end + PAGE_BYTES - 1) / PAGE_BYTES;
   size_t wanted = pages < GROWN_PAGES ? GROWN_PAGES : pages;
-  if (__builtin_wasm_memory_grow(0, wanted) == SIZE_MAX) {
-    if (wanted == pages || __builtin_wasm_memory_grow(0, pages) == SIZE_MAX) return 0;
-    wanted = pages;
-  }
-  heap_end += wanted * PAGE_BYTES;
+  if (__builtin_wasm_memory_grow(0, wanted) == SIZE_MAX && __builtin_wasm_memory_grow(0, pages) == SIZE_MAX) return 0;
+  find_end();
   return 1;
 }
 
-/* Cuts what is left over off a block of `size` bytes, and marks the rest as in use. */
+/* Has the last block, or a new one where the top is, take so many bytes. */
+static void end_at_top(Block *block, uint32_t size) {
+  block->size = size | 1;
+  heap_top = after(block);
+  heap_top->size = 1;
+  heap_top->before = size;
+}
+
+/* Has a block of `size` bytes in use, and cuts off what is left over. */
 static void take_of(Block *block, uint32_t size, uint32_t wanted) {
-  if (size - wanted >= LEAST_SPLIT) {
-    Block *rest = (Block *)((char *)block + wanted);
-    rest->before = wanted;
-    block->size = wanted | 1;
-    link_free(rest, size - wanted);
-  } else {
-    block->size = size | 1;
-  }
+  if (size - wanted < LEAST_SPLIT) wanted = size;
+  block->size = wanted | 1;
+  Block *rest = after(block);
+  rest->before = wanted;
+  if (wanted < size) link_free(rest, size - wanted);
 }
 
 static Bin *find_free(uint32_t size) {
@@ -126,112 +134,95 @@ static Bin *find_free(uint32_t size) {
   return NULL;
 }
 
-static void *large_new(size_t size) {
-  if (size > 0x7fffff00) return NULL;
+static RARE void *large_new(size_t size) {
+  if (size > MOST_BYTES_OF_ONE) return NULL;
   uint32_t wanted = of_grain(size + sizeof(Block));
   Bin *bin = find_free(wanted);
+  Block *block = bin ? &bin->block : heap_top;
   if (bin) {
     unlink_free(bin);
-    take_of(&bin->block, bin->block.size, wanted);
-    return &bin->block + 1;
+    take_of(block, block->size, wanted);
+  } else {
+    if (!make_top(wanted)) return NULL;
+    end_at_top(block = heap_top, wanted);
   }
-  if (!make_top(wanted)) return NULL;
-  Block *block = (Block *)heap_top;
-  block->before = last_size;
-  block->size = wanted | 1;
-  last_size = wanted;
-  heap_top += wanted;
   return block + 1;
 }
 
-static void large_free(void *data) {
-  Block *block = block_of(data);
+static RARE void large_free(void *data) {
+  Block *block = block_of(data), *next = after(block), *previous = (Block *)((char *)block - block->before);
   uint32_t size = size_of(block);
-  if ((char *)block > heap_start) {
-    Block *previous = (Block *)((char *)block - block->before);
-    if (!in_use(previous)) {
-      unlink_free((Bin *)previous);
-      size += previous->size;
-      block = previous;
-    }
-  }
-  Block *next = (Block *)((char *)block + size);
-  if ((char *)next < heap_top && !in_use(next)) {
+  if (!in_use(next)) {
     unlink_free((Bin *)next);
     size += next->size;
-    next = (Block *)((char *)block + size);
   }
-  if ((char *)next == heap_top) {
-    heap_top = (char *)block;
-    last_size = (char *)block > heap_start ? block->before : 0;
+  if (!in_use(previous)) { /* the first block is its own one */
+    unlink_free((Bin *)previous);
+    size += previous->size;
+    block = previous;
+  }
+  if ((char *)block + size == (char *)heap_top) {
+    heap_top = block;
+    heap_top->size = 1;
   } else {
     link_free(block, size);
   }
 }
 
 /* Makes a block longer where it is, if there is room behind it. */
-static int large_extend(Block *block, size_t size) {
-  if (size > 0x7fffff00) return 0;
-  uint32_t wanted = of_grain(size + sizeof(Block)), have = size_of(block);
+static int large_extend(Block *block, uint32_t wanted) {
   Block *next = after(block);
-  if ((char *)next == heap_top) {
+  uint32_t have = size_of(block);
+  if (next == heap_top) {
     if (!make_top(wanted - have)) return 0;
-    block->size = wanted | 1;
-    last_size = wanted;
-    heap_top = (char *)block + wanted;
+    end_at_top(block, wanted);
     return 1;
   }
   if (in_use(next) || have + next->size < wanted) return 0;
   unlink_free((Bin *)next);
-  have += next->size;
-  take_of(block, have, wanted);
-  if (size_of(block) == have) after(block)->before = have;
+  take_of(block, have + next->size, wanted);
   return 1;
-}
-
-static void *small_new(size_t size) {
-  size_t at = (size + GRAIN - 1) / GRAIN;
-  Free *found = small_free[at];
-  if (found) {
-    small_free[at] = found->next;
-    return found;
-  }
-  size = at * GRAIN;
-  if (size > (size_t)(carved_end - carved)) {
-    if (carved_end > carved) { /* what is left over serves as a smaller block */
-      Free *rest = (Free *)carved;
-      size_t left = (carved_end - carved) / GRAIN;
-      rest->next = small_free[left];
-      small_free[left] = rest;
-    }
-    carved = large_new(CARVED_BYTES);
-    if (!carved) return carved_end = NULL;
-    carved_end = carved + CARVED_BYTES;
-  }
-  found = (Free *)carved;
-  carved += size;
-  return found;
 }
 
 static void heap_free(void *data, size_t size) {
   if (size > SMALL_BYTES) {
     large_free(data);
   } else {
-    size_t at = (size + GRAIN - 1) / GRAIN;
-    ((Free *)data)->next = small_free[at];
-    small_free[at] = data;
+    Free **list = &small_free[of_grain(size) / GRAIN];
+    ((Free *)data)->next = *list;
+    *list = data;
   }
+}
+
+static void *small_new(size_t size) {
+  size = of_grain(size);
+  Free **list = &small_free[size / GRAIN];
+  void *found = *list;
+  if (found) {
+    *list = (*list)->next;
+    return found;
+  }
+  if (size > (size_t)(carved_end - carved)) {
+    if (carved_end > carved) heap_free(carved, carved_end - carved); /* it serves as a smaller block */
+    carved = large_new(CARVED_BYTES);
+    carved_end = carved ? carved + CARVED_BYTES : NULL;
+    if (!carved) return NULL;
+  }
+  found = carved;
+  carved += size;
+  return found;
 }
 
 static void *heap_new(size_t size) { return size > SMALL_BYTES ? large_new(size) : small_new(size); }
 
-static void *heap_resize(void *data, size_t old, size_t size) {
+static RARE void *heap_resize(void *data, size_t old, size_t size) {
+  if (size > MOST_BYTES_OF_ONE) return NULL;
   if (old > SMALL_BYTES && size > SMALL_BYTES) {
     Block *block = block_of(data);
     uint32_t wanted = of_grain(size + sizeof(Block)), have = size_of(block);
     if (wanted <= have && have - wanted < have / 4) return data;
-    if (wanted > have && large_extend(block, size)) return data;
-  } else if (old <= SMALL_BYTES && (old + GRAIN - 1) / GRAIN == (size + GRAIN - 1) / GRAIN) {
+    if (wanted > have && large_extend(block, wanted)) return data;
+  } else if (old <= SMALL_BYTES && of_grain(old) == of_grain(size)) {
     return data;
   }
   void *moved = heap_new(size);

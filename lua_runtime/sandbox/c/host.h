@@ -3,6 +3,7 @@
  * that come in. Functions below FIRST_FUNCTION are the embedding's own, the others are a session's.
  */
 #include <stdint.h>
+#include <string.h>
 
 __attribute__((import_module("polycall"), import_name("host"))) void call_out(void);
 
@@ -27,12 +28,12 @@ enum {
   HOST_TAKE = 0, /* (where, size): write the answer there that was too large for the inbox */
   HOST_NO_MEMORY = 1, /* does not return */
   HOST_FAULT = 2, /* (message, size): does not return */
-  HOST_CLOCK = 3, /* (a double): processor time in seconds */
+  HOST_CLOCK = 3, /* gives processor time, in nanoseconds */
   HOST_NOW = 4, /* gives Unix seconds */
-  HOST_LOCAL = 5, /* (Moment): from its seconds to fields of the local time; gives whether it could */
+  HOST_LOCAL = 5, /* (struct tm): from the seconds in its place to the local time; gives less than 0 if there is none */
   HOST_UTC = 6,
-  HOST_SECONDS = 7, /* (Moment): from fields of the local time to seconds, and to fields in order */
-  HOST_SHOW = 8, /* (Moment): its fields as text */
+  HOST_SECONDS = 7, /* (struct tm): puts fields of the local time in order; gives seconds, or -1 */
+  HOST_SHOW = 8, /* (where, size): from a date and a conversion to text in their place; gives its length, or -1 */
   FIRST_FUNCTION = 16,
 };
 
@@ -41,7 +42,7 @@ _Noreturn static void out_of_memory(void) {
   __builtin_trap();
 }
 
-_Noreturn static void fault(const char *message, size_t size) {
-  host(HOST_FAULT, message, size);
+_Noreturn static void fault(const char *message) {
+  host(HOST_FAULT, message, strlen(message));
   __builtin_trap();
 }

@@ -1,5 +1,5 @@
 /*
- * Lua 5.4 as one WebAssembly module: its own source, unchanged, and the embedding. Built by lua_runtime/sandbox/build.py.
+ * Lua 5.4 as one WebAssembly module: its own source, unchanged, and the embedding. Built by tests/guests/build.py.
  */
 #include "lprefix.h"
 #include "copies.h"

@@ -38,64 +38,28 @@ static uint64_t seed_of_state;
 #define LUA_TMPNAMBUFSIZE 1
 #define lua_tmpnam(b, e) ((b)[0] = 0, e = 1)
 
-typedef struct Moment {
-  int64_t seconds;
-  int32_t fields[9]; /* in the order of a struct tm */
-  char layout[4];
-  char text[256];
-} Moment;
-
-static Moment moment;
-
-static void fields_to(struct tm *to) {
-  const int32_t *f = moment.fields;
-  to->tm_sec = f[0], to->tm_min = f[1], to->tm_hour = f[2], to->tm_mday = f[3], to->tm_mon = f[4];
-  to->tm_year = f[5], to->tm_wday = f[6], to->tm_yday = f[7], to->tm_isdst = f[8];
+/* The host has the clock. It finds the seconds in the place of a date, and puts there the nine fields and, behind them, the
+ * moment itself: the fields alone do not say in which zone they are. */
+static struct tm *broken_down(uint32_t function, const time_t *seconds, struct tm *into) {
+  memcpy(into, seconds, sizeof *seconds);
+  return host(function, into, sizeof *into) < 0 ? NULL : into;
 }
 
-static void fields_from(const struct tm *from) {
-  int32_t *f = moment.fields;
-  f[0] = from->tm_sec, f[1] = from->tm_min, f[2] = from->tm_hour, f[3] = from->tm_mday, f[4] = from->tm_mon;
-  f[5] = from->tm_year, f[6] = from->tm_wday, f[7] = from->tm_yday, f[8] = from->tm_isdst;
-}
+_Static_assert(sizeof(struct tm) == 48, "as in sandbox/clock.py");
 
-static struct tm *broken_down(uint32_t function, const time_t *at, struct tm *into) {
-  moment.seconds = *at;
-  if (!host(function, &moment, sizeof moment)) return NULL;
-  fields_to(into);
-  return into;
-}
-
-static time_t of_fields(struct tm *fields) {
-  fields_from(fields);
-  if (!host(HOST_SECONDS, &moment, sizeof moment)) return -1;
-  fields_to(fields);
-  return moment.seconds;
-}
-
-static size_t shown(char *into, size_t room, const char *layout, const struct tm *fields) {
-  fields_from(fields);
-  strncpy(moment.layout, layout, sizeof moment.layout);
-  int64_t size = host(HOST_SHOW, &moment, sizeof moment);
-  if (size < 0 || (size_t)size >= room || (size_t)size > sizeof moment.text) return 0;
-  memcpy(into, moment.text, size);
-  return size;
-}
-
-static time_t now(void) { return host(HOST_NOW, 0, 0); }
-
-static double seconds_used(void) {
-  double seconds = 0;
-  host(HOST_CLOCK, &seconds, sizeof seconds);
-  return seconds;
+static size_t shown(char *into, size_t room, const char *conversion, const struct tm *date) {
+  memcpy(into, date, sizeof *date);
+  strcpy(into + sizeof *date, conversion);
+  int64_t size = host(HOST_SHOW, into, room);
+  return size < 0 ? 0 : size;
 }
 
 #define l_localtime(t, r) broken_down(HOST_LOCAL, t, r)
 #define l_gmtime(t, r) broken_down(HOST_UTC, t, r)
-#define mktime of_fields
+#define mktime(date) host(HOST_SECONDS, date, sizeof *(date))
 #define strftime shown
-#define time(into) ((void)(into), now())
-#define clock() (seconds_used() * CLOCKS_PER_SEC)
+#define time(into) ((void)(into), host(HOST_NOW, NULL, 0))
+#define clock() host(HOST_CLOCK, NULL, 0)
 #define remove(path) ((void)(path), -1)
 #define rename(from, to) ((void)(from), (void)(to), -1)
 #define setlocale(category, name) ((void)(category), (void)(name), NULL)

@@ -11,7 +11,7 @@ enum {
   LIST = 7, /* count: 4 bytes; so many values */
   RECORD = 8, /* count: 4 bytes; so many strings, each followed by a value */
   RESOURCE = 9, /* number: 8 bytes; on the way in a string as well */
-  INTEGERS = 10, /* count: 4 bytes; a list of integers, 8 bytes each */
+  INTEGERS = 10, /* count: 4 bytes; a list of integers, 8 bytes each; out only */
   FLOATS = 11,
   HOST_FUNCTION = 12, /* number: 4 bytes; in only */
   REFERENCE = 13, /* number: 4 bytes; a table or function of ours */
@@ -24,14 +24,13 @@ enum {
   MOST_STRING = 64 << 20,
   MOST_KEY = 64 << 10,
   SHOWN_KEY = 100, /* bytes of a key in a path */
-  MOST_HOLES = 100, /* in a list, beyond one for each value that is there: `{ [2^40] = 1 }` is none */
   FAR_BYTES = 1024, /* strings from here on stay where they are */
   LEAST_FLAT = 4, /* numbers that are worth being told together */
 };
 
-/* Keys of the metatable that remembers what of a table is none: the length of a list, or keys of a record; and of how many
- * items of a list there was a value. */
-static const char MEMORY, FILLED;
+/* Key of the metatable that remembers what of a table is none: the length of a list, or keys of a record. Beside it is of
+ * how many items of a list there was a value. */
+static const char MEMORY;
 
 /* Writing ---------------------------------------------------------------------------------------------------------- */
 
@@ -87,13 +86,7 @@ static int put_scalar(lua_State *L, int at) {
     case LUA_TNIL: put_tag(NIL); return 1;
     case LUA_TBOOLEAN: put_tag(lua_toboolean(L, at) ? TRUE_ : FALSE_); return 1;
     case LUA_TNUMBER:
-      if (lua_isinteger(L, at)) {
-        lua_Integer number = lua_tointeger(L, at);
-        put_wide(INTEGER, &number);
-      } else {
-        lua_Number number = lua_tonumber(L, at);
-        put_wide(FLOAT, &number);
-      }
+      put_wide(lua_isinteger(L, at) ? INTEGER : FLOAT, &index2value(L, at)->value_);
       return 1;
     case LUA_TSTRING: {
       size_t size;
@@ -122,34 +115,29 @@ static struct {
 } writing;
 
 static int empty_record; /* reference: the metatable of an empty record */
-static int special; /* reference: gives for a table with a metatable what it is, if it is not plain */
+static int special; /* reference: gives for a table with a metatable what it is, if it is no plain value */
+static int shape_of; /* reference: gives what a table is if it is not plainly a sequence or a record */
 
 /* Pushes where the value is that stands in the way, what was expected, and what there is. */
 static int refuse(int depth, const char *expected, const char *got) {
   lua_State *L = writing.L;
   luaL_checkstack(L, 20, NULL);
-  luaL_Buffer path;
   lua_pushstring(L, expected);
   lua_pushstring(L, got);
-  luaL_buffinit(L, &path);
-  luaL_addstring(&path, writing.base);
-  if (strcmp(writing.base, "$.args") == 0) {
-    lua_pushfstring(L, "[%I]", (LUAI_UACINT)writing.trail[0].index - 1);
-    luaL_addvalue(&path);
-  }
-  for (int at = 1; at <= depth; at++) {
+  lua_pushstring(L, writing.base);
+  for (int at = strcmp(writing.base, "$.args") ? 1 : 0; at <= depth; at++) {
     const char *key = writing.trail[at].key;
+    size_t size = writing.trail[at].size;
     if (key) {
-      size_t size = writing.trail[at].size;
-      luaL_addchar(&path, '.');
-      luaL_addlstring(&path, key, size > SHOWN_KEY ? SHOWN_KEY : size);
-      if (size > SHOWN_KEY) luaL_addstring(&path, "...");
+      lua_pushliteral(L, ".");
+      lua_pushlstring(L, key, size > SHOWN_KEY ? SHOWN_KEY : size);
+      lua_pushstring(L, size > SHOWN_KEY ? "..." : "");
+      lua_concat(L, 4);
     } else {
       lua_pushfstring(L, "[%I]", (LUAI_UACINT)writing.trail[at].index - 1);
-      luaL_addvalue(&path);
+      lua_concat(L, 2);
     }
   }
-  luaL_pushresult(&path);
   lua_insert(L, -3);
   return 0;
 }
@@ -189,35 +177,21 @@ static int write_value(int at, int depth) {
 
 /* Lists of numbers of one kind are told together. Returns 0 if this is none. */
 static int write_numbers(int list, lua_Integer length) {
-  lua_State *L = writing.L;
-  int wanted = -1;
-  if (length < LEAST_FLAT || length * VALUE_BYTES > writing.room) return 0;
+  Table *numbers = hvalue(index2value(writing.L, list));
+  int kind = ttypetag(luaH_getint(numbers, 1));
   size_t before = out_size;
+  if (novariant(kind) != LUA_TNUMBER || length < LEAST_FLAT || length * VALUE_BYTES > writing.room) return 0;
+  put_small(kind == LUA_VNUMINT ? INTEGERS : FLOATS, length);
   for (lua_Integer index = 1; index <= length; index++) {
-    int fits = lua_rawgeti(L, list, index) == LUA_TNUMBER;
-    int whole = fits && lua_isinteger(L, -1);
-    if (index == 1 && fits) {
-      wanted = whole;
-      put_small(whole ? INTEGERS : FLOATS, length);
-    }
-    if (!fits || whole != wanted) {
-      lua_pop(L, 1);
+    const TValue *number = luaH_getint(numbers, index);
+    if (ttypetag(number) != kind) {
       out_size = before;
       return 0;
     }
-    lua_Integer integer = whole ? lua_tointeger(L, -1) : 0;
-    lua_Number number = whole ? 0 : lua_tonumber(L, -1);
-    memcpy(put(8), whole ? (void *)&integer : (void *)&number, 8);
-    lua_pop(L, 1);
+    memcpy(put(8), &number->value_, 8);
   }
   writing.values += length;
   writing.room -= length * VALUE_BYTES;
-  return 1;
-}
-
-static int write_none(int depth) {
-  if (!make_room(0, depth)) return 0;
-  put_tag(NIL);
   return 1;
 }
 
@@ -228,12 +202,9 @@ static int write_list(int list, lua_Integer length, int depth, int holes_pass) {
   for (lua_Integer index = 1; index <= length; index++) {
     writing.trail[depth + 1].key = NULL;
     writing.trail[depth + 1].index = index;
-    if (lua_rawgeti(L, list, index) == LUA_TNIL) {
-      if (!holes_pass) return refuse(depth, "a sequence or string keys", "a sequence with holes");
-      if (!write_none(depth)) return 0;
-    } else if (!write_value(lua_gettop(L), depth + 1)) {
-      return 0;
-    }
+    int is_none = lua_rawgeti(L, list, index) == LUA_TNIL;
+    if (is_none && !holes_pass) return refuse(depth, "a sequence or string keys", "a sequence with holes");
+    if (!write_value(lua_gettop(L), depth + !is_none)) return 0;
     lua_pop(L, 1);
   }
   return 1;
@@ -262,23 +233,21 @@ static int write_key(int at, int depth) {
   return 1;
 }
 
-/* `nones`: where the list of keys without a value is, or 0. */
+/* `nones`: where the list of keys without a value is, or nil. */
 static int write_record(int record, lua_Integer length, int depth, int nones) {
   lua_State *L = writing.L;
-  lua_Integer remembered = nones ? (lua_Integer)lua_rawlen(L, nones) : 0, missing = 0;
+  lua_Integer remembered = lua_rawlen(L, nones), missing = 0;
   size_t head = out_size;
   put_small(RECORD, 0);
   for (lua_Integer index = 1; index <= remembered; index++) {
     lua_rawgeti(L, nones, index);
     lua_pushvalue(L, -1);
     if (lua_rawget(L, record) == LUA_TNIL) {
+      int none = lua_gettop(L);
       missing++;
-      lua_pop(L, 1);
-      if (!write_key(lua_gettop(L), depth) || !write_none(depth)) return 0;
-      lua_pop(L, 1);
-    } else {
-      lua_pop(L, 2);
+      if (!write_key(none - 1, depth) || !write_value(none, depth)) return 0;
     }
+    lua_pop(L, 2);
   }
   uint32_t count = length + missing;
   memcpy(out + head + 1, &count, 4);
@@ -291,64 +260,6 @@ static int write_record(int record, lua_Integer length, int depth, int nones) {
   return 1;
 }
 
-static int refuse_keys(int table, lua_Integer strings, int depth) {
-  lua_State *L = writing.L;
-  const char *wanted = "a sequence or string keys";
-  if (strings > 0) return refuse(depth, wanted, "a table with both");
-  lua_pushnil(L);
-  while (lua_next(L, table)) {
-    lua_pop(L, 1);
-    if (!lua_isinteger(L, -1)) {
-      return refuse(depth, wanted, lua_pushfstring(L, "a table with a key that is a %s", luaL_typename(L, -1)));
-    }
-  }
-  return refuse(depth, wanted, "a table with gaps between its integer keys (json.null stands for nothing)");
-}
-
-/* How long a list with holes is, or -1: with `n` as table.pack has it, else up to its last value. */
-static lua_Integer holed_length(int table, lua_Integer all, lua_Integer strings) {
-  lua_State *L = writing.L;
-  lua_Integer length = 0;
-  if (strings > 1) return -1;
-  if (strings == 1) {
-    lua_pushliteral(L, "n");
-    lua_rawget(L, table);
-    int fits = lua_isinteger(L, -1);
-    length = fits ? lua_tointeger(L, -1) : 0;
-    lua_pop(L, 1);
-    if (!fits) return -1;
-  }
-  all -= strings;
-  lua_pushnil(L);
-  while (lua_next(L, table)) {
-    lua_pop(L, 1);
-    if (lua_type(L, -1) == LUA_TSTRING) continue; /* "n" */
-    lua_Integer key = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
-    if (key < 1 || (strings == 1 && key > length)) {
-      lua_pop(L, 1);
-      return -1;
-    }
-    if (key > length) length = key;
-  }
-  return all > 0 && length >= all && length - all <= all + MOST_HOLES ? length : -1;
-}
-
-/* Pushes what a table that came from the host has for none: keys of a record, as long as it is none of a list; the length
- * of a list, as long as nobody has added or removed an item. Else nil. */
-static void push_remembered(int table, lua_Integer all, lua_Integer strings) {
-  lua_State *L = writing.L;
-  lua_getmetatable(L, table);
-  int kind = lua_rawgetp(L, -1, &MEMORY), same = strings == all;
-  if (kind == LUA_TNUMBER) {
-    same = lua_rawgetp(L, -2, &FILLED) == LUA_TNUMBER && lua_tointeger(L, -1) == all;
-    lua_pop(L, 1);
-  }
-  lua_remove(L, -2);
-  if (kind == LUA_TNIL || same) return;
-  lua_pop(L, 1);
-  lua_pushnil(L);
-}
-
 /* Says of a table with a metatable whether it was written, or -1 if it is one like any other. */
 static int write_special(int table, int depth) {
   lua_State *L = writing.L;
@@ -356,19 +267,17 @@ static int write_special(int table, int depth) {
   lua_pushvalue(L, table);
   lua_call(L, 1, 2);
   int kind = lua_type(L, -2);
-  if (kind == LUA_TBOOLEAN) {
-    lua_pop(L, 2);
-    return write_none(depth);
-  }
-  if (kind == LUA_TNIL) {
-    lua_pop(L, 2);
-    return -1;
-  }
-  if (!lua_isinteger(L, -1) || !(writing.flags & RESOURCES_PASS)) return refuse(depth, "a plain value", lua_tostring(L, -2));
-  if (!make_room(0, depth)) return 0;
   lua_Integer number = lua_tointeger(L, -1);
-  put_wide(RESOURCE, &number);
+  int passes = kind != LUA_TSTRING || (number && writing.flags & RESOURCES_PASS);
+  if (!passes) return refuse(depth, "a plain value", lua_tostring(L, -2));
   lua_pop(L, 2);
+  if (kind == LUA_TNIL) return -1;
+  if (!make_room(0, depth)) return 0;
+  if (kind == LUA_TSTRING) {
+    put_wide(RESOURCE, &number);
+  } else {
+    put_tag(NIL);
+  }
   return 1;
 }
 
@@ -391,25 +300,28 @@ static int write_table(int table, int depth) {
     all++;
     strings += lua_type(L, -1) == LUA_TSTRING;
   }
-  int nones_pass = writing.flags & NONES_PASS;
-  lua_Integer holed = -1;
-  if (has_metatable) {
-    push_remembered(table, all, strings);
-    int nones = lua_gettop(L);
-    if (lua_type(L, nones) == LUA_TTABLE) {
-      int written = write_record(table, all, depth, nones);
-      if (written) lua_remove(L, nones);
-      return written;
-    }
-    if (lua_type(L, nones) == LUA_TNUMBER) holed = lua_tointeger(L, nones);
-    lua_pop(L, 1);
+  int nones_pass = writing.flags & NONES_PASS, is_list = strings == 0 && all == length;
+  if (has_metatable || !(is_list || strings == all)) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, shape_of);
+    lua_pushvalue(L, table);
+    lua_pushinteger(L, all);
+    lua_pushinteger(L, strings);
+    lua_pushboolean(L, nones_pass);
+    lua_call(L, 4, 1);
+  } else {
+    lua_pushnil(L);
   }
-  if (holed < 0 && strings == 0 && all == length) return write_list(table, all, depth, nones_pass);
-  if (holed < 0 && strings == all) return write_record(table, all, depth, 0);
-  /* A length that stands in the table is meant; one that ends at the last value may be one that was forgotten. */
-  if (holed < 0 && (nones_pass || strings == 1)) holed = holed_length(table, all, strings);
-  if (holed < 0) return refuse_keys(table, strings, depth);
-  return write_list(table, holed, depth, 1);
+  int shape = lua_gettop(L), kind = lua_type(L, shape), written;
+  if (kind == LUA_TSTRING) return refuse(depth, "a sequence or string keys", lua_tostring(L, shape));
+  if (kind == LUA_TNUMBER) {
+    written = write_list(table, lua_tointeger(L, shape), depth, 1);
+  } else if (kind == LUA_TTABLE || !is_list) {
+    written = write_record(table, all, depth, shape);
+  } else {
+    written = write_list(table, all, depth, nones_pass);
+  }
+  if (written) lua_remove(L, shape);
+  return written;
 }
 
 /* Reading ---------------------------------------------------------------------------------------------------------- */
@@ -421,29 +333,17 @@ typedef struct {
   const char *at, *end;
 } Reading;
 
-static uint32_t read_small(Reading *from) {
-  uint32_t number;
-  memcpy(&number, from->at, 4);
-  from->at += 4;
-  return number;
-}
-
-static lua_Integer read_integer(Reading *from) {
-  lua_Integer number;
-  memcpy(&number, from->at, 8);
-  from->at += 8;
-  return number;
-}
-
-static lua_Number read_float(Reading *from) {
-  lua_Number number;
-  memcpy(&number, from->at, 8);
-  from->at += 8;
-  return number;
-}
+/* Gives the number that comes next, and goes behind it. */
+#define READ(from, type) \
+  ({ \
+    type number; \
+    memcpy(&number, (from)->at, sizeof number); \
+    (from)->at += sizeof number; \
+    number; \
+  })
 
 static void read_text(Reading *from) {
-  uint32_t size = read_small(from);
+  uint32_t size = READ(from, uint32_t);
   lua_pushlstring(from->L, from->at, size);
   from->at += size;
 }
@@ -457,14 +357,14 @@ static void remember(lua_State *L, lua_Integer filled) { /* of a list; -1 of a r
   lua_rawsetp(L, -2, &MEMORY);
   if (filled >= 0) {
     lua_pushinteger(L, filled);
-    lua_rawsetp(L, -2, &FILLED);
+    lua_setfield(L, -2, "filled");
   }
   lua_setmetatable(L, -2);
 }
 
 static void read_list(Reading *from) {
   lua_State *L = from->L;
-  uint32_t count = read_small(from);
+  uint32_t count = READ(from, uint32_t);
   lua_Integer filled = 0;
   lua_createtable(L, count, 0);
   for (uint32_t index = 1; index <= count; index++) {
@@ -478,23 +378,9 @@ static void read_list(Reading *from) {
   }
 }
 
-static void read_numbers(Reading *from, int whole) {
-  lua_State *L = from->L;
-  uint32_t count = read_small(from);
-  lua_createtable(L, count, 0);
-  for (uint32_t index = 1; index <= count; index++) {
-    if (whole) {
-      lua_pushinteger(L, read_integer(from));
-    } else {
-      lua_pushnumber(L, read_float(from));
-    }
-    lua_rawseti(L, -2, index);
-  }
-}
-
 static void read_record(Reading *from) {
   lua_State *L = from->L;
-  uint32_t count = read_small(from);
+  uint32_t count = READ(from, uint32_t);
   lua_Integer missing = 0;
   lua_createtable(L, 0, count);
   if (!count) {
@@ -539,25 +425,23 @@ static void read_value(Reading *from) {
     case NIL: lua_pushnil(L); break;
     case FALSE_:
     case TRUE_: lua_pushboolean(L, tag == TRUE_); break;
-    case INTEGER: lua_pushinteger(L, read_integer(from)); break;
-    case FLOAT: lua_pushnumber(L, read_float(from)); break;
+    case INTEGER: lua_pushinteger(L, READ(from, lua_Integer)); break;
+    case FLOAT: lua_pushnumber(L, READ(from, lua_Number)); break;
     case STRING: read_text(from); break;
     case LIST: read_list(from); break;
     case RECORD: read_record(from); break;
-    case INTEGERS:
-    case FLOATS: read_numbers(from, tag == INTEGERS); break;
     case RESOURCE:
       lua_rawgeti(L, LUA_REGISTRYINDEX, make_resource);
-      lua_pushinteger(L, read_integer(from));
+      lua_pushinteger(L, READ(from, lua_Integer));
       read_text(from);
       lua_call(L, 2, 1);
       break;
     case HOST_FUNCTION:
-      lua_pushinteger(L, read_small(from));
+      lua_pushinteger(L, READ(from, uint32_t));
       lua_pushcclosure(L, call_host, 1);
       break;
-    case REFERENCE: lua_rawgeti(L, LUA_REGISTRYINDEX, read_small(from)); break;
-    default: fault("a run holds no such tag", 23);
+    case REFERENCE: lua_rawgeti(L, LUA_REGISTRYINDEX, READ(from, uint32_t)); break;
+    default: fault("a run holds no such tag");
   }
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import sys
 import threading
@@ -84,8 +83,7 @@ def _engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoreEngine]:
 
 
 def module(engine: CoreEngine, text: str) -> CoreModule:
-    binary = bytes(wasmtime.wat2wasm(text))
-    return engine.module(hashlib.sha256(binary).hexdigest(), binary)
+    return engine.module(bytes(wasmtime.wat2wasm(text)))
 
 
 @pytest.fixture(name="started")
@@ -200,6 +198,31 @@ def test_guests_of_one_image_share_nothing_that_they_write(engine: CoreEngine) -
         guest.close()
 
 
+DIVISIBLE = """(module (import "env" "memory" (memory 2)) (data (i32.const 4) "\\07") (data (i32.const 65540) "\\09")
+  (func (export "peek") (param i32) (result i32) (i32.load (local.get 0)))
+  (func (export "poke") (param i32 i32) (i32.store (local.get 0) (local.get 1))))"""
+
+
+def test_a_divided_module_goes_on_from_what_it_has_made_of_its_memory(engine: CoreEngine) -> None:
+    memory, code = engine.divided(bytes(wasmtime.wat2wasm(DIVISIBLE)))
+    first = engine.program(memory, code).start(no_host, context())
+    assert [first.function("peek")(at) for at in (4, 65540, 2 * PAGE - 4)] == [7, 9, 0]
+    first.function("poke")(4, 8)
+    later = engine.program(engine.image(first.content()), code).start(no_host, context())
+    assert [later.function("peek")(at) for at in (4, 65540)] == [8, 9]
+    for guest in (first, later):
+        guest.end()
+        guest.close()
+
+
+@pytest.mark.parametrize(
+    "binary", [b"\0asm\1\0\0\0", b"\0asm\1\0\0\0\xff", b""], ids=["no memory", "cut off", "nothing"]
+)
+def test_what_cannot_be_divided_is_said(engine: CoreEngine, binary: bytes) -> None:
+    with pytest.raises(PreparationError):
+        engine.divided(binary)
+
+
 # what must not be linked
 
 
@@ -238,7 +261,7 @@ def test_of_two_exports_the_latest_is_given(engine: CoreEngine) -> None:
 
 def test_what_does_not_compile_is_said(engine: CoreEngine) -> None:
     with pytest.raises(PreparationError, match="does not compile"):
-        engine.module("0" * 64, b"\0asm\1\0\0\0\xff")
+        engine.module(b"\0asm\1\0\0\0\xff")
 
 
 def test_a_memory_that_is_none_is_refused(engine: CoreEngine) -> None:
