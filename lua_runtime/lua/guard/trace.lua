@@ -52,7 +52,7 @@ function kernel.located(message, level, ended)
   end
   if not own then return message end
   local by_c = not info or info.what == "C"
-  local called, name = getinfo(thread, own, "n"), kernel.names[raiser.func]
+  local called, name = getinfo(thread, own, "n"), kernel.name_of(raiser.func)
   local without = called.namewhat == "method" and 1 or 0
   name = called.name or name and not by_c and match(name, "%w+$") or name
   message = gsub(message, "^bad argument #(%d+) to '([^']*)'", function(number, shown)

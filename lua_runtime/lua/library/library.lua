@@ -22,27 +22,24 @@ local LIBRARIES = {
   os = { "clock", "date", "difftime", "time" },
 }
 
-local names = {} -- function of Lua's own -> what it is called, for messages where the guest calls it by no name
-
 -- Without seeds, Lua's own takes an address and the time.
 local function seed(...)
   if select("#", ...) == 0 then return randomseed(random(0), random(0)) end
   return randomseed(...)
 end
 
-local function pick(source, instead, listed, prefix)
+local function pick(source, instead, listed)
   local picked = {}
   for at = 1, #listed do
     local name = listed[at]
     picked[name] = instead and instead[name] or source[name]
-    names[source[name]] = prefix .. name
   end
   return picked
 end
 
-local globals, always, tables = pick(_G, own.globals, GLOBALS, ""), {}, nil
+local globals, always, tables = pick(_G, own.globals, GLOBALS), {}, nil
 for library, listed in next, LIBRARIES do
-  local content = pick(_G[library], own[library], listed, library .. ".")
+  local content = pick(_G[library], own[library], listed)
   if library == "table" then tables = content end
   if library == "math" then content.randomseed = seed end
   if library == "os" then content.platform = "wippy" end -- what scripts written for that system ask for
@@ -62,6 +59,18 @@ function tables.maxn(list)
 end
 
 local metatable = debug.getmetatable("")
-metatable.__index, metatable.__metatable = pick(string, own.methods, LIBRARIES.string, "string."), false
+metatable.__index, metatable.__metatable = pick(string, own.methods, LIBRARIES.string), false
 
-kernel.globals, kernel.always, kernel.names = globals, always, names
+-- Returns the name of one of Lua's own functions, for messages where the guest calls it by none; nil for others.
+function kernel.name_of(wanted)
+  for _, name in next, GLOBALS do
+    if _G[name] == wanted then return name end
+  end
+  for library, listed in next, LIBRARIES do
+    for _, name in next, listed do
+      if _G[library][name] == wanted then return library .. "." .. name end
+    end
+  end
+end
+
+kernel.globals, kernel.always = globals, always
