@@ -1,8 +1,8 @@
 """Waiting, in one place: by deadline and cancellation, holding nothing but the waiting thread.
 
-`Wakeup` is the wait itself, for pools and for whatever else lets a call wait; `Happening` lets many calls wait for the
-same. `WaitGraph` knows which calls wait for something that other calls hold, and refuses the wait that would close a
-circle.
+`Wakeup` is the wait itself, for pools and for whatever else lets a call wait; where only some calls may run at once, a
+guest that waits gives its `Place` to another. `Happening` lets many calls wait for the same. `WaitGraph` knows which
+calls wait for something that other calls hold, and refuses the wait that would close a circle.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import threading
 import time
 from collections.abc import Collection, Sequence, Set
 from contextlib import suppress
+from contextvars import ContextVar
+from typing import Protocol
 
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import PoolClosedError, raise_if
 from polycall.interop.forks import held_lock, new_lock
-from polycall.interop.places import PLACE
 
-__all__ = ["Happening", "WaitGraph", "Waiter", "Wakeup", "seconds_between_looks"]
+__all__ = ["PLACE", "Happening", "Place", "WaitGraph", "Waiter", "Wakeup", "seconds_between_looks"]
 
 _NONE: frozenset[Waiter] = frozenset()
 
@@ -32,6 +33,22 @@ def seconds_between_looks() -> float | None:
     the thread for it. So the thread that runs the handlers looks again and again.
     """
     return _LOOK_SECONDS if threading.get_ident() == threading.main_thread().ident else None
+
+
+class Place(Protocol):
+    """What a running call takes up among those that may run at once, whatever threads it has. Shared by threads."""
+
+    def leave(self) -> None:
+        """Lets another call have it for a while."""
+        ...
+
+    def retake(self) -> None:
+        """Takes it again; never waits for it."""
+        ...
+
+
+PLACE: ContextVar[Place | None] = ContextVar("polycall_place", default=None)
+"""The place of the running call; None where calls need none."""
 
 
 class Wakeup:
@@ -71,7 +88,7 @@ class Wakeup:
             what: What it waits for, as its error should put it: ``an instance of "app:tax"``.
             until: When to stop waiting without an error, in seconds of `time.monotonic`; None for never.
             closing: For what a guest waits for, and not a call in its name: goes on when guests may wait no more.
-                Meanwhile another call has the place of this one (`polycall.interop.places`).
+                Meanwhile another call has the place of this one (`PLACE`).
 
         Returns:
             True when notified, False when the time is up.

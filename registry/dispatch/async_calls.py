@@ -16,8 +16,8 @@ from polycall.interop.context import Cancellation
 from polycall.interop.errors import DeadlineError, PoolClosedError
 from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.ids import cut
-from polycall.interop.places import PLACE
 from polycall.interop.values import Value
+from polycall.interop.waiting import PLACE
 from polycall.registry.dispatch.python_functions import current_context
 from polycall.registry.dispatch.threads import THREADS
 
@@ -220,7 +220,7 @@ class AsyncCalls:
 
 
 class _Place:
-    """The place of a call; see `polycall.interop.places.Place`.
+    """The place of a call; see `polycall.interop.waiting.Place`.
 
     Attributes:
         waiting: How many of its threads wait: a function of Python's may have begun some, and waits for them by means

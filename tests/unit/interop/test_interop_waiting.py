@@ -11,8 +11,7 @@ import pytest
 
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import CancelledError, DeadlineError, PoolClosedError
-from polycall.interop.places import PLACE
-from polycall.interop.waiting import Waiter, WaitGraph, Wakeup
+from polycall.interop.waiting import PLACE, Waiter, WaitGraph, Wakeup
 
 
 class WatchedCancellation(Cancellation):

@@ -13,7 +13,7 @@ import pytest
 
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import CancelledError, DeadlineError, InternalError, PoolClosedError, TrapError
-from polycall.interop.places import PLACE
+from polycall.interop.waiting import PLACE
 from polycall.wasm_runtime.wasi.readiness import Readiness, Timer
 from polycall.wasm_runtime.wasi.session import Kept, Session, TooManyError, session_of
 from wasi_sessions import Basin, Spring, Watched, new_session, store_of
