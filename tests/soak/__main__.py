@@ -37,7 +37,7 @@ _JUDGED_SECONDS = 60.0
 """How late hostile calls end is judged in longer runs only."""
 
 _SETTLED_SECONDS = 120.0
-"""By then every pool has been full once, and the allocators have what they keep: in 600 s it grew until then, not after."""
+"""By then every pool has been full once, and the allocators have what they keep: of 600 s it grew in the first 120."""
 
 _MEMORY_JUDGED_SECONDS = 2 * _SETTLED_SECONDS
 """The memory of a shorter run is printed, not judged."""
