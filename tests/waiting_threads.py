@@ -1,13 +1,16 @@
-"""Threads of which a test knows that they wait."""
+"""Threads of which a test knows that they wait, and what becomes of their places."""
 
 from __future__ import annotations
 
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-__all__ = ["once_it_waits", "until_it_waits"]
+from polycall.interop.waiting import PLACE
+
+__all__ = ["once_it_waits", "taken_place", "until_it_waits"]
 
 
 def _waits(thread: int | None) -> bool:
@@ -39,3 +42,25 @@ def once_it_waits(thread: int | None, act: Callable[[], None]) -> threading.Thre
     watching = threading.Thread(target=watch)
     watching.start()
     return watching
+
+
+class _Place:
+    def __init__(self, moves: list[str]) -> None:
+        self._moves = moves
+
+    def leave(self) -> None:
+        self._moves.append("leave")
+
+    def retake(self) -> None:
+        self._moves.append("retake")
+
+
+@contextmanager
+def taken_place() -> Iterator[list[str]]:
+    """Gives the call that is made here a place; yields what is done with it."""
+    moves: list[str] = []
+    token = PLACE.set(_Place(moves))
+    try:
+        yield moves
+    finally:
+        PLACE.reset(token)

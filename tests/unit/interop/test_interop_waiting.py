@@ -4,14 +4,15 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 import pytest
 
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import CancelledError, DeadlineError, PoolClosedError
-from polycall.interop.waiting import PLACE, Waiter, WaitGraph, Wakeup
+from polycall.interop.waiting import Waiter, WaitGraph, Wakeup
+from waiting_threads import taken_place
 
 
 class WatchedCancellation(Cancellation):
@@ -153,36 +154,19 @@ def test_a_wait_that_is_over_leaves_nothing_with_the_cancellation(end: str) -> N
 # Waits of guests
 
 
-class Place:
-    def __init__(self) -> None:
-        self.moves: list[str] = []
-
-    def leave(self) -> None:
-        self.moves.append("leave")
-
-    def retake(self) -> None:
-        self.moves.append("retake")
+def test_a_guest_that_waits_gives_its_place_away_and_takes_it_again_whatever_happens() -> None:
+    with taken_place() as moves:
+        assert not Wakeup().wait(_call(), "the end of its sleep", _soon(), Cancellation())
+        assert moves == ["leave", "retake"]
+        with pytest.raises(DeadlineError):
+            Wakeup().wait(_call(_soon(0)), "input", None, Cancellation())
+        assert moves == ["leave", "retake"] * 2
 
 
-@pytest.fixture
-def place() -> Iterator[Place]:
-    place = Place()
-    token = PLACE.set(place)
-    yield place
-    PLACE.reset(token)
-
-
-def test_a_guest_that_waits_gives_its_place_away_and_takes_it_again_whatever_happens(place: Place) -> None:
-    assert not Wakeup().wait(_call(), "the end of its sleep", _soon(), Cancellation())
-    assert place.moves == ["leave", "retake"]
-    with pytest.raises(DeadlineError):
-        Wakeup().wait(_call(_soon(0)), "input", None, Cancellation())
-    assert place.moves == ["leave", "retake"] * 2
-
-
-def test_a_call_that_waits_for_others_keeps_its_place(place: Place) -> None:
-    assert not Wakeup().wait(_call(), "an instance", _soon())
-    assert place.moves == []
+def test_a_call_that_waits_for_others_keeps_its_place() -> None:
+    with taken_place() as moves:
+        assert not Wakeup().wait(_call(), "an instance", _soon())
+    assert moves == []
 
 
 @pytest.mark.parametrize("before", [True, False])

@@ -13,9 +13,9 @@ import pytest
 
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import CancelledError, DeadlineError, InternalError, PoolClosedError, TrapError
-from polycall.interop.waiting import PLACE
 from polycall.wasm_runtime.wasi.readiness import Readiness, Timer
 from polycall.wasm_runtime.wasi.session import Kept, Session, TooManyError, session_of
+from waiting_threads import taken_place
 from wasi_sessions import Basin, Spring, Watched, new_session, store_of
 
 
@@ -200,28 +200,14 @@ def test_a_time_that_never_comes_is_no_trouble() -> None:
 
 
 def test_the_place_of_the_call_is_given_away_while_it_waits_and_only_then() -> None:
-    class Place:
-        def __init__(self) -> None:
-            self.moves: list[str] = []
-
-        def leave(self) -> None:
-            self.moves.append("leave")
-
-        def retake(self) -> None:
-            self.moves.append("retake")
-
-    place = Place()
-    token = PLACE.set(place)
-    try:
+    with taken_place() as moves:
         new_session().wait([Timer(0)], "a point in time")
-        assert place.moves == []
+        assert moves == []
         new_session().wait([Timer(time.monotonic() + 0.001)], "a point in time")
-        assert place.moves == ["leave", "retake"]
+        assert moves == ["leave", "retake"]
         with pytest.raises(DeadlineError):
             new_session(seconds=0.001).wait([Spring()], "input")
-        assert place.moves == ["leave", "retake"] * 2
-    finally:
-        PLACE.reset(token)
+        assert moves == ["leave", "retake"] * 2
 
 
 @pytest.mark.parametrize("before", [False, True])
