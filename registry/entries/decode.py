@@ -9,13 +9,13 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from polycall.interop.callees import CalleePattern
 from polycall.interop.fields import Check, Key, key_of, no_check
-from polycall.interop.ids import EntryId, cut, suggestion
+from polycall.interop.ids import EntryId, cut, near_names, suggestion
 from polycall.interop.source import SourceText
 from polycall.registry.documents.nodes import ListNode, MapNode, Node, ScalarNode, describe_node, freeze, join, locate
 from polycall.registry.documents.problems import Position, Report
@@ -70,9 +70,9 @@ class Decoder:
             The dataclass, or `INVALID`.
         """
         fields = _fields_of(spec_type)
-        known = self._knows_keys(spec_type, fields, node, path, also)
-        values = {field.name: self._value(field, node, path) for field in fields}
-        if not known or any(value is INVALID for value in values.values()):
+        unknown = self._unknown_keys(spec_type, fields, node, path, also)
+        values = {field.name: self._value(field, node, path, unknown) for field in fields}
+        if unknown or any(value is INVALID for value in values.values()):
             return INVALID
         spec = spec_type(**values)
         return INVALID if self._found_together(spec, node, path) else spec
@@ -120,9 +120,9 @@ class Decoder:
             return INVALID
         return EntryId(parts.get("ns") or self.namespace, parts["name"])
 
-    def _knows_keys(
+    def _unknown_keys(
         self, spec_type: type, fields: tuple[_Field, ...], node: MapNode, path: str, also: frozenset[str]
-    ) -> bool:
+    ) -> Set[str]:
         names = [field.name for field in fields]
         unknown = node.items.keys() - {*names, *also, *tolerated_keys(spec_type)}
         for key in unknown:
@@ -130,12 +130,13 @@ class Decoder:
                 break
             hint = _place_of(key, spec_type) or suggestion(key, {*names, *also}) or _listed(names)
             self.report.problem(node.marks[key], join(path, key), "unknown key", hint)
-        return not unknown
+        return unknown
 
-    def _value(self, field: _Field, node: MapNode, path: str) -> Any:
+    def _value(self, field: _Field, node: MapNode, path: str, unknown: Set[str]) -> Any:
         child = node.items.get(field.name)
         if child is None or (isinstance(child, ScalarNode) and child.value is None):
-            if field.default is INVALID:
+            # One slip is told once: of a key that is misspelt, that it is.
+            if field.default is INVALID and (child is not None or not near_names(field.name, unknown)):
                 at: Position = node if child is None else child
                 missing = "required, but missing" if child is None else "required, but empty"
                 self.report.problem(at, join(path, field.name), missing, field.about.doc)

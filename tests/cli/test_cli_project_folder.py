@@ -56,7 +56,7 @@ def test_init_makes_a_project_with_limits(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_more_than_twenty_problems_are_summed_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    wrong = "".join(f"  - {{name: f{number}, kind: function.lua, metod: f}}\n" for number in range(10))
+    wrong = "".join(f"  - {{name: f{number}, kind: function.lua, metod: f}}\n" for number in range(15))
     write_project(tmp_path, index=f"namespace: app\nentries:\n{wrong}", more_yaml=f"namespace: b\nentries:\n{wrong}")
     done = run(capsys, "-C", str(tmp_path), "list")
     assert done.err.splitlines()[0] == "error: 60 problems in the declarations:"

@@ -55,7 +55,6 @@ class LinkedPlan:
 
     Attributes:
         plan: The plan.
-        functions: What stands behind each function that the component imports.
         functypes: The addresses of the ``wasm_functype_t`` of the core functions that the host gives.
         frames: What instances keep of their core instances.
         enters_host: Whether code of its guests may call into Python: a host's function, a built-in of resources, or
@@ -89,7 +88,7 @@ class LinkedPlan:
             isinstance(each, AsyncFunction) and each.name == "context.set" for each in plan.host_functions
         )
         self._modules = modules  # they live as long as this does
-        self.functions = {
+        self._functions = {
             wanted: host.function(wanted)
             for interface in plan.imports
             for wanted in interface.functions.values()
@@ -150,7 +149,7 @@ class LinkedPlan:
         """Returns what stands behind an imported function; looked up once for all instances."""
         found = self._hosts.get(id(function))
         if found is None:
-            found = self._hosts[id(function)] = self.functions[function]
+            found = self._hosts[id(function)] = self._functions[function]
         return found
 
     def codec(self, function: LiftedFunction | LoweredFunction, signature: Signature) -> Codec:

@@ -94,7 +94,6 @@ def test_everything_wrong_is_told_at_once_and_names_the_place(bare: polycall.Reg
         'add(): metod: unknown key (did you mean "method"?)',
         "add(): source: required, but missing (Lua 5.4 text, or file:// and its path; it returns a table of functions, "
         "or one.)",
-        "add(): method: required, but missing (The function in the returned table to call.)",
         "add(): pool.size: expected 0 to 10000, got -1",
         "add(): id: the id app:taken is taken: declared in add() (replace() puts it in the place of that one)",
         "add(): imports.lib: there is no entry app:none",
