@@ -12,7 +12,7 @@ import threading
 from typing import Any, Protocol
 from weakref import WeakSet
 
-__all__ = ["Forking", "held_lock", "new_lock", "new_reentrant_lock", "watch_forks"]
+__all__ = ["Forking", "held_lock", "in_main_thread", "new_lock", "new_reentrant_lock", "watch_forks"]
 
 
 class Forking(Protocol):
@@ -54,7 +54,17 @@ def watch_forks(owner: Forking) -> None:
     _OWNERS.add(owner)
 
 
+_main = threading.main_thread().ident
+
+
+def in_main_thread() -> bool:
+    """Says whether this is the thread that runs signal handlers: `threading.main_thread`, which takes longer to ask."""
+    return threading.get_ident() == _main
+
+
 def _put_right() -> None:
+    global _main  # noqa: PLW0603  # a forked child has one thread, which is its main one
+    _main = threading.get_ident()
     for lock in list(_LOCKS):
         lock._at_fork_reinit()  # CPython's own; threading and logging do the same with theirs
     for owner in list(_OWNERS):

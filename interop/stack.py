@@ -22,7 +22,17 @@ from polycall.interop.waiting import seconds_between_looks
 if TYPE_CHECKING:
     from polycall.interop.native_stack import StackPointer
 
-__all__ = ["DEFAULT_STACK_BYTES", "LEAST_STACK_BYTES", "MOST_STACK_BYTES", "OwnThread", "StackRoom", "blocked_loop"]
+__all__ = [
+    "DEFAULT_STACK_BYTES",
+    "LEAST_STACK_BYTES",
+    "MOST_STACK_BYTES",
+    "WORK_STACK_BYTES",
+    "OwnThread",
+    "StackRoom",
+    "begin_with_stack",
+    "blocked_loop",
+    "has_stack",
+]
 
 T = TypeVar("T")
 
@@ -43,7 +53,7 @@ _MOST_HOPS = 34
 
 _PAGE_BYTES = 64 * 1024  # or less
 
-_WORK_BYTES = 8 * 1024 * 1024
+WORK_STACK_BYTES = 8 * 1024 * 1024
 """The stack of a thread for other work: what threads have on most systems."""
 
 
@@ -142,7 +152,7 @@ class OwnThread(threading.Thread):
     A process may end without it.
     """
 
-    def __init__(self, work: Callable[[], object], name: str, stack_bytes: int = _WORK_BYTES) -> None:
+    def __init__(self, work: Callable[[], object], name: str, stack_bytes: int = WORK_STACK_BYTES) -> None:
         super().__init__(target=work, name=name, daemon=True)
         self._stack_bytes = stack_bytes
 
@@ -152,18 +162,28 @@ class OwnThread(threading.Thread):
         Raises:
             RuntimeError: The system gives no thread more.
         """
-        with _STARTING:
-            usual = threading.stack_size(self._stack_bytes)
-            try:
-                super().start()
-            finally:
-                if threading.stack_size() == self._stack_bytes:  # else somebody has changed it meanwhile, for good
-                    threading.stack_size(usual)
+        begin_with_stack(super().start, self._stack_bytes)
 
     def run(self) -> None:
         """Works."""
-        _KNOWN.bytes = self._stack_bytes
+        has_stack(self._stack_bytes)
         super().run()
+
+
+def begin_with_stack(begin: Callable[[], object], stack_bytes: int = WORK_STACK_BYTES) -> None:
+    """Begins a thread whose stack has a size that is known; `has_stack` is the first thing that it should do."""
+    with _STARTING:
+        usual = threading.stack_size(stack_bytes)
+        try:
+            begin()
+        finally:
+            if threading.stack_size() == stack_bytes:  # else somebody has changed it meanwhile, for good
+                threading.stack_size(usual)
+
+
+def has_stack(stack_bytes: int = WORK_STACK_BYTES) -> None:
+    """Says in a thread how large its stack is, so that nobody need ask the system: that takes as long as a call."""
+    _KNOWN.bytes = stack_bytes
 
 
 _STARTING = new_lock()

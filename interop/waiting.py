@@ -16,7 +16,7 @@ from typing import Protocol
 
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import PoolClosedError, raise_if
-from polycall.interop.forks import held_lock, new_lock
+from polycall.interop.forks import held_lock, in_main_thread, new_lock
 
 __all__ = ["PLACE", "Happening", "Place", "WaitGraph", "Waiter", "Wakeup", "seconds_between_looks"]
 
@@ -32,7 +32,7 @@ def seconds_between_looks() -> float | None:
     A signal that comes after Python's last look, and before the thread really waits, is only noted, and nothing wakes
     the thread for it. So the thread that runs the handlers looks again and again.
     """
-    return _LOOK_SECONDS if threading.get_ident() == threading.main_thread().ident else None
+    return _LOOK_SECONDS if in_main_thread() else None
 
 
 class Place(Protocol):

@@ -105,6 +105,7 @@ class WasmFunction:
         self._engine = engine
         self._compiled = compiled
         self._linked = LinkedPlan(engine, plan, compiled.modules, host)
+        self._has_start_code = compiled.footprint.busy_at_start or self._linked.initializes
         self._times = 1
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
@@ -151,7 +152,8 @@ class WasmFunction:
         if self._has_session:
             store.session = Session(self._program, self._services, console, self._closing)
         seconds = start_seconds(self.limits)
-        store.begin(start_frame(self.entry_id, self.language, seconds, context), starting=True)
+        if self._has_start_code:  # else nothing of the guest's runs before its first call
+            store.begin(start_frame(self.entry_id, self.language, seconds, context), starting=True)
         try:
             instance = self._start(store)
         except BaseException as error:
@@ -163,7 +165,8 @@ class WasmFunction:
             if isinstance(error, (CancelledError, DeadlineError)):
                 raise start_interruption(self.entry_id, seconds, context) from None
             raise
-        store.end()
+        if self._has_start_code:
+            store.end()
         return instance
 
     def _shares(self, limit: int | None, times: int) -> Shares:
@@ -239,7 +242,7 @@ class WasmInstance:
         refusals = 0
         try:
             value = self._guest.call(export or function.export, arguments)
-            for held, bound in store.wear.bounds:  # `Wear.worn`, for which each call pays
+            for held, bound in store.wear:
                 if held() > bound:
                     self.poisoned = True
             if function.runs_once:

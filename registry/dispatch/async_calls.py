@@ -19,6 +19,7 @@ from polycall.interop.ids import cut
 from polycall.interop.values import Value
 from polycall.interop.waiting import PLACE
 from polycall.registry.dispatch.python_functions import current_context
+from polycall.registry.dispatch.starting_gate import LONG_SECONDS, StartingGate
 from polycall.registry.dispatch.threads import THREADS
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class AsyncCalls:
         self._threads = THREADS
         self._uses_threads = False
         self._queued: deque[_Work] = deque()
+        self._gate = StartingGate(_PLACES)
         self._running = 0
         self._on_threads = 0  # those that wait as well
         self._ended = threading.Event()
@@ -123,9 +125,11 @@ class AsyncCalls:
                 self._uses_threads = True
                 self._threads.enter(self)
             if current_context() is None:
-                work.variables.run(PLACE.set, _Place(self))
+                work.variables.run(PLACE.set, work.place)
                 self._queued.append(work)
                 self._let_in()
+                if self._queued:
+                    work.answers.look_soon(self)
                 return
         self._threads.do(partial(self._marked, work))
 
@@ -137,6 +141,7 @@ class AsyncCalls:
             place.waiting += 1
             if place.waiting == 1 and place.generation is self._generation:
                 self._running -= 1
+                self._gate.wait(place)
                 self._let_in()
 
     def retake(self, place: _Place) -> None:
@@ -146,14 +151,25 @@ class AsyncCalls:
             if not place.waiting and place.generation is self._generation:
                 self._running += 1
 
+    def look(self) -> bool:
+        """Lets calls in that only wait for others to have begun; says whether any are left to look after."""
+        with self._lock:
+            self._gate.look()
+            self._let_in()
+            return bool(self._queued)
+
     @property
     def generation(self) -> object:
         """Stands for the process in which calls are counted: a forked child counts anew."""
         return self._generation
 
+    @property
+    def _has_room(self) -> bool:
+        return self._running < _PLACES and self._on_threads < _THREADS and self._gate.is_open
+
     def _let_in(self) -> None:
         """Gives free places to queued calls; the lock is held. Raises nothing: it may be another call that waits."""
-        while self._queued and self._running < _PLACES and self._on_threads < _THREADS:
+        while self._queued and self._has_room:
             queued = self._queued.popleft()
             try:
                 self._threads.do(queued)
@@ -163,8 +179,12 @@ class AsyncCalls:
                     return
                 queued.fail(error)
                 continue
-            self._running += 1
-            self._on_threads += 1
+            self._count(queued)
+
+    def _count(self, queued: _Work) -> None:
+        self._running += 1
+        self._on_threads += 1
+        self._gate.begin(queued.place)
 
     def serve(self, queued: _Work | None, generation: object) -> None:
         """Makes a call that has got a place, and others in the same place then; in a thread of their own."""
@@ -175,6 +195,7 @@ class AsyncCalls:
                     return  # the call forked, and this is the child
                 self._running -= 1
                 self._on_threads -= 1
+                self._gate.end(queued.place)
                 queued = self._next()  # in this thread, which is there
                 self._let_in()
                 self._tell_if_ended()
@@ -186,11 +207,11 @@ class AsyncCalls:
         self._at_work.discard(here)
 
     def _next(self) -> _Work | None:
-        if not self._queued or self._running >= _PLACES:
+        if not self._queued or not self._has_room:
             return None
-        self._running += 1
-        self._on_threads += 1
-        return self._queued.popleft()
+        queued = self._queued.popleft()
+        self._count(queued)
+        return queued
 
     def _tell_if_ended(self) -> None:
         if self._closed and not self._on_threads and not self._queued:
@@ -200,6 +221,7 @@ class AsyncCalls:
         """Forgets the calls of threads that a forked child does not have."""
         self._generation = object()
         self._queued.clear()
+        self._gate = StartingGate(_PLACES)
         self._at_work &= {threading.get_ident()}
         self._running = self._on_threads = 0
 
@@ -246,9 +268,11 @@ class _Work:
     Attributes:
         variables: The context variables that it sees.
         outcome: What is awaited.
+        place: What it takes up while it runs.
+        answers: Where its outcome goes.
     """
 
-    __slots__ = ("_answers", "_arguments", "_calls", "_generation", "_unclaimed", "_work", "outcome", "variables")
+    __slots__ = ("_arguments", "_calls", "_unclaimed", "_work", "answers", "outcome", "place", "variables")
 
     # A thousand of them may wait, and the garbage collector looks at all that they are made of.
     def __init__(
@@ -257,15 +281,15 @@ class _Work:
         self.variables = awaited_elsewhere()
         self.outcome: Future[Value] = answers.loop.create_future()
         self._calls = calls
-        self._generation = calls.generation
+        self.place = _Place(calls)
         self._work = work
         self._arguments = arguments
-        self._answers = answers
+        self.answers = answers
         self._unclaimed = bytearray(b"\1")  # who pops it first decides whether the call begins; no list, see above
 
     def __call__(self) -> None:
         """Makes it in this thread, when it has got a place."""
-        self._calls.serve(self, self._generation)
+        self._calls.serve(self, self.place.generation)
 
     def taken(self) -> bool:
         """Says whether nobody has begun the call or given it up before; nobody will, from now on."""
@@ -290,11 +314,11 @@ class _Work:
             self.fail(error)
             del self  # the error knows this frame by its traceback, and what is awaited knows the error
         else:
-            self._answers.put(_give, self.outcome, result)
+            self.answers.put(_give, self.outcome, result)
 
     def fail(self, error: BaseException) -> None:
         """Says that it has failed, or could not be made."""
-        self._answers.put(_fail, self.outcome, error)
+        self.answers.put(_fail, self.outcome, error)
 
 
 def _make(work: Callable[..., Value], arguments: tuple[Any, ...]) -> Value:
@@ -309,12 +333,24 @@ class _Answers:
         loop: The loop.
     """
 
-    __slots__ = ("__weakref__", "_coming", "_is_woken", "loop")
+    __slots__ = ("__weakref__", "_coming", "_is_woken", "_looks", "loop")
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.loop = loop
         self._coming: deque[tuple[Callable[..., None], Future[Value], Any]] = deque()
         self._is_woken = False
+        self._looks = False
+
+    def look_soon(self, calls: AsyncCalls) -> None:
+        """Has the loop look after calls that are queued, until none is; on the loop."""
+        if not self._looks:
+            self._looks = True
+            self.loop.call_later(LONG_SECONDS, self._look, calls)
+
+    def _look(self, calls: AsyncCalls) -> None:
+        self._looks = False
+        if calls.look():
+            self.look_soon(calls)
 
     def put(self, how: Callable[..., None], outcome: Future[Value], what: object) -> None:
         """Has the loop do something with an outcome; in whatever thread."""

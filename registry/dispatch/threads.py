@@ -9,10 +9,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from weakref import WeakSet
 
 from polycall.interop.forks import new_lock, watch_forks
+from polycall.interop.stack import begin_with_stack, has_stack
 
 __all__ = ["THREADS", "Threads"]
 
@@ -79,7 +81,8 @@ class Threads:
             self._none_left.clear()
             self._begun.append(work)
             try:
-                _thread.start_new_thread(_serve, (self,))  # what it is given here, Python keeps for as long as it lives
+                # What it is given here, Python keeps for as long as it lives.
+                begin_with_stack(partial(_thread.start_new_thread, _serve, (self,)))
             except BaseException:  # Ctrl-C may come when the thread is there
                 if work in self._begun:
                     self._begun.remove(work)
@@ -151,6 +154,7 @@ class Threads:
 
 
 def _serve(threads: Threads) -> None:
+    has_stack()
     _watch_like_a_thread()
     threads.serve()
 

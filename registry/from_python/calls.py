@@ -18,7 +18,7 @@ from polycall.registry.dispatch.dispatcher import Dispatcher
 from polycall.registry.dispatch.narrowing import narrowing
 from polycall.registry.dispatch.python_functions import current_context
 from polycall.registry.from_python.names import id_text
-from polycall.registry.from_python.terms import Terms, result_check
+from polycall.registry.from_python.terms import Terms, result_check, terms
 
 __all__ = ["Calls"]
 
@@ -30,7 +30,7 @@ class Calls:
         self._dispatcher = dispatcher
         self._threads = AsyncCalls()
 
-    terms = staticmethod(Terms)
+    terms = staticmethod(terms)
     narrowing = staticmethod(narrowing)
 
     def checked(

@@ -12,7 +12,7 @@ from polycall.interop.public import public
 from polycall.registry.dispatch.narrowing import narrowing
 from polycall.registry.from_python.names import context_values
 
-__all__ = ["CallOptions", "Terms", "result_check"]
+__all__ = ["CallOptions", "Terms", "result_check", "terms"]
 
 
 @public
@@ -51,6 +51,23 @@ class Terms:
     def deadline(self) -> float | None:
         """Returns when a call must have ended that begins now, in seconds of `time.monotonic`."""
         return None if self.timeout is None else deadline_in(self.timeout)
+
+
+_NONE = Terms(None, None, limits=None, calls=None, observer=None)
+
+
+def terms(
+    timeout: float | None,
+    values: Mapping[str, object] | None,
+    *,
+    limits: Mapping[str, int] | None,
+    calls: Sequence[str | EntryId] | None,
+    observer: Observer | None,
+) -> Terms:
+    """Returns the `Terms` of a call: one object for all those that have none, of which a thousand may wait."""
+    if timeout is None and values is None and limits is None and calls is None and observer is None:
+        return _NONE
+    return Terms(timeout, values, limits=limits, calls=calls, observer=observer)
 
 
 def result_check(returns: Any) -> Callable[[Any], Any]:

@@ -152,7 +152,7 @@ class HandleTable:
             return handle.rep
         return ResourceHandle(ResourceState(resource_type, handle.rep))
 
-    def lend(self, number: int, resource_type: ResourceType, lenders: list[Handle]) -> object:
+    def lend(self, number: int, resource_type: ResourceType, lenders: list[Handle | ResourceState]) -> object:
         """Lends a resource for a call; `lenders` gets what must be given back (`Handle.lends`) when it ends."""
         handle = self.get(number, resource_type)
         handle.lends += 1

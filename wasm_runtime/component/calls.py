@@ -22,7 +22,7 @@ from polycall.wasm_runtime.canonical.pieces import Pieces
 from polycall.wasm_runtime.component.allocations import FEWEST, run_batch
 from polycall.wasm_runtime.engine.core_calls import CoreCall
 from polycall.wasm_runtime.engine.native import SLOT_BYTES
-from polycall.wasm_runtime.engine.pace import AT_ONCE, MAX_LIFTED_BYTES, Pace
+from polycall.wasm_runtime.engine.pace import AT_ONCE, MAX_LIFTED_BYTES
 from polycall.wasm_runtime.wit.wit_types import HandleType
 
 if TYPE_CHECKING:
@@ -69,16 +69,13 @@ class Border:
         "short",
     )
 
-    def __init__(
-        self, instance: ComponentInstance, options: Options, number: int, pace: Pace, task: Task | None = None
-    ) -> None:
+    def __init__(self, instance: ComponentInstance, options: Options, number: int, task: Task | None = None) -> None:
         """Makes one.
 
         Args:
             instance: Whose border it is.
             options: How values cross.
             number: The component instance on the guest's side.
-            pace: The clock and the budget of the call.
             task: What borrows that are lowered belong to.
         """
         self._instance = instance
@@ -88,7 +85,7 @@ class Border:
         self._lenders: list[Handle | ResourceState] | None = None
         self._lent: list[ResourceState] | None = None
         self.memory = instance.memory(options.memory)
-        self.pace = pace
+        self.pace = instance.pace
         self.short = 0
         self.number = number
         self.has_lent = False
@@ -208,7 +205,7 @@ class Border:
             return number
         if state is not None:
             state.lends += 1
-            self._lends(state)
+            self._lending().append(state)
         if state is not None and resource_type.owner == self.number:
             return int(state.rep)
         task = self._task
@@ -223,19 +220,20 @@ class Border:
         table, resource_type = instance.tables[self.number], instance.types[wit_type.resource]
         if wit_type.mode == "own":
             return table.lift_own(number, resource_type)
-        lent: list[Handle] = []
-        value = table.lend(number, resource_type, lent)
-        self._lends(*lent)
-        state = state_of(value)
+        value = table.lend(number, resource_type, self._lending())
+        state = None if resource_type.owner is None else state_of(value)
         if state is not None:
             self._lent = self._lent or []
             self._lent.append(state)
         return value
 
-    def _lends(self, *lenders: Handle | ResourceState) -> None:
+    def _lending(self) -> list[Handle | ResourceState]:
+        """Returns the list of who lends something for the call, which is about to get one more."""
         self.has_lent = True
-        self._lenders = self._lenders or []
-        self._lenders += lenders
+        lenders = self._lenders
+        if lenders is None:
+            lenders = self._lenders = []
+        return lenders
 
 
 class LiftedCall(Border):
@@ -246,7 +244,7 @@ class LiftedCall(Border):
     def __init__(self, instance: ComponentInstance, function: LiftedFunction, codec: Codec) -> None:
         parameters, results = codec.lifted_core_type
         self._own_task = Task()
-        super().__init__(instance, function.options, function.instance, Pace(), self._own_task)
+        super().__init__(instance, function.options, function.instance, self._own_task)
         self._codec = codec
         self._core = instance.core_call(function.core, max(len(parameters), len(results)))
         post_return = function.options.post_return
@@ -293,6 +291,7 @@ class LiftedCall(Border):
         if pieces.pieces or pieces.handles:
             pieces.place(self)
         core.run()
+        pace.bytes_left, pace.values_left = MAX_LIFTED_BYTES, AT_ONCE
         result = codec.lift_result(raw, self)
         if task.borrows:
             raise TrapError("borrow handles still remain at the end of the call")
@@ -355,8 +354,7 @@ class LoweredCall(Border):
             first: What it takes before them.
             misfit: See `polycall.wasm_runtime.component.host.HostFunction`.
         """
-        # One pace for all: each begins it anew, and again when the host has answered, which may have led to others.
-        super().__init__(instance, function.options, function.instance, instance.pace)
+        super().__init__(instance, function.options, function.instance)
         self._codec = codec
         self._call = call
         self._first = first

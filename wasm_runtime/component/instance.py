@@ -76,7 +76,8 @@ class ComponentInstance:
         memories: The addresses of the ``wasmtime_memory_t`` that its core instances export.
         pieces: What is being lowered. Only an allocator runs before it is empty again, and no allocator may call out.
         allocation: The task of such a call; each is one of its own.
-        pace: Of the functions of the host that it calls.
+        pace: Of all that crosses its borders. Whoever lifts or lowers begins it anew, and again when what it has called
+            is back, which may have led to other calls.
         store_first: What these take first.
     """
 

@@ -59,6 +59,8 @@ class LinkedPlan:
         frames: What instances keep of their core instances.
         enters_host: Whether code of its guests may call into Python: a host's function, a built-in of resources, or
             another component instance.
+        initializes: Whether instances call a function of the guest before they are complete, beside what core modules
+            start by themselves.
         may_batch: Whether calls of an allocator may follow each other without anything in between: each is a task of
             its own, with its own context slots.
     """
@@ -84,6 +86,7 @@ class LinkedPlan:
         self.engine = engine
         self.plan = plan
         self.enters_host = bool(plan.host_functions)
+        self.initializes = any(isinstance(step, Initialize) for step in plan.steps)
         self.may_batch = not any(
             isinstance(each, AsyncFunction) and each.name == "context.set" for each in plan.host_functions
         )
@@ -123,7 +126,7 @@ class LinkedPlan:
         return [self.engine.function_type(_core_type(each)) for each in functions]
 
     def instantiate(self, store: GuestStore) -> ComponentInstance:
-        """Makes an instance in a store; `GuestStore.begin` has been called.
+        """Makes an instance in a store; `GuestStore.begin` has been called, unless no code of the guest runs meanwhile.
 
         Raises:
             PolycallError: The guest's start code trapped or was interrupted.

@@ -7,53 +7,37 @@ shrinks. So an instance is good for as long as a call like those before it still
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
-__all__ = ["WORN_BYTES", "Wear"]
+__all__ = ["WORN_BYTES", "Bound", "wear_bounds"]
 
 WORN_BYTES = 64 * 1024 * 1024
 """What all memories of an instance may grow to where nothing limits them."""
 
 
-class Wear:
-    """What the memories of an instance may grow to: half of what is theirs, each for itself and all together.
+Bound: TypeAlias = tuple[Callable[[], int], int]
+"""What tells how many bytes there are, and how many there may be."""
+
+
+def wear_bounds(limit: int | None, share_bytes: int, meters: Sequence[Callable[[], int]]) -> tuple[Bound, ...]:
+    """Returns what the memories of an instance may grow to: half of what is theirs, each for itself and all together.
 
     A call that took no more than half of a memory, together with all before it, finds room once more.
 
-    Attributes:
-        bounds: For each memory, and for all of them together, what tells how many bytes there are, and the bound.
+    Args:
+        limit: The entry's ``max_memory_bytes``, or None.
+        share_bytes: What each of its memories may grow to; looked at only where there is a limit.
+        meters: For each memory, what tells how many bytes it holds. The instance has started: they are as it starts.
     """
+    share = None if limit is None else share_bytes
+    bounds: tuple[Bound, ...] = tuple((meter, _bound(share, meter())) for meter in meters)
+    if len(meters) < 2:
+        return bounds
 
-    __slots__ = ("_limit", "_share", "bounds")
+    def together() -> int:
+        return sum(meter() for meter in meters)
 
-    def __init__(self, limit: int | None, share_bytes: int) -> None:
-        """Makes one that knows no memory.
-
-        Args:
-            limit: The entry's ``max_memory_bytes``, or None.
-            share_bytes: What each of its memories may grow to; looked at only where there is a limit.
-        """
-        self._limit = limit
-        self._share = None if limit is None else share_bytes
-        self.bounds: tuple[tuple[Callable[[], int], int], ...] = ()
-
-    def watch(self, meters: Sequence[Callable[[], int]]) -> None:
-        """Says which memories there are, once the instance has started; they are as it starts.
-
-        Args:
-            meters: For each memory, what tells how many bytes it holds.
-        """
-        self.bounds = tuple((meter, _bound(self._share, meter())) for meter in meters)
-        if len(meters) > 1:
-
-            def together() -> int:
-                return sum(meter() for meter in meters)
-
-            self.bounds += ((together, _bound(self._limit, together())),)
-
-    @property
-    def worn(self) -> bool:
-        """Whether the instance has grown past a bound."""
-        return any(held() > bound for held, bound in self.bounds)
+    return (*bounds, (together, _bound(limit, together())))
 
 
 def _bound(limit: int | None, starting_bytes: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from threading import get_ident, main_thread
 from typing import TYPE_CHECKING, Protocol
 
 from polycall.interop.context import CallContext
@@ -15,10 +14,11 @@ from polycall.interop.errors import (
     PolycallError,
     TrapError,
 )
+from polycall.interop.forks import in_main_thread
 from polycall.wasm_runtime.engine import native
 from polycall.wasm_runtime.engine.engine_errors import EngineError
 from polycall.wasm_runtime.engine.memory_shares import Shares
-from polycall.wasm_runtime.engine.memory_wear import Wear
+from polycall.wasm_runtime.engine.memory_wear import Bound, wear_bounds
 from polycall.wasm_runtime.engine.native import SLOT_BYTES
 from polycall.wasm_runtime.engine.signal_shield import SignalShield
 from polycall.wasm_runtime.engine.traps import MemoryState, engine_error
@@ -78,7 +78,7 @@ class GuestStore:
         memories: The addresses of the ``wasmtime_memory_t`` that are known; see `watch`.
         views: What `slots` has given before.
         wanted_bytes: What the guest's allocator is being asked for by the host, while it is; else 0.
-        wear: Says when the memories have grown so far that a fresh instance should take the place of this one.
+        wear: Past one of these bounds, its memories have grown so far that a fresh instance should take its place.
     """
 
     __slots__ = (
@@ -120,7 +120,7 @@ class GuestStore:
         self._memory_limit = memory_limit
         self._shares = shares
         self.memories: Sequence[int] = ()
-        self.wear = Wear(memory_limit, shares.running_bytes)
+        self.wear: tuple[Bound, ...] = ()
         self.wanted_bytes = 0
         self.views: dict[tuple[int, int], memoryview] = {}
         self.calls_back = True
@@ -163,7 +163,9 @@ class GuestStore:
             memories: The addresses of their ``wasmtime_memory_t``, which must live as long as the instance.
         """
         self.memories = memories
-        self.wear.watch([native.memory_meter(self.context, memory) for memory in memories])
+        if memories:
+            meters = [native.memory_meter(self.context, memory) for memory in memories]
+            self.wear = wear_bounds(self._memory_limit, self._shares.running_bytes, meters)
 
     def begin(self, call: CallContext, *, starting: bool = False) -> None:
         """Makes ready for a call, or for the guest's start code; `end` must follow."""
@@ -171,7 +173,7 @@ class GuestStore:
         # Without a deadline no epoch passes: then only an import leads from the engine to Python. And only the main
         # thread runs signal handlers.
         self.calls_back = guarded or self.enters_host
-        if (guarded or (self.enters_host and self.is_exposed)) and get_ident() == main_thread().ident:
+        if (guarded or (self.enters_host and self.is_exposed)) and in_main_thread():
             self.shield = self._engine.shield
             self.shield.begin()
         try:

@@ -247,7 +247,7 @@ class Session:
             observer.waited(context, what, time.perf_counter() - started)
 
     def _wait(self, subjects: Collection[Readiness], what: str, context: CallContext) -> None:
-        while not any(map(_is_ready, subjects)):
+        while True:
             # Somebody may wake it for nothing again and again, always before it looks at the clock by itself.
             raise_if(context.interruption(f"it waited for {what}"))
             wakeup = Wakeup()
@@ -262,6 +262,8 @@ class Session:
             finally:
                 for stop in stops:
                     stop()
+            if any(map(_is_ready, subjects)):
+                return
 
 
 _is_ready: Callable[[Readiness], bool] = methodcaller("ready")

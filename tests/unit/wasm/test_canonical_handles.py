@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from polycall.interop.errors import ConversionError, LimitError, TrapError
-from polycall.interop.resources import ResourceHandle
+from polycall.interop.resources import ResourceHandle, ResourceState
 from polycall.wasm_runtime.canonical.handles import (
     MAX_HANDLES,
     Handle,
@@ -70,7 +70,7 @@ def test_a_handle_is_of_one_type_even_if_another_one_has_its_name(table: HandleT
 
 def test_what_is_lent_cannot_be_given_away_until_it_is_given_back(table: HandleTable) -> None:
     table.add(own())
-    lenders: list[Handle] = []
+    lenders: list[Handle | ResourceState] = []
     first, second = (table.lend(1, GUESTS, lenders) for _ in range(2))
     assert isinstance(first, ResourceHandle)
     assert first is not second

@@ -56,4 +56,4 @@ class MonotonicClock(HostInterface):
 
     def subscribe_duration(self, store: GuestStore, duration: int) -> Pollable:
         """Returns what is ready when so many nanoseconds have passed."""
-        return self.subscribe_instant(store, self.now(store) + duration)
+        return Pollable(session_of(store), timer_at(monotonic_now() + duration), "a point in time")

@@ -42,7 +42,7 @@ class Pollable(Kept):
 
     def block(self, _store: GuestStore) -> None:
         """Returns as soon as it is ready."""
-        self.session.wait([self.subject], self.what)
+        self.session.wait((self.subject,), self.what)
 
     def close(self) -> None:
         """Lets go of what was waited for: a guest may keep the handle for ever."""

@@ -1,0 +1,64 @@
+"""How many calls begin at the same time: few, where calls soon wait; as many as there are places, where they do not."""
+
+from __future__ import annotations
+
+import time
+
+__all__ = ["LONG_SECONDS", "StartingGate"]
+
+LONG_SECONDS = 0.005
+"""A call that has neither ended nor waited by then no longer keeps others from beginning. So long a thread of Python's
+may keep the interpreter's lock, too."""
+
+
+class StartingGate:
+    """Lets calls begin; guarded by the lock of whoever has it.
+
+    A call takes the interpreter's lock some ten times until it waits, and those that begin together take it away from
+    each other, with a switch of threads each time. So each call that waits halves the number of those that may begin
+    together, down to one at a time. A call that ends without having waited may have done its work outside of the
+    interpreter, or have blocked where nobody sees it: it doubles the number.
+
+    Args:
+        most: How many may ever begin together.
+        first: How many may as long as nothing is known of them.
+    """
+
+    def __init__(self, most: int, first: int = 8) -> None:
+        self._most, self._width = most, first
+        self._beginning: dict[object, float] = {}  # until when each keeps others from it
+        self._long: set[object] = set()  # those that have not waited since
+
+    @property
+    def is_open(self) -> bool:
+        """Whether another call may begin."""
+        return len(self._beginning) < self._width
+
+    def begin(self, call: object) -> None:
+        """Says that a call begins."""
+        self._beginning[call] = time.monotonic() + LONG_SECONDS
+
+    def wait(self, call: object) -> None:
+        """Says that a call waits; only the first time counts."""
+        if self._forget(call):
+            self._width = max(1, self._width // 2)
+
+    def end(self, call: object) -> None:
+        """Says that a call has ended."""
+        if self._forget(call):
+            self._width = min(self._most, self._width * 2)
+
+    def look(self) -> None:
+        """Lets those go by that take long; whoever has calls that want to begin comes here every `LONG_SECONDS`."""
+        now = time.monotonic()
+        for call in [call for call, until in self._beginning.items() if until <= now]:
+            del self._beginning[call]
+            self._long.add(call)
+
+    def _forget(self, call: object) -> bool:
+        if self._beginning.pop(call, None) is not None:
+            return True
+        if call in self._long:
+            self._long.remove(call)
+            return True
+        return False
