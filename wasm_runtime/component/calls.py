@@ -239,7 +239,7 @@ class Border:
 class LiftedCall(Border):
     """A function that a component instance exports."""
 
-    __slots__ = ("_codec", "_core", "_entering", "_own_task", "_pieces", "_post_return")
+    __slots__ = ("_codec", "_core", "_from_host", "_own_task", "_pieces", "_post_return")
 
     def __init__(self, instance: ComponentInstance, function: LiftedFunction, codec: Codec) -> None:
         parameters, results = codec.lifted_core_type
@@ -252,7 +252,7 @@ class LiftedCall(Border):
         # What is above serves all calls: an instance cannot be entered while it runs, nor is it used after a failure.
         # (Calls back into one that runs have objects of their own; see `ComponentInstance`.)
         self._pieces = instance.pieces
-        self._entering: dict[int | None, tuple[int, ...]] = {}
+        self._from_host = instance.entering(self.number, None)
 
     def call(self, values: Sequence[Value], caller: int | None = None) -> Value:
         """Calls it.
@@ -279,9 +279,7 @@ class LiftedCall(Border):
             codec.pack_again(error, values, raw, pieces, self)
         if pieces.handles:
             _check_handles(self, pieces, values)
-        entering = self._entering.get(caller)
-        if entering is None:
-            entering = self._entering[caller] = instance.entering(self.number, caller)
+        entering = self._from_host if caller is None else instance.entering(self.number, caller)
         running = instance.running
         if running:
             instance.check_entry(entering)

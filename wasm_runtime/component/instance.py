@@ -264,16 +264,8 @@ class ComponentInstance:
         return call
 
     def entering(self, number: int, caller: int | None) -> tuple[int, ...]:
-        """Returns the component instances that a call enters: the callee and those around it, without the caller's."""
-        outside = () if caller is None else self._with_ancestors(caller)
-        return tuple(each for each in self._with_ancestors(number) if each not in outside)
-
-    def _with_ancestors(self, number: int | None) -> tuple[int, ...]:
-        found: list[int] = []
-        while number is not None:
-            found.append(number)
-            number = self._linked.plan.parents[number]
-        return tuple(found)
+        """Returns the component instances that a call enters; see `LinkedPlan.entering`."""
+        return self._linked.entering(number, caller)
 
     def check_entry(self, entering: tuple[int, ...]) -> None:
         """Raises if component instances must not be entered, which then are added to `running`.

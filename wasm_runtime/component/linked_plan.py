@@ -109,6 +109,7 @@ class LinkedPlan:
         # By the identity of the plan's functions: their hash takes long.
         self._codecs: dict[int, Codec] = {}
         self._hosts: dict[int, HostFunction] = {}
+        self._entering: dict[tuple[int, int | None], tuple[int, ...]] = {}
 
     def _linked(self, steps: Sequence[Step]) -> list[ModuleStep | DefineResource | Initialize]:
         given = enumerate(self.frames.given)
@@ -154,6 +155,22 @@ class LinkedPlan:
         if found is None:
             found = self._hosts[id(function)] = self._functions[function]
         return found
+
+    def entering(self, number: int, caller: int | None) -> tuple[int, ...]:
+        """Returns the component instances that a call enters: the callee and those around it, without the caller's."""
+        found = self._entering.get((number, caller))
+        if found is None:
+            outside = () if caller is None else self._with_ancestors(caller)
+            found = tuple(each for each in self._with_ancestors(number) if each not in outside)
+            self._entering[number, caller] = found
+        return found
+
+    def _with_ancestors(self, number: int | None) -> tuple[int, ...]:
+        found: list[int] = []
+        while number is not None:
+            found.append(number)
+            number = self.plan.parents[number]
+        return tuple(found)
 
     def codec(self, function: LiftedFunction | LoweredFunction, signature: Signature) -> Codec:
         """Returns how the values of a function of the plan cross; looked up once for all instances."""
