@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from operator import methodcaller
+from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from polycall.interop.context import CallContext, Cancellation
@@ -248,8 +248,6 @@ class Session:
 
     def _wait(self, subjects: Collection[Readiness], what: str, context: CallContext) -> None:
         while True:
-            # Somebody may wake it for nothing again and again, always before it looks at the clock by itself.
-            raise_if(context.interruption(f"it waited for {what}"))
             wakeup = Wakeup()
             stops = []
             try:
@@ -257,16 +255,19 @@ class Session:
                     stops.append(each.watch(wakeup.notify))  # if one fails, the others are called off
                 if any(map(_is_ready, subjects)):  # what became so before it was watched
                     return
-                until = min((each.until for each in subjects if each.until), default=None)
+                until = min(filter(None, map(_until, subjects)), default=None)
                 wakeup.wait(context, what, until, self._closing)
             finally:
                 for stop in stops:
                     stop()
             if any(map(_is_ready, subjects)):
                 return
+            # Somebody may wake it for nothing again and again, always before it looks at the clock by itself.
+            raise_if(context.interruption(f"it waited for {what}"))
 
 
 _is_ready: Callable[[Readiness], bool] = methodcaller("ready")
+_until: Callable[[Readiness], float | None] = attrgetter("until")
 _KEY = "wasi.limits."
 _MOST_REMARKS = 16
 
