@@ -18,8 +18,8 @@ entries:
 """
 
 FOREIGN = {
-    "call": "click, yaml, lupa.lua54, contextlib, contextvars, dataclasses, json, pathlib, queue",
-    "list": "click, yaml, contextlib, contextvars, dataclasses, pathlib, queue",
+    "call": "click, yaml, lupa.lua54, contextlib, contextvars, dataclasses, json, math, pathlib, queue",
+    "list": "click, yaml, contextlib, contextvars, dataclasses, math, pathlib, queue",
 }
 """What is not ours, and what that loads."""
 
