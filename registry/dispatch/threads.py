@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import _thread
 import atexit
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from queue import Empty, SimpleQueue
 from weakref import WeakSet
 
 from polycall.interop.forks import new_lock, watch_forks
-from polycall.interop.stack import begin_with_stack, has_stack
+from polycall.interop.stack import begin_thread, has_stack
 
 __all__ = ["THREADS", "Threads"]
 
@@ -81,8 +79,7 @@ class Threads:
             self._none_left.clear()
             self._begun.append(work)
             try:
-                # What it is given here, Python keeps for as long as it lives.
-                begin_with_stack(partial(_thread.start_new_thread, _serve, (self,)))
+                begin_thread(_serve, (self,))  # what it is given here, Python keeps for as long as it lives
             except BaseException:  # Ctrl-C may come when the thread is there
                 if work in self._begun:
                     self._begun.remove(work)
