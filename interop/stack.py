@@ -6,11 +6,15 @@ its end the process dies. Each hop uses a bounded part of it. So before a hop is
 
 from __future__ import annotations
 
+import _thread
 import contextvars
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from operator import call
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -29,7 +33,7 @@ __all__ = [
     "WORK_STACK_BYTES",
     "OwnThread",
     "StackRoom",
-    "begin_with_stack",
+    "begin_thread",
     "blocked_loop",
     "has_stack",
 ]
@@ -162,7 +166,12 @@ class OwnThread(threading.Thread):
         Raises:
             RuntimeError: The system gives no thread more.
         """
-        begin_with_stack(super().start, self._stack_bytes)
+        with _STARTING:
+            usual = threading.stack_size(self._stack_bytes)
+            try:
+                super().start()
+            finally:
+                _put_back(usual, self._stack_bytes)
 
     def run(self) -> None:
         """Works."""
@@ -170,15 +179,33 @@ class OwnThread(threading.Thread):
         super().run()
 
 
-def begin_with_stack(begin: Callable[[], object], stack_bytes: int = WORK_STACK_BYTES) -> None:
-    """Begins a thread whose stack has a size that is known; `has_stack` is the first thing that it should do."""
+def begin_thread(function: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+    """Begins a thread for work, by `_thread`; `has_stack` is the first thing that it should do.
+
+    Raises:
+        RuntimeError: The system gives no thread more.
+    """
+    was: list[Any] = []
+    give_back = map(threading.stack_size, was)  # the first that comes into it
+    begin = partial(_thread.start_new_thread, function, arguments)
+    steps = partial(threading.stack_size, WORK_STACK_BYTES), begin, partial(next, give_back)
     with _STARTING:
-        usual = threading.stack_size(stack_bytes)
         try:
-            begin()
-        finally:
-            if threading.stack_size() == stack_bytes:  # else somebody has changed it meanwhile, for good
-                threading.stack_size(usual)
+            # One call of C's, below which no other thread of Python's runs. It might else set a size of its own: this
+            # one's stack would be at its end before anybody looks. Or begin a thread, with less than it has asked for.
+            # Calls of `call_async` come by the thousand: what may happen here, does.
+            deque(map(was.append, map(call, steps)), maxlen=0)
+        except BaseException:
+            if len(was) == 1:  # it has not begun
+                _put_back(was[0], WORK_STACK_BYTES)
+            raise
+
+
+def _put_back(usual: int, set_bytes: int) -> None:
+    """Sets the size of others' stacks as it was before, unless somebody has changed it meanwhile: for good."""
+    found = threading.stack_size(usual)  # to ask for it without an argument would set it to 0
+    if found != set_bytes:
+        threading.stack_size(found)
 
 
 def has_stack(stack_bytes: int = WORK_STACK_BYTES) -> None:

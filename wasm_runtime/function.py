@@ -25,8 +25,9 @@ from polycall.interop.start_up import start_frame, start_interruption, start_sec
 from polycall.interop.values import Value
 from polycall.wasm_runtime.component.instance import ComponentInstance
 from polycall.wasm_runtime.component.linked_plan import LinkedPlan
-from polycall.wasm_runtime.component.plan import LiftedFunction, Plan
+from polycall.wasm_runtime.component.plan import Instantiate, LiftedFunction, Plan
 from polycall.wasm_runtime.core_plan import START
+from polycall.wasm_runtime.engine.footprint import MOST_UNWATCHED, Footprint
 from polycall.wasm_runtime.engine.memory_shares import MOST_MEMORIES, Shares, shares
 from polycall.wasm_runtime.engine.stores import GuestStore, StoreSession
 from polycall.wasm_runtime.engine.traps import TooManyMemoriesError
@@ -105,7 +106,11 @@ class WasmFunction:
         self._engine = engine
         self._compiled = compiled
         self._linked = LinkedPlan(engine, plan, compiled.modules, host)
-        self._has_start_code = compiled.footprint.busy_at_start or self._linked.initializes
+        self._is_watched_at_start = (
+            compiled.footprint.busy_at_start
+            or self._linked.initializes
+            or _filling(plan, compiled.footprint) > MOST_UNWATCHED
+        )
         self._times = 1
 
     def payload_arguments(self, payload: str | bytes) -> Sequence[Value]:
@@ -152,7 +157,7 @@ class WasmFunction:
         if self._has_session:
             store.session = Session(self._program, self._services, console, self._closing)
         seconds = start_seconds(self.limits)
-        if self._has_start_code:  # else nothing of the guest's runs before its first call
+        if self._is_watched_at_start:  # else nothing of the guest's runs before its first call, and the rest is short
             store.begin(start_frame(self.entry_id, self.language, seconds, context), starting=True)
         try:
             instance = self._start(store)
@@ -165,7 +170,7 @@ class WasmFunction:
             if isinstance(error, (CancelledError, DeadlineError)):
                 raise start_interruption(self.entry_id, seconds, context) from None
             raise
-        if self._has_start_code:
+        if self._is_watched_at_start:
             store.end()
         return instance
 
@@ -198,6 +203,13 @@ class WasmFunction:
     def _start(self, store: GuestStore) -> WasmInstance:
         instance = self._linked.instantiate(store)
         return WasmInstance(self, store, instance)
+
+
+def _filling(plan: Plan, footprint: Footprint) -> int:
+    """Returns the `Footprint.filling` of all core instances that an instance is made of."""
+    if not plan.footprints:  # a core module
+        return footprint.filling
+    return sum(plan.footprints[step.module].filling for step in plan.steps if isinstance(step, Instantiate))
 
 
 class WasmInstance:

@@ -63,8 +63,8 @@ class AsyncCalls:
         self._uses_threads = False
         self._queued: deque[_Work] = deque()
         self._gate = StartingGate(_PLACES)
-        self._running = 0
-        self._on_threads = 0  # those that wait as well
+        self._begun: dict[_Work, None] = {}  # those that have threads
+        self._waiting = 0  # of them; negative if one has ended while threads of its own go on waiting
         self._ended = threading.Event()
         self._at_work: set[int] = set()  # the threads that make calls
         self._answers: WeakValueDictionary[int, _Answers] = WeakValueDictionary()
@@ -97,7 +97,11 @@ class AsyncCalls:
 
         loop = asyncio.get_running_loop()
         submitted = _Work(self, work, arguments, self._answers_of(loop))
-        self._submit(target, submitted)
+        try:
+            self._submit(target, submitted)
+        except BaseException:  # Ctrl-C
+            submitted.taken()
+            raise
         timer = None
         if deadline is not None:  # a timer costs a fraction of what `asyncio.wait` does
             timer = loop.call_later(max(0.0, deadline - time.monotonic()), submitted.give_up, target)
@@ -140,7 +144,7 @@ class AsyncCalls:
         with self._lock:
             place.waiting += 1
             if place.waiting == 1 and place.generation is self._generation:
-                self._running -= 1
+                self._waiting += 1
                 self._gate.wait(place)
                 self._let_in()
 
@@ -149,14 +153,15 @@ class AsyncCalls:
         with self._lock:
             place.waiting -= 1
             if not place.waiting and place.generation is self._generation:
-                self._running += 1
+                self._waiting -= 1
 
     def look(self) -> bool:
         """Lets calls in that only wait for others to have begun; says whether any are left to look after."""
         with self._lock:
             self._gate.look()
             self._let_in()
-            return bool(self._queued)
+            left = bool(self._queued)
+        return left
 
     @property
     def generation(self) -> object:
@@ -164,27 +169,47 @@ class AsyncCalls:
         return self._generation
 
     @property
-    def _has_room(self) -> bool:
-        return self._running < _PLACES and self._on_threads < _THREADS and self._gate.is_open
+    def _on_threads(self) -> int:
+        return len(self._begun)
+
+    @property
+    def _running(self) -> int:
+        return len(self._begun) - self._waiting
+
+    def _may_begin(self) -> bool:
+        """Says whether the first of the queue may begin; those that were given up leave it."""
+        while self._queued and not self._queued[0].is_wanted:
+            del self._queued[0]
+        begun = len(self._begun)
+        room = begun - self._waiting < _PLACES and begun < _THREADS and self._gate.is_open
+        return room and bool(self._queued)
 
     def _let_in(self) -> None:
         """Gives free places to queued calls; the lock is held. Raises nothing: it may be another call that waits."""
-        while self._queued and self._has_room:
-            queued = self._queued.popleft()
+        while self._may_begin():
+            queued = self._queued[0]
             try:
+                # Ctrl-C comes after calls and where functions begin, so not before it is counted. By a number, and once
+                # its thread is there, it would be counted once too few: `close` would wait for ever.
+                del self._queued[0]
+                self._begun[queued] = None
+                self._gate.begin(queued.place)
                 self._threads.do(queued)
             except RuntimeError as error:  # the system gives no thread more
-                if self._on_threads:
+                self._uncount(queued)
+                if self._begun:
                     self._queued.appendleft(queued)  # until one of them ends
                     return
                 queued.fail(error)
-                continue
-            self._count(queued)
+            except BaseException:
+                if queued.taken():  # else its thread is there, and comes to `serve`; it may all the same
+                    self._uncount(queued)
+                    queued.call_off()
+                raise
 
-    def _count(self, queued: _Work) -> None:
-        self._running += 1
-        self._on_threads += 1
-        self._gate.begin(queued.place)
+    def _uncount(self, queued: _Work) -> None:
+        self._begun.pop(queued, None)
+        self._gate.forget(queued.place)
 
     def serve(self, queued: _Work | None, generation: object) -> None:
         """Makes a call that has got a place, and others in the same place then; in a thread of their own."""
@@ -193,8 +218,7 @@ class AsyncCalls:
             with self._lock:
                 if generation is not self._generation:
                     return  # the call forked, and this is the child
-                self._running -= 1
-                self._on_threads -= 1
+                self._begun.pop(queued, None)
                 self._gate.end(queued.place)
                 queued = self._next()  # in this thread, which is there
                 self._let_in()
@@ -207,14 +231,15 @@ class AsyncCalls:
         self._at_work.discard(here)
 
     def _next(self) -> _Work | None:
-        if not self._queued or not self._has_room:
+        if not self._may_begin():
             return None
         queued = self._queued.popleft()
-        self._count(queued)
+        self._begun[queued] = None
+        self._gate.begin(queued.place)
         return queued
 
     def _tell_if_ended(self) -> None:
-        if self._closed and not self._on_threads and not self._queued:
+        if self._closed and not self._begun and not self._queued:
             self._ended.set()
 
     def after_fork(self) -> None:
@@ -223,7 +248,8 @@ class AsyncCalls:
         self._queued.clear()
         self._gate = StartingGate(_PLACES)
         self._at_work &= {threading.get_ident()}
-        self._running = self._on_threads = 0
+        self._begun.clear()
+        self._waiting = 0
 
     def close(self) -> None:
         """Refuses new calls and waits for those that there are; harmless when repeated.
@@ -233,6 +259,7 @@ class AsyncCalls:
         with self._lock:
             used, self._uses_threads = self._uses_threads, False
             self._closed = True
+            self._let_in()  # Ctrl-C may have left one in the queue for which no other is there to let it in
             self._tell_if_ended()
         waits = current_context() is None and threading.get_ident() not in self._at_work
         if waits:
@@ -291,6 +318,11 @@ class _Work:
         """Makes it in this thread, when it has got a place."""
         self._calls.serve(self, self.place.generation)
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether nobody has begun it or given it up so far."""
+        return bool(self._unclaimed)
+
     def taken(self) -> bool:
         """Says whether nobody has begun the call or given it up before; nobody will, from now on."""
         try:
@@ -320,6 +352,10 @@ class _Work:
         """Says that it has failed, or could not be made."""
         self.answers.put(_fail, self.outcome, error)
 
+    def call_off(self) -> None:
+        """Says that nobody makes it any more."""
+        self.answers.put(_call_off, self.outcome, None)
+
 
 def _make(work: Callable[..., Value], arguments: tuple[Any, ...]) -> Value:
     """Makes a call; `Context.run` would keep all that it is given as ``*arguments`` in a tuple of its own."""
@@ -344,13 +380,17 @@ class _Answers:
     def look_soon(self, calls: AsyncCalls) -> None:
         """Has the loop look after calls that are queued, until none is; on the loop."""
         if not self._looks:
-            self._looks = True
             self.loop.call_later(LONG_SECONDS, self._look, calls)
+            self._looks = True  # and not before: Ctrl-C may come in between, and nobody would look ever again
 
     def _look(self, calls: AsyncCalls) -> None:
         self._looks = False
-        if calls.look():
-            self.look_soon(calls)
+        left = True  # for all that is known after Ctrl-C
+        try:
+            left = calls.look()
+        finally:
+            if left:
+                self.look_soon(calls)
 
     def put(self, how: Callable[..., None], outcome: Future[Value], what: object) -> None:
         """Has the loop do something with an outcome; in whatever thread."""
@@ -379,3 +419,7 @@ def _give(outcome: Future[Value], result: Value) -> None:
 def _fail(outcome: Future[Value], error: BaseException) -> None:
     if not outcome.done():
         outcome.set_exception(error)
+
+
+def _call_off(outcome: Future[Value], _: object) -> None:
+    outcome.cancel()

@@ -40,12 +40,12 @@ class StartingGate:
 
     def wait(self, call: object) -> None:
         """Says that a call waits; only the first time counts."""
-        if self._forget(call):
+        if self.forget(call):
             self._width = max(1, self._width // 2)
 
     def end(self, call: object) -> None:
         """Says that a call has ended."""
-        if self._forget(call):
+        if self.forget(call):
             self._width = min(self._most, self._width * 2)
 
     def look(self) -> None:
@@ -55,7 +55,8 @@ class StartingGate:
             del self._beginning[call]
             self._long.add(call)
 
-    def _forget(self, call: object) -> bool:
+    def forget(self, call: object) -> bool:
+        """Forgets a call that is not to count; says whether it began, and has neither waited nor ended since."""
         if self._beginning.pop(call, None) is not None:
             return True
         if call in self._long:

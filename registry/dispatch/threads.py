@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import _thread
 import atexit
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from queue import Empty, SimpleQueue
 from weakref import WeakSet
 
 from polycall.interop.forks import new_lock, watch_forks
-from polycall.interop.stack import begin_with_stack, has_stack
+from polycall.interop.stack import begin_thread, has_stack
 
 __all__ = ["THREADS", "Threads"]
 
@@ -75,19 +73,23 @@ class Threads:
         """
         with self._lock:
             if self._idle:
-                self._idle.pop().put(work)
+                self._give_idle(work)
                 return
-            self._alive += 1
-            self._none_left.clear()
-            self._begun.append(work)
             try:
-                # What it is given here, Python keeps for as long as it lives.
-                begin_with_stack(partial(_thread.start_new_thread, _serve, (self,)))
-            except BaseException:  # Ctrl-C may come when the thread is there
+                self._none_left.clear()
+                self._alive += 1  # nothing comes between it and what is taken back below
+                self._begun.append(work)
+                begin_thread(_serve, (self,))  # what it is given here, Python keeps for as long as it lives
+            except BaseException:  # Ctrl-C may come when the thread is there, or before anything is
                 if work in self._begun:
                     self._begun.remove(work)
                     self._end_one()
                 raise
+
+    def _give_idle(self, work: Work | None) -> None:
+        given = self._idle[-1]
+        del self._idle[-1]  # by `pop`, Ctrl-C could come before it has got anything: it would wait for ever
+        given.put(work)
 
     def serve(self) -> None:
         """Does a piece of work, and what comes then; in a thread of its own."""
@@ -134,7 +136,7 @@ class Threads:
 
     def _end_idle(self) -> None:
         while self._idle:
-            self._idle.pop().put(None)
+            self._give_idle(None)
         if not self._alive:
             self._none_left.set()
 

@@ -6,12 +6,14 @@ below is taken in turn: there, and nowhere else, KeyboardInterrupt is raised.
 
 from __future__ import annotations
 
+import asyncio
 import dis
 import functools
 import json
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FrameType
@@ -20,11 +22,20 @@ from typing import Any
 import pytest
 
 import polycall
-from polycall.interop import context, pool, pool_queue, waiting
-from polycall.registry.dispatch import dispatcher, preparation, route_table, routes
+from polycall.interop import context, pool, pool_queue, stack, waiting
+from polycall.registry.dispatch import (
+    async_calls,
+    dispatcher,
+    preparation,
+    route_table,
+    routes,
+    starting_gate,
+    threads,
+)
 
 MODULES = (context, pool, pool_queue, waiting, dispatcher, preparation, route_table, routes)
 FILES = {module.__file__ for module in MODULES}
+FILES_OF_THREADS = {module.__file__ for module in (async_calls, starting_gate, threads, stack)}
 LOOKED_AFTER = ("CALL", "RESUME", "JUMP_BACKWARD")
 LUA = {"kind": "function.lua", "source": "return { f = function(x) return x end }"}
 WAT = '(module (func (export "f") (param i32) (result i32) local.get 0))'
@@ -38,13 +49,14 @@ FORMS: dict[str, dict[str, Any]] = {
 class Interruption:
     """A trace function that raises once, at the point with a number."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, files: Collection[str | None] = FILES) -> None:
         self.left = number
+        self._files = files
         self._before: tuple[FrameType, str] | None = None
 
     def __call__(self, frame: FrameType, _event: str, _argument: object) -> Any:
         self._before = None  # nobody looks after a call of a Python function: its own begin was the point
-        if frame.f_code.co_filename not in FILES:
+        if frame.f_code.co_filename not in self._files:
             return None
         self._before = (frame, "RESUME")
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
@@ -113,3 +125,38 @@ def test_an_interrupt_at_any_point_of_a_call_loses_nothing(project: Path, form: 
             break
         _check(loaded, target)
     assert number > 10
+
+
+def _queued_and_interrupted(calls: async_calls.AsyncCalls, number: int) -> bool:
+    """Makes calls, of which only one may begin at first; says whether that was interrupted at that point."""
+    interruption, before = Interruption(number, FILES_OF_THREADS), sys.gettrace()
+    calls._gate._width = 1
+
+    async def several() -> None:
+        made = (calls.run("py:f", time.sleep, (0.006,), None, polycall.Cancellation()) for _ in range(3))
+        await asyncio.gather(*made)
+
+    sys.settrace(interruption)
+    try:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(several())
+    finally:
+        sys.settrace(before)
+    return not interruption.left
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="later versions do not trace every instruction of a frame")
+def test_an_interrupt_at_any_point_where_calls_are_queued_leaves_none_in_the_count() -> None:
+    for number in range(1, 1000):
+        calls = async_calls.AsyncCalls()
+        interrupted = _queued_and_interrupted(calls, number)
+        closing = threading.Thread(target=calls.close, daemon=True)
+        closing.start()
+        closing.join(10)
+        assert not closing.is_alive(), f"it waits for ever after point {number}"
+        assert (calls._on_threads, calls._running) == (0, 0), number
+        assert not calls._gate._beginning
+        assert not calls._gate._long
+        if not interrupted:
+            break
+    assert 100 < number < 999

@@ -32,11 +32,13 @@ __all__ = [
 ]
 
 _CUSTOM, _TYPE, _IMPORT, _FUNCTION, _TABLE, _MEMORY, _GLOBAL, _EXPORT, _START, _ELEMENT = range(10)
-_TAG = 13
+_DATA, _TAG = 11, 13
 _KINDS = ("func", "table", "memory", "global", "tag")
 _MOST_FUNCTIONS = 1_000_000  # what every engine has as its limit
 _NUMBER = re.compile(rb"[\x80-\xff]{0,4}[\x00-\x7f]", re.DOTALL)
 _GC_OPCODES = b"\xfb"
+_CONSTANTS = (_TABLE, _GLOBAL, _ELEMENT)
+"""What is evaluated when an instance is made: the offsets of data are as well, but do not count."""
 _PAGE_LOG2 = 16
 _SHARED, _IS_64 = 2, 4
 
@@ -153,14 +155,17 @@ def read_core_module(binary: bytes, start: int = 0, end: int | None = None) -> C
 
 def _footprint(found: ModuleDeclarations, binary: bytes) -> Footprint:
     memories = (each.type for each in found.memories)
-    tables = (each.type for each in found.tables)
-    constants = (found.spans.get(section, (0, 0)) for section in (_TABLE, _GLOBAL, _ELEMENT))
+    tables = [each.type for each in found.tables if isinstance(each.type, CoreTable)]
+    constants = [found.spans.get(section, (0, 0)) for section in _CONSTANTS]
+    data_start, data_end = found.spans.get(_DATA, (0, 0))
+    copied = data_end - data_start + sum(each.least for each in tables)
     return Footprint(
         tuple(each.least << each.page_log2 for each in memories if isinstance(each, CoreMemory)),
-        tuple(Table(each.least, each.most) for each in tables if isinstance(each, CoreTable)),
+        tuple(Table(each.least, each.most) for each in tables),
         has_gc=bool(found.tags) or None in found.types,
         busy_at_start=_START in found.spans or any(binary.find(_GC_OPCODES, *span) >= 0 for span in constants),
         is_exact=True,
+        filling=sum(end - start for start, end in constants) + copied // 16,
     )
 
 

@@ -127,7 +127,7 @@ class LinkedPlan:
         return [self.engine.function_type(_core_type(each)) for each in functions]
 
     def instantiate(self, store: GuestStore) -> ComponentInstance:
-        """Makes an instance in a store; `GuestStore.begin` has been called, unless no code of the guest runs meanwhile.
+        """Makes an instance in a store; `GuestStore.begin` has been called, unless that is short in any case.
 
         Raises:
             PolycallError: The guest's start code trapped or was interrupted.

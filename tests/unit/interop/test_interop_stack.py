@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import _thread
 import contextvars
 import gc
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from functools import cmp_to_key
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,7 +19,14 @@ from polycall.interop import native_stack
 from polycall.interop.context import CallContext, Cancellation
 from polycall.interop.errors import CancelledError, DepthError, raise_if
 from polycall.interop.native_stack import StackPointer, stack_of_this_thread
-from polycall.interop.stack import DEFAULT_STACK_BYTES, MOST_STACK_BYTES, OwnThread, StackRoom
+from polycall.interop.stack import (
+    DEFAULT_STACK_BYTES,
+    MOST_STACK_BYTES,
+    WORK_STACK_BYTES,
+    OwnThread,
+    StackRoom,
+    begin_thread,
+)
 from polycall.interop.waiting import Wakeup
 
 KIB = 1024
@@ -262,19 +272,66 @@ def test_starting_a_thread_leaves_the_stack_size_of_others_alone() -> None:
         threading.stack_size(before)
 
 
+def test_no_other_thread_comes_between_a_thread_of_calls_and_its_stack() -> None:
+    sizes: list[int] = []
+    seen: set[int] = set()
+    left = 0
+
+    def others(frame: FrameType, event: str, _argument: object) -> Any:
+        """Sets a size at one of the lines, as another thread might do there."""
+        nonlocal left
+        if frame.f_code is begin_thread.__code__ and event == "line":
+            left -= 1
+            found = threading.stack_size(256 * KIB)
+            seen.add(found)
+            if left:
+                threading.stack_size(found)
+        return others
+
+    before, tracing = threading.stack_size(512 * KIB), sys.gettrace()
+    try:
+        for line in range(1, 20):
+            left = line
+            sys.settrace(others)
+            begin_thread(lambda: sizes.append(stack_of_this_thread()[1]), ())
+            sys.settrace(tracing)
+            assert threading.stack_size(512 * KIB) == (512 if left > 0 else 256) * KIB
+    finally:
+        sys.settrace(tracing)
+        threading.stack_size(before)
+    while len(sizes) < 19:
+        time.sleep(0.001)
+    assert min(sizes) >= WORK_STACK_BYTES
+    assert seen == {256 * KIB, 512 * KIB}  # and with that begin the threads of others
+
+
+def test_a_thread_that_cannot_begin_leaves_the_stack_size_of_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_thread, "start_new_thread", refuse)
+    before = threading.stack_size(512 * KIB)
+    try:
+        with pytest.raises(RuntimeError):
+            begin_thread(lambda: None, ())
+        assert threading.stack_size() == 512 * KIB
+    finally:
+        threading.stack_size(before)
+
+
 def test_what_others_say_of_stacks_while_a_thread_starts_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     # Who starts a thread with a small stack puts the size back as soon as it runs: it may be starting one of ours.
     start, before = threading.Thread.start, threading.stack_size(512 * KIB)
 
     def start_and_say(thread: threading.Thread) -> None:
         start(thread)
-        threading.stack_size(before)
+        threading.stack_size(256 * KIB)
 
     monkeypatch.setattr(threading.Thread, "start", start_and_say)
     thread = OwnThread(lambda: None, "test", 1024 * KIB)
     thread.start()
     thread.join()
     try:
-        assert threading.stack_size() == before
+        assert threading.stack_size() == 256 * KIB
     finally:
         threading.stack_size(before)

@@ -19,6 +19,7 @@ from unittest import mock
 import pytest
 
 import polycall
+from polycall.registry.dispatch import starting_gate
 from polycall.registry.dispatch import threads as threads_module
 from polycall.registry.dispatch.async_calls import AsyncCalls, _Answers, _fail, _give
 from projects import REPOSITORY
@@ -187,6 +188,28 @@ def test_calls_of_a_loop_that_stands_still_begin_as_others_do(registry: polycall
             assert other.submit(asyncio.run, meet()).result(60) == [True] * 5
         first.run(asyncio.wait(tasks))
     assert [task.result() for task in tasks] == [True] * 5
+
+
+def test_calls_that_are_given_up_in_the_queue_leave_it_and_do_not_say_how_long_calls_take(
+    registry: polycall.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting_gate, "LONG_SECONDS", 60)
+    calls, end = calls_of(registry), threading.Event()
+    registry.function("py:hold")(lambda: end.wait(60))
+    calls._gate._width = 1
+
+    async def one_and_others() -> None:
+        first = asyncio.create_task(registry.call_async("py:hold"))
+        others = [asyncio.create_task(registry.call_async("py:hold")) for _ in range(5)]
+        await until(lambda: len(calls._queued) == 5)
+        await cancelled(others)
+        end.set()
+        assert await first is True
+        await until(all_wait(calls, 0))
+
+    asyncio.run(one_and_others())
+    assert not calls._queued
+    assert calls._gate._width == 2
 
 
 def test_the_threads_of_calls_have_the_stack_that_they_are_said_to_have(registry: polycall.Registry) -> None:

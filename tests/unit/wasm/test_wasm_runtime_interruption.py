@@ -112,6 +112,29 @@ def test_a_guest_that_never_finishes_starting_is_stopped(runtime: WasmRuntime, k
     assert caught.value.entry_id == "app:guest"
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        '(import "s" "t" (table 100000 funcref)) (func $f) ' + f"(elem (i32.const 0) func {'$f ' * 20_000})",
+        "(func $f) " + "(global funcref (ref.func $f))" * 20_000,
+        '(import "s" "m" (memory 100)) ' + f'(data (i32.const 0) "{"x" * 3_000_000}")' * 2,
+    ],
+    ids=["elements", "globals", "data"],
+)
+def test_a_guest_that_takes_long_to_start_without_code_of_its_own_is_stopped(runtime: WasmRuntime, fields: str) -> None:
+    cores = '(core instance (instantiate $m (with "s" (instance $s))))' * 900
+    text = f"""(component
+      (core module $s (table (export "t") 100000 funcref) (memory (export "m") 100)) (core instance $s (instantiate $s))
+      (core module $m {fields}) {cores}
+      (core module $f (func (export "f"))) (core instance $f (instantiate $f))
+      (func (export "f") (canon lift (core func $f "f"))))"""
+    function = prepare(runtime, text, "f", limits=LimitsSpec(max_execution_ms=20))
+    started = time.monotonic()
+    with pytest.raises(DeadlineError, match="the start-up code ran longer"):
+        function.instantiate()
+    assert time.monotonic() - started < 1
+
+
 class Ticks:
     """Counts ticks, and lets a test wait for some."""
 
