@@ -33,6 +33,9 @@ _PLACES = 64
 _THREADS = 4096
 """Of calls from outside, with those that wait: each has its own stack, and as much of its memory as it has used."""
 
+_SELDOM_SECONDS = 0.1
+"""Between two looks at calls for which there is no place: whoever leaves one lets the next in."""
+
 _awaited: contextvars.ContextVar[bool] = contextvars.ContextVar("polycall_awaited", default=False)
 
 
@@ -133,7 +136,7 @@ class AsyncCalls:
                 self._queued.append(work)
                 self._let_in()
                 if self._queued:
-                    work.answers.look_soon(self)
+                    work.answers.look_after(self)
                 return
         self._threads.do(partial(self._marked, work))
 
@@ -155,13 +158,18 @@ class AsyncCalls:
             if not place.waiting and place.generation is self._generation:
                 self._waiting -= 1
 
-    def look(self) -> bool:
-        """Lets calls in that only wait for others to have begun; says whether any are left to look after."""
+    def look(self) -> float | None:
+        """Lets calls in that only wait for others to have begun.
+
+        Returns:
+            After how many seconds to look again; None if no call is queued.
+        """
         with self._lock:
             self._gate.look()
             self._let_in()
-            left = bool(self._queued)
-        return left
+            if not self._queued:
+                return None
+            return _SELDOM_SECONDS if self._gate.is_open else LONG_SECONDS
 
     @property
     def generation(self) -> object:
@@ -377,20 +385,20 @@ class _Answers:
         self._is_woken = False
         self._looks = False
 
-    def look_soon(self, calls: AsyncCalls) -> None:
+    def look_after(self, calls: AsyncCalls, seconds: float = LONG_SECONDS) -> None:
         """Has the loop look after calls that are queued, until none is; on the loop."""
         if not self._looks:
-            self.loop.call_later(LONG_SECONDS, self._look, calls)
+            self.loop.call_later(seconds, self._look, calls)
             self._looks = True  # and not before: Ctrl-C may come in between, and nobody would look ever again
 
     def _look(self, calls: AsyncCalls) -> None:
         self._looks = False
-        left = True  # for all that is known after Ctrl-C
+        seconds: float | None = LONG_SECONDS  # for all that is known after Ctrl-C
         try:
-            left = calls.look()
+            seconds = calls.look()
         finally:
-            if left:
-                self.look_soon(calls)
+            if seconds is not None:
+                self.look_after(calls, seconds)
 
     def put(self, how: Callable[..., None], outcome: Future[Value], what: object) -> None:
         """Has the loop do something with an outcome; in whatever thread."""
