@@ -8,8 +8,7 @@ import wasmtime
 
 from polycall.interop.errors import PreparationError
 from polycall.interop.source import SourceText
-from polycall.wasm_runtime.component.binary import COMPONENT_HEADER
-from polycall.wasm_runtime.component.writer import CORE_HEADER
+from polycall.wasm_runtime.component.writer import COMPONENT_HEADER, CORE_HEADER
 from polycall.wasm_runtime.engine.guest_text import shown
 
 __all__ = ["assemble", "is_component"]

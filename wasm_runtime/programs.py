@@ -16,7 +16,6 @@ from polycall.interop.program_files import MOST_BINARY_BYTES
 from polycall.interop.slow_work import told_if_slow
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime.binaries import assemble, is_component
-from polycall.wasm_runtime.component.core_module import read_core_module
 from polycall.wasm_runtime.component.plan import Plan
 from polycall.wasm_runtime.component.plans import Plans
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
@@ -121,6 +120,8 @@ class Programs:
 
     def _made(self, digest: str, binary: bytes) -> CompiledProgram:
         if not is_component(binary):
+            from polycall.wasm_runtime.component.core_module import read_core_module  # noqa: PLC0415  # as in `Plans`
+
             module = self._compiler.module(digest, binary)
             return CompiledProgram((module,), None, read_core_module(binary).footprint)
         plan, digests = self._plans.of(digest, binary)

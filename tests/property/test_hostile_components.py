@@ -13,10 +13,11 @@ import wasmtime
 
 from component_bytes import changed, drawn_component
 from polycall.interop.errors import PreparationError
-from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, decode
+from polycall.wasm_runtime.component.binary import decode
 from polycall.wasm_runtime.component.plan import Plan
 from polycall.wasm_runtime.component.planner import make_plan
 from polycall.wasm_runtime.component.skeleton import skeleton
+from polycall.wasm_runtime.component.writer import COMPONENT_HEADER
 
 ROOT = Path(__file__).parents[2]
 GUESTS = sorted([*(ROOT / "tests/guests/bin").glob("*.wasm"), *(ROOT / "examples").rglob("*.wasm")])

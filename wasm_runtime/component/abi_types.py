@@ -12,7 +12,7 @@ from polycall.wasm_runtime.component.plan import CoreExport, CoreFunctionType, C
 from polycall.wasm_runtime.component.scopes import CoreItem, FunctionType, Scope, malformed
 from polycall.wasm_runtime.component.value_types import value_type
 
-__all__ = ["DESTRUCTOR", "RESOURCE_TYPES", "builtin_type", "function", "lifted_type", "lowered_type", "options"]
+__all__ = ["DESTRUCTOR", "builtin_type", "function", "lifted_type", "lowered_type", "options"]
 
 _MOST_PARAMETERS = 16
 _MOST_ASYNC_PARAMETERS = 4
@@ -22,13 +22,6 @@ _POINTER = ("i32",)
 REALLOC: CoreFunctionType = (("i32",) * 4, ("i32",))
 DESTRUCTOR: CoreFunctionType = (("i32",), ())
 """What the destructor of a resource type takes and gives."""
-
-RESOURCE_TYPES: dict[str, CoreFunctionType] = {
-    "resource.new": (("i32",), ("i32",)),
-    "resource.drop": (("i32",), ()),
-    "resource.rep": (("i32",), ("i32",)),
-}
-"""The core types of what resource types come with."""
 
 
 def _i32s(parameters: int, results: int = 1) -> CoreFunctionType:

@@ -38,11 +38,9 @@ from polycall.wasm_runtime.component.types import (
     sort,
     type_definition,
 )
-from polycall.wasm_runtime.component.writer import CORE_HEADER
+from polycall.wasm_runtime.component.writer import COMPONENT_HEADER, CORE_HEADER
 
-__all__ = ["COMPONENT_HEADER", "decode"]
-
-COMPONENT_HEADER = b"\0asm\x0d\0\x01\0"
+__all__ = ["decode"]
 
 
 def decode(data: bytes) -> Component:

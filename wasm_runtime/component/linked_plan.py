@@ -9,7 +9,6 @@ import wasmtime
 from polycall.interop.errors import InternalError
 from polycall.wasm_runtime.canonical.codec import Codec, codec
 from polycall.wasm_runtime.canonical.handles import ResourceType
-from polycall.wasm_runtime.component.abi_types import RESOURCE_TYPES
 from polycall.wasm_runtime.component.frames import Frames, Given
 from polycall.wasm_runtime.component.host import Host, HostFunction
 from polycall.wasm_runtime.component.instance import ComponentInstance, ModuleStep
@@ -43,10 +42,8 @@ def _memory_names(module: wasmtime.Module) -> tuple[str, ...]:
 
 
 def _core_type(function: HostCoreFunction) -> CoreFunctionType:
-    if isinstance(function, (LoweredFunction, AsyncFunction)):
+    if isinstance(function, (LoweredFunction, ResourceFunction, AsyncFunction)):
         return function.core_type
-    if isinstance(function, ResourceFunction):
-        return RESOURCE_TYPES[function.operation]
     raise TypeError("only the engine knows the type of what a core module imports")
 
 

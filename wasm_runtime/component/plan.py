@@ -152,6 +152,11 @@ class ResourceFunction:
     slot: int
     instance: int
 
+    @property
+    def core_type(self) -> CoreFunctionType:
+        """What it takes and gives."""
+        return ("i32",), (() if self.operation == "resource.drop" else ("i32",))
+
 
 @record
 class AsyncFunction:

@@ -249,7 +249,8 @@ class _Instantiation:
                 function, core_type = self._lowered(found)
             case d.ResourceBuiltin(name=name, resource=resource):
                 slot = self._scope.find("type", resource, Resource).slot
-                function, core_type = ResourceFunction(name, slot, self._number), abi_types.RESOURCE_TYPES[name]
+                function = ResourceFunction(name, slot, self._number)
+                core_type = function.core_type
             case _:
                 core_type = abi_types.builtin_type(found, self._scope)
                 function = AsyncFunction(found.name, found.immediates, self._number, core_type)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-import importlib.metadata
 import io
 import os
 import pickle
@@ -14,13 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from polycall._version import __version__
 from polycall.wasm_runtime.component import plan as plan_module
-from polycall.wasm_runtime.component.binary import decode
 from polycall.wasm_runtime.component.plan import Plan
-from polycall.wasm_runtime.component.planner import make_plan
-from polycall.wasm_runtime.component.validation import validate
 from polycall.wasm_runtime.engine import footprint as footprint_module
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
+from polycall.wasm_runtime.engine.engine_version import engine_version
 from polycall.wasm_runtime.wit import signature as signature_module
 from polycall.wasm_runtime.wit import wit_types as types_module
 
@@ -80,6 +78,11 @@ class Plans:
         return KeptPlan(plan, digests)
 
     def _made(self, key: str, binary: bytes) -> KeptPlan:
+        # A dozen modules, and most processes find the plans that they need.
+        from polycall.wasm_runtime.component.binary import decode  # noqa: PLC0415
+        from polycall.wasm_runtime.component.planner import make_plan  # noqa: PLC0415
+        from polycall.wasm_runtime.component.validation import validate  # noqa: PLC0415
+
         component = decode(binary)
         plan = make_plan(component, binary)
         validate(component, binary)
@@ -94,7 +97,7 @@ class Plans:
 
 def _maker() -> str:
     """Returns what plans depend on beside the component: who judged it, and who made the plan."""
-    versions = [importlib.metadata.version(name) for name in ("polycall", "wasmtime")]
+    versions = [__version__, engine_version()]
     with suppress(OSError):  # no files: an archive, which is as old as its version
         return "\n".join(versions + sorted(_sources()))  # in a checkout, code changes and its version does not
     return "\n".join(versions)

@@ -1,12 +1,13 @@
-"""The binary format of core modules, written."""
+"""The binary format of core modules, written; and how binaries of both kinds begin."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["CORE_HEADER", "section", "unsigned", "vector"]
+__all__ = ["COMPONENT_HEADER", "CORE_HEADER", "section", "unsigned", "vector"]
 
 CORE_HEADER = b"\0asm\x01\0\0\0"
+COMPONENT_HEADER = b"\0asm\x0d\0\x01\0"
 
 
 def section(number: int, content: bytes) -> bytes:

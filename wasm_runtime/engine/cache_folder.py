@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,6 +79,8 @@ class CacheFolder:
             existing = next(path for path in (self.path, *self.path.absolute().parents) if _is_there(path))
             found = self._distrust() if existing == self.path else None
             if found is None:
+                import tempfile  # noqa: PLC0415  # see `write`
+
                 # Only a write tells: to root, permissions say nothing, and they say nothing of a full disk.
                 with tempfile.TemporaryDirectory(prefix=".polycall-", dir=existing) as probe:
                     Path(probe, "probe").write_bytes(bytes(_PROBE_BYTES))
@@ -120,6 +121,8 @@ class CacheFolder:
         Raises:
             UnusableError: It cannot be written.
         """
+        import tempfile  # noqa: PLC0415  # it loads a dozen modules, and most processes write nothing
+
         with self._obstacles():
             descriptor, temporary = tempfile.mkstemp(dir=self.path, prefix=WRITING)
             try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import platform
 import weakref
 from pathlib import Path
@@ -14,6 +13,7 @@ from polycall.interop.errors import PreparationError
 from polycall.interop.forks import watch_forks
 from polycall.interop.locks import Locks
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
+from polycall.wasm_runtime.engine.engine_version import engine_version
 from polycall.wasm_runtime.engine.guest_text import shown
 from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
@@ -58,7 +58,7 @@ class Compiler:
         self._alone = engine.alone
         self._cache = cache
         self._settings = (
-            importlib.metadata.version("wasmtime"),
+            engine_version(),
             engine.settings,
             platform.system(),
             platform.machine(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from unicodedata import normalize
 
 from polycall.interop.ids import cut
 
@@ -29,6 +28,8 @@ def shown(text: str, longest: int = _LONGEST) -> str:
 
 def look_alike(name: str, candidates: Iterable[str]) -> str | None:
     """Returns a hint if a candidate reads like `name` and is other characters (Unicode's NFC against NFD)."""
+    from unicodedata import normalize  # noqa: PLC0415  # large, and for few names only
+
     for candidate in candidates:
         # Only short names: normalizing takes quadratic time where a name is nothing but accents.
         if candidate.isascii() or max(len(candidate), len(name)) > _LONGEST_COMPARED:

@@ -9,7 +9,8 @@ import wasmtime
 
 from polycall.interop.errors import PreparationError
 from polycall.wasm_runtime.component import definitions as d
-from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, decode
+from polycall.wasm_runtime.component.binary import decode
+from polycall.wasm_runtime.component.writer import COMPONENT_HEADER
 
 GUESTS = sorted((Path(__file__).parents[2] / "guests" / "bin").glob("*.wasm"))
 

@@ -9,7 +9,7 @@ import pytest
 import wasmtime
 
 from polycall.interop.errors import PreparationError
-from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, decode
+from polycall.wasm_runtime.component.binary import decode
 from polycall.wasm_runtime.component.plan import (
     AsyncFunction,
     CoreExport,
@@ -27,6 +27,7 @@ from polycall.wasm_runtime.component.plan import (
     ResourceSlot,
 )
 from polycall.wasm_runtime.component.planner import make_plan
+from polycall.wasm_runtime.component.writer import COMPONENT_HEADER
 from polycall.wasm_runtime.wit.wit_types import HandleType
 
 ROOT = Path(__file__).parents[3]

@@ -8,9 +8,10 @@ import pytest
 import wasmtime
 from wasmtime.component import Component
 
-from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, decode
+from polycall.wasm_runtime.component.binary import decode
 from polycall.wasm_runtime.component.skeleton import skeleton
 from polycall.wasm_runtime.component.validation import validate
+from polycall.wasm_runtime.component.writer import COMPONENT_HEADER
 from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
 ROOT = Path(__file__).parents[3]

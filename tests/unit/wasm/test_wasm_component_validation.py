@@ -8,9 +8,10 @@ import pytest
 import wasmtime
 
 from polycall.interop.errors import PreparationError
-from polycall.wasm_runtime.component.binary import COMPONENT_HEADER, decode
+from polycall.wasm_runtime.component.binary import decode
 from polycall.wasm_runtime.component.planner import make_plan
 from polycall.wasm_runtime.component.validation import validate
+from polycall.wasm_runtime.component.writer import COMPONENT_HEADER
 
 ROOT = Path(__file__).parents[3]
 GUESTS = sorted([*(ROOT / "tests/guests/bin").glob("*.wasm"), *(ROOT / "examples").rglob("*.wasm")])

@@ -24,7 +24,7 @@ from polycall.interop.errors import HashError, NotFoundError, PreparationError
 from polycall.interop.program_files import MOST_BINARY_BYTES
 from polycall.interop.source import SourceText
 from polycall.wasm_runtime import BinaryFile, WasmProgram
-from polycall.wasm_runtime.component import plans
+from polycall.wasm_runtime.component import validation
 from polycall.wasm_runtime.component.plans import Plans
 from polycall.wasm_runtime.component.validation import validate
 from polycall.wasm_runtime.engine import compile_cache
@@ -72,7 +72,7 @@ class Compilations:
             return CountingFile(io.FileIO(descriptor)) if mode == "rb" else fdopen(descriptor, mode)
 
         monkeypatch.setattr(wasmtime, "Module", Counting)
-        monkeypatch.setattr(plans, "validate", counting_validate)
+        monkeypatch.setattr(validation, "validate", counting_validate)
         monkeypatch.setattr(os, "fdopen", counting_open)
 
 

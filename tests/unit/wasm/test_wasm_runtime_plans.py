@@ -12,7 +12,7 @@ import pytest
 import wasmtime
 
 from polycall.interop.errors import PreparationError
-from polycall.wasm_runtime.component import plans
+from polycall.wasm_runtime.component import binary, planner, plans, validation
 from polycall.wasm_runtime.component.plan import CoreExport
 from polycall.wasm_runtime.component.plans import KeptPlan, Plans
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
@@ -55,8 +55,8 @@ def test_a_plan_is_made_once_and_read_back_as_it_was(
 ) -> None:
     content = content_of(name)
     made = plan_of(tmp_path, content)
-    for step in ("decode", "make_plan", "validate"):
-        monkeypatch.delattr(plans, step)
+    for module, step in ((binary, "decode"), (planner, "make_plan"), (validation, "validate")):
+        monkeypatch.delattr(module, step)
     found = plan_of(tmp_path, content)
     assert found == made
     assert found is not made
@@ -77,7 +77,7 @@ def test_a_plan_that_other_code_has_made_is_not_taken(tmp_path: Path, monkeypatc
     content = content_of("every type")
     plan_of(tmp_path, content)
     monkeypatch.setattr(plans, "_maker", lambda: "other code")
-    monkeypatch.setattr(plans, "make_plan", lambda *_: (_ for _ in ()).throw(PreparationError("made anew")))
+    monkeypatch.setattr(planner, "make_plan", lambda *_: (_ for _ in ()).throw(PreparationError("made anew")))
     with pytest.raises(PreparationError, match="made anew"):
         plan_of(tmp_path, content)
 
