@@ -49,13 +49,14 @@ class Threads:
         """Says that somebody will have work done, until `leave`, or until it is no more."""
         with self._lock:
             self._users.add(user)
+            self._none_left.set()  # the threads are this one's now: whoever waits for the last to end would wait long
 
     def leave(self, user: object, *, wait: bool) -> None:
         """Says that somebody will have no more work done: with the last one the idle threads end.
 
         Args:
             user: Who.
-            wait: Whether to wait for them to end, if it is the last one.
+            wait: Whether to wait for them to end, if it is the last one, and as long as no other comes.
         """
         with self._lock:
             self._users.discard(user)
@@ -135,6 +136,7 @@ class Threads:
             self._none_left.set()
 
     def _end_idle(self) -> None:
+        self._none_left.clear()
         while self._idle:
             self._give_idle(None)
         if not self._alive:

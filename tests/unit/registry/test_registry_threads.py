@@ -109,6 +109,30 @@ def test_threads_end_with_who_needs_them_last(threads: Threads, user: User) -> N
     assert len(idents(threads, 2)) == 1
 
 
+def test_who_leaves_does_not_wait_for_the_threads_of_who_comes(threads: Threads, user: User) -> None:
+    working, done, other = threading.Event(), threading.Event(), User()
+
+    def work() -> None:
+        working.set()
+        done.wait(60)
+
+    threads.do(work)
+    assert working.wait(60)
+    leaving = threading.Thread(target=threads.leave, args=(user,), kwargs={"wait": True})
+    leaving.start()
+    while threads._users:
+        pass
+    leaving.join(0.05)
+    assert leaving.is_alive()
+    threads.enter(other)
+    leaving.join(60)
+    assert not leaving.is_alive()
+    assert threads._alive
+    threading.Timer(0.05, done.set).start()
+    threads.leave(other, wait=True)  # whoever is the last waits, as before
+    assert done.is_set()
+
+
 def test_who_is_forgotten_needs_none(threads: Threads, user: User) -> None:
     threads.enter(User())
     threads.leave(user, wait=True)
