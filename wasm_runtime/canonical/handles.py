@@ -19,7 +19,7 @@ MAX_HANDLES = 100_000
 
 
 class ResourceType:
-    """A resource type of one instance: no two instances have one in common.
+    """A resource type: of a guest's, no two instances have one in common; a host's is the same for all of a plan.
 
     Attributes:
         name: What messages call it.

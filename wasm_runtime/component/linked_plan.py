@@ -27,6 +27,7 @@ from polycall.wasm_runtime.component.plan import (
     Plan,
     RefusedImport,
     ResourceFunction,
+    ResourceSlot,
     Step,
 )
 from polycall.wasm_runtime.engine.native import address_of, as_pointer
@@ -39,6 +40,14 @@ __all__ = ["LinkedPlan"]
 
 def _memory_names(module: wasmtime.Module) -> tuple[str, ...]:
     return tuple(each.name for each in module.exports if isinstance(each.type, wasmtime.MemoryType))
+
+
+def _host_type(slot: ResourceSlot, host: Host) -> ResourceType | None:
+    """Returns the resource type of a slot; None for one that each instance has its own of."""
+    if slot.owner is not None:
+        return None
+    implementation = None if slot.interface is None else host.resource(slot.interface, slot.name)
+    return ResourceType(slot.name, None, implementation)
 
 
 def _core_type(function: HostCoreFunction) -> CoreFunctionType:
@@ -94,9 +103,7 @@ class LinkedPlan:
             for wanted in interface.functions.values()
             if wanted.signature is not None or wanted.refusal is not None  # else a core module imports it
         }
-        self._implementations = [
-            None if slot.interface is None else host.resource(slot.interface, slot.name) for slot in plan.slots
-        ]
+        self._host_types = [_host_type(slot, host) for slot in plan.slots]
         self._memory_names = [_memory_names(module) for module in modules]  # once: a module may have many instances
         self.frames = Frames(plan.steps)
         self._steps = self._linked(plan.steps)
@@ -181,6 +188,6 @@ class LinkedPlan:
         return found
 
     def resource_types(self) -> list[ResourceType]:
-        """Returns fresh resource types for the slots."""
-        slots = zip(self.plan.slots, self._implementations, strict=True)
-        return [ResourceType(slot.name, slot.owner, implementation) for slot, implementation in slots]
+        """Returns the resource types of an instance, by slot: fresh ones of the guest's, those of hosts for all."""
+        slots = zip(self._host_types, self.plan.slots, strict=True)
+        return [found or ResourceType(slot.name, slot.owner) for found, slot in slots]
