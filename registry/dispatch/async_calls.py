@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -18,6 +17,7 @@ from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.ids import cut
 from polycall.interop.values import Value
 from polycall.interop.waiting import PLACE
+from polycall.registry.dispatch.answers import Answers
 from polycall.registry.dispatch.python_functions import current_context
 from polycall.registry.dispatch.starting_gate import LONG_SECONDS, StartingGate
 from polycall.registry.dispatch.threads import THREADS
@@ -70,7 +70,7 @@ class AsyncCalls:
         self._waiting = 0  # of them; negative if one has ended while threads of its own go on waiting
         self._ended = threading.Event()
         self._at_work: set[int] = set()  # the threads that make calls
-        self._answers: WeakValueDictionary[int, _Answers] = WeakValueDictionary()
+        self._answers: WeakValueDictionary[int, Answers] = WeakValueDictionary()
         self._generation = object()
         watch_forks(self)
 
@@ -118,10 +118,10 @@ class AsyncCalls:
             if timer is not None:
                 timer.cancel()
 
-    def _answers_of(self, loop: AbstractEventLoop) -> _Answers:
+    def _answers_of(self, loop: AbstractEventLoop) -> Answers:
         answers = self._answers.get(id(loop))
         if answers is None:  # an id is a loop's own as long as its answers, which keep it, are there
-            answers = self._answers[id(loop)] = _Answers(loop)
+            answers = self._answers[id(loop)] = Answers(loop)
         return answers
 
     def _submit(self, target: str, work: _Work) -> None:
@@ -136,7 +136,7 @@ class AsyncCalls:
                 self._queued.append(work)
                 self._let_in()
                 if self._queued:
-                    work.answers.look_after(self)
+                    work.answers.look_after(self.look, LONG_SECONDS)
                 return
         self._threads.do(partial(self._marked, work))
 
@@ -311,7 +311,7 @@ class _Work:
 
     # A thousand of them may wait, and the garbage collector looks at all that they are made of.
     def __init__(
-        self, calls: AsyncCalls, work: Callable[..., Value], arguments: tuple[Any, ...], answers: _Answers
+        self, calls: AsyncCalls, work: Callable[..., Value], arguments: tuple[Any, ...], answers: Answers
     ) -> None:
         self.variables = awaited_elsewhere()
         self.outcome: Future[Value] = answers.loop.create_future()
@@ -354,80 +354,17 @@ class _Work:
             self.fail(error)
             del self  # the error knows this frame by its traceback, and what is awaited knows the error
         else:
-            self.answers.put(_give, self.outcome, result)
+            self.answers.give(self.outcome, result)
 
     def fail(self, error: BaseException) -> None:
         """Says that it has failed, or could not be made."""
-        self.answers.put(_fail, self.outcome, error)
+        self.answers.fail(self.outcome, error)
 
     def call_off(self) -> None:
         """Says that nobody makes it any more."""
-        self.answers.put(_call_off, self.outcome, None)
+        self.answers.call_off(self.outcome)
 
 
 def _make(work: Callable[..., Value], arguments: tuple[Any, ...]) -> Value:
     """Makes a call; `Context.run` would keep all that it is given as ``*arguments`` in a tuple of its own."""
     return work(*arguments)
-
-
-class _Answers:
-    """What calls have come to, on its way to a loop: one wake-up of the loop for all that there is by then.
-
-    Attributes:
-        loop: The loop.
-    """
-
-    __slots__ = ("__weakref__", "_coming", "_is_woken", "_looks", "loop")
-
-    def __init__(self, loop: AbstractEventLoop) -> None:
-        self.loop = loop
-        self._coming: deque[tuple[Callable[..., None], Future[Value], Any]] = deque()
-        self._is_woken = False
-        self._looks = False
-
-    def look_after(self, calls: AsyncCalls, seconds: float = LONG_SECONDS) -> None:
-        """Has the loop look after calls that are queued, until none is; on the loop."""
-        if not self._looks:
-            self.loop.call_later(seconds, self._look, calls)
-            self._looks = True  # and not before: Ctrl-C may come in between, and nobody would look ever again
-
-    def _look(self, calls: AsyncCalls) -> None:
-        self._looks = False
-        seconds: float | None = LONG_SECONDS  # for all that is known after Ctrl-C
-        try:
-            seconds = calls.look()
-        finally:
-            if seconds is not None:
-                self.look_after(calls, seconds)
-
-    def put(self, how: Callable[..., None], outcome: Future[Value], what: object) -> None:
-        """Has the loop do something with an outcome; in whatever thread."""
-        self._coming.append((how, outcome, what))
-        if not self._is_woken:  # looked at after adding, as `_hand_over` takes after switching
-            self._is_woken = True
-            with suppress(RuntimeError):  # the loop is closed: nobody awaits anything
-                self.loop.call_soon_threadsafe(self._hand_over)
-
-    def _hand_over(self) -> None:
-        self._is_woken = False
-        try:
-            while self._coming:
-                how, outcome, what = self._coming.popleft()
-                how(outcome, what)
-        finally:
-            if self._coming:  # Ctrl-C
-                self.loop.call_soon(self._hand_over)
-
-
-def _give(outcome: Future[Value], result: Value) -> None:
-    if not outcome.done():
-        outcome.set_result(result)
-
-
-def _fail(outcome: Future[Value], error: BaseException) -> None:
-    if not outcome.done():
-        outcome.set_exception(error)
-
-
-def _call_off(outcome: Future[Value], _: object) -> None:
-    outcome.cancel()
