@@ -1,4 +1,4 @@
-"""How many calls begin at the same time: few, where calls soon wait; as many as there are places, where they do not."""
+"""How many calls begin at the same time: two, where calls soon wait; as many as there are places, where they do not."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ LONG_SECONDS = 0.005
 may keep the interpreter's lock, too."""
 
 
+_LEAST = 2
+"""One that has the interpreter's lock, and one on its way to a processor. That may take milliseconds where others keep
+the processors busy, and one call alone would hold up all that come after it."""
+
+
 class StartingGate:
     """Lets calls begin; guarded by the lock of whoever has it.
 
     A call takes the interpreter's lock some ten times until it waits, and those that begin together take it away from
     each other, with a switch of threads each time. So each call that waits halves the number of those that may begin
-    together, down to one at a time. A call that ends without having waited may have done its work outside of the
+    together, down to two. A call that ends without having waited may have done its work outside of the
     interpreter, or have blocked where nobody sees it: it doubles the number.
 
     Args:
@@ -41,7 +46,7 @@ class StartingGate:
     def wait(self, call: object) -> None:
         """Says that a call waits; only the first time counts."""
         if self.forget(call):
-            self._width = max(1, self._width // 2)
+            self._width = max(_LEAST, self._width // 2)
 
     def end(self, call: object) -> None:
         """Says that a call has ended."""

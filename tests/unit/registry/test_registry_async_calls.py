@@ -162,7 +162,7 @@ def test_calls_that_block_where_nobody_sees_it_all_begin_after_a_crowd_that_wait
     async def both() -> None:
         waiting = sleepers(registry, 100)
         await until(all_wait(calls, 100))
-        assert calls._gate._width == 1
+        assert calls._gate._width == 2
         assert await asyncio.gather(*(registry.call_async("py:meet") for _ in range(64))) == [True] * 64
         assert calls._gate._width == 64
         await cancelled(waiting)
@@ -173,7 +173,7 @@ def test_calls_that_block_where_nobody_sees_it_all_begin_after_a_crowd_that_wait
 def test_calls_of_a_loop_that_stands_still_begin_as_others_do(registry: polycall.Registry) -> None:
     together = threading.Barrier(10)
     registry.function("py:meet")(lambda: together.wait(60) >= 0)
-    calls_of(registry)._gate._width = 1
+    calls_of(registry)._gate._width = 2
     tasks: list[asyncio.Future[polycall.Value]] = []
 
     async def begin() -> None:
@@ -197,20 +197,20 @@ def test_calls_that_are_given_up_in_the_queue_leave_it_and_do_not_say_how_long_c
     monkeypatch.setattr(starting_gate, "LONG_SECONDS", 60)
     calls, end = calls_of(registry), threading.Event()
     registry.function("py:hold")(lambda: end.wait(60))
-    calls._gate._width = 1
+    calls._gate._width = 2
 
-    async def one_and_others() -> None:
-        first = asyncio.create_task(registry.call_async("py:hold"))
+    async def two_and_others() -> None:
+        first = [asyncio.create_task(registry.call_async("py:hold")) for _ in range(2)]
         others = [asyncio.create_task(registry.call_async("py:hold")) for _ in range(5)]
         await until(lambda: len(calls._queued) == 5)
         await cancelled(others)
         end.set()
-        assert await first is True
+        assert await asyncio.gather(*first) == [True, True]
         await until(all_wait(calls, 0))
 
-    asyncio.run(one_and_others())
+    asyncio.run(two_and_others())
     assert not calls._queued
-    assert calls._gate._width == 2
+    assert calls._gate._width == 8
 
 
 def test_the_threads_of_calls_have_the_stack_that_they_are_said_to_have(registry: polycall.Registry) -> None:
