@@ -6,6 +6,7 @@ them. It gets an environment of its own on demand, from `wasmtime-47.txt`, in th
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import pickle
 import subprocess
@@ -59,9 +60,13 @@ def run_in_wasmtime(run: Run) -> Outcome:
 def why_no_sockets() -> str | None:
     """Returns why wasmtime 47 cannot be had, or None if it is there; installs it if need be."""
     try:
-        _install()
+        # Tests run in several processes, and each would begin the folder anew that another is filling.
+        COMPILED.mkdir(parents=True, exist_ok=True)
+        with (COMPILED / "wasmtime-47.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _install()
     except subprocess.CalledProcessError as error:
-        last = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        last = (error.stderr or error.stdout or b"").decode(errors="replace").strip().splitlines()[-1:]
         return f"wasmtime 47, which allows sockets, could not be installed: {''.join(last)}"
     return None
 
