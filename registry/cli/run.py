@@ -97,13 +97,19 @@ def run_command(  # noqa: PLR0917  # click passes options by name
     if target.startswith("-"):
         raise no_such_option(target, click.get_current_context())
     if is_file(target):
-        return _run_file(Path(target), given, folders, variables, rules, timeout, limits, cancellation)
+        return _of_shell(_run_file(Path(target), given, folders, variables, rules, timeout, limits, cancellation))
     if folders or rules:
         raise click.UsageError(f"{' and '.join(_OF_FILES)} are for files; an entry has what it declares")
     stdin, stdout, stderr = _streams()
     with session.load() as registry, hints_for_missing(registry):
         run = partial(registry.run, target, *given, stdin=stdin, stdout=stdout, stderr=stderr, env=variables)
-        return interruptible(lambda: run(timeout=timeout, limits=limits, cancellation=cancellation), cancellation)
+        work = partial(run, timeout=timeout, limits=limits, cancellation=cancellation)
+        return _of_shell(interruptible(work, cancellation))
+
+
+def _of_shell(status: int) -> int:
+    """Returns what a shell sees of an exit status: of all that a program may say, the system keeps eight bits."""
+    return status & 0xFF
 
 
 def _run_file(  # noqa: PLR0917  # as above

@@ -98,6 +98,13 @@ def test_the_exit_status_is_the_programs(project: Path) -> None:
     assert command("run", project / "core.wat").returncode == 7
 
 
+@pytest.mark.parametrize(("status", "seen"), [("-1", 255), ("300", 44), ("256", 0), ("4294967295", 255)])
+def test_a_shell_sees_eight_bits_of_the_status_as_of_any_program(tmp_path: Path, status: str, seen: int) -> None:
+    (tmp_path / "core.wat").write_text(LEAVES_WITH_7.replace("i32.const 7", f"i32.const {status}"))
+    done = command("run", tmp_path / "core.wat")
+    assert (done.returncode, done.stderr) == (seen, b"")
+
+
 def test_a_program_that_traps_says_so(project: Path) -> None:
     done = command("-C", project, "run", "app:echo", "--abort")
     assert done.returncode == 7
