@@ -98,6 +98,13 @@ def test_the_exit_status_is_the_programs(project: Path) -> None:
     assert command("run", project / "core.wat").returncode == 7
 
 
+def test_a_program_may_be_a_link_to_one_of_another_name_and_folder(tmp_path: Path) -> None:
+    (tmp_path / "tool.wasm").symlink_to(ECHO)
+    done = command("run", tmp_path / "tool.wasm", "x")
+    assert (done.returncode, done.stderr) == (0, b"2 arguments\n")
+    assert done.stdout.startswith(b"arg 0: tool.wasm\narg 1: x\n")
+
+
 @pytest.mark.parametrize(("status", "seen"), [("-1", 255), ("300", 44), ("256", 0), ("4294967295", 255)])
 def test_a_shell_sees_eight_bits_of_the_status_as_of_any_program(tmp_path: Path, status: str, seen: int) -> None:
     (tmp_path / "core.wat").write_text(LEAVES_WITH_7.replace("i32.const 7", f"i32.const {status}"))
