@@ -123,12 +123,13 @@ def _run_file(  # noqa: PLR0917  # as above
     cancellation: Cancellation,
 ) -> int:
     from polycall.registry.standalone import run_file  # noqa: PLC0415  # entries need none of it
+    from polycall.wasm_runtime.spec import guest_path  # noqa: PLC0415  # the same
     from polycall.wasm_runtime.wasi.console import Console  # noqa: PLC0415  # the same
 
     stdin, stdout, stderr = _streams()
     console = Console(stdin, stdout, stderr, (path.name, *arguments), tuple(variables.items()))
     mounts = [_mount(text) for text in folders]
-    twice = [guest for guest, times in Counter(mount.guest for mount in mounts).items() if times > 1]
+    twice = [guest for guest, times in Counter(guest_path(mount.guest) for mount in mounts).items() if times > 1]
     if twice:
         raise click.BadParameter(f"{twice[0]!r} stands twice: a path is one folder", param_hint="--dir")
     return interruptible(

@@ -134,6 +134,13 @@ def test_a_program_sees_the_folders_that_are_named_and_no_other(project: Path) -
     assert (mounted.returncode, mounted.stdout) == (0, b"in a folder\n")
 
 
+@pytest.mark.parametrize("path", [".", "/"])
+@pytest.mark.parametrize("guest", ["go-tour", "rust-tour"])
+def test_the_folder_that_we_stand_in_is_the_root_of_a_program(tmp_path: Path, guest: str, path: str) -> None:
+    done = command("run", "--dir", ".", BIN / f"{guest}.wasm", path, folder=tmp_path)
+    assert (done.returncode, b"write: ok\n" in done.stdout) == (0, True), done.stdout
+
+
 LEAVES_WITH_7 = """;; a core module as text
 (module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32))) (memory (export "memory") 1)
   (func (export "_start") (call $exit (i32.const 7))))
@@ -301,6 +308,8 @@ def test_what_is_no_file_or_too_large_for_a_program_is_not_read(
         (("--dir", "::/d", str(ECHO)), "there is no folder ''"),
         (("--dir", ".::/d:rw", str(ECHO)), "only :ro may follow the guest's path"),
         (("--dir", ".::/d", "--dir", "..::/d:ro", str(ECHO)), "'/d' stands twice"),
+        (("--dir", ".::/d", "--dir", "..::/d/:ro", str(ECHO)), "'/d' stands twice"),
+        (("--dir", ".", "--dir", "..::///", str(ECHO)), "'/' stands twice"),
         (("--env", "=x", str(ECHO)), "write NAME=VALUE"),
         (("--env", "NOT_SET_ANYWHERE", str(ECHO)), "there is no environment variable NOT_SET_ANYWHERE"),
         (("--allow-net", "http://x y", str(ECHO)), "a rule, such as"),
