@@ -338,7 +338,7 @@ class Registry:
             stdin: The descriptor that it reads; None for an empty input.
             stdout: The descriptor that it writes to; None for the entry's log.
             stderr: The same.
-            env: Environment variables beside those of ``wasi.env``.
+            env: Environment variables beside those of ``wasi.env``, or in their place.
             timeout: Seconds that it may take, or None.
             limits: As for `call`.
             calls: The same.

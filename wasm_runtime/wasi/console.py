@@ -39,7 +39,7 @@ class Console:
         stdout: The descriptor to write to; None for the entry's log.
         stderr: The same.
         arguments: What ``get-arguments`` gives, the name of the command first.
-        variables: What the guest sees beside those of ``wasi.env``.
+        variables: What the guest sees beside those of ``wasi.env``, or in their place.
     """
 
     stdin: int | None
