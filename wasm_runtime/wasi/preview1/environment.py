@@ -22,13 +22,14 @@ def args_sizes_get(guest: Guest, count: U32, size: U32) -> None:
 
 
 def environ_get(guest: Guest, pointers: U32, texts: U32) -> None:
-    """Writes the variables."""
-    _put(guest, _variables(guest), pointers, texts)
+    """Writes the variables, as they were when the guest asked how much room they take."""
+    _put(guest, _variables(guest) if guest.variables is None else guest.variables, pointers, texts)
 
 
 def environ_sizes_get(guest: Guest, count: U32, size: U32) -> None:
     """Writes how many variables there are, and how many bytes they take."""
-    _put_sizes(guest, _variables(guest), count, size)
+    guest.variables = _variables(guest)
+    _put_sizes(guest, guest.variables, count, size)
 
 
 def _arguments(guest: Guest) -> list[bytes]:
