@@ -23,6 +23,9 @@ _PIECE = 64 * 1024
 _WITHOUT_BLOCKING = 4096
 """What a pipe that `select` calls writable takes at once in any case (PIPE_BUF of Linux; 512 is the least anywhere)."""
 
+_NEAR_END = os.makedev(5, 2)
+"""``/dev/ptmx`` of Linux: whoever has it open is the near end of a terminal."""
+
 _LINES_BETWEEN_LOOKS = 256
 """A log may be slow, and one write may have thousands of lines."""
 
@@ -142,6 +145,8 @@ def _own_description(descriptor: int, flags: int) -> int | None:
     descriptor is used as it is, carefully.
     """
     with suppress(OSError):
+        if os.fstat(descriptor).st_rdev == _NEAR_END:  # opened again, it would be that of a new terminal
+            return None
         return os.open(f"/proc/self/fd/{descriptor}", flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     return None
 
