@@ -350,11 +350,14 @@ class Registry:
 
         Raises:
             PolycallError: It is no command, trapped, or was interrupted.
+            TypeError: A stream is no number, or an argument or a variable no string.
+            ValueError: A stream is not open.
         """
         from polycall.wasm_runtime.wasi.console import Console  # noqa: PLC0415  # see TYPE_CHECKING
 
         text = id_text(target)
         console = Console(stdin, stdout, stderr, (text.partition(":")[2], *arguments), tuple((env or {}).items()))
+        console.check()
         narrowed = self._more().narrowing(limits, calls)
         return self._dispatcher.run_command(text, console, timeout, cancellation, observer, narrowed)
 

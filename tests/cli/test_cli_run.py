@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -340,6 +341,23 @@ def test_from_python_streams_are_descriptors(project: Path) -> None:
             registry.run("app:filter", stdin=None, cancellation=cancellation)
     for descriptor in (reader, result, target):
         os.close(descriptor)  # they were not closed by the run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "said"),
+    [
+        ((), {"stdin": 999}, "stdin is 999, and no such descriptor is open"),
+        ((), {"stdout": -1}, "stdout is -1, and no such descriptor is open"),
+        ((), {"stderr": sys.stderr}, "stderr is .*; it must be the number of a descriptor"),
+        (("a", 1), {}, "takes strings, not 1"),
+        ((), {"env": {"A": 1}}, "takes strings, not 1"),
+    ],
+)
+def test_from_python_what_a_command_cannot_have_is_refused_at_once(
+    project: Path, arguments: tuple[Any, ...], given: dict[str, Any], said: str
+) -> None:
+    with polycall.load(project) as registry, pytest.raises((TypeError, ValueError), match=said):
+        registry.run("app:echo", *arguments, **given)
 
 
 @pytest.mark.parametrize("target", ["app:filter", str(FILTER)])

@@ -13,6 +13,7 @@ from polycall.interop.errors import raise_if
 from polycall.interop.guest_log import LINE_BYTES
 from polycall.interop.logs import INFO, WARNING
 from polycall.interop.records import record
+from polycall.interop.values import describe
 from polycall.wasm_runtime.wasi.io.ends import Closed, EmptySource, Failed, Sink, Source
 from polycall.wasm_runtime.wasi.readiness import watch_descriptor
 from polycall.wasm_runtime.wasi.session import Session
@@ -50,6 +51,26 @@ class Console:
     stderr: int | None
     arguments: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
+
+    def check(self) -> None:
+        """Refuses what is none, before anything runs.
+
+        Raises:
+            TypeError: A stream is no number, or an argument or a variable no string.
+            ValueError: A stream is not open.
+        """
+        for name, descriptor in (("stdin", self.stdin), ("stdout", self.stdout), ("stderr", self.stderr)):
+            if descriptor is None:
+                continue
+            if not isinstance(descriptor, int):
+                raise TypeError(f"{name} is {describe(descriptor)}; it must be the number of a descriptor, or None")
+            try:
+                os.fstat(descriptor)
+            except OSError:
+                raise ValueError(f"{name} is {descriptor}, and no such descriptor is open") from None
+        for text in (*self.arguments, *(text for pair in self.variables for text in pair)):
+            if not isinstance(text, str):
+                raise TypeError(f"a command takes strings, not {describe(text)}")
 
 
 def console_source(session: Session) -> Source:
