@@ -244,6 +244,17 @@ def test_ctrl_c_ends_a_program_that_waits(project: Path, name: str) -> None:
         assert err.splitlines()[-1] == b"interrupted"
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="what a process has open is seen in /proc")
+def test_no_file_of_a_program_gets_the_number_of_a_stream_that_is_closed(project: Path) -> None:
+    script = f'exec "$0" -m polycall run --dir "$1" {ECHO} -- --sleep 60000 0<&- 2>&-'
+    with subprocess.Popen(["sh", "-c", script, sys.executable, str(project)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"arg 0: ")
+        opened = [str(Path(f"/proc/{process.pid}/fd/{stream}").readlink()) for stream in (0, 2)]
+        process.kill()
+    assert opened == [os.devnull, os.devnull]
+
+
 def test_ctrl_c_ends_a_program_that_waits_for_input() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "polycall", "run", str(FILTER)],
