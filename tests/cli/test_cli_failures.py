@@ -214,3 +214,24 @@ def test_who_finds_nothing_is_told_how_to_go_on(project: Path, capsys: pytest.Ca
     assert '"type: test" in its meta' in run(capsys, "-C", str(project), "test").err
     assert "no test has such an id or suite" in run(capsys, "-C", str(project), "test", "nothing").err
     assert "only function.wasm entries have one" in run(capsys, "-C", str(project), "hash").err
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("function", ["text", "bytes"])
+def test_output_that_is_not_taken_whole_is_a_failure(tmp_path: Path, function: str, unbuffered: str) -> None:
+    tail = "" if function == "text" else " .. string.char(255)"
+    body = f"return {{ f = function() return ('x'):rep(500000){tail} end }}"
+    index = f'namespace: app\nentries:\n  - {{name: f, kind: function.lua, method: f, source: "{body}"}}\n'
+    project = write_project(tmp_path, index=index)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with subprocess.Popen(
+        [sys.executable, "-m", "polycall", "-C", str(project), "call", "app:f"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    ) as process:
+        os.close(writer)
+        _, err = process.communicate(timeout=60)  # nobody reads meanwhile
+    os.close(reader)
+    assert (process.returncode, b"error: standard input or output: " in err) == (74, True), err
