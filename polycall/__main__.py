@@ -10,6 +10,7 @@ __all__ = ["main"]
 
 _INTERRUPTED = 130
 _SECONDS_UNTIL_HEARD = 0.001
+_STREAMS = (0, 1, 2)
 
 
 def main() -> None:
@@ -29,10 +30,24 @@ def _run() -> int:
     # Python only prints those that come while a module's lock or an object goes away.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell lets its background jobs ignore it
         signal.signal(signal.SIGINT, _interrupt)
+    _open_streams()
     gc.disable()  # what is imported stays: looking for garbage in it takes a tenth of a short command's time
     from polycall.registry.cli.main import main as run  # noqa: PLC0415  # after the two lines above
 
     return run(begin=_begin)
+
+
+def _open_streams() -> None:
+    """Has nothing read or written where whoever started us has closed a stream: `sys` has none for it all the same.
+
+    Else the next file that is opened has its number, a guest's perhaps, and a library's last words are written to it.
+    """
+    for stream in _STREAMS:
+        try:
+            os.fstat(stream)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # it gets the least number that is free: this one
+            os.set_inheritable(opened, True)  # as streams are
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

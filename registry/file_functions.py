@@ -102,7 +102,7 @@ def _wasm_spec(path: Path, method: str, data: bytes, wit: str | None) -> Any:
     if not data.startswith(WASM_MAGIC):
         return WatFunctionSpec(source=_source(path, data), method=method, wit=wit, imports=_GRANTS)
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-    return WasmFunctionSpec(fs=_FOLDER, path=path.name, hash=digest, method=method, wit=wit, imports=_GRANTS)
+    return WasmFunctionSpec(fs=_FOLDER, path=path.resolve().name, hash=digest, method=method, wit=wit, imports=_GRANTS)
 
 
 def _numbers(path: Path, method: str, data: bytes) -> str | None:

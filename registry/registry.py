@@ -338,7 +338,7 @@ class Registry:
             stdin: The descriptor that it reads; None for an empty input.
             stdout: The descriptor that it writes to; None for the entry's log.
             stderr: The same.
-            env: Environment variables beside those of ``wasi.env``.
+            env: Environment variables beside those of ``wasi.env``, or in their place.
             timeout: Seconds that it may take, or None.
             limits: As for `call`.
             calls: The same.
@@ -350,11 +350,14 @@ class Registry:
 
         Raises:
             PolycallError: It is no command, trapped, or was interrupted.
+            TypeError: A stream is no number, or an argument or a variable no string.
+            ValueError: A stream is not open.
         """
         from polycall.wasm_runtime.wasi.console import Console  # noqa: PLC0415  # see TYPE_CHECKING
 
         text = id_text(target)
         console = Console(stdin, stdout, stderr, (text.partition(":")[2], *arguments), tuple((env or {}).items()))
+        console.check()
         narrowed = self._more().narrowing(limits, calls)
         return self._dispatcher.run_command(text, console, timeout, cancellation, observer, narrowed)
 

@@ -120,7 +120,8 @@ def _code(path: Path, data: bytes) -> BinaryFile | SourceText:
     if not data.startswith(WASM_MAGIC):
         return SourceText(data.decode("utf-8", "replace"), str(path))
     digest = hashlib.sha256(data).hexdigest()
-    return BinaryFile(path.resolve().parent, path.name, str(path), f"sha256:{digest}")
+    real = path.resolve()  # the folder is walked without following a link out of it, which a program's own may be
+    return BinaryFile(real.parent, real.name, str(path), f"sha256:{digest}")
 
 
 _ALWAYS = frozenset({"wasi:cli", "wasi:io", "wasi:clocks", "wasi:random", "wasi:filesystem", "wasi1"})

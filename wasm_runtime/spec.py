@@ -38,12 +38,23 @@ __all__ = [
     "WasmProgram",
     "WatFunctionSpec",
     "check_hash",
+    "guest_path",
 ]
 
 check_hash = matches("sha256:[0-9a-fA-F]{64}", '"sha256:" and 64 hexadecimal digits')
 """Accepts a hash as a declaration has it."""
 
 _check_absolute = matches(r"/[\s\S]*", 'an absolute guest path, such as "/data"')
+
+
+def guest_path(named: str) -> str:
+    """Returns the path of a mount as its guest sees it: absolute, without what changes nothing in it.
+
+    A relative one, which only a command line has, begins where the guest stands: ``.`` is the root. Its ``..`` stay,
+    for C libraries look for what a program opens by these very words.
+    """
+    path = posixpath.normpath(named)
+    return "/" if path == "." else "/" + path.lstrip("/")
 
 
 def _repeated(values: Sequence[str], key_path: str) -> Iterable[tuple[str, str]]:
@@ -117,7 +128,7 @@ class WasiSpec:
     def problems(self) -> Iterable[tuple[str, str]]:
         """Yields names and guest paths that stand twice."""
         yield from _repeated([variable.name.strip() for variable in self.env], "env[{}].name")
-        yield from _repeated([posixpath.normpath(mount.guest) for mount in self.mounts], "mounts[{}].guest")
+        yield from _repeated([guest_path(mount.guest) for mount in self.mounts], "mounts[{}].guest")
 
 
 @record

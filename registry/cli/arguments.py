@@ -104,7 +104,9 @@ def _given(argument: str, number: int, as_text: bool) -> str | bytes:
 def _standard_input() -> bytes:
     if sys.stdin is None:
         raise click.UsageError('there is nothing to read for "-": standard input is closed')
-    return sys.stdin.buffer.read()
+    from polycall.registry.cli.stdin import standard_input  # noqa: PLC0415  # most arguments are typed
+
+    return standard_input().read()
 
 
 def _value(text: str | bytes, number: int, shown: str, as_text: bool, wit_type: str) -> Value:

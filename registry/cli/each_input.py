@@ -16,6 +16,7 @@ from polycall.interop.errors import ConversionError
 from polycall.interop.json_text import decode_json
 from polycall.interop.values import Value
 from polycall.registry.cli.printable import one_line
+from polycall.registry.cli.stdin import standard_input
 
 __all__ = ["FORMATS", "Format", "Input", "Line"]
 
@@ -79,7 +80,7 @@ class Input:
         """Reads lines, one when it is asked for."""
         for name in self._names:
             file = None if name == "-" else name
-            with nullcontext(sys.stdin.buffer) if file is None else Path(file).open("rb") as stream:
+            with nullcontext(standard_input()) if file is None else Path(file).open("rb") as stream:
                 for number, content in self._how.lines(self._counted(stream)):
                     yield Line(file, number, content)
 

@@ -148,6 +148,7 @@ def main(arguments: Sequence[str] | None = None, *, begin: Callable[[], None] = 
     Returns:
         The exit code: 0, 2 for a wrong command line, else that of the failure, see `polycall.registry.cli.failures`.
     """
+    _take_over_stdout()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # for the help and the completions, which click writes
             stream.reconfigure(errors="backslashreplace")
@@ -170,6 +171,18 @@ def main(arguments: Sequence[str] | None = None, *, begin: Callable[[], None] = 
         from polycall.registry.cli.failures import show_failure  # noqa: PLC0415  # as above
 
         return show_failure(error, debug=False)
+
+
+def _take_over_stdout() -> None:
+    """Has stdout take all of what is written, or fail.
+
+    Without a buffer (PYTHONUNBUFFERED, as in many containers) Python forgets what the system did not take at once: a
+    pipe that does not block, a disk that is full.
+    """
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper) and isinstance(stream.buffer, io.RawIOBase):
+        buffer = io.BufferedWriter(stream.buffer)
+        sys.stdout = io.TextIOWrapper(buffer, stream.encoding, stream.errors, line_buffering=True)
 
 
 def _interrupted() -> int:

@@ -97,13 +97,18 @@ def run_command(  # noqa: PLR0917  # click passes options by name
     if target.startswith("-"):
         raise no_such_option(target, click.get_current_context())
     if is_file(target):
-        return _run_file(Path(target), given, folders, variables, rules, timeout, limits, cancellation)
+        return _of_shell(_run_file(Path(target), given, folders, variables, rules, timeout, limits, cancellation))
     if folders or rules:
         raise click.UsageError(f"{' and '.join(_OF_FILES)} are for files; an entry has what it declares")
-    stdin, stdout, stderr = _streams()
     with session.load() as registry, hints_for_missing(registry):
-        run = partial(registry.run, target, *given, stdin=stdin, stdout=stdout, stderr=stderr, env=variables)
-        return interruptible(lambda: run(timeout=timeout, limits=limits, cancellation=cancellation), cancellation)
+        run = partial(registry.run, target, *given, env=variables)
+        work = partial(run, timeout=timeout, limits=limits, cancellation=cancellation)
+        return _of_shell(interruptible(work, cancellation))
+
+
+def _of_shell(status: int) -> int:
+    """Returns what a shell sees of an exit status: of all that a program may say, the system keeps eight bits."""
+    return status & 0xFF
 
 
 def _run_file(  # noqa: PLR0917  # as above
@@ -117,12 +122,12 @@ def _run_file(  # noqa: PLR0917  # as above
     cancellation: Cancellation,
 ) -> int:
     from polycall.registry.standalone import run_file  # noqa: PLC0415  # entries need none of it
+    from polycall.wasm_runtime.spec import guest_path  # noqa: PLC0415  # the same
     from polycall.wasm_runtime.wasi.console import Console  # noqa: PLC0415  # the same
 
-    stdin, stdout, stderr = _streams()
-    console = Console(stdin, stdout, stderr, (path.name, *arguments), tuple(variables.items()))
+    console = Console(0, 1, 2, (path.name, *arguments), tuple(variables.items()))
     mounts = [_mount(text) for text in folders]
-    twice = [guest for guest, times in Counter(mount.guest for mount in mounts).items() if times > 1]
+    twice = [guest for guest, times in Counter(guest_path(mount.guest) for mount in mounts).items() if times > 1]
     if twice:
         raise click.BadParameter(f"{twice[0]!r} stands twice: a path is one folder", param_hint="--dir")
     return interruptible(
@@ -147,16 +152,3 @@ def _mount(text: str) -> Mount:
     if separator and not guest.startswith("/"):
         raise click.BadParameter(f"{guest!r} is no absolute path of the guest, such as /data", param_hint="--dir")
     return Mount(folder, guest, read_only)
-
-
-def _streams() -> tuple[int | None, int | None, int | None]:
-    """Returns stdin, stdout and stderr, as far as they are there: a shell may have closed any of them."""
-    return _open(0), _open(1), _open(2)
-
-
-def _open(descriptor: int) -> int | None:
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        return None
-    return descriptor

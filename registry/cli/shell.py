@@ -29,6 +29,7 @@ from polycall.registry.cli.session import Session
 from polycall.registry.cli.shell_line import split
 from polycall.registry.cli.show import show_entry
 from polycall.registry.cli.stderr import say
+from polycall.registry.cli.stdin import standard_input
 from polycall.registry.registry import Registry
 
 __all__ = ["shell"]
@@ -110,7 +111,7 @@ class _Shell:
         Raises:
             PolycallError, OSError, click.UsageError: One of them failed; the others are not read.
         """
-        for number, data in enumerate(() if sys.stdin is None else sys.stdin.buffer, 1):
+        for number, data in enumerate(() if sys.stdin is None else standard_input(), 1):
             line = data.decode(errors="surrogateescape")
             if line.strip() in _LEAVING:
                 return

@@ -33,6 +33,9 @@ _PLACES = 64
 _THREADS = 4096
 """Of calls from outside, with those that wait: each has its own stack, and as much of its memory as it has used."""
 
+_FEW_UNWANTED = 64
+"""Calls that were given up, for which nobody goes through the queue."""
+
 _SELDOM_SECONDS = 0.1
 """Between two looks at calls for which there is no place: whoever leaves one lets the next in."""
 
@@ -65,6 +68,7 @@ class AsyncCalls:
         self._threads = THREADS
         self._uses_threads = False
         self._queued: deque[_Work] = deque()
+        self._unwanted = 0  # of them, or so: those that were given up, and have not come to their turn
         self._gate = StartingGate(_PLACES)
         self._begun: dict[_Work, None] = {}  # those that have threads
         self._waiting = 0  # of them; negative if one has ended while threads of its own go on waiting
@@ -112,7 +116,8 @@ class AsyncCalls:
             return await submitted.outcome
         except asyncio.CancelledError:
             cancellation.cancel()
-            submitted.taken()  # it need not begin any more
+            if submitted.taken():  # it need not begin any more
+                self.forget_one()
             raise
         finally:
             if timer is not None:
@@ -139,6 +144,18 @@ class AsyncCalls:
                     work.answers.look_after(self.look, LONG_SECONDS)
                 return
         self._threads.do(partial(self._marked, work))
+
+    def forget_one(self) -> None:
+        """Is told that a call was given up which nobody had begun.
+
+        It would stay in the queue, with its arguments, as long as there is no place for one before it. To look for it
+        there takes long; so all of its like are taken out together, when they are more than the others.
+        """
+        with self._lock:
+            self._unwanted += 1
+            if self._unwanted > _FEW_UNWANTED + len(self._queued) // 2:
+                self._queued = deque(each for each in self._queued if each.is_wanted)
+                self._unwanted = 0
 
     # --- places ---
 
@@ -254,6 +271,7 @@ class AsyncCalls:
         """Forgets the calls of threads that a forked child does not have."""
         self._generation = object()
         self._queued.clear()
+        self._unwanted = 0
         self._gate = StartingGate(_PLACES)
         self._at_work &= {threading.get_ident()}
         self._begun.clear()
@@ -340,7 +358,10 @@ class _Work:
 
     def give_up(self, target: str) -> None:
         """Ends the wait for a thread, unless it has ended; on the loop."""
-        if self.taken() and not self.outcome.done():
+        if not self.taken():
+            return
+        self._calls.forget_one()
+        if not self.outcome.done():
             message = "the deadline of the call passed while it waited for a thread"
             self.outcome.set_exception(DeadlineError(message, entry_id=cut(target)))
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -214,3 +216,56 @@ def test_who_finds_nothing_is_told_how_to_go_on(project: Path, capsys: pytest.Ca
     assert '"type: test" in its meta' in run(capsys, "-C", str(project), "test").err
     assert "no test has such an id or suite" in run(capsys, "-C", str(project), "test", "nothing").err
     assert "only function.wasm entries have one" in run(capsys, "-C", str(project), "hash").err
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("function", ["text", "bytes"])
+def test_output_that_is_not_taken_whole_is_a_failure(tmp_path: Path, function: str, unbuffered: str) -> None:
+    tail = "" if function == "text" else " .. string.char(255)"
+    body = f"return {{ f = function() return ('x'):rep(500000){tail} end }}"
+    index = f'namespace: app\nentries:\n  - {{name: f, kind: function.lua, method: f, source: "{body}"}}\n'
+    project = write_project(tmp_path, index=index)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with subprocess.Popen(
+        [sys.executable, "-m", "polycall", "-C", str(project), "call", "app:f"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    ) as process:
+        os.close(writer)
+        _, err = process.communicate(timeout=60)  # nobody reads meanwhile
+    os.close(reader)
+    assert (process.returncode, b"error: standard input or output: " in err) == (74, True), err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("call", "--string", "app:size", "-"), b"8\n"),
+        (("call", "app:size", "--each", "--lines"), b"3\n3\n"),
+        (("shell",), b"3\n3\n"),
+    ],
+)
+def test_input_that_does_not_block_is_waited_for(tmp_path: Path, arguments: tuple[str, ...], said: bytes) -> None:
+    body = "return { f = function(text) return #text end }"
+    index = f"namespace: app\nentries:\n  - {{name: size, kind: function.lua, method: f, source: '{body}'}}\n"
+    project = write_project(tmp_path, index=index)
+    lines = (b"app:size '\"abc\"'\n", b"app:size '\"def\"'\n") if arguments == ("shell",) else (b"abc\n", b"def\n")
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    with subprocess.Popen(
+        [sys.executable, "-m", "polycall", "-C", str(project), *arguments],
+        stdin=reader,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        for line in lines:
+            os.write(writer, line)
+            until = time.monotonic() + 30
+            while process.poll() is None and select.select([reader], [], [], 0)[0] and time.monotonic() < until:
+                time.sleep(0.01)  # until it has read it, and finds nothing more for now
+        os.close(reader)
+        os.close(writer)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, err, out) == (0, b"", said)

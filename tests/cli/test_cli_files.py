@@ -41,6 +41,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("name", ["core.wasm", "core.wat", "script.lua"])
+def test_a_file_may_be_a_link_to_one_of_another_name_and_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (folder / "bin").mkdir()
+    link = Path("bin", f"tool{Path(name).suffix}")
+    link.symlink_to(f"../{name}")
+    function, *arguments = ("greet", '"Ana"') if name.endswith(".lua") else ("add", "2", "-5")
+    done = run(capsys, "call", str(link), function, *arguments)
+    assert (done.err, done.code) == ("", 0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "output"),
     [

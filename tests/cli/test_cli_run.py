@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,20 @@ def test_the_exit_status_is_the_programs(project: Path) -> None:
     assert command("run", project / "core.wat").returncode == 7
 
 
+def test_a_program_may_be_a_link_to_one_of_another_name_and_folder(tmp_path: Path) -> None:
+    (tmp_path / "tool.wasm").symlink_to(ECHO)
+    done = command("run", tmp_path / "tool.wasm", "x")
+    assert (done.returncode, done.stderr) == (0, b"2 arguments\n")
+    assert done.stdout.startswith(b"arg 0: tool.wasm\narg 1: x\n")
+
+
+@pytest.mark.parametrize(("status", "seen"), [("-1", 255), ("300", 44), ("256", 0), ("4294967295", 255)])
+def test_a_shell_sees_eight_bits_of_the_status_as_of_any_program(tmp_path: Path, status: str, seen: int) -> None:
+    (tmp_path / "core.wat").write_text(LEAVES_WITH_7.replace("i32.const 7", f"i32.const {status}"))
+    done = command("run", tmp_path / "core.wat")
+    assert (done.returncode, done.stderr) == (seen, b"")
+
+
 def test_a_program_that_traps_says_so(project: Path) -> None:
     done = command("-C", project, "run", "app:echo", "--abort")
     assert done.returncode == 7
@@ -118,6 +133,13 @@ def test_a_program_sees_the_folders_that_are_named_and_no_other(project: Path) -
     assert (outside.returncode, outside.stdout) == (1, b"")
     mounted = command("-C", project, "run", "app:echo", "--cat", "/data/file")
     assert (mounted.returncode, mounted.stdout) == (0, b"in a folder\n")
+
+
+@pytest.mark.parametrize("path", [".", "/"])
+@pytest.mark.parametrize("guest", ["go-tour", "rust-tour"])
+def test_the_folder_that_we_stand_in_is_the_root_of_a_program(tmp_path: Path, guest: str, path: str) -> None:
+    done = command("run", "--dir", ".", BIN / f"{guest}.wasm", path, folder=tmp_path)
+    assert (done.returncode, b"write: ok\n" in done.stdout) == (0, True), done.stdout
 
 
 LEAVES_WITH_7 = """;; a core module as text
@@ -222,6 +244,17 @@ def test_ctrl_c_ends_a_program_that_waits(project: Path, name: str) -> None:
         assert err.splitlines()[-1] == b"interrupted"
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="what a process has open is seen in /proc")
+def test_no_file_of_a_program_gets_the_number_of_a_stream_that_is_closed(project: Path) -> None:
+    script = f'exec "$0" -m polycall run --dir "$1" {ECHO} -- --sleep 60000 0<&- 2>&-'
+    with subprocess.Popen(["sh", "-c", script, sys.executable, str(project)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"arg 0: ")
+        opened = [str(Path(f"/proc/{process.pid}/fd/{stream}").readlink()) for stream in (0, 2)]
+        process.kill()
+    assert opened == [os.devnull, os.devnull]
+
+
 def test_ctrl_c_ends_a_program_that_waits_for_input() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "polycall", "run", str(FILTER)],
@@ -287,6 +320,8 @@ def test_what_is_no_file_or_too_large_for_a_program_is_not_read(
         (("--dir", "::/d", str(ECHO)), "there is no folder ''"),
         (("--dir", ".::/d:rw", str(ECHO)), "only :ro may follow the guest's path"),
         (("--dir", ".::/d", "--dir", "..::/d:ro", str(ECHO)), "'/d' stands twice"),
+        (("--dir", ".::/d", "--dir", "..::/d/:ro", str(ECHO)), "'/d' stands twice"),
+        (("--dir", ".", "--dir", "..::///", str(ECHO)), "'/' stands twice"),
         (("--env", "=x", str(ECHO)), "write NAME=VALUE"),
         (("--env", "NOT_SET_ANYWHERE", str(ECHO)), "there is no environment variable NOT_SET_ANYWHERE"),
         (("--allow-net", "http://x y", str(ECHO)), "a rule, such as"),
@@ -317,6 +352,23 @@ def test_from_python_streams_are_descriptors(project: Path) -> None:
             registry.run("app:filter", stdin=None, cancellation=cancellation)
     for descriptor in (reader, result, target):
         os.close(descriptor)  # they were not closed by the run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "said"),
+    [
+        ((), {"stdin": 999}, "stdin is 999, and no such descriptor is open"),
+        ((), {"stdout": -1}, "stdout is -1, and no such descriptor is open"),
+        ((), {"stderr": sys.stderr}, "stderr is .*; it must be the number of a descriptor"),
+        (("a", 1), {}, "takes strings, not 1"),
+        ((), {"env": {"A": 1}}, "takes strings, not 1"),
+    ],
+)
+def test_from_python_what_a_command_cannot_have_is_refused_at_once(
+    project: Path, arguments: tuple[Any, ...], given: dict[str, Any], said: str
+) -> None:
+    with polycall.load(project) as registry, pytest.raises((TypeError, ValueError), match=said):
+        registry.run("app:echo", *arguments, **given)
 
 
 @pytest.mark.parametrize("target", ["app:filter", str(FILTER)])

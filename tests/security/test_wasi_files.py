@@ -26,6 +26,7 @@ from file_steps import Mount, Place, Steps, as_time, load_steps
 from fs_escapes import READS, SECRET, make_data
 from polycall.interop.errors import TrapError
 from polycall.interop.open_folder import OpenFolder
+from polycall.registry.observers.trace import Trace
 
 WHERE = "component, wasi:filesystem"
 REFUSED = {"not-permitted", "no-entry", "not-directory", "name-too-long", "loop", "invalid"}
@@ -423,6 +424,27 @@ def test_streams_keep_no_more_files_open_than_descriptors_could(data: Path, drop
         results = steps.run(lambda values: registry.call("app:steps", values), 64 << 10)
         assert [results[step] for step in opened] == [{"ok": None}] * 64
         assert results[last] == ({"ok": None} if drops else {"err": "quota"})
+
+
+@attacks(
+    Attack(
+        "opening a folder from itself, from there again, for a name that grows",
+        WHERE,
+        "the name has 259 characters",
+        "a file opens from the last one",
+    )
+)
+def test_the_name_of_what_is_open_does_not_grow_for_ever(data: Path) -> None:
+    with load_steps(data.parent / "project", Mount(data)) as registry:
+        steps, trace = Steps(), Trace()
+        folder = steps.root()
+        for _ in range(40):
+            folder, before = steps.open(folder, "././././././."), folder
+            steps.do("drop-descriptor", before)
+        read = steps.do("read", steps.open(folder, "mine"), 100, 0)
+        results = steps.run(lambda values: registry.call("app:steps", values, observer=trace))
+        assert results[read.step] == {"ok": (b"mine", False)}
+        assert max(map(len, trace.calls[0].waits)) == 256 + len("...")
 
 
 @pytest.fixture

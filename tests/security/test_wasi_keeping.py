@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,8 @@ from polycall.wasm_runtime.wasi.io.poll import Poll
 from polycall.wasm_runtime.wasi.session import TooManyError
 from polycall.wasm_runtime.wasi.sockets import outgoing
 from socket_guests import here, listening, socket_guest
+from wasip1_guests import Host
+from wasm_guests import context
 
 MIB = 1024 * 1024
 ROW = "`TooManyError`"
@@ -322,3 +325,37 @@ def test_what_is_too_long_is_not_looked_at(what: str) -> None:
         with suppress(TooManyError):
             give(guest, fields, huge)
         assert time.thread_time() - began < 0.1
+
+
+NAMES_ALL_RIGHTS = """
+(module
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (memory (export "memory") 1) (data (i32.const 0) "file")
+  (func (export "run") (param $times i64) (result i32) (local $failed i32)
+    (loop $again
+      (local.set $times (i64.sub (local.get $times) (i64.const 1)))
+      (local.set $failed (i32.add (local.get $failed) (i32.ne (i32.const 0) (call $open (i32.const 3) (i32.const 0)
+        (i32.const 0) (select (i32.const 4) (i32.const 3) (i64.eqz (local.get $times))) (i32.const 0)
+        (i64.mul (local.get $times) (i64.const 2)) (i64.const 0) (i32.const 0) (i32.const 8)))))
+      (br_if $again (i64.ne (local.get $times) (i64.const 0))))
+    (local.get $failed)))
+"""
+
+
+@attacks(
+    Attack(
+        "naming ever new sets of rights, to have them kept",
+        "core module (preview 1)",
+        "nothing is kept",
+        "a file opens with any of them",
+    )
+)
+def test_a_set_of_rights_leaves_nothing_behind(tmp_path: Path) -> None:
+    times = 3000
+    (tmp_path / "file").touch()
+    with Host({"/": tmp_path}).instance(NAMES_ALL_RIGHTS, wit="run: func(times: u64) -> u32") as instance:
+        assert instance.call((1,), context()) == 0
+        with kept() as count:
+            assert instance.call((times,), context()) == times - 1  # all but the last open what is not there
+            assert count() < 50 * times

@@ -13,6 +13,7 @@ from polycall.interop.errors import raise_if
 from polycall.interop.guest_log import LINE_BYTES
 from polycall.interop.logs import INFO, WARNING
 from polycall.interop.records import record
+from polycall.interop.values import describe
 from polycall.wasm_runtime.wasi.io.ends import Closed, EmptySource, Failed, Sink, Source
 from polycall.wasm_runtime.wasi.readiness import watch_descriptor
 from polycall.wasm_runtime.wasi.session import Session
@@ -22,6 +23,9 @@ __all__ = ["Console", "console_sink", "console_source", "is_terminal", "write_ou
 _PIECE = 64 * 1024
 _WITHOUT_BLOCKING = 4096
 """What a pipe that `select` calls writable takes at once in any case (PIPE_BUF of Linux; 512 is the least anywhere)."""
+
+_NEAR_END = os.makedev(5, 2)
+"""``/dev/ptmx`` of Linux: whoever has it open is the near end of a terminal."""
 
 _LINES_BETWEEN_LOOKS = 256
 """A log may be slow, and one write may have thousands of lines."""
@@ -39,7 +43,7 @@ class Console:
         stdout: The descriptor to write to; None for the entry's log.
         stderr: The same.
         arguments: What ``get-arguments`` gives, the name of the command first.
-        variables: What the guest sees beside those of ``wasi.env``.
+        variables: What the guest sees beside those of ``wasi.env``, or in their place.
     """
 
     stdin: int | None
@@ -47,6 +51,26 @@ class Console:
     stderr: int | None
     arguments: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
+
+    def check(self) -> None:
+        """Refuses what is none, before anything runs.
+
+        Raises:
+            TypeError: A stream is no number, or an argument or a variable no string.
+            ValueError: A stream is not open.
+        """
+        for name, descriptor in (("stdin", self.stdin), ("stdout", self.stdout), ("stderr", self.stderr)):
+            if descriptor is None:
+                continue
+            if not isinstance(descriptor, int):
+                raise TypeError(f"{name} is {describe(descriptor)}; it must be the number of a descriptor, or None")
+            try:
+                os.fstat(descriptor)
+            except OSError:
+                raise ValueError(f"{name} is {descriptor}, and no such descriptor is open") from None
+        for text in (*self.arguments, *(text for pair in self.variables for text in pair)):
+            if not isinstance(text, str):
+                raise TypeError(f"a command takes strings, not {describe(text)}")
 
 
 def console_source(session: Session) -> Source:
@@ -142,6 +166,8 @@ def _own_description(descriptor: int, flags: int) -> int | None:
     descriptor is used as it is, carefully.
     """
     with suppress(OSError):
+        if os.fstat(descriptor).st_rdev == _NEAR_END:  # opened again, it would be that of a new terminal
+            return None
         return os.open(f"/proc/self/fd/{descriptor}", flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     return None
 

@@ -213,6 +213,32 @@ def test_calls_that_are_given_up_in_the_queue_leave_it_and_do_not_say_how_long_c
     assert calls._gate._width == 8
 
 
+@pytest.mark.parametrize("how", ["deadline", "cancelled"])
+def test_what_was_given_up_behind_a_call_that_waits_for_a_place_does_not_pile_up(
+    registry: polycall.Registry, how: str
+) -> None:
+    calls, end = calls_of(registry), threading.Event()
+    registry.function("py:hold")(lambda: end.wait(60))
+
+    async def crowds() -> None:
+        running = [asyncio.create_task(registry.call_async("py:hold")) for _ in range(65)]  # one more than places
+        await until(lambda: (calls._running, len(calls._queued)) == (64, 1))
+        for _ in range(10):
+            timeout, before = (0.001 if how == "deadline" else None), len(calls._queued)
+            crowd = [asyncio.create_task(registry.call_async("py:hold", timeout=timeout)) for _ in range(100)]
+            if how == "cancelled":
+                await until(lambda: len(calls._queued) == before + 100)  # noqa: B023  # it is awaited here
+                await cancelled(crowd)
+            outcomes = await asyncio.gather(*crowd, return_exceptions=True)
+            assert not any(isinstance(each, bool) for each in outcomes)
+            assert len(calls._queued) < 250
+        end.set()
+        assert await asyncio.gather(*running) == [True] * 65
+
+    asyncio.run(crowds())
+    assert not calls._queued
+
+
 def test_the_threads_of_calls_have_the_stack_that_they_are_said_to_have(registry: polycall.Registry) -> None:
     from polycall.interop.native_stack import stack_of_this_thread
     from polycall.interop.stack import WORK_STACK_BYTES

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import polycall
-from polycall.interop.errors import CallError, ExitError, NotFoundError, TrapError
+from polycall.interop.errors import CallError, ConversionError, ExitError, NotFoundError, TrapError
 from polycall.interop.ids import EntryId
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
 from polycall.wasm_runtime.runtime import WasmRuntime
@@ -89,6 +89,23 @@ def test_without_services_there_are_no_variables_to_be_had() -> None:
 def test_a_command_has_the_variables_of_its_run_before_those_of_its_entry() -> None:
     console = Console(None, None, None, variables=(("RUN", "x"),))
     assert environment_of(Variables(a="1"), "a", console=console) == [["RUN", "x"], ["A", "1"]]
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_a_variable_of_the_run_stands_for_that_of_the_entry_whether_it_has_a_value_or_not(required: bool) -> None:
+    console = Console(None, None, None, variables=(("A", "x"), ("MISSING", "y")))
+    values = environment_of(Variables(a="1", b="2"), "a", "b", "missing", required=required, console=console)
+    assert values == [["A", "x"], ["MISSING", "y"], ["B", "2"]]
+
+
+def test_what_is_no_text_is_told_by_its_place() -> None:
+    console = Console(None, None, None, ("tool", "\udcff"), (("A\n", "\udcff"),))
+    with pytest.raises(ConversionError) as caught:
+        Environment().get_arguments(store_of(new_session(console=console)))
+    assert caught.value.message == "argument 1: expected text in UTF-8, got other bytes"
+    with pytest.raises(ConversionError) as caught:
+        environment_of(None, console=console)
+    assert caught.value.message == r"variable A\n: expected text in UTF-8, got other bytes"
 
 
 def test_arguments_and_folder_are_those_of_the_entry_or_of_the_run() -> None:

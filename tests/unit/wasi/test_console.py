@@ -6,6 +6,7 @@ import fcntl
 import logging
 import os
 import pty
+import select
 import socket
 import threading
 import time
@@ -126,6 +127,18 @@ def test_a_wait_for_input_ends_with_the_deadline(descriptors: Descriptors) -> No
     with pytest.raises(DeadlineError, match="while it waited for input"):
         source_of(session).blocking_read(STORE, 1)
     assert time.monotonic() - started < 0.5
+    session.close()
+
+
+def test_the_near_end_of_a_terminal_is_that_of_this_one(descriptors: Descriptors) -> None:
+    near, far = descriptors.keep(*pty.openpty())
+    session = command(near, near)
+    assert sink_of(session).blocking_write_and_flush(STORE, b"to the far end\n") == DONE
+    assert select.select([far], [], [], 5)[0]
+    assert os.read(far, 100) == b"to the far end\n"
+    os.read(near, 100)  # the echo
+    os.write(far, b"and back")
+    assert source_of(session).blocking_read(STORE, 100) == {"ok": b"and back"}
     session.close()
 
 

@@ -94,6 +94,25 @@ def test_arguments_and_variables() -> None:
     assert done.text(2300, 11) == b"A=1\0B=zwei\0"
 
 
+class Growing(dict[str, str]):
+    """Variables that are longer each time somebody asks."""
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        self[name] += "+"
+        return super().get(name, default)
+
+
+def test_variables_that_change_meanwhile_take_the_room_that_the_guest_was_told() -> None:
+    steps = Steps(Host(variables=Growing(A="")))
+    steps.call("environ_sizes_get", OUT, OUT + 4).call("environ_get", 2000, 2100)
+    steps.call("environ_sizes_get", OUT + 8, OUT + 12).call("environ_get", 2200, 2300)
+    with steps.host.instance(steps.source(), wit="run: func() -> list<u8>") as instance:
+        first, second = steps.run_in(instance), steps.run_in(instance)
+    assert struct.unpack_from("<4I", first.memory, OUT) == (1, 4, 1, 5)
+    assert (first.text(2100, 5), first.text(2300, 6)) == (b"A=+\0\0", b"A=++\0\0")
+    assert (second.text(2100, 7), second.text(2300, 8)) == (b"A=+++\0\0", b"A=++++\0\0")
+
+
 def test_clocks() -> None:
     steps = Steps()
     for place, clock in enumerate((0, 1)):

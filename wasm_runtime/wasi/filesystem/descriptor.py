@@ -38,6 +38,7 @@ _ADVICE = {
 _MOST_WRITTEN = 64 * 1024 * 1024
 _MOST_SECONDS = 2**63 - 1
 _NANOSECONDS = 1_000_000_000
+_LONGEST_NAME = 256
 
 
 class Descriptor(Kept):
@@ -55,7 +56,7 @@ class Descriptor(Kept):
     def __init__(self, session: Session, mount: str, name: str, *, read_only: bool, lasting: bool = False) -> None:
         super().__init__(session, lasting=lasting)
         self.mount = mount
-        self._name = name  # its path, safe to show
+        self._name = name  # its path, or the beginning of a long one, safe to show
         self.read_only = read_only
         self.is_folder = False
         self.flags: list[str] = []
@@ -196,7 +197,8 @@ class Descriptor(Kept):
         if "directory" in open_flags and len(open_flags) > 1:
             raise error_of(errno.EINVAL)
         how = _how(open_flags, flags)
-        session, name = self.session, f"{self._name.rstrip('/')}/{shown(path)}"
+        # Folders within folders may go on for ever: "." is in itself.
+        session, name = self.session, shown(f"{self._name.rstrip('/')}/{path}", _LONGEST_NAME)
         # Counted before it is opened: nothing is made, or cut, for which there is no room.
         found = Descriptor(session, self.mount, name, read_only=self.read_only)
         try:

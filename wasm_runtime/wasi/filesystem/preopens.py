@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from typing import ClassVar
 
 from polycall.interop.confined import ConfinedFolder
@@ -10,7 +9,7 @@ from polycall.interop.errors import CallError, PolycallError
 from polycall.interop.open_files import open_for_guest
 from polycall.wasm_runtime.component.host import HostInterface
 from polycall.wasm_runtime.engine.stores import GuestStore
-from polycall.wasm_runtime.spec import WasiMountSpec
+from polycall.wasm_runtime.spec import WasiMountSpec, guest_path
 from polycall.wasm_runtime.wasi.filesystem.descriptor import Descriptor
 from polycall.wasm_runtime.wasi.filesystem.opened import Opened
 from polycall.wasm_runtime.wasi.filesystem.types import Types
@@ -28,7 +27,7 @@ class Preopen(Descriptor):
     bound: ClassVar[Bound | None] = None
 
     def __init__(self, session: Session, mount: WasiMountSpec) -> None:
-        path = _guest_path(mount)
+        path = guest_path(mount.guest)
         super().__init__(session, path, path, read_only=True, lasting=True)
         self.is_folder = True
         self._spec = mount
@@ -72,7 +71,7 @@ class _Folders:
     """Made once for an instance, however often its guest asks."""
 
     def __init__(self, session: Session) -> None:
-        mounts = sorted(session.settings.mounts, key=_guest_path)
+        mounts = sorted(session.settings.mounts, key=lambda mount: guest_path(mount.guest))
         self.folders = [Preopen(session, mount) for mount in mounts]
 
     def end_call(self) -> None:
@@ -80,10 +79,6 @@ class _Folders:
 
     def close(self) -> None:
         """Does nothing, as above."""
-
-
-def _guest_path(mount: WasiMountSpec) -> str:
-    return "/" + posixpath.normpath(mount.guest).lstrip("/")
 
 
 class Preopens(HostInterface):

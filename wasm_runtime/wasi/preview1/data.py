@@ -83,7 +83,7 @@ def fd_tell(guest: Guest, fd: U32, result: U32) -> None:
 # --- files ---
 
 
-def _file(found: object, right: Right) -> File:
+def _file(found: object, right: int) -> File:
     if isinstance(found, Folder):
         raise Refusal(Errno.ISDIR)
     if not isinstance(found, File):

@@ -44,9 +44,9 @@ def fd_fdstat_set_flags(guest: Guest, fd: U32, flags: U32) -> None:
 def fd_fdstat_set_rights(guest: Guest, fd: U32, rights: U64, inheriting: U64) -> None:
     """Gives rights away."""
     found = guest.table.find(fd)
-    if rights & ~int(found.rights) or inheriting & ~int(found.inheriting):
+    if rights & ~found.rights or inheriting & ~found.inheriting:
         raise Refusal(Errno.NOTCAPABLE)
-    found.rights, found.inheriting = Right(rights), Right(inheriting)
+    found.rights, found.inheriting = rights, inheriting
 
 
 def fd_prestat_get(guest: Guest, fd: U32, result: U32) -> None:

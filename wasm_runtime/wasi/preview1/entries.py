@@ -31,14 +31,14 @@ class Entry:
         lasting: Whether it outlives a call.
     """
 
-    def __init__(self, filetype: int, rights: Right, inheriting: Right = NONE, *, lasting: bool = False) -> None:
+    def __init__(self, filetype: int, rights: int, inheriting: int = NONE, *, lasting: bool = False) -> None:
         self.filetype = filetype
         self.rights = rights
         self.inheriting = inheriting
         self.flags = 0
         self.lasting = lasting
 
-    def need(self, rights: Right) -> None:
+    def need(self, rights: int) -> None:
         """Refuses what the guest has no right to.
 
         Raises:
@@ -101,7 +101,7 @@ class Folder(Entry):
         listing: What `fd_readdir` has read of it.
     """
 
-    def __init__(self, descriptor: Descriptor, inherited: Right, name: str | None = None) -> None:
+    def __init__(self, descriptor: Descriptor, inherited: int, name: str | None = None) -> None:
         super().__init__(_FOLDER, OF_FOLDER & inherited, inherited, lasting=name is not None)
         self.descriptor = descriptor
         self.name = name
@@ -125,7 +125,7 @@ class File(Entry):
         position: Where it is read and written next.
     """
 
-    def __init__(self, descriptor: Descriptor, rights: Right, flags: int) -> None:
+    def __init__(self, descriptor: Descriptor, rights: int, flags: int) -> None:
         super().__init__(_FILE, OF_FILE & rights)
         self.descriptor = descriptor
         self.flags = flags

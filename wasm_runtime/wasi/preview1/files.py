@@ -119,7 +119,7 @@ def fd_datasync(guest: Guest, fd: U32) -> None:
     done(_in_mount(guest, fd, Right.FD_DATASYNC).descriptor.sync_data(guest.store))
 
 
-def _in_mount(guest: Guest, fd: int, right: Right) -> File | Folder:
+def _in_mount(guest: Guest, fd: int, right: int) -> File | Folder:
     found = guest.table.find(fd)
     if not isinstance(found, (File, Folder)):
         raise Refusal(Errno.INVAL)
@@ -127,7 +127,7 @@ def _in_mount(guest: Guest, fd: int, right: Right) -> File | Folder:
     return found
 
 
-def _file(guest: Guest, fd: int, right: Right) -> File:
+def _file(guest: Guest, fd: int, right: int) -> File:
     found = _in_mount(guest, fd, NONE)
     if isinstance(found, Folder):
         raise Refusal(Errno.ISDIR)

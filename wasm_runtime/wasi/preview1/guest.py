@@ -37,6 +37,8 @@ class Guest:
         session: What its hosts know of it.
         memory: The memory that it exports.
         table: Its descriptors.
+        variables: Its environment as `environ_sizes_get` has measured it in this call: it has made room for that, and
+            `environ_get` must write no more. None if it has not asked.
     """
 
     def __init__(self, store: GuestStore, memory: GuestMemory) -> None:
@@ -44,10 +46,12 @@ class Guest:
         self.session: Session = session_of(store)
         self.memory = memory
         self.table = Table(store)
+        self.variables: list[bytes] | None = None
 
     def end_call(self) -> None:
         """Is told that a call has ended."""
         self.table.end_call()
+        self.variables = None
 
     def close(self) -> None:
         """Lets go of the descriptors, which its session has closed, and of the memory."""

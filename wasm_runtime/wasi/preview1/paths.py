@@ -43,17 +43,17 @@ def path_open(
             _path_flags(lookup),
             path,
             [name for bit, name in _OPEN_FLAGS if how & bit],
-            _descriptor_flags(Right(rights & _MASK), how, flags),
+            _descriptor_flags(rights & _MASK, how, flags),
         )
     )
-    guest.put_u32(result, guest.table.add(_entry(guest, found, folder, Right(rights & _MASK), flags)))
+    guest.put_u32(result, guest.table.add(_entry(guest, found, folder, rights & _MASK, flags)))
 
 
 _MASK = 2**30 - 1
 _READ_OR_WRITE = Right.FD_READ | Right.FD_WRITE
 
 
-def _needed(how: int) -> Right:
+def _needed(how: int) -> int:
     needed = Right.PATH_OPEN
     if how & _CREATE:
         needed |= Right.PATH_CREATE_FILE
@@ -62,7 +62,7 @@ def _needed(how: int) -> Right:
     return needed
 
 
-def _descriptor_flags(rights: Right, how: int, flags: int) -> list[str]:
+def _descriptor_flags(rights: int, how: int, flags: int) -> list[str]:
     names = [name for bit, name in _SYNC_FLAGS if flags & bit]
     writes = bool(rights & Right.FD_WRITE)
     if writes or how & _TRUNCATE:
@@ -73,7 +73,7 @@ def _descriptor_flags(rights: Right, how: int, flags: int) -> list[str]:
     return names
 
 
-def _entry(guest: Guest, descriptor: Descriptor, folder: Folder, rights: Right, flags: int) -> Entry:
+def _entry(guest: Guest, descriptor: Descriptor, folder: Folder, rights: int, flags: int) -> Entry:
     if done(descriptor.get_type(guest.store)) == "directory":
         return Folder(descriptor, folder.inheriting)
     return File(descriptor, folder.inheriting & ~(_READ_OR_WRITE & ~rights), flags)

@@ -11,7 +11,7 @@ from polycall.wasm_runtime.wasi.filesystem.preopens import preopens_of
 from polycall.wasm_runtime.wasi.io.streams import InputStream, OutputStream
 from polycall.wasm_runtime.wasi.preview1.entries import Entry, File, Folder, Input, Output
 from polycall.wasm_runtime.wasi.preview1.errno import Errno, Refusal
-from polycall.wasm_runtime.wasi.preview1.rights import ALL, NONE, Right
+from polycall.wasm_runtime.wasi.preview1.rights import ALL, NONE
 from polycall.wasm_runtime.wasi.session import session_of
 
 __all__ = ["Table"]
@@ -36,7 +36,7 @@ class Table:
         for folder in preopens_of(session):
             self.add(Folder(folder, ALL, folder.mount))
 
-    def find(self, number: int, rights: Right = NONE) -> Entry:
+    def find(self, number: int, rights: int = NONE) -> Entry:
         """Returns a descriptor.
 
         Raises:
@@ -51,7 +51,7 @@ class Table:
         found.need(rights)
         return found
 
-    def folder(self, number: int, rights: Right) -> Folder:
+    def folder(self, number: int, rights: int) -> Folder:
         """Returns a folder, as `find`."""
         found = self.find(number)
         if not isinstance(found, Folder):
@@ -59,7 +59,7 @@ class Table:
         found.need(rights)
         return found
 
-    def file(self, number: int, rights: Right) -> File:
+    def file(self, number: int, rights: int) -> File:
         """Returns a file with a position, as `find`."""
         found = self.find(number)
         if isinstance(found, Folder):
