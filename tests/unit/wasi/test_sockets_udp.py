@@ -114,6 +114,17 @@ def test_it_is_bound_where_it_was_when_its_peer_is_taken_away() -> None:
         assert received(guest, incoming, 1)[0]["data"] == b"found"
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_it_is_bound_to_every_interface_again_when_its_peer_is_taken_away(family: str) -> None:
+    with socket_guest() as guest:
+        own = guest.udp(family)
+        address = guest.ok(own, "local-address")
+        for _ in range(2):
+            guest.ok(own, "stream", here(family, 4321))
+            guest.ok(own, "stream", None)
+            assert guest.ok(own, "local-address") == address
+
+
 def test_streams_of_before_do_not_work_any_more() -> None:
     with socket_guest() as guest:
         own = guest.udp()

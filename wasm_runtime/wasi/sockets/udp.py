@@ -30,6 +30,7 @@ class UdpSocket(SocketResource):
         super().__init__(session, open_socket)
         self._bound = False
         self._binding = False
+        self._local: Any = None  # as the system has it: with a peer, it says the address from where that one is reached
         self._association = Association(None)
 
     def start_bind(self, _store: GuestStore, _network: Network, local_address: Result) -> Result:
@@ -46,6 +47,7 @@ class UdpSocket(SocketResource):
             return err("access-denied")
         try:
             self._socket.bind(local.for_system())
+            self._local = self._socket.getsockname()
         except OSError as error:
             return err(code_of(error, ENOBUFS="address-in-use", EAFNOSUPPORT="invalid-argument"))
         self._bound = self._binding = True
@@ -80,7 +82,7 @@ class UdpSocket(SocketResource):
 
     def _associate(self, remote: Endpoint | None) -> None:
         if self._association.remote is not None:
-            disconnect(self._socket, self._socket.getsockname())
+            disconnect(self._socket, self._local)
         if remote is not None:
             self._socket.connect(remote.for_system())
 
