@@ -298,6 +298,16 @@ def test_too_little_is_refused_at_the_end() -> None:
         assert caught.value.code == {"HTTP-request-body-size": 3}
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_a_length_without_a_body_is_refused_before_anybody_is_called(method: str) -> None:
+    with Echo() as server, HttpGuest() as guest:
+        with pytest.raises(NoAnswer) as caught:
+            guest.send(guest.request(server.authority, method=method, headers=[("content-length", "5")]))
+        assert caught.value.code == {"HTTP-request-body-size": 0}
+        assert guest.fetch(server.authority, method=method, headers=[("content-length", "0")]).status == 200
+    assert [each.method for each in server.requests] == [method]
+
+
 def test_too_much_is_refused_when_it_is_written() -> None:
     with HttpGuest() as guest:
         request = guest.request("127.0.0.1:1", method="POST", headers=[("content-length", "11")])
