@@ -62,7 +62,7 @@ class UdpSocket(SocketResource):
 
     def stream(self, _store: GuestStore, remote_address: Result | None) -> Result:
         """Returns the streams for one peer or for all; those of before do not work any more."""
-        if not self._bound:
+        if not self._bound or self._binding:
             return err("invalid-state")
         remote = None if remote_address is None else endpoint_from_wit(remote_address)
         if remote is not None:
@@ -88,7 +88,7 @@ class UdpSocket(SocketResource):
 
     def local_address(self, _store: GuestStore) -> Result:
         """Returns where it is bound to."""
-        if not self._bound:
+        if not self._bound or self._binding:
             return err("invalid-state")
         try:
             return {"ok": self._open.local().in_wit()}
