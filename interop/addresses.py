@@ -141,8 +141,12 @@ _GLOBAL = IPv6Network("2000::/3")
 _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("unspecified", ("0.0.0.0", "::")),
     ("loopback", ("127.0.0.0/8", "::1")),
-    # The last is public by its number, and yet only a machine of Azure reaches it: the host that it runs on.
-    ("link-local", ("169.254.0.0/16", "fe80::/10", "168.63.129.16")),
+    # Those after the first two are public or private by their numbers, and yet each is the host that a machine in a
+    # cloud runs on, with its credentials: of Azure, of Alibaba, of AWS, of Google.
+    (
+        "link-local",
+        ("169.254.0.0/16", "fe80::/10", "168.63.129.16", "100.100.100.200", "fd00:ec2::/32", "fd20:ce::254"),
+    ),
     ("multicast", ("224.0.0.0/4", "ff00::/8")),
     ("private", ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fec0::/10")),
     (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections import Counter, deque
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -102,7 +102,8 @@ class NameLookups:
 
     def __init__(self) -> None:
         self._lock = new_lock()
-        self._waiting: deque[LookUp] = deque()
+        # By who asks, who is next first: a guest may have thousands, and each is found without a look at the others.
+        self._waiting: OrderedDict[str, OrderedDict[LookUp, None]] = OrderedDict()
         self._running: Counter[str] = Counter()
         watch_forks(self)
 
@@ -118,15 +119,18 @@ class NameLookups:
             look_up.found(_HERE)  # nothing to ask anybody
             return look_up
         with self._lock:
-            self._waiting.append(look_up)
+            self._waiting.setdefault(owner, OrderedDict())[look_up] = None
         self._start_more()
         return look_up
 
     def give_up(self, look_up: LookUp) -> None:
         """Says that nobody waits for a look-up any more: one that waits for a thread will not begin."""
         with self._lock:
-            if look_up in self._waiting:
-                self._waiting.remove(look_up)
+            waiting = self._waiting.get(look_up.owner)
+            if waiting is not None:
+                waiting.pop(look_up, None)
+                if not waiting:
+                    del self._waiting[look_up.owner]
 
     def _start_more(self) -> None:
         while (look_up := self._next()) is not None:
@@ -141,12 +145,15 @@ class NameLookups:
         with self._lock:
             if self._running.total() >= _MOST_THREADS:
                 return None
-            for look_up in self._waiting:
-                if self._running[look_up.owner] < _MOST_EACH:
-                    self._waiting.remove(look_up)
-                    self._running[look_up.owner] += 1
-                    return look_up
-            return None
+            owner = next((each for each in self._waiting if self._running[each] < _MOST_EACH), None)
+            if owner is None:
+                return None
+            waiting = self._waiting.pop(owner)
+            look_up, _ = waiting.popitem(last=False)
+            if waiting:
+                self._waiting[owner] = waiting  # behind the others: each has its turn
+            self._running[owner] += 1
+            return look_up
 
     def _run(self, look_up: LookUp) -> None:
         try:
@@ -162,7 +169,7 @@ class NameLookups:
 
     def after_fork(self) -> None:
         """Forgets the threads that a forked child does not have."""
-        self._waiting = deque()
+        self._waiting = OrderedDict()
         self._running = Counter()
 
 

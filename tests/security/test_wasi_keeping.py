@@ -213,7 +213,7 @@ def test_what_is_still_to_be_sent_is_bounded_for_each_entry() -> None:
                     guest.ok(streams[1], "write", bytes(size))
                 for each in (*streams, own):
                     each.drop()
-            left_behind = list(outgoing._LINGERING.values())
+            left_behind = outgoing._LINGERING.owners()
             assert 0 < left_behind.count("app:guest") <= 16
         for each in accepted:
             each.close()

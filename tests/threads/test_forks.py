@@ -329,6 +329,37 @@ def test_the_end_of_a_worker_is_noticed_while_a_child_lives_on(tmp_path: Path) -
     in_process(tmp_path, script)
 
 
+def test_a_child_does_not_keep_open_what_its_parent_has_still_to_send(tmp_path: Path) -> None:
+    script = """
+    import socket
+    from polycall.wasm_runtime.wasi.sockets.outgoing import Outgoing
+
+    def left_behind():
+        own, peer = socket.socketpair()
+        own.setblocking(False)
+        outgoing = Outgoing(own)
+        outgoing.send(bytes(4_000_000))
+        outgoing.end("app:lua", at_once=False)
+        return peer
+
+    def received(peer):
+        peer.settimeout(20)
+        return sum(len(data) for data in iter(lambda: peer.recv(1 << 20), b""))
+
+    def live_on():
+        own = [left_behind() for _ in range(16)]  # as many as it may: none of its parent's count
+        assert [received(peer) for peer in own] == [4_000_000] * 16
+        os.read(reading, 1)
+
+    peers, (reading, writing) = [left_behind() for _ in range(16)], os.pipe()
+    child = fork(live_on, seconds=60)
+    assert [received(peer) for peer in peers] == [4_000_000] * 16
+    os.write(writing, b"+")
+    ended(child)
+    """
+    in_process(tmp_path, script)
+
+
 def test_a_fork_while_workers_start_holds_up_neither(tmp_path: Path) -> None:
     script = """
     children, stop = [], []

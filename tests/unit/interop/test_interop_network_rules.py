@@ -148,7 +148,11 @@ def test_a_name_rule_holds_for_what_the_name_resolved_to(rule: str, names: str, 
     assert not may(rules, "8.8.8.8")  # the address alone is nothing that the rule knows
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1", "224.0.0.1", "168.63.129.16", "64:ff9b::a9fe:a9fe"])
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.254", "fe80::1", "224.0.0.1", "168.63.129.16", "64:ff9b::a9fe:a9fe", "100.100.100.200",
+     "fd00:ec2::254", "fd20:ce::254"],
+)  # fmt: skip
 def test_no_name_opens_the_own_cable_or_a_group(address: str) -> None:
     assert not may(NetworkRules.of(["*.example.org", "evil.example.org"]), address, name="evil.example.org")
     assert may(NetworkRules.of(["link-local", "multicast"]), address, name="evil.example.org")

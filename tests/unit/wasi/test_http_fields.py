@@ -61,7 +61,7 @@ def test_a_clone_is_its_own() -> None:
         assert clone.entries(guest.store) == [["x", b"1"], ["x", b"2"]]
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a:", "ä", "a\n", "a\0", "(a)", "a" * 2000])
+@pytest.mark.parametrize("name", ["", "a b", "a:", "ä", "a\n", "a\0", "(a)", "a" * 2000, "\u212aey"])
 def test_a_name_that_is_none_is_refused(name: str) -> None:
     with HttpGuest() as guest:
         fields = guest.fields()
@@ -115,6 +115,7 @@ def test_fields_of_a_request_cannot_be_changed() -> None:
         assert fields.append(guest.store, "x", b"2") == IMMUTABLE
         assert fields.delete(guest.store, "x") == IMMUTABLE
         assert fields.append(guest.store, "x", b"a\n") == INVALID
+        assert fields.set(guest.store, "x", [b"a\n"]) == INVALID
         assert fields.entries(guest.store) == [["x", b"1"]]
         assert fields.clone(guest.store).set(guest.store, "x", [b"2"]) == DONE
         with pytest.raises(TrapError, match="gone"):

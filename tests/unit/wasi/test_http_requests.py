@@ -14,7 +14,9 @@ from polycall.wasm_runtime.spec import WasiLimitsSpec
 from polycall.wasm_runtime.wasi.clocks.monotonic_clock import MonotonicClock
 from polycall.wasm_runtime.wasi.http.incoming_response import IncomingBody
 from polycall.wasm_runtime.wasi.http.outgoing_body import OutgoingBody
+from polycall.wasm_runtime.wasi.http.outgoing_pipe import Outgoing
 from polycall.wasm_runtime.wasi.http.types import Types
+from polycall.wasm_runtime.wasi.io.ends import Closed
 from polycall.wasm_runtime.wasi.io.poll import Poll
 
 
@@ -296,6 +298,26 @@ def test_too_little_is_refused_at_the_end() -> None:
         with pytest.raises(NoAnswer) as caught:
             guest.response(future)
         assert caught.value.code == {"HTTP-request-body-size": 3}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+def test_a_length_without_a_body_is_refused_before_anybody_is_called(method: str) -> None:
+    with Echo() as server, HttpGuest() as guest:
+        with pytest.raises(NoAnswer) as caught:
+            guest.send(guest.request(server.authority, method=method, headers=[("content-length", "5")]))
+        assert caught.value.code == {"HTTP-request-body-size": 0}
+        assert guest.fetch(server.authority, method=method, headers=[("content-length", "0")]).status == 200
+    assert [each.method for each in server.requests] == [method]
+
+
+def test_what_is_written_while_the_request_ends_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = Outgoing(10, None, "HTTP-request-body-size")
+    with monkeypatch.context() as patch:
+        patch.setattr(pipe, "_check", pipe.cut)  # the loop's turn comes between the look and the write
+        pipe.write(b"abc")
+    assert not pipe._data
+    with pytest.raises(Closed):
+        pipe.permit()
 
 
 def test_too_much_is_refused_when_it_is_written() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -206,6 +207,30 @@ def test_many_askers_take_a_bounded_number_of_threads(resolver: Resolver) -> Non
         each.watch(done.set)
         assert each.done or done.wait(10)
     assert all(each.addresses for each in all_of_them)
+
+
+def test_each_asker_has_its_turn(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(name_lookup, "_MOST_THREADS", 1)
+    resolver.silent.add("0.example")
+    lookups = name_lookup.name_lookups()
+    for number in range(4):
+        lookups.begin(f"{number}.example", "app:busy")
+    last = [lookups.begin("a.example", "app:other"), lookups.begin("4.example", "app:busy")][0]
+    resolver.let_go.set()
+    done = threading.Event()
+    last.watch(done.set)
+    assert last.done or done.wait(10)
+    assert resolver.asked.index("a.example") == 2  # behind one of the four, not behind all of them
+
+
+def test_thousands_of_look_ups_that_wait_are_given_up_in_no_time(resolver: Resolver) -> None:
+    names = [f"{number}.example" for number in range(16_000)]
+    resolver.silent.update(names)
+    before = time.process_time()
+    with socket_guest(PUBLIC) as guest:
+        for name in names:
+            assert "ok" in IpNameLookup().resolve_addresses(guest.store, guest.network, name)
+    assert time.process_time() - before < 2  # to look at all the others for each takes far longer
 
 
 def test_a_resolver_that_breaks_ends_the_look_up(resolver: Resolver, monkeypatch: pytest.MonkeyPatch) -> None:

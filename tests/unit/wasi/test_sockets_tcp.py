@@ -68,6 +68,7 @@ def test_what_a_bound_socket_does(family: str) -> None:
             assert guest.err(own, *start) == "concurrency-conflict"
         assert guest.err(own, "start-listen") == "concurrency-conflict"
         assert guest.err(own, "finish-listen") == "not-in-progress"
+        assert guest.err(own, "local-address") == guest.err(own, "set-listen-backlog-size", 5) == "invalid-state"
         assert guest.ready(own)
         guest.ok(own, "finish-bind")
         assert guest.err(own, "finish-bind") == "not-in-progress"
@@ -102,6 +103,8 @@ def test_to_begin_to_listen_is_nothing_to_wait_for() -> None:
         own = guest.tcp()
         guest.bind(own, here("ipv4"))
         guest.ok(own, "start-listen")
+        assert not guest(own, "is-listening")  # before it is told so
+        assert guest.err(own, "local-address") == "invalid-state"
         assert guest.err(own, "accept") == "invalid-state"
         guest.block(own)
         guest.ok(own, "finish-listen")

@@ -79,6 +79,7 @@ def test_what_a_bound_socket_does(family: str) -> None:
         own = guest.udp(family, bound=False)
         guest.ok(own, "start-bind", guest.network, here(family))
         assert guest.err(own, "start-bind", guest.network, here(family)) == "concurrency-conflict"
+        assert guest.err(own, "local-address") == guest.err(own, "stream", None) == "invalid-state"
         guest.ok(own, "finish-bind")
         assert guest.err(own, "finish-bind") == "not-in-progress"
         assert guest.err(own, "start-bind", guest.network, here(family)) == "invalid-state"
@@ -112,6 +113,17 @@ def test_it_is_bound_where_it_was_when_its_peer_is_taken_away() -> None:
         _, outgoing = guest.ok(guest.udp(), "stream", None)
         send(guest, outgoing, datagram(b"found", here("ipv4", port)))
         assert received(guest, incoming, 1)[0]["data"] == b"found"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_it_is_bound_to_every_interface_again_when_its_peer_is_taken_away(family: str) -> None:
+    with socket_guest() as guest:
+        own = guest.udp(family)
+        address = guest.ok(own, "local-address")
+        for _ in range(2):
+            guest.ok(own, "stream", here(family, 4321))
+            guest.ok(own, "stream", None)
+            assert guest.ok(own, "local-address") == address
 
 
 def test_streams_of_before_do_not_work_any_more() -> None:

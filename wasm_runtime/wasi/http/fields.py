@@ -112,11 +112,11 @@ class Fields(Buffered):
         name = self._key(name)
         if refusal := _refuse_name(name):
             return refusal
-        if self._own is None:
-            return _IMMUTABLE
         self._refuse_size(name, values)
         if refusal := _refuse_values(name, values):
             return refusal
+        if self._own is None:
+            return _IMMUTABLE
         self._grow(_size(name, values) - _size(name, self._own.get(name, ())))
         if values:
             self._own[name] = list(values)
@@ -156,7 +156,8 @@ class Fields(Buffered):
         return copy
 
     def _key(self, name: str) -> str:
-        return name[: self._most() + 1].lower()  # none is longer, and so no longer one is any
+        name = name[: self._most() + 1]  # none is longer, and so no longer one is any
+        return name.lower() if name.isascii() else name  # which is none; in lower case, a few signs are ASCII
 
     def _refuse_size(self, name: str, values: Sequence[bytes]) -> None:
         """Refuses what is too much by itself, before anything looks at all of it."""

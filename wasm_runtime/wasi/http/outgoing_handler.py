@@ -8,7 +8,9 @@ from polycall.wasm_runtime.component.host import HostInterface
 from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wasi.http.error_codes import HttpFailure
 from polycall.wasm_runtime.wasi.http.exchange import Exchange
+from polycall.wasm_runtime.wasi.http.fields import content_length
 from polycall.wasm_runtime.wasi.http.incoming_response import FutureIncomingResponse
+from polycall.wasm_runtime.wasi.http.outgoing_body import REQUEST_SIZE
 from polycall.wasm_runtime.wasi.http.outgoing_request import OutgoingRequest
 from polycall.wasm_runtime.wasi.http.request_options import RequestOptions
 from polycall.wasm_runtime.wasi.http.room import piece_bytes
@@ -58,7 +60,10 @@ def _begin(session: Session, request: OutgoingRequest, options: RequestOptions) 
     to = Authority.parse(authority)
     port = to.port or _PORTS[scheme]
     _judge(session, scheme, to, port)
-    if method in BODILESS and request.pipe is not None:
+    if request.pipe is None:
+        if content_length(request.fields):
+            raise HttpFailure(REQUEST_SIZE, 0)
+    elif method in BODILESS:
         request.pipe.need_length()
     from polycall.wasm_runtime.wasi.http.client import Plan, talk  # noqa: PLC0415  # TLS and h11 take their time
     from polycall.wasm_runtime.wasi.http.connecting import Destination  # noqa: PLC0415

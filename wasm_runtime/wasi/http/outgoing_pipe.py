@@ -66,8 +66,9 @@ class Outgoing(Watched, Sink):
             self.abort(failure)
             raise Failed(failure.as_io_error())
         with self._lock:
-            self._data += data
-            self._awaited.wake()
+            if self._is_open:  # the loop may have ended it meanwhile: nobody takes what would stay here
+                self._data += data
+                self._awaited.wake()
 
     def flush(self) -> None:
         """Does nothing: what was written is on its way."""

@@ -17,7 +17,7 @@ def disconnect(datagrams: socket.socket, local: Any) -> None:
 
     Args:
         datagrams: The socket.
-        local: Its address of before, as `socket.getsockname` has it.
+        local: Its address from before it had a peer, as `socket.getsockname` has it.
     """
     nobody = bytes(28)  # a sockaddr_in6 whose family is AF_UNSPEC, which is 0
     ctypes.CDLL(None, use_errno=True).connect(datagrams.fileno(), nobody, ctypes.c_uint32(len(nobody)))

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
-from polycall.interop.forks import new_lock
+from polycall.interop.forks import new_lock, watch_forks
 from polycall.interop.io_thread import io_thread
 from polycall.wasm_runtime.wasi.io.ends import Closed, Failed
 from polycall.wasm_runtime.wasi.io.error import IoError
@@ -98,20 +98,25 @@ class Outgoing:
             at_once: Whatever waits to be sent is lost.
         """
         with self._lock:
-            if self.busy and not at_once and _may_linger(owner):
-                _LINGERING[self] = owner
+            if self.busy and not at_once and _LINGERING.takes(self, owner):
                 self._closing = True
                 loop = io_thread().loop
                 loop.call_soon_threadsafe(loop.call_later, _LINGER_SECONDS, self._time_is_up)
                 return
             self._close()
 
+    def leave_to_parent(self) -> None:
+        """Closes the descriptor of a forked child; the parent's is watched by a loop that the child does not have."""
+        self.busy, self._watch = False, nothing
+        with suppress(OSError):
+            self._socket.close()
+
     def _time_is_up(self) -> None:
         with self._lock:
             self._close()
 
     def _close(self) -> None:
-        _LINGERING.pop(self, None)
+        _LINGERING.forget(self)
         self._watch()
         self._watch = nothing
         self.busy = False
@@ -148,13 +153,38 @@ class Outgoing:
                 self._socket.shutdown(socket.SHUT_WR)
 
 
-_LINGERING: dict[Outgoing, str] = {}
-"""Connections that nobody has any more and that still send, with their owners; by process, as their descriptors are."""
+class _Lingering:
+    """Connections that nobody has any more and that still send. Used with the lock of the connection held."""
+
+    def __init__(self) -> None:
+        self._owners: dict[Outgoing, str] = {}
+        watch_forks(self)
+
+    def takes(self, outgoing: Outgoing, owner: str) -> bool:
+        """Takes one more, if there are not too many."""
+        owners = self.owners()
+        if len(owners) >= _MOST_LINGERING or owners.count(owner) >= _MOST_OF_EACH:
+            return False
+        self._owners[outgoing] = owner
+        return True
+
+    def forget(self, outgoing: Outgoing) -> None:
+        """Is told that one is closed; harmless when it was none of these."""
+        self._owners.pop(outgoing, None)
+
+    def owners(self) -> list[str]:
+        """Returns the entries that they are of, each as often as it has one."""
+        return list(self._owners.values())
+
+    def after_fork(self) -> None:
+        """Closes what the parent goes on to send: with a descriptor here, its peer would never see the end of it."""
+        for outgoing in self._owners:
+            outgoing.leave_to_parent()
+        self._owners.clear()
 
 
-def _may_linger(owner: str) -> bool:
-    owners = list(_LINGERING.values())
-    return len(owners) < _MOST_LINGERING and owners.count(owner) < _MOST_OF_EACH
+_LINGERING = _Lingering()
+"""By process, as their descriptors are."""
 
 
 def failed(error: OSError) -> Failed:

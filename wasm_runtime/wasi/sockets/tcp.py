@@ -175,7 +175,7 @@ class TcpSocket(SocketResource):
 
     def local_address(self, _store: GuestStore) -> Result:
         """Returns where it is bound to."""
-        if self.state in ("unbound", "connecting", "closed"):
+        if self._begun or self.state in ("unbound", "closed"):
             return err("invalid-state")
         try:
             return {"ok": self._open.local().in_wit()}
@@ -190,13 +190,13 @@ class TcpSocket(SocketResource):
 
     def is_listening(self, _store: GuestStore) -> bool:
         """Says whether it listens."""
-        return self.state == "listening"
+        return self.state == "listening" and not self._begun
 
     def set_listen_backlog_size(self, _store: GuestStore, value: int) -> Result:
         """Says how many connections may wait to be accepted."""
         if not value:
             return err("invalid-argument")
-        if self.state not in ("unbound", "bound", "listening"):
+        if self._begun or self.state not in ("unbound", "bound", "listening"):
             return err("invalid-state")
         self._backlog = min(value, _MOST_BACKLOG)
         if self.state == "listening":

@@ -30,6 +30,7 @@ class UdpSocket(SocketResource):
         super().__init__(session, open_socket)
         self._bound = False
         self._binding = False
+        self._local: Any = None  # as the system has it: with a peer, it says the address from where that one is reached
         self._association = Association(None)
 
     def start_bind(self, _store: GuestStore, _network: Network, local_address: Result) -> Result:
@@ -46,6 +47,7 @@ class UdpSocket(SocketResource):
             return err("access-denied")
         try:
             self._socket.bind(local.for_system())
+            self._local = self._socket.getsockname()
         except OSError as error:
             return err(code_of(error, ENOBUFS="address-in-use", EAFNOSUPPORT="invalid-argument"))
         self._bound = self._binding = True
@@ -60,7 +62,7 @@ class UdpSocket(SocketResource):
 
     def stream(self, _store: GuestStore, remote_address: Result | None) -> Result:
         """Returns the streams for one peer or for all; those of before do not work any more."""
-        if not self._bound:
+        if not self._bound or self._binding:
             return err("invalid-state")
         remote = None if remote_address is None else endpoint_from_wit(remote_address)
         if remote is not None:
@@ -80,13 +82,13 @@ class UdpSocket(SocketResource):
 
     def _associate(self, remote: Endpoint | None) -> None:
         if self._association.remote is not None:
-            disconnect(self._socket, self._socket.getsockname())
+            disconnect(self._socket, self._local)
         if remote is not None:
             self._socket.connect(remote.for_system())
 
     def local_address(self, _store: GuestStore) -> Result:
         """Returns where it is bound to."""
-        if not self._bound:
+        if not self._bound or self._binding:
             return err("invalid-state")
         try:
             return {"ok": self._open.local().in_wit()}
