@@ -61,7 +61,7 @@ class WasmCommand:
         """Runs the command to its end.
 
         Returns:
-            0 for success; what it gave to ``exit``; 1 if it returned an error.
+            0 for success; what it gave to ``exit``, as far as a process can say it; 1 if it returned an error.
 
         Raises:
             PolycallError: It trapped or was interrupted.
@@ -71,9 +71,14 @@ class WasmCommand:
         except ExitError as error:
             if error.entry_id != context.entry_id:
                 raise  # of an entry that it called
-            return error.exit_status
+            return _of_a_process(error.exit_status)
         return int(isinstance(value, dict) and "err" in value)
 
     def close(self) -> None:
         """Frees the instance."""
         self._instance.close()
+
+
+def _of_a_process(status: int) -> int:
+    """Returns what a shell sees of a status: its last eight bits, as of ``exit(-1)`` in C; never 0 for a failure."""
+    return status & 0xFF or int(status != 0)

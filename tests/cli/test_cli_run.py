@@ -98,6 +98,15 @@ def test_the_exit_status_is_the_programs(project: Path) -> None:
     assert command("run", project / "core.wat").returncode == 7
 
 
+@pytest.mark.parametrize(
+    ("status", "seen"), [(-1, 255), (300, 44), (256, 1), (0x80000000, 1), (0, 0)], ids=["-1", "300", "256", "2^31", "0"]
+)
+def test_a_status_that_no_process_can_have_is_a_failure_all_the_same(tmp_path: Path, status: int, seen: int) -> None:
+    (tmp_path / "core.wat").write_text(LEAVES_WITH_7.replace("i32.const 7", f"i32.const {status}"))
+    done = command("run", tmp_path / "core.wat")
+    assert (done.returncode, done.stderr) == (seen, b"")
+
+
 def test_a_program_that_traps_says_so(project: Path) -> None:
     done = command("-C", project, "run", "app:echo", "--abort")
     assert done.returncode == 7
