@@ -142,6 +142,8 @@ def _mount(text: str) -> Mount:
     folder = Path(host)
     if not host or not folder.is_dir():  # an empty one would be the folder that we stand in
         raise click.BadParameter(f"there is no folder {host!r}", param_hint="--dir")
+    if guest.encode(errors="ignore").decode() != guest:  # a folder of the host may have such a name, a guest's path not
+        raise click.BadParameter(f"{guest!r} is no UTF-8: name it for the guest, HOST::GUEST", param_hint="--dir")
     if separator and ":" in guest:  # ":rw", ":RO": a slip that would grant more than was meant
         raise click.BadParameter(f"{guest!r} has a colon: only :ro may follow the guest's path", param_hint="--dir")
     if separator and not guest.startswith("/"):

@@ -129,6 +129,22 @@ def test_a_program_sees_the_folders_that_are_named_and_no_other(project: Path) -
     assert (mounted.returncode, mounted.stdout) == (0, b"in a folder\n")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_what_is_no_utf8_is_given_to_a_core_module_and_else_told(project: Path) -> None:
+    odd = os.fsdecode(b"a\xff")
+    (project / odd).mkdir()
+    core = command("run", BIN / "c-echo-core.wasm", "--", odd)
+    assert (core.returncode, b"arg 1: a\xff\n" in core.stdout) == (0, True)
+    component = command("run", ECHO, "--", odd)
+    assert component.returncode == 1
+    assert b"argument 1 is no UTF-8, and for a component it must be: a\\udcff" in component.stderr
+    for program in (ECHO, BIN / "c-echo-core.wasm"):
+        unnamed = command("run", "--dir", odd, program, folder=project)
+        assert unnamed.returncode == 2
+        assert b"is no UTF-8: name it for the guest, HOST::GUEST" in unnamed.stderr
+        assert command("run", "--dir", f"{odd}::/d", program, folder=project).returncode == 0
+
+
 LEAVES_WITH_7 = """;; a core module as text
 (module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32))) (memory (export "memory") 1)
   (func (export "_start") (call $exit (i32.const 7))))

@@ -102,6 +102,18 @@ def test_arguments_and_folder_are_those_of_the_entry_or_of_the_run() -> None:
     assert Environment().get_arguments(run) == ["tool", "x"]
 
 
+def test_what_the_shell_gives_and_is_no_text_is_told_by_its_place() -> None:
+    """As ``polycall run`` has it, a core module gets such bytes as they are; WIT's strings cannot hold them."""
+    run = store_of(new_session(console=Console(None, None, None, ("tool", "a\udcff\n"), (("NAME", "b\udcff"),))))
+    with pytest.raises(CallError, match=r"^argument 1 is no UTF-8, and for a component it must be: a\\udcff\\n"):
+        Environment().get_arguments(run)
+    with pytest.raises(CallError, match=r"^the variable NAME is no UTF-8, and for a component it must be: b\\udcff"):
+        Environment().get_environment(run)
+    named = store_of(new_session(console=Console(None, None, None, variables=(("N\udcff", ""),))))
+    with pytest.raises(CallError, match=r"^the name of a variable is no UTF-8"):
+        Environment().get_environment(named)
+
+
 def test_exit_is_an_error_with_a_status() -> None:
     for status, given in (({"ok": None}, 0), ({"err": None}, 1)):
         with pytest.raises(ExitError, match=f"^the guest exited with status {given}$") as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from polycall.interop.errors import CallError, NotFoundError
 from polycall.wasm_runtime.component.host import HostInterface
+from polycall.wasm_runtime.engine.guest_text import shown
 from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wasi.session import Session, session_of
 
@@ -48,12 +49,23 @@ class Environment(HostInterface):
 
     def get_environment(self, store: GuestStore) -> list[list[str]]:
         """Returns the variables."""
-        return [list(each) for each in variables_of(session_of(store))]
+        found = variables_of(session_of(store))
+        return [[_text(name, "the name of a variable"), _text(value, f"the variable {name}")] for name, value in found]
 
     def get_arguments(self, store: GuestStore) -> list[str]:
         """Returns the arguments."""
-        return arguments_of(session_of(store))
+        return [_text(each, f"argument {place}") for place, each in enumerate(arguments_of(session_of(store)))]
 
     def initial_cwd(self, store: GuestStore) -> str | None:
         """Returns where relative paths begin."""
         return session_of(store).settings.cwd
+
+
+def _text(given: str, what: str) -> str:
+    """Returns what the shell, or the system, gave us, if that was text; else nothing in WIT can hold it."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        message = f"{what} is no UTF-8, and for a component it must be: {shown(given)}"
+        raise CallError(message, kind="Invalid", hint="a core module of WASI 0.1 gets such bytes as they are") from None
+    return given
