@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from polycall.interop.context import CallContext
 from polycall.interop.errors import ExitError, MissingExportError
 from polycall.interop.values import Value
-from polycall.wasm_runtime.component.names import unversioned
 from polycall.wasm_runtime.component.plan import ExportedInstance, LiftedFunction
-from polycall.wasm_runtime.core_plan import START
+from polycall.wasm_runtime.exports import commands
 from polycall.wasm_runtime.function import WasmFunction, WasmInstance
 from polycall.wasm_runtime.wasi.console import Console, write_out
 
 __all__ = ["WasmCommand", "command_export"]
-
-_RUN = "wasi:cli/run"
 
 
 def command_export(exports: ExportedInstance) -> LiftedFunction:
@@ -24,11 +21,7 @@ def command_export(exports: ExportedInstance) -> LiftedFunction:
     Raises:
         MissingExportError: It is no command.
     """
-    found = exports.functions.get(START)
-    for name, instance in exports.instances.items():
-        if unversioned(name) == _RUN:
-            found = found or instance.functions.get("run")
-    if isinstance(found, LiftedFunction):
+    for found in commands(exports):
         return found
     hint = "a component must export wasi:cli/run; a core module must export _start, and its entry name it as method"
     raise MissingExportError("it is no command", hint=hint)

@@ -35,15 +35,12 @@ from polycall.wasm_runtime.component.plan import (
 )
 from polycall.wasm_runtime.engine.guest_text import listed, shown
 from polycall.wasm_runtime.engine.native import Buffer, address_of, prototype
-from polycall.wasm_runtime.exports import the_export
+from polycall.wasm_runtime.exports import START, the_export
 from polycall.wasm_runtime.wit.signature import Signature
 from polycall.wasm_runtime.wit.wit_parser import EXAMPLE, find_signature
 from polycall.wasm_runtime.wit.wit_types import ListType, MapType, Primitive, WitType, parts
 
-__all__ = ["START", "core_type_of", "declared_signature", "plan_core_module"]
-
-START = "_start"
-"""The export that runs a command, from its beginning to its end: nothing else of it is called then or later."""
+__all__ = ["core_type_of", "declared_signature", "plan_core_module"]
 
 _INITIALIZE = "_initialize"
 """The export that a library's toolchain wants called once per instance, after ``start``."""

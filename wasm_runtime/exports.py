@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from polycall.interop.errors import MissingExportError, PreparationError
 from polycall.interop.ids import suggestion
@@ -10,7 +10,12 @@ from polycall.wasm_runtime.component.names import compatible, unversioned
 from polycall.wasm_runtime.component.plan import ExportedInstance, LiftedFunction, RefusedFunction
 from polycall.wasm_runtime.engine.guest_text import listed, look_alike, shown
 
-__all__ = ["exported_function", "the_export"]
+__all__ = ["START", "commands", "exported_function", "the_export"]
+
+START = "_start"
+"""The export that runs a command, from its beginning to its end: nothing else of it is called then or later."""
+
+_RUN = "wasi:cli/run"
 
 _NESTED = (
     'the component exports "{1}" as an instance inside of the instance "{0}"; '
@@ -87,3 +92,13 @@ def exported_function(method: str, exports: ExportedInstance) -> LiftedFunction:
     raise PreparationError(
         f'the export "{shown(method)}" is an import that the component hands on: there is nothing of its own to call'
     )
+
+
+def commands(exports: ExportedInstance) -> Iterator[LiftedFunction]:
+    """Yields what runs a program: ``_start`` of a core module, ``run`` of each version of ``wasi:cli/run``.
+
+    An instance runs it once: a C library traps when it is begun a second time, for its first end was its last.
+    """
+    found = [exports.functions.get(START)]
+    found += [each.functions.get("run") for name, each in exports.instances.items() if unversioned(name) == _RUN]
+    yield from (each for each in found if isinstance(each, LiftedFunction))

@@ -26,12 +26,12 @@ from polycall.interop.values import Value
 from polycall.wasm_runtime.component.instance import ComponentInstance
 from polycall.wasm_runtime.component.linked_plan import LinkedPlan
 from polycall.wasm_runtime.component.plan import Instantiate, LiftedFunction, Plan
-from polycall.wasm_runtime.core_plan import START
 from polycall.wasm_runtime.engine.footprint import MOST_UNWATCHED, Footprint
 from polycall.wasm_runtime.engine.memory_shares import MOST_MEMORIES, Shares, shares
 from polycall.wasm_runtime.engine.stores import GuestStore, StoreSession
 from polycall.wasm_runtime.engine.traps import TooManyMemoriesError
 from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
+from polycall.wasm_runtime.exports import commands
 from polycall.wasm_runtime.granted_host import GrantedHost, refuse_strictly
 from polycall.wasm_runtime.methods import ResourceMethods, refuse_resources_of_hosts, takes_or_gives_resources
 from polycall.wasm_runtime.programs import CompiledProgram
@@ -52,7 +52,7 @@ class WasmFunction:
         imports: The interfaces (or core modules) that a host must stand behind.
         exports: All that the program exports.
         has_resources: Whether it takes or gives resources.
-        runs_once: Whether an instance of it serves one call alone: a command's ``_start`` leaves it at its end.
+        runs_once: Whether an instance of it serves one call alone: a command leaves it at its end.
     """
 
     language = "wasm"
@@ -99,7 +99,7 @@ class WasmFunction:
             refuse_resources_of_hosts(export.signature, plan)
         self._program = program
         self._services = services
-        self.runs_once = compiled.plan is None and program.method == START
+        self.runs_once = any(each is export for each in commands(plan.exports))
         self._closing = closing
         self._has_session = any(group.startswith("wasi") for group in program.grants)
         self._methods = ResourceMethods(plan)

@@ -16,7 +16,7 @@ from polycall.wasm_runtime.component.names import parse_function, unversioned
 from polycall.wasm_runtime.component.plan import LiftedFunction, Plan
 from polycall.wasm_runtime.component.planner import make_plan
 from polycall.wasm_runtime.component.validation import validate
-from polycall.wasm_runtime.core_plan import START
+from polycall.wasm_runtime.exports import START
 from polycall.wasm_runtime.imports import group_of_interface
 
 __all__ = ["Export", "Look", "look_at", "read_binary"]

@@ -12,12 +12,12 @@ from polycall.interop.stack import DEFAULT_STACK_BYTES
 from polycall.wasm_runtime.command import command_export
 from polycall.wasm_runtime.component.core_function import CoreInterfaces
 from polycall.wasm_runtime.component.host import Interfaces
-from polycall.wasm_runtime.core_plan import START, declared_signature, plan_core_module
+from polycall.wasm_runtime.core_plan import declared_signature, plan_core_module
 from polycall.wasm_runtime.engine import DEFAULT_CACHE_BYTES
 from polycall.wasm_runtime.engine.cache_folder import default_cache_directory
 from polycall.wasm_runtime.engine.compile_cache import CompileCache
 from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
-from polycall.wasm_runtime.exports import exported_function
+from polycall.wasm_runtime.exports import START, exported_function
 from polycall.wasm_runtime.function import WasmFunction
 from polycall.wasm_runtime.granted_host import GrantedHost
 from polycall.wasm_runtime.hosts.funcs import Funcs

@@ -107,8 +107,8 @@ def run_command(  # noqa: PLR0917  # click passes options by name
 
 
 def _of_shell(status: int) -> int:
-    """Returns what a shell sees of an exit status: of all that a program may say, the system keeps eight bits."""
-    return status & 0xFF
+    """Returns what a shell sees of a status: its last eight bits, as of ``exit(-1)`` in C; never 0 for a failure."""
+    return status & 0xFF or int(status != 0)
 
 
 def _run_file(  # noqa: PLR0917  # as above
@@ -147,6 +147,8 @@ def _mount(text: str) -> Mount:
     folder = Path(host)
     if not host or not folder.is_dir():  # an empty one would be the folder that we stand in
         raise click.BadParameter(f"there is no folder {host!r}", param_hint="--dir")
+    if guest.encode(errors="ignore").decode() != guest:  # a folder of the host may have such a name, a guest's path not
+        raise click.BadParameter(f"{guest!r} is no UTF-8: name it for the guest, HOST::GUEST", param_hint="--dir")
     if separator and ":" in guest:  # ":rw", ":RO": a slip that would grant more than was meant
         raise click.BadParameter(f"{guest!r} has a colon: only :ro may follow the guest's path", param_hint="--dir")
     if separator and not guest.startswith("/"):

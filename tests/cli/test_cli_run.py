@@ -106,8 +106,10 @@ def test_a_program_may_be_a_link_to_one_of_another_name_and_folder(tmp_path: Pat
     assert done.stdout.startswith(b"arg 0: tool.wasm\narg 1: x\n")
 
 
-@pytest.mark.parametrize(("status", "seen"), [("-1", 255), ("300", 44), ("256", 0), ("4294967295", 255)])
-def test_a_shell_sees_eight_bits_of_the_status_as_of_any_program(tmp_path: Path, status: str, seen: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "seen"), [(-1, 255), (300, 44), (256, 1), (0x80000000, 1), (0, 0)], ids=["-1", "300", "256", "2^31", "0"]
+)
+def test_a_status_that_no_process_can_have_is_a_failure_all_the_same(tmp_path: Path, status: int, seen: int) -> None:
     (tmp_path / "core.wat").write_text(LEAVES_WITH_7.replace("i32.const 7", f"i32.const {status}"))
     done = command("run", tmp_path / "core.wat")
     assert (done.returncode, done.stderr) == (seen, b"")
@@ -140,6 +142,22 @@ def test_a_program_sees_the_folders_that_are_named_and_no_other(project: Path) -
 def test_the_folder_that_we_stand_in_is_the_root_of_a_program(tmp_path: Path, guest: str, path: str) -> None:
     done = command("run", "--dir", ".", BIN / f"{guest}.wasm", path, folder=tmp_path)
     assert (done.returncode, b"write: ok\n" in done.stdout) == (0, True), done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_what_is_no_utf8_is_given_to_a_core_module_and_else_told(project: Path) -> None:
+    odd = os.fsdecode(b"a\xff")
+    (project / odd).mkdir()
+    core = command("run", BIN / "c-echo-core.wasm", "--", odd)
+    assert (core.returncode, b"arg 1: a\xff\n" in core.stdout) == (0, True)
+    component = command("run", ECHO, "--", odd)
+    assert component.returncode == 6
+    assert b"argument 1: expected text in UTF-8, got other bytes" in component.stderr
+    for program in (ECHO, BIN / "c-echo-core.wasm"):
+        unnamed = command("run", "--dir", odd, program, folder=project)
+        assert unnamed.returncode == 2
+        assert b"is no UTF-8: name it for the guest, HOST::GUEST" in unnamed.stderr
+        assert command("run", "--dir", f"{odd}::/d", program, folder=project).returncode == 0
 
 
 LEAVES_WITH_7 = """;; a core module as text

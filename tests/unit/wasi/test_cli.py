@@ -335,6 +335,31 @@ entries:
     assert caught.value.entry_id == "app:starting"
 
 
+PROGRAMS = (("c-echo.wasm", "wasi:cli/run#run"), ("c-echo-core.wasm", "_start"), ("rust-tour.wasm", "wasi:cli/run#run"))
+
+
+@pytest.mark.parametrize("isolation", ["none", "process"])
+@pytest.mark.parametrize(("path", "method"), PROGRAMS)
+def test_a_program_that_is_called_as_a_function_has_an_instance_for_each_call(
+    tmp_path: Path, path: str, method: str, isolation: str
+) -> None:
+    """What toolchains make of a ``main`` runs once: a C library traps when it is begun a second time."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "_index.yaml").write_text(f"""
+namespace: app
+entries:
+  - {{name: bin, kind: fs.directory, directory: {json.dumps(str(GUESTS / "bin"))}}}
+  - {{name: data, kind: fs.directory, directory: data}}
+  - {{name: program, kind: function.wasm, fs: bin, path: {path}, hash: "{hash_of(GUESTS / "bin" / path)}",
+     method: "{method}", imports: ["wasi:cli", "wasi:io", "wasi:clocks", "wasi:random", "wasi:filesystem", wasi1],
+     wasi: {{args: [program, /data], mounts: [{{fs: data, guest: /data}}]}},
+     isolation: {isolation}, pool: {{type: static, size: 1}}}}
+""")
+    with polycall.load(tmp_path) as registry:
+        first = registry.call("app:program")
+        assert [registry.call("app:program") for _ in range(3)] == [first] * 3
+
+
 # --- in a project ---
 
 INDEX = f"""

@@ -22,17 +22,17 @@ function conversation(family) {
   report.fresh = [server.addressFamily(), server.isListening(), attempt(() => server.localAddress()), attempt(() => server.remoteAddress())];
   report.early = [attempt(() => server.startListen()), attempt(() => server.finishBind()), attempt(() => server.finishListen()), attempt(() => server.accept()), attempt(() => server.finishConnect()), attempt(() => server.shutdown("both"))];
   report.family = attempt(() => server.startBind(network, loopback(family === "ipv4" ? "ipv6" : "ipv4", 0)));
-  report.bind = [attempt(() => server.startBind(network, loopback(family, 0))), finish(server, () => server.finishBind())];
+  report.bind = [attempt(() => server.startBind(network, loopback(family, 0))), attempt(() => server.localAddress()), attempt(() => server.startListen()), attempt(() => server.startConnect(network, loopback(family, 9))), finish(server, () => server.finishBind())];
   report.again = attempt(() => server.startBind(network, loopback(family, 0)));
   report.local = portless(server.localAddress());
   report.backlog = [attempt(() => server.setListenBacklogSize(0)), attempt(() => server.setListenBacklogSize(8))];
-  report.listen = [attempt(() => server.startListen()), finish(server, () => server.finishListen()), server.isListening()];
+  report.listen = [attempt(() => server.startListen()), server.isListening(), attempt(() => server.startListen()), attempt(() => server.accept()), finish(server, () => server.finishListen()), server.isListening()];
   report.nobody = attempt(() => server.accept());
   var port = server.localAddress().val.port;
 
   var client = tcpCreateSocket.createTcpSocket(family);
   report.options = options(client);
-  report.connect = [attempt(() => client.startConnect(network, loopback(family, port)))];
+  report.connect = [attempt(() => client.startConnect(network, loopback(family, port))), attempt(() => client.startConnect(network, loopback(family, port))), attempt(() => client.startListen())];
   var [clientIn, clientOut] = finish(client, () => client.finishConnect()).ok;
   var [peer, peerIn, peerOut] = finish(server, () => server.accept()).ok;
   report.remote = [client.remoteAddress().val.port === port, portless(peer.localAddress()), peer.remoteAddress().val.port === client.localAddress().val.port];

@@ -11,7 +11,7 @@ function conversation(family) {
   var server = udpCreateSocket.createUdpSocket(family);
   report.fresh = [server.addressFamily(), attempt(() => server.localAddress()), attempt(() => server.remoteAddress()), attempt(() => server.finishBind()), attempt(() => server.stream(null))];
   report.family = attempt(() => server.startBind(network, loopback(family === "ipv4" ? "ipv6" : "ipv4", 0)));
-  report.bind = [attempt(() => server.startBind(network, loopback(family, 0))), attempt(() => server.finishBind()), attempt(() => server.startBind(network, loopback(family, 0)))];
+  report.bind = [attempt(() => server.startBind(network, loopback(family, 0))), attempt(() => server.localAddress()), attempt(() => server.stream(null)), attempt(() => server.startBind(network, loopback(family, 0))), attempt(() => server.finishBind()), attempt(() => server.startBind(network, loopback(family, 0)))];
   wait(server);
   var [serverIn, serverOut] = server.stream(null);
   var address = server.localAddress();

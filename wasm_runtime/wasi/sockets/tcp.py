@@ -33,16 +33,18 @@ _DONE: Result = {"ok": None}
 
 
 class TcpSocket(SocketResource):
-    """A socket: ``unbound``, ``bound``, ``listening``, ``connecting``, ``connected`` or ``closed``.
+    """A socket, in one of the states of the specification ("Operational semantics of WASI TCP sockets").
+
+    A method that a state does not have is ``invalid-state``; to finish what was not started, ``not-in-progress``.
 
     Attributes:
-        state: Which of these.
+        state: ``unbound``, ``bind-in-progress``, ``bound``, ``listen-in-progress``, ``listening``,
+            ``connect-in-progress``, ``connected`` or ``closed``.
     """
 
     def __init__(self, session: Session, open_socket: OpenSocket, state: str = "unbound") -> None:
         super().__init__(session, open_socket)
         self.state = state
-        self._begun = ""  # the operation that was started and not finished
         self._backlog = _BACKLOG
         self._failure: OSError | None = None
         self._remote: Endpoint | None = None
@@ -52,8 +54,6 @@ class TcpSocket(SocketResource):
 
     def start_bind(self, _store: GuestStore, _network: Network, local_address: Result) -> Result:
         """Takes a port of this machine."""
-        if self._begun:
-            return err("concurrency-conflict")
         if self.state != "unbound":
             return err("invalid-state")
         local = endpoint_from_wit(local_address)
@@ -67,17 +67,17 @@ class TcpSocket(SocketResource):
             self._socket.bind(local.for_system())
         except OSError as error:
             return err(code_of(error, ENOBUFS="address-in-use", EAFNOSUPPORT="invalid-argument"))
-        self._begun, self.state = "bind", "bound"
+        self.state = "bind-in-progress"
         return _DONE
 
     def finish_bind(self, _store: GuestStore) -> Result:
         """Ends it."""
-        return self._finish("bind")
+        return self._finish("bind-in-progress", "bound")
 
     def start_connect(self, _store: GuestStore, _network: Network, remote_address: Result) -> Result:
         """Begins to connect, if the address may be called."""
-        if self._begun:
-            return err("concurrency-conflict")
+        if self.state == "connect-in-progress":
+            return err("concurrency-conflict")  # what POSIX calls EALREADY, and wasmtime says
         if self.state not in ("unbound", "bound"):
             return err("invalid-state")
         remote = endpoint_from_wit(remote_address)
@@ -85,7 +85,7 @@ class TcpSocket(SocketResource):
             return err("invalid-argument")
         if not self.session.network.may_connect("tcp", remote.address, remote.port):
             return err("access-denied")
-        self._begun, self.state, self._remote = "connect", "connecting", remote
+        self.state, self._remote = "connect-in-progress", remote
         try:
             self._socket.connect(remote.for_system())
         except (BlockingIOError, InterruptedError):
@@ -96,14 +96,13 @@ class TcpSocket(SocketResource):
 
     def finish_connect(self, _store: GuestStore) -> Result:
         """Returns the streams of the connection, once it is there."""
-        if self._begun != "connect":
+        if self.state != "connect-in-progress":
             return err("not-in-progress")
         if self._failure is None:
             if not self._open.is_ready(select.POLLOUT):
                 return err("would-block")
             number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             self._failure = OSError(number, "") if number else None
-        self._begun = ""
         if self._failure is not None:
             self.state = "closed"
             return err(code_of(self._failure, EADDRNOTAVAIL="address-in-use", EAGAIN="address-in-use"))
@@ -125,24 +124,22 @@ class TcpSocket(SocketResource):
 
     def start_listen(self, _store: GuestStore) -> Result:
         """Begins to listen; where it is bound, it may."""
-        if self._begun:
-            return err("concurrency-conflict")
         if self.state != "bound":
             return err("invalid-state")
         try:
             self._socket.listen(self._backlog)
         except OSError as error:
             return err(code_of(error))
-        self._begun, self.state = "listen", "listening"
+        self.state = "listen-in-progress"
         return _DONE
 
     def finish_listen(self, _store: GuestStore) -> Result:
         """Ends it."""
-        return self._finish("listen")
+        return self._finish("listen-in-progress", "listening")
 
     def accept(self, _store: GuestStore) -> Result:
         """Returns the next connection, with its streams."""
-        if self.state != "listening" or self._begun:
+        if self.state != "listening":
             return err("invalid-state")
         if not self._open.is_ready(select.POLLIN):
             return err("would-block")
@@ -165,17 +162,17 @@ class TcpSocket(SocketResource):
         """Says whose connection it is."""
         self._remote = remote
 
-    def _finish(self, operation: str) -> Result:
-        if self._begun != operation:
+    def _finish(self, state: str, following: str) -> Result:
+        if self.state != state:
             return err("not-in-progress")
-        self._begun = ""
+        self.state = following
         return _DONE
 
     # --- about it ---
 
     def local_address(self, _store: GuestStore) -> Result:
         """Returns where it is bound to."""
-        if self._begun or self.state in ("unbound", "closed"):
+        if self.state not in ("bound", "listen-in-progress", "listening", "connected"):
             return err("invalid-state")
         try:
             return {"ok": self._open.local().in_wit()}
@@ -190,16 +187,16 @@ class TcpSocket(SocketResource):
 
     def is_listening(self, _store: GuestStore) -> bool:
         """Says whether it listens."""
-        return self.state == "listening" and not self._begun
+        return self.state == "listening"
 
     def set_listen_backlog_size(self, _store: GuestStore, value: int) -> Result:
         """Says how many connections may wait to be accepted."""
         if not value:
             return err("invalid-argument")
-        if self._begun or self.state not in ("unbound", "bound", "listening"):
+        if self.state in ("connect-in-progress", "connected", "closed"):
             return err("invalid-state")
         self._backlog = min(value, _MOST_BACKLOG)
-        if self.state == "listening":
+        if self.state in ("listen-in-progress", "listening"):
             try:
                 self._socket.listen(self._backlog)
             except OSError:
@@ -277,8 +274,8 @@ class TcpSocket(SocketResource):
     def awaited(self) -> int:
         """Returns what happens at its descriptor when what it waits for has come; 0 if it waits for nothing."""
         if self.state == "listening":
-            return 0 if self._begun else select.POLLIN  # first it waits to be told that it listens
-        return select.POLLOUT if self.state == "connecting" and self._failure is None else 0
+            return select.POLLIN
+        return select.POLLOUT if self.state == "connect-in-progress" and self._failure is None else 0
 
     def has_come(self) -> bool:
         """Says whether it has come."""

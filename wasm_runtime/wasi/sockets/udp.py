@@ -24,20 +24,17 @@ _DONE: Result = {"ok": None}
 
 
 class UdpSocket(SocketResource):
-    """A socket, bound or not."""
+    """A socket: ``unbound``, ``bind-in-progress`` or ``bound``."""
 
     def __init__(self, session: Session, open_socket: OpenSocket) -> None:
         super().__init__(session, open_socket)
-        self._bound = False
-        self._binding = False
+        self._state = "unbound"
         self._local: Any = None  # as the system has it: with a peer, it says the address from where that one is reached
         self._association = Association(None)
 
     def start_bind(self, _store: GuestStore, _network: Network, local_address: Result) -> Result:
         """Takes a port of this machine; any that is free, at every interface, is what a client has."""
-        if self._binding:
-            return err("concurrency-conflict")
-        if self._bound:
+        if self._state != "unbound":
             return err("invalid-state")
         local = endpoint_from_wit(local_address)
         if not local.fits(self._open.family):
@@ -50,19 +47,19 @@ class UdpSocket(SocketResource):
             self._local = self._socket.getsockname()
         except OSError as error:
             return err(code_of(error, ENOBUFS="address-in-use", EAFNOSUPPORT="invalid-argument"))
-        self._bound = self._binding = True
+        self._state = "bind-in-progress"
         return _DONE
 
     def finish_bind(self, _store: GuestStore) -> Result:
         """Ends it."""
-        if not self._binding:
+        if self._state != "bind-in-progress":
             return err("not-in-progress")
-        self._binding = False
+        self._state = "bound"
         return _DONE
 
     def stream(self, _store: GuestStore, remote_address: Result | None) -> Result:
         """Returns the streams for one peer or for all; those of before do not work any more."""
-        if not self._bound or self._binding:
+        if self._state != "bound":
             return err("invalid-state")
         remote = None if remote_address is None else endpoint_from_wit(remote_address)
         if remote is not None:
@@ -88,7 +85,7 @@ class UdpSocket(SocketResource):
 
     def local_address(self, _store: GuestStore) -> Result:
         """Returns where it is bound to."""
-        if not self._bound or self._binding:
+        if self._state != "bound":
             return err("invalid-state")
         try:
             return {"ok": self._open.local().in_wit()}
