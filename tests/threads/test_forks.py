@@ -147,7 +147,7 @@ def test_children_of_a_parent_that_has_called_everything_call_everything(tmp_pat
             assert not workers() & before
             registry.close()
 
-        children = [fork(serve) for _ in range(4)]
+        children = [fork(serve) for _ in range(2)]
         in_threads(2, calls)
         ended(*children)
         assert workers() >= before, "a child has ended workers of its parent"
