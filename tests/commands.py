@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -9,17 +10,27 @@ import pty
 import select
 import subprocess
 import sys
+import tempfile
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from unittest import mock
 
 import pytest
 
 from polycall.registry.cli.main import main
 
-__all__ = ["Done", "Talk", "each_in_pipes", "each_on_a_terminal", "on_a_terminal", "run", "run_in_pipes"]
+__all__ = [
+    "Done",
+    "Talk",
+    "each_in_pipes",
+    "each_on_a_terminal",
+    "on_a_terminal",
+    "run",
+    "run_in_pipes",
+    "run_on_descriptors",
+]
 
 
 class Done(NamedTuple):
@@ -47,6 +58,43 @@ def run_in_pipes(*arguments: str, given: bytes = b"", stderr: int | None = None)
     ):
         code = main(arguments)
         return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def run_on_descriptors(
+    *arguments: str | Path, given: bytes = b"", environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs a command in this process, whose descriptors 0 to 2 are files as long: programs use no others."""
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+        files[0].write(given)
+        files[0].seek(0)
+        stack.enter_context(mock.patch.dict(os.environ, environment or {}))
+        if folder is not None:
+            stack.enter_context(contextlib.chdir(folder))
+        with _standing_for_ours(files):
+            code = main([str(each) for each in arguments])
+        for file in files:
+            file.seek(0)
+        return subprocess.CompletedProcess(arguments, code, files[1].read(), files[2].read())
+
+
+@contextlib.contextmanager
+def _standing_for_ours(files: Sequence[IO[bytes]]) -> Iterator[None]:
+    saved = [os.dup(number) for number in range(3)]
+    try:
+        for number, file in enumerate(files):
+            os.dup2(file.fileno(), number)
+        with (
+            open(0, encoding="utf-8", closefd=False) as stdin,
+            open(1, "w", encoding="utf-8", closefd=False) as stdout,
+            open(2, "w", encoding="utf-8", closefd=False, buffering=1) as stderr,
+            mock.patch.multiple(sys, stdin=stdin, stdout=stdout, stderr=stderr),
+        ):
+            yield
+    finally:
+        for number, descriptor in enumerate(saved):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
 
 
 def on_a_terminal(
