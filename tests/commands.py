@@ -105,13 +105,15 @@ def on_a_terminal(
     return _shown_by(command, environment or {}).decode(encoding)
 
 
-def each_in_pipes(commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -> list[Done]:
+def each_in_pipes(
+    commands: Sequence[Sequence[str]], environment: Mapping[str, str], encoding: str = "utf-8"
+) -> list[Done]:
     """Runs commands one after the other, in one process that has pipes for its streams."""
     done = subprocess.run(
         [sys.executable, "-c", _ONE_AFTER_THE_OTHER, json.dumps(commands)], env={**os.environ, **environment},
         stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60,
     )  # fmt: skip
-    written, told = (stream.decode().split("\1")[:-1] for stream in (done.stdout, done.stderr))
+    written, told = (stream.decode(encoding).split("\1")[:-1] for stream in (done.stdout, done.stderr))
     ended = [part.rpartition("\0") for part in written]
     return [Done(int(code), out, err.rpartition("\0")[0]) for (out, _, code), err in zip(ended, told, strict=True)]
 
