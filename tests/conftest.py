@@ -62,6 +62,16 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--toolchains needs tools: python tests/guests/build.py caller installs them")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Has the garbage collector wait until the tests are there: what they are made of stays, and looks like garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Has coverage pass over the folders of tests that repeat; says which tests of Lua are not those of the sandbox."""
     here = Path(__file__).parent
