@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -9,17 +10,27 @@ import pty
 import select
 import subprocess
 import sys
+import tempfile
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 from unittest import mock
 
 import pytest
 
 from polycall.registry.cli.main import main
 
-__all__ = ["Done", "Talk", "each_in_pipes", "each_on_a_terminal", "on_a_terminal", "run", "run_in_pipes"]
+__all__ = [
+    "Done",
+    "Talk",
+    "each_in_pipes",
+    "each_on_a_terminal",
+    "on_a_terminal",
+    "run",
+    "run_in_pipes",
+    "run_on_descriptors",
+]
 
 
 class Done(NamedTuple):
@@ -49,6 +60,43 @@ def run_in_pipes(*arguments: str, given: bytes = b"", stderr: int | None = None)
         return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
+def run_on_descriptors(
+    *arguments: str | Path, given: bytes = b"", environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs a command in this process, whose descriptors 0 to 2 are files as long: programs use no others."""
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+        files[0].write(given)
+        files[0].seek(0)
+        stack.enter_context(mock.patch.dict(os.environ, environment or {}))
+        if folder is not None:
+            stack.enter_context(contextlib.chdir(folder))
+        with _standing_for_ours(files):
+            code = main([str(each) for each in arguments])
+        for file in files:
+            file.seek(0)
+        return subprocess.CompletedProcess(arguments, code, files[1].read(), files[2].read())
+
+
+@contextlib.contextmanager
+def _standing_for_ours(files: Sequence[IO[bytes]]) -> Iterator[None]:
+    saved = [os.dup(number) for number in range(3)]
+    try:
+        for number, file in enumerate(files):
+            os.dup2(file.fileno(), number)
+        with (
+            open(0, encoding="utf-8", closefd=False) as stdin,
+            open(1, "w", encoding="utf-8", closefd=False) as stdout,
+            open(2, "w", encoding="utf-8", closefd=False, buffering=1) as stderr,
+            mock.patch.multiple(sys, stdin=stdin, stdout=stdout, stderr=stderr),
+        ):
+            yield
+    finally:
+        for number, descriptor in enumerate(saved):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+
+
 def on_a_terminal(
     project: Path, *arguments: str, environment: Mapping[str, str] | None = None, encoding: str = "utf-8"
 ) -> str:
@@ -57,13 +105,15 @@ def on_a_terminal(
     return _shown_by(command, environment or {}).decode(encoding)
 
 
-def each_in_pipes(commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -> list[Done]:
+def each_in_pipes(
+    commands: Sequence[Sequence[str]], environment: Mapping[str, str], encoding: str = "utf-8"
+) -> list[Done]:
     """Runs commands one after the other, in one process that has pipes for its streams."""
     done = subprocess.run(
         [sys.executable, "-c", _ONE_AFTER_THE_OTHER, json.dumps(commands)], env={**os.environ, **environment},
         stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60,
     )  # fmt: skip
-    written, told = (stream.decode().split("\1")[:-1] for stream in (done.stdout, done.stderr))
+    written, told = (stream.decode(encoding).split("\1")[:-1] for stream in (done.stdout, done.stderr))
     ended = [part.rpartition("\0") for part in written]
     return [Done(int(code), out, err.rpartition("\0")[0]) for (out, _, code), err in zip(ended, told, strict=True)]
 

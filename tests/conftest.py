@@ -62,6 +62,16 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--toolchains needs tools: python tests/guests/build.py caller installs them")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Has the garbage collector wait until the tests are there: what they are made of stays, and looks like garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Has coverage pass over the folders of tests that repeat; says which tests of Lua are not those of the sandbox."""
     here = Path(__file__).parent
@@ -73,8 +83,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("no_cover")
 
 
-def pytest_collection_finish() -> None:
-    """Has the garbage collector pass over the tests themselves, which stay: it would go over them many times."""
+@pytest.fixture(scope="module", autouse=True)
+def only_what_is_new() -> None:
+    """Has the garbage collector pass over all that is there, the many tests first of all: it would go over it often.
+
+    Tests of leaks have it go over the rest many times. Nothing is given back at the end of a module: all of it would
+    be gone over in the modules that follow.
+    """
     gc.collect()
     gc.freeze()
 

@@ -99,15 +99,13 @@ def test_every_command_works_where_stdout_cannot_hold_its_text(
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_what_an_encoding_has_is_shown_and_what_it_lacks_is_an_escape(project: Path, encoding: str) -> None:
-    done = polycall(project, "call", "app:text", PYTHONIOENCODING=encoding)
-    assert done.stdout.decode(encoding).rstrip("\r\n") == TEXT.encode(encoding, "backslashreplace").decode(encoding)
-
-
-@pytest.mark.parametrize("encoding", ENCODINGS)
-def test_json_stays_the_same_json_in_every_encoding(project: Path, encoding: str) -> None:
-    done = polycall(project, "call", "app:table", PYTHONIOENCODING=encoding)
-    assert json.loads(done.stdout.decode(encoding)) == RESULT
+def test_what_an_encoding_has_is_shown_and_what_it_lacks_is_an_escape_and_json_stays_the_same(
+    project: Path, encoding: str
+) -> None:
+    commands = [["-C", str(project), "call", entry_id] for entry_id in ("app:text", "app:table")]
+    text, table = each_in_pipes(commands, {"PYTHONIOENCODING": encoding}, encoding)
+    assert text.out.rstrip("\r\n") == TEXT.encode(encoding, "backslashreplace").decode(encoding)
+    assert json.loads(table.out) == RESULT
 
 
 @pytest.mark.parametrize("locale", [{"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}])

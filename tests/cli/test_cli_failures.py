@@ -57,15 +57,9 @@ def shell(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
         ("polycall --help >/dev/full", 74, "standard input or output: No space"),
         ("polycall list >&-", 2, "standard output is closed"),
         ("polycall call app:bytes >&-", 2, "standard output is closed"),
-        ("polycall call app:bytes --timeout nan", 2, "'nan' is no number of seconds"),
-        ("polycall call app:bytes --timeout 2s", 2, "'2s' is no number of seconds: write 2, or 0.5"),
         ("echo app:byte | polycall shell", 4, '"app:steer"? it was line 1\n'),
-        ("polycall call app:bytes --timeout inf", 2, "--timeout"),
-        ("polycall test --timeout -1", 2, "--timeout"),
         ("mkdir gone; cd gone; rmdir ../gone; polycall list", 4, "the working directory may have been removed"),
         ("mkdir gone; cd gone; rmdir ../gone; polycall init x", 74, "x: No such file or directory"),
-        ("polycall init /proc/x", 74, "/proc/x: "),
-        ("polycall init /dev/null", 74, "/dev/null: "),
     ],
 )
 def test_what_the_system_refuses_is_one_sentence(project: Path, script: str, code: int, said: str) -> None:
@@ -74,6 +68,26 @@ def test_what_the_system_refuses_is_one_sentence(project: Path, script: str, cod
     assert said in result.stderr
     assert "Traceback" not in result.stderr
     assert "Exception ignored" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ("call app:bytes --timeout nan", 2, "'nan' is no number of seconds"),
+        ("call app:bytes --timeout 2s", 2, "'2s' is no number of seconds: write 2, or 0.5"),
+        ("call app:bytes --timeout inf", 2, "--timeout"),
+        ("test --timeout -1", 2, "--timeout"),
+        ("init /proc/x", 74, "/proc/x: "),
+        ("init /dev/null", 74, "/dev/null: "),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(
+    project: Path, capsys: pytest.CaptureFixture[str], arguments: str, code: int, said: str
+) -> None:
+    done = run(capsys, "-C", str(project), *arguments.split())
+    assert done.code == code
+    assert said in done.err
+    assert "Traceback" not in done.err
 
 
 def test_a_reader_that_has_had_enough_ends_the_command_quietly(project: Path) -> None:

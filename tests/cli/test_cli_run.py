@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import polycall
-from commands import run
+from commands import run, run_on_descriptors
 from polycall.interop.program_files import MOST_BINARY_BYTES
 from projects import GUESTS, hash_of, write_project
 
@@ -80,13 +80,13 @@ def test_arguments_variables_and_folder_reach_a_program(project: Path) -> None:
 
 
 def test_a_program_in_a_worker_is_a_program(project: Path) -> None:
-    done = command("-C", project, "run", "--env", "A=b", "app:alone", "x")
+    done = run_on_descriptors("-C", project, "run", "--env", "A=b", "app:alone", "x")
     assert done.stdout.decode().splitlines() == ["arg 0: alone", "arg 1: x", "env A=b", "cwd /"]
     assert (done.returncode, done.stderr) == (0, b"2 arguments\n")
-    mounted = command("-C", project, "run", "app:alone", "--cat", "/data/file")
+    mounted = run_on_descriptors("-C", project, "run", "app:alone", "--cat", "/data/file")
     assert (mounted.returncode, mounted.stdout) == (0, b"in a folder\n")
-    assert command("-C", project, "run", "app:alone", "--exit", "1").returncode == 1
-    trapped = command("-C", project, "run", "app:alone", "--abort")
+    assert run_on_descriptors("-C", project, "run", "app:alone", "--exit", "1").returncode == 1
+    trapped = run_on_descriptors("-C", project, "run", "app:alone", "--abort")
     assert (trapped.returncode, b"error: app:alone (wasm): wasm trap" in trapped.stderr) == (7, True)
 
 
@@ -94,9 +94,9 @@ def test_the_exit_status_is_the_programs(project: Path) -> None:
     assert command("-C", project, "run", "app:echo", "--return", "0").returncode == 0
     assert command("-C", project, "run", "app:echo", "--exit", "1").returncode == 1
     assert command("run", BIN / "c-echo-core.wasm", "--", "--exit", "42").returncode == 42
-    assert command("run", BIN / "c-echo-core.wasm", "--", "--return", "7").returncode == 7
+    assert run_on_descriptors("run", BIN / "c-echo-core.wasm", "--", "--return", "7").returncode == 7
     (project / "core.wat").write_text(LEAVES_WITH_7)
-    assert command("run", project / "core.wat").returncode == 7
+    assert run_on_descriptors("run", project / "core.wat").returncode == 7
 
 
 def test_a_program_may_be_a_link_to_one_of_another_name_and_folder(tmp_path: Path) -> None:
@@ -116,24 +116,24 @@ def test_a_status_that_no_process_can_have_is_a_failure_all_the_same(tmp_path: P
 
 
 def test_a_program_that_traps_says_so(project: Path) -> None:
-    done = command("-C", project, "run", "app:echo", "--abort")
+    done = run_on_descriptors("-C", project, "run", "app:echo", "--abort")
     assert done.returncode == 7
     assert b"error: app:echo (wasm): wasm trap" in done.stderr
-    done = command("run", ECHO, "--abort")
+    done = run_on_descriptors("run", ECHO, "--abort")
     assert done.returncode == 7
     assert b"error: " in done.stderr
 
 
 def test_a_program_sees_the_folders_that_are_named_and_no_other(project: Path) -> None:
-    named = command("run", "--dir", f"{project / 'data'}::/d", ECHO, "--cat", "/d/file")
+    named = run_on_descriptors("run", "--dir", f"{project / 'data'}::/d", ECHO, "--cat", "/d/file")
     assert (named.returncode, named.stdout) == (0, b"in a folder\n")
-    as_it_is = command("run", "--dir", "data", ECHO, "--cat", "data/file", folder=project)
+    as_it_is = run_on_descriptors("run", "--dir", "data", ECHO, "--cat", "data/file", folder=project)
     assert (as_it_is.returncode, as_it_is.stdout) == (0, b"in a folder\n")
-    unnamed = command("run", ECHO, "--cat", str(project / "data" / "file"))
+    unnamed = run_on_descriptors("run", ECHO, "--cat", str(project / "data" / "file"))
     assert (unnamed.returncode, unnamed.stdout) == (1, b"")
-    outside = command("run", "--dir", f"{project / 'data'}::/d", ECHO, "--cat", "/d/../_index.yaml")
+    outside = run_on_descriptors("run", "--dir", f"{project / 'data'}::/d", ECHO, "--cat", "/d/../_index.yaml")
     assert (outside.returncode, outside.stdout) == (1, b"")
-    mounted = command("-C", project, "run", "app:echo", "--cat", "/data/file")
+    mounted = run_on_descriptors("-C", project, "run", "app:echo", "--cat", "/data/file")
     assert (mounted.returncode, mounted.stdout) == (0, b"in a folder\n")
 
 
@@ -210,9 +210,9 @@ def test_a_folder_that_is_read_only_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "make.wat").write_text(LIBC_WRITER.replace("@CODES", " ".join(f'"{name}"' for name in names)))
     (tmp_path / "d").mkdir()
     mount = f"{tmp_path / 'd'}::/d"
-    assert command("run", "--dir", f"{mount}:ro", tmp_path / "make.wat").returncode == 1
+    assert run_on_descriptors("run", "--dir", f"{mount}:ro", tmp_path / "make.wat").returncode == 1
     assert list((tmp_path / "d").iterdir()) == []
-    assert command("run", "--dir", mount, tmp_path / "make.wat").returncode == 0
+    assert run_on_descriptors("run", "--dir", mount, tmp_path / "make.wat").returncode == 0
     assert [path.name for path in (tmp_path / "d").iterdir()] == ["made"]
 
 
@@ -296,7 +296,7 @@ def test_a_deadline_ends_a_program(project: Path, mode: str) -> None:
     given: Sequence[str] = [mode] if mode == "--spin" else [mode, "60000"]
     isolated = ("-C", str(project), "run", "--timeout", "1", "app:alone")
     for head in (("run", "--timeout", "0.3", str(ECHO)), ("-C", str(project), "run", "app:slow"), isolated):
-        done = command(*head, *given)
+        done = run_on_descriptors(*head, *given)
         assert done.returncode == 8, done.stderr
         assert b"deadline" in done.stderr
 

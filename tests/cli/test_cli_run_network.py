@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from commands import run_on_descriptors
 from projects import GUESTS
 from socket_guests import listening
 
 DIAL = (GUESTS / "wat" / "dial.wat").read_text(encoding="utf-8")
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "polycall", "run", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+class Done(NamedTuple):
+    returncode: int
+    stderr: str
+
+
+def run(*arguments: str) -> Done:
+    done = run_on_descriptors("run", *arguments)
+    return Done(done.returncode, done.stderr.decode())
 
 
 @pytest.fixture

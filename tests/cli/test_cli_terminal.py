@@ -29,12 +29,13 @@ def project(tmp_path: Path) -> Path:
     return write_project(tmp_path, index=INDEX)
 
 
-@pytest.mark.parametrize("command", ["list", "check", "test", "doctor"])
-def test_a_terminal_gets_colours(project: Path, command: str) -> None:
-    shown = on_a_terminal(project, command)
-    assert "\x1b[" in shown
-    if command in ("list", "test"):
-        assert "app:[red]x[/red]" in shown  # an id is never taken for markup
+def test_a_terminal_gets_colours(project: Path) -> None:
+    commands = ["list", "check", "test", "doctor"]
+    each = each_on_a_terminal([["-C", str(project), command] for command in commands], {})
+    for command, (_, shown) in zip(commands, each, strict=True):
+        assert "\x1b[" in shown, command
+        if command in ("list", "test"):
+            assert "app:[red]x[/red]" in shown  # an id is never taken for markup
 
 
 def test_nothing_is_cut_off_where_the_terminal_is_narrow(project: Path) -> None:
@@ -42,15 +43,15 @@ def test_nothing_is_cut_off_where_the_terminal_is_narrow(project: Path) -> None:
     assert "…" not in shown
 
 
-@pytest.mark.parametrize("command", ["list", "test", "show"])
-def test_an_id_is_never_broken_however_narrow_the_terminal_is(tmp_path: Path, command: str) -> None:
+def test_an_id_is_never_broken_however_narrow_the_terminal_is(tmp_path: Path) -> None:
     entry_id = "app.of.some.depth:a-function-with-a-long-name"
     source = "return { f = function() return true end }"
     entry = {"name": entry_id.partition(":")[2], "kind": "function.lua", "method": "f", "source": source}
     index = {"namespace": "app.of.some.depth", "entries": [entry | {"meta": {"type": "test", "comment": "a " * 50}}]}
     write_project(tmp_path, index=json.dumps(index))
-    arguments = [command, entry_id] if command == "show" else [command]
-    assert entry_id in on_a_terminal(tmp_path, *arguments, environment={"COLUMNS": "40"})
+    commands = [["-C", str(tmp_path), *arguments] for arguments in (["list"], ["test"], ["show", entry_id])]
+    for command, (_, shown) in zip(commands, each_on_a_terminal(commands, {"COLUMNS": "40"}), strict=True):
+        assert entry_id in shown, command
 
 
 BUILT = """
@@ -139,9 +140,11 @@ def test_ctrl_c_at_a_terminal_ends_a_command_at_once(
     assert "Traceback" not in talk.shown
 
 
-@pytest.mark.parametrize("command", ["list", "doctor"])
-def test_no_color_is_respected(project: Path, command: str) -> None:
-    assert "\x1b" not in on_a_terminal(project, command, environment={"NO_COLOR": "1"})
+def test_no_color_is_respected(project: Path) -> None:
+    commands = [["-C", str(project), command] for command in ("list", "doctor")]
+    for _, shown in each_on_a_terminal(commands, {"NO_COLOR": "1"}):
+        assert shown
+        assert "\x1b" not in shown
 
 
 def test_a_long_check_shows_its_progress_and_leaves_nothing_of_it(project: Path) -> None:

@@ -213,9 +213,8 @@ def test_the_chain_has_its_depth(opened: Open, tmp_path: Path, isolation: str) -
 @pytest.mark.parametrize("isolation", WHO)
 @pytest.mark.parametrize("own", WHO)
 def test_the_deadline_holds_below(opened: Open, isolation: str, own: str) -> None:
-    registry = opened(lua("while true do end", isolation=own), isolation=isolation)
-    with pytest.raises(polycall.DeadlineError):
-        registry.call("app:guest", "PT", timeout=2.0)
+    registry = opened(lua('while ... == "PT" do end return 7', isolation=own), isolation=isolation)
+    assert registry.call("app:guest", "XX") == {"ok": 7}  # so that the deadline finds all of the chain there
     with in_time(), pytest.raises(polycall.DeadlineError):
         registry.call("app:guest", "PT", timeout=0.2)
 

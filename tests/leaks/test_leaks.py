@@ -97,15 +97,6 @@ def write(folder: Path, version: int = 0) -> None:
     (folder / "_index.json").write_text(json.dumps({"namespace": "app", "entries": entries}))
 
 
-@pytest.fixture(autouse=True)
-def _only_ours() -> Iterator[None]:
-    """Has the garbage collector pass over all that was there before the test: it goes over the rest many times."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[polycall.Registry]:
     write(tmp_path)

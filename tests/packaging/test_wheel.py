@@ -55,7 +55,8 @@ def programs(wheel: Path) -> Path:
     constraints = wheel.parent / "constraints.txt"
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in sorted(versions.items())))
     pip = [sys.executable, "-m", "pip", "--python", str(fresh / "bin" / "python"), "--disable-pip-version-check"]
-    _run([*pip, "install", "--quiet", "--constraint", str(constraints), str(wheel)], wheel.parent)
+    # What is not imported need not be compiled, which is most of what is installed.
+    _run([*pip, "install", "--quiet", "--no-compile", "--constraint", str(constraints), str(wheel)], wheel.parent)
     return fresh / "bin"
 
 

@@ -6,9 +6,10 @@ from random import Random
 
 from component_oracle import TRAP, ComponentOracle, our_outcomes
 from component_structures import drawn_composition
+from effort import times
 from polycall.wasm_runtime.engine.wasm_engine import WasmEngine
 
-CASES = 200
+CASES = times(200, 60)
 
 
 def test_compositions_give_the_same_as_in_wasmtimes_engine() -> None:

@@ -112,6 +112,7 @@ ENTRIES: list[dict[str, object]] = [
         for what, case in LONG_NAMES.items()
     )
 )
+@pytest.mark.alike_in_the_sandbox
 @pytest.mark.parametrize("case", LONG_NAMES.values(), ids=LONG_NAMES.keys())
 def test_a_long_name_is_refused_and_a_short_one_is_taken(case: Long, tmp_path: Path) -> None:
     told = f"local value, err = {case.call} return {{ value == nil, err and err:kind() .. ': ' .. #err:message() }}"
@@ -161,6 +162,7 @@ LONG_TEXTS = {
         for what, case in LONG_TEXTS.items()
     )
 )
+@pytest.mark.alike_in_the_sandbox
 @pytest.mark.parametrize("case", LONG_TEXTS.values(), ids=LONG_TEXTS.keys())
 def test_a_text_that_takes_long_in_one_step_is_refused(case: Long, tmp_path: Path) -> None:
     told = (

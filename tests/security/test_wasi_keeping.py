@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from attacks import Attack, attacks
+from effort import times
 from http_guest import HttpGuest, NoAnswer
 from http_servers import Peer, Server, answering, response
 from polycall.interop.io_thread import io_thread
@@ -103,7 +104,7 @@ def test_what_a_call_has_left_open_holds_nothing_afterwards() -> None:
     held = []
     with kept() as count, HttpGuest() as guest:
         context = guest.session.running()
-        for call in range(5):
+        for call in range(times(5, 2)):
             held += [big_fields(guest, 100 * call + number) for number in range(50)]
             held.append(OutgoingRequest(guest.store, big_fields(guest, call)))
             assert count() > 3 * MIB
@@ -126,7 +127,7 @@ def test_what_a_call_has_left_open_holds_nothing_afterwards() -> None:
 def test_a_datagram_that_was_not_received_goes_with_its_stream() -> None:
     held = []
     with kept() as count, socket_guest() as guest:
-        for _ in range(5):
+        for _ in range(times(5, 2)):
             own = guest.udp(bound=False)
             guest.bind(own, here("ipv4"))
             port = guest.ok(own, "local-address")["ipv4"]["port"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from commands import run_on_descriptors
 from wasi.runs import BIN, Folder, Run
 from wasi.servers import http_server
 
@@ -291,11 +291,13 @@ class Command:
         return output
 
     def run(self, binary: Path, folder: Path) -> subprocess.CompletedProcess[bytes]:
-        """Runs it with polycall's command line, with `folder` as its `/data`."""
+        """Runs it with polycall's command line, with `folder` as its `/data`.
+
+        In this process: that one of its own does the same with its streams is shown by `tests/cli/test_cli_run.py`.
+        """
         options = [f"--env={name}={value}" for name, value in self.variables.items()]
         options.append(f"--dir={folder}::/data" + ("" if self.writes else ":ro"))
-        words = [sys.executable, "-m", "polycall", "run", *options, str(binary), "--", *self.arguments]
-        return subprocess.run(words, input=self.stdin, capture_output=True, check=False)
+        return run_on_descriptors("run", *options, binary, "--", *self.arguments, given=self.stdin)
 
 
 COMMANDS = (

@@ -1,4 +1,7 @@
-"""Core modules of real toolchains do with preview 1 what they do, as components, with wasmtime's own WASI."""
+"""Core modules of real toolchains do with preview 1 what they do, as components, with wasmtime's own WASI.
+
+Commands are compared beside the components: `test_same_as_wasmtime.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from polycall.interop.errors import DeadlineError, ExitError
 from wasi.here import run_in_polycall, write_project
 from wasi.oracle import run_in_wasmtime
 from wasi.runs import BIN, Folder, Run, contents
-from wasi.scenarios import COMMANDS, LIBC, Command, fill
+from wasi.scenarios import LIBC, fill
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the folders hold symbolic links")
 
@@ -45,33 +48,6 @@ def test_a_libc_sees_the_same(tmp_path: Path) -> None:
     }
     assert found == DIFFERENCES
     assert (ours.stdout, ours.stderr) == (theirs.stdout, theirs.stderr)
-    assert contents(tmp_path / "ours") == contents(tmp_path / "theirs")
-
-
-CORES = [command for command in COMMANDS if (BIN / f"{command.guest}-core.wasm").exists()]
-
-
-@pytest.mark.parametrize("command", CORES, ids=lambda command: command.name)
-def test_a_command_does_the_same(command: Command, tmp_path: Path) -> None:
-    theirs = run_in_wasmtime(
-        Run(
-            guest=BIN / f"{command.guest}.wasm",
-            folders=(Folder(fill(tmp_path / "theirs"), read_only=not command.writes),),
-            arguments=(f"{command.guest}-core.wasm", *command.arguments),
-            variables=command.variables,
-            stdin=command.stdin,
-        )
-    )
-    ours = command.run(BIN / f"{command.guest}-core.wasm", fill(tmp_path / "ours"))
-    assert ours.stdout == command.as_ours(theirs.stdout)
-    if theirs.failure is None:
-        exits = theirs.exit_status or 0
-        # The adapter of the component can say no more than that it failed.
-        assert ours.returncode == exits or (exits == 1 and ours.returncode == int(command.arguments[-1]))
-        assert ours.stderr == theirs.stderr
-    else:
-        assert ours.returncode != 0
-        assert ours.stderr.startswith(theirs.stderr)
     assert contents(tmp_path / "ours") == contents(tmp_path / "theirs")
 
 
