@@ -300,6 +300,36 @@ def test_what_is_still_to_be_sent_is_bounded_for_each_entry() -> None:
 
 @attacks(
     Attack(
+        "keeping pollables of many connections that were closed with something to send",
+        "component",
+        "what was to be sent is forgotten",
+        "what fits among those that still send is there",
+    )
+)
+def test_what_a_closed_connection_had_to_send_is_forgotten() -> None:
+    with listening() as server, kept() as count, socket_guest() as guest:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        server.listen(8)
+        address = here("ipv4", server.getsockname()[1])
+        pollables, accepted = [], []
+        for _ in range(80):
+            own = guest.tcp()
+            guest.ok(own, "set-send-buffer-size", 4096)
+            streams = guest.connect(own, address)
+            accepted.append(server.accept()[0])
+            while size := guest.ok(streams[1], "check-write"):
+                guest.ok(streams[1], "write", bytes(size))
+            pollables.append(guest(streams[1], "subscribe"))
+            for each in (*streams, own):
+                each.drop()
+        assert count() < 2 * MIB  # sixteen may still send
+        assert all(guest(each, "ready") for each in pollables[20:])
+        for connection in accepted:
+            connection.close()
+
+
+@attacks(
+    Attack(
         "watching one socket a thousand times in each of many polls",
         "component",
         "it is watched once",
