@@ -152,6 +152,33 @@ def test_what_is_kept_of_a_request_that_is_over_is_bounded(what: str) -> None:
         assert count() < 2 * MIB
 
 
+@attacks(
+    Attack(
+        "keeping pollables of many bodies that ended with trailers",
+        "component",
+        "the trailers are forgotten with the request",
+        "with the request they are there",
+    )
+)
+@pytest.mark.parametrize("is_dropped_first", [False, True])
+def test_trailers_are_forgotten_with_their_request(is_dropped_first: bool) -> None:
+    pollables = []
+    with kept() as count, HttpGuest() as guest:
+        for number in range(50):
+            request = guest.request("127.0.0.1:1", method="POST")
+            body = request.body(guest.store)["ok"]
+            stream = body.write(guest.store)["ok"]
+            pollables.append(stream.subscribe(guest.store))
+            stream.drop()
+            if is_dropped_first:
+                request.drop()
+            pipe = body.pipe
+            assert body.finish(guest.store, body, big_fields(guest, number)) == {"ok": None}
+            assert is_dropped_first or pipe.trailers
+            request.drop()
+        assert count() < MIB
+
+
 @attacks(Attack("keeping the bodies of many requests that are dropped", "component", ROW, "dropped, they take no room"))
 def test_bodies_count_when_their_requests_are_dropped() -> None:
     with HttpGuest(limits=WasiLimitsSpec(max_buffered_bytes=MIB)) as guest:
