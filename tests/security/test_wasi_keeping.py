@@ -22,7 +22,7 @@ from polycall.interop.io_thread import io_thread
 from polycall.wasm_runtime.spec import WasiLimitsSpec
 from polycall.wasm_runtime.wasi.clocks.monotonic_clock import MonotonicClock
 from polycall.wasm_runtime.wasi.http.incoming_pipe import Incoming
-from polycall.wasm_runtime.wasi.http.incoming_response import IncomingResponse
+from polycall.wasm_runtime.wasi.http.incoming_response import IncomingBody, IncomingResponse
 from polycall.wasm_runtime.wasi.http.outgoing_request import OutgoingRequest
 from polycall.wasm_runtime.wasi.io.poll import Poll
 from polycall.wasm_runtime.wasi.session import TooManyError
@@ -90,6 +90,115 @@ def test_views_of_headers_count_as_fields_do(of: str) -> None:
         with pytest.raises(TooManyError):
             views.extend(map(view, range(40)))  # as many as there is room for
         assert 10 < len(views) <= 20
+
+
+def response_without_body(guest: HttpGuest, authority: str) -> Any:
+    head = guest.response(guest.send(guest.request(authority)))
+    head.consume(guest.store)["ok"].drop()
+    assert head.status(guest.store) == 200
+    return head
+
+
+def asked_future(guest: HttpGuest, authority: str) -> Any:
+    future = guest.send(guest.request(authority))
+    future.subscribe(guest.store).block(guest.store)
+    outcome = future.get(guest.store)
+    assert outcome is not None
+    outcome["ok"]["ok"].drop()
+    assert future.get(guest.store) == {"err": None}
+    return future
+
+
+def pollable_of_a_future(guest: HttpGuest, authority: str) -> Any:
+    future = guest.send(guest.request(authority))
+    pollable = future.subscribe(guest.store)
+    pollable.block(guest.store)
+    future.drop()
+    return pollable
+
+
+def pollable_of_trailers(guest: HttpGuest, authority: str) -> Any:
+    body = guest.response(guest.send(guest.request(authority))).consume(guest.store)["ok"]
+    trailers = IncomingBody.finish(guest.store, body)
+    pollable = trailers.subscribe(guest.store)
+    pollable.block(guest.store)
+    trailers.drop()
+    return pollable
+
+
+KEPT: dict[str, Callable[[HttpGuest, str], Any]] = {
+    "a response whose body is dropped": response_without_body,
+    "a future that was asked": asked_future,
+    "a pollable of a future that is dropped": pollable_of_a_future,
+    "a pollable of trailers that are dropped": pollable_of_trailers,
+}
+
+
+@attacks(
+    *(
+        Attack(f"keeping {what}, many times", "component", "bounded as fields are", "it goes on to work")
+        for what in KEPT
+    )
+)
+@pytest.mark.parametrize("what", KEPT)
+def test_what_is_kept_of_a_request_that_is_over_is_bounded(what: str) -> None:
+    big = "y" * 50_000
+    said = f"HTTP/1.1 200 OK\r\nx: {big}\r\ntransfer-encoding: chunked\r\n\r\n0\r\nz: {big}\r\n\r\n"
+    with (
+        Server(answering(said)) as server,
+        kept() as count,
+        HttpGuest(limits=WasiLimitsSpec(max_buffered_bytes=MIB)) as guest,
+    ):
+        held: list[Any] = []
+        with suppress(TooManyError):
+            held.extend(KEPT[what](guest, server.authority) for _ in range(100))
+        assert len(held) > 10
+        assert count() < 2 * MIB
+
+
+@attacks(
+    Attack(
+        "keeping pollables of many bodies that ended with trailers",
+        "component",
+        "the trailers are forgotten with the request",
+        "with the request they are there",
+    )
+)
+@pytest.mark.parametrize("is_dropped_first", [False, True])
+def test_trailers_are_forgotten_with_their_request(is_dropped_first: bool) -> None:
+    pollables = []
+    with kept() as count, HttpGuest() as guest:
+        for number in range(50):
+            request = guest.request("127.0.0.1:1", method="POST")
+            body = request.body(guest.store)["ok"]
+            stream = body.write(guest.store)["ok"]
+            pollables.append(stream.subscribe(guest.store))
+            stream.drop()
+            if is_dropped_first:
+                request.drop()
+            pipe = body.pipe
+            assert body.finish(guest.store, body, big_fields(guest, number)) == {"ok": None}
+            assert is_dropped_first or pipe.trailers
+            request.drop()
+        assert count() < MIB
+
+
+@attacks(Attack("keeping the bodies of many requests that are dropped", "component", ROW, "dropped, they take no room"))
+def test_bodies_count_when_their_requests_are_dropped() -> None:
+    with HttpGuest(limits=WasiLimitsSpec(max_buffered_bytes=MIB)) as guest:
+
+        def body() -> Any:
+            request = guest.request("127.0.0.1:1")
+            found = request.body(guest.store)["ok"]
+            request.drop()
+            return found
+
+        for _ in range(5000):
+            body().drop()
+        held: list[Any] = []
+        with pytest.raises(TooManyError):
+            held.extend(body() for _ in range(5000))
+        assert len(held) > 1000
 
 
 @attacks(
@@ -218,6 +327,36 @@ def test_what_is_still_to_be_sent_is_bounded_for_each_entry() -> None:
             assert 0 < left_behind.count("app:guest") <= 16
         for each in accepted:
             each.close()
+
+
+@attacks(
+    Attack(
+        "keeping pollables of many connections that were closed with something to send",
+        "component",
+        "what was to be sent is forgotten",
+        "what fits among those that still send is there",
+    )
+)
+def test_what_a_closed_connection_had_to_send_is_forgotten() -> None:
+    with listening() as server, kept() as count, socket_guest() as guest:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        server.listen(8)
+        address = here("ipv4", server.getsockname()[1])
+        pollables, accepted = [], []
+        for _ in range(80):
+            own = guest.tcp()
+            guest.ok(own, "set-send-buffer-size", 4096)
+            streams = guest.connect(own, address)
+            accepted.append(server.accept()[0])
+            while size := guest.ok(streams[1], "check-write"):
+                guest.ok(streams[1], "write", bytes(size))
+            pollables.append(guest(streams[1], "subscribe"))
+            for each in (*streams, own):
+                each.drop()
+        assert count() < 2 * MIB  # sixteen may still send
+        assert all(guest(each, "ready") for each in pollables[20:])
+        for connection in accepted:
+            connection.close()
 
 
 @attacks(

@@ -18,6 +18,7 @@ from polycall.wasm_runtime.wasi.http.outgoing_pipe import Outgoing
 from polycall.wasm_runtime.wasi.http.types import Types
 from polycall.wasm_runtime.wasi.io.ends import Closed
 from polycall.wasm_runtime.wasi.io.poll import Poll
+from socket_guests import FAMILIES
 
 
 def echoing(server: Server) -> Callable[[Peer], None]:
@@ -58,6 +59,13 @@ def test_a_path_is_sent_as_it_was_given(given: str, sent: str) -> None:
     with Echo() as server, HttpGuest() as guest:
         guest.fetch(server.authority, given)
     assert server.requests[0].target == sent
+
+
+@pytest.mark.skipif("ipv6" not in FAMILIES, reason="there is no IPv6 here")
+def test_the_zone_of_an_address_is_this_machines_own_affair() -> None:
+    with Echo(host="::1") as server, HttpGuest() as guest:
+        assert guest.fetch(f"[::1%1]:{server.port}").status == 200
+    assert server.requests[0].headers["host"] == f"[::1]:{server.port}"  # RFC 6874, 3
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "PURGE"])

@@ -20,6 +20,7 @@ from http_guest import HttpGuest, NoAnswer, StreamFailed
 from http_servers import Peer, Server, answering, response
 from polycall.wasm_runtime.wasi.http.connection import client_context, secured
 from polycall.wasm_runtime.wasi.http.request_options import RequestOptions
+from socket_guests import FAMILIES
 
 
 @pytest.fixture
@@ -53,6 +54,13 @@ def test_a_server_that_the_system_trusts_is_trusted(host: str, trusted: Authorit
     with Server(echo, context=trusted.server(host)) as server, HttpGuest() as guest:
         answer = guest.fetch(f"{host}:{server.port}", scheme="HTTPS", method="POST", body=body)
     assert answer.body == body
+
+
+@pytest.mark.skipif("ipv6" not in FAMILIES, reason="there is no IPv6 here")
+@pytest.mark.parametrize("zone", ["", "%1"])
+def test_a_certificate_is_for_an_address_in_whatever_zone(zone: str, trusted: Authority) -> None:
+    with Server(echo, context=trusted.server("::1"), host="::1") as server, HttpGuest() as guest:
+        assert guest.fetch(f"[::1{zone}]:{server.port}", scheme="HTTPS").status == 200
 
 
 def test_one_that_it_does_not_trust_is_not(authority: Authority) -> None:

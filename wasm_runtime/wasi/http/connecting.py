@@ -61,7 +61,7 @@ async def connect(to: Destination, seconds: float) -> Connection:
             connection = await _first_of(addresses, to.port)
             if to.context is None:
                 return connection
-            return await secured(connection, to.context, str(to.host))
+            return await secured(connection, to.context, str(to.host).partition("%")[0])
     except TimeoutError:
         raise HttpFailure(late) from None
 

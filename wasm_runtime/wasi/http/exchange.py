@@ -37,6 +37,7 @@ class Head(Watched):
         self.status = 0
         self.fields: FieldValues = _NO_FIELDS
         self.failure: HttpFailure | None = None
+        self._is_over = False
 
     def ready(self) -> bool:
         """Says whether there is one of both."""
@@ -44,8 +45,16 @@ class Head(Watched):
 
     def arrive(self, status: int, fields: FieldValues) -> None:
         """Is told by the loop that the response begins."""
-        self.fields, self.status = fields, status  # in this order: the status says that all is there
+        with self._lock:
+            if self._is_over:
+                return
+            self.fields, self.status = fields, status  # in this order: the status says that all is there
         self.changed()
+
+    def give_up(self) -> None:
+        """Forgets the headers and those that come: the guest may keep what it waited with for ever."""
+        with self._lock:
+            self._is_over, self.fields = True, _NO_FIELDS
 
     def fail(self, failure: HttpFailure) -> None:
         """Is told by the loop that there will be none; harmless if there is."""
@@ -100,6 +109,7 @@ class Exchange(Buffered):
         if self._work is not None:
             self._work.cancel()
         self.tell_refusal()
-        self.body.discard()
+        self.head.give_up()
+        self.body.give_up()
         if self.outgoing is not None:
             self.outgoing.cut()

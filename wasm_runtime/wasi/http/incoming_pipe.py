@@ -129,6 +129,12 @@ class Incoming(Watched, Source):
             self._read = self._size = 0
             self._awaited.wake()
 
+    def give_up(self) -> None:
+        """Ends it, with nothing behind it: the guest may keep what it waited with for ever."""
+        self.discard()
+        with self._lock:
+            self._ended, self.trailers = True, None
+
     @property
     def ended(self) -> bool:
         """Whether nothing more comes."""

@@ -10,21 +10,24 @@ from typing import Any
 from polycall.interop.errors import TrapError
 from polycall.wasm_runtime.engine.stores import GuestStore
 from polycall.wasm_runtime.wasi.http.exchange import Exchange
-from polycall.wasm_runtime.wasi.http.fields import Fields
+from polycall.wasm_runtime.wasi.http.fields import Fields, pairs, size_of
+from polycall.wasm_runtime.wasi.http.room import Buffered
 from polycall.wasm_runtime.wasi.io.poll import Pollable
 from polycall.wasm_runtime.wasi.io.streams import InputStream
-from polycall.wasm_runtime.wasi.session import Kept
 
 __all__ = ["FutureIncomingResponse", "FutureTrailers", "IncomingBody", "IncomingResponse"]
 
 _AGAIN = {"err": None}
 
 
-class _Stage(Kept):
-    """What of a request's way the guest holds; the request ends with it, unless the next stage has taken it over."""
+class _Stage(Buffered):
+    """What of a request's way the guest holds; the request ends with it, unless the next stage has taken it over.
 
-    def __init__(self, exchange: Exchange) -> None:
-        super().__init__(exchange.session)
+    The guest may keep it when the request is over: what it holds by then is its own, and counts.
+    """
+
+    def __init__(self, exchange: Exchange, size: int = 0) -> None:
+        super().__init__(exchange.session, size)
         self._exchange: Exchange | None = exchange
 
     def _take(self) -> Exchange | None:
@@ -32,6 +35,7 @@ class _Stage(Kept):
         return exchange
 
     def close(self) -> None:
+        super().close()
         exchange = self._take()
         if exchange is not None:
             exchange.drop()
@@ -65,16 +69,18 @@ class IncomingResponse(_Stage):
     """A response."""
 
     def __init__(self, exchange: Exchange) -> None:
-        super().__init__(exchange)
-        self._head = exchange.head
+        head = exchange.head
+        super().__init__(exchange, size_of(pairs(head.fields)))
+        self._status = head.status
+        self._fields = head.fields
 
     def status(self, _store: GuestStore) -> int:
         """Returns its status."""
-        return self._head.status
+        return self._status
 
     def headers(self, store: GuestStore) -> Fields:
         """Returns its headers, which cannot be changed."""
-        return Fields.view(store, self._head.fields)
+        return Fields.view(store, self._fields)
 
     def consume(self, _store: GuestStore) -> dict[str, Any]:
         """Returns its body, once."""
@@ -138,8 +144,8 @@ class FutureTrailers(_Stage):
         exchange = self._take()
         if exchange is None:
             return _AGAIN
+        failure, trailers = self._pipe.failure, self._pipe.trailers
         exchange.drop()
-        if self._pipe.failure is not None:
-            return {"ok": {"err": self._pipe.failure.code}}
-        trailers = self._pipe.trailers
+        if failure is not None:
+            return {"ok": {"err": failure.code}}
         return {"ok": {"ok": None if trailers is None else Fields.view(store, trailers)}}

@@ -11,7 +11,6 @@ from polycall.wasm_runtime.wasi.http.fields import Fields, FieldValues, content_
 from polycall.wasm_runtime.wasi.http.outgoing_pipe import Outgoing
 from polycall.wasm_runtime.wasi.http.room import Buffered, piece_bytes
 from polycall.wasm_runtime.wasi.io.streams import OutputStream
-from polycall.wasm_runtime.wasi.session import Kept
 
 __all__ = ["REQUEST_SIZE", "RESPONSE_SIZE", "OutgoingBody"]
 
@@ -23,7 +22,7 @@ _NO_TRAILER = "content-length is no trailer"
 _BEHIND_A_LENGTH = "a body with content-length is sent without trailers"
 
 
-class OutgoingBody(Kept):
+class OutgoingBody(Buffered):
     """The body of a request, or of a response; the room for it is its message's."""
 
     def __init__(self, message: Buffered, headers: FieldValues, size_case: str) -> None:
@@ -78,4 +77,5 @@ class OutgoingBody(Kept):
 
     def close(self) -> None:
         """Gives up what was not finished."""
+        super().close()
         self.pipe.abort(HttpFailure("HTTP-protocol-error"))

@@ -108,7 +108,8 @@ class Outgoing(Watched, Sink):
             self.abort(failure)
             raise failure
         with self._lock:
-            self.trailers, self._finished = trailers, True
+            self.trailers = trailers if self._is_open else {}
+            self._finished = True
             self._awaited.wake()
 
     def abort(self, failure: HttpFailure) -> None:
@@ -150,4 +151,5 @@ class Outgoing(Watched, Sink):
                 return
             self._is_open, self._closed = False, failure
             self._data.clear()
+            self.trailers = {}  # the guest may keep for ever what it has waited with
         self.changed()

@@ -120,6 +120,6 @@ class Authority(NamedTuple):
         return cls(parse_host(host), int(port))
 
     def __str__(self) -> str:
-        host = str(self.host)
+        host = str(self.host).partition("%")[0]  # the zone of an address says nothing to whoever is there
         shown = f"[{host}]" if ":" in host else host
         return shown if self.port is None else f"{shown}:{self.port}"

@@ -120,6 +120,7 @@ class Outgoing:
         self._watch()
         self._watch = nothing
         self.busy = False
+        self._rest = memoryview(b"")  # whoever has waited for it to be sent may keep this for ever
         self._socket.close()
 
     def _happened(self) -> None:  # in the thread for input and output
