@@ -44,6 +44,9 @@ __all__ = [
 check_hash = matches("sha256:[0-9a-fA-F]{64}", '"sha256:" and 64 hexadecimal digits')
 """Accepts a hash as a declaration has it."""
 
+# A guest splits "NAME=value" at the first "=", and a C string at its first zero: it would see another variable.
+_check_name = matches(r"\s*[^=\x00\s][^=\x00]*", 'a name without "=", such as "LANG"')
+
 _check_absolute = matches(r"/[\s\S]*", 'an absolute guest path, such as "/data"')
 
 
@@ -68,7 +71,7 @@ class WasiEnvSpec:
     """One environment variable that a guest sees."""
 
     id: EntryId = key("The env.variable entry that holds the value.", refers_to=("env.variable",))
-    name: str = key("The name that the guest sees.", non_empty=True)
+    name: str = key("The name that the guest sees.", non_empty=True, check=_check_name)
     required: bool = key("Fail the call when the variable has no value.", default=False)
 
 
