@@ -21,7 +21,7 @@ LISTED = "click, yaml, contextlib, contextvars, dataclasses, math, pathlib, queu
 CALLED = f"{LISTED}, json"
 FOREIGN = {
     "lua": f"{CALLED}, lupa.lua54",
-    "wasm": f"{CALLED}, wasmtime, wasmtime._ffi, hashlib, mmap, pickle, select, signal",
+    "wasm": f"{CALLED}, wasmtime, wasmtime._ffi, hashlib, ipaddress, mmap, pickle, select, signal",
     "list": LISTED,
 }
 """What is not ours, and what that loads."""
