@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from polycall.registry.dispatch import starting_gate
-from polycall.registry.dispatch.starting_gate import LONG_SECONDS, StartingGate
+from polycall.registry.dispatch.starting_gate import _PROMPT_CALLS, _PROMPT_SECONDS, LONG_SECONDS, StartingGate
 
 MOST = 8
 
@@ -51,6 +51,28 @@ def test_each_call_that_waits_halves_it() -> None:
         for call in calls:  # they have ended, but only the first was asked for
             gate._beginning.pop(call)
     assert widths == [8, 4, 2, 2, 2]
+
+
+def test_calls_begin_one_at_a_time_only_while_all_of_them_wait_soon(clock: Clock) -> None:
+    gate = narrowed()
+
+    def goes(seconds: float) -> int:
+        for call in filled(gate):
+            clock.now += seconds
+            gate.wait(call)
+        return gate._width
+
+    soon, late = _PROMPT_SECONDS / 4, _PROMPT_SECONDS * 2
+    for _ in range(2):
+        goes(late)
+        waited = 0
+        while goes(soon) == 2:
+            waited += 2
+        assert _PROMPT_CALLS - 2 <= waited <= _PROMPT_CALLS
+        assert goes(soon) == 1
+    assert goes(late) == 2
+    goes(LONG_SECONDS * 2)
+    assert goes(soon) == 2
 
 
 def test_each_call_that_ends_without_having_waited_doubles_it() -> None:
