@@ -42,7 +42,7 @@ The same guests with polycall and with wasmtime-py's native WASI, which is compi
 libc that writes and reads pieces of 64 KiB, JavaScript that fetches in pieces of 64 KiB from a server in another
 process, a loop around the clock. The cheapest callback is the engine's unchecked one around a Python function of two
 lines. Threads that sleep are Python's, with nothing to do but that. Each crowd of guests finds the threads of the one
-before it: the first crowd of a process takes a tenth of a second longer.
+before it: the first crowd of a process takes up to a tenth of a second longer.
 """,
     "The sandbox of Lua": """
 `isolation: sandbox`: Lua runs inside of WebAssembly. Plain is the same entry in the host's Lua, but where a row names
